@@ -1,0 +1,142 @@
+"""fdakit: find videos by text. The front door for plugin authors and library users.
+
+Importing it is cheap: names arrive when first used, and torch only when something needs it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .version import __version__
+
+if TYPE_CHECKING:
+    from .contracts import (
+        AlphaFusion,
+        Component,
+        Dataset,
+        Encoder,
+        FrameSampler,
+        Fuse,
+        MaskGenerator,
+        Objective,
+        Observer,
+        OptimiserFactory,
+        Options,
+        Preprocess,
+        Progress,
+        Reader,
+        Rescorer,
+        RunInfo,
+        Shapes,
+        Stem,
+        StemConvolution,
+        TemporalAggregator,
+    )
+    from .draws import keyed_rng, keyed_seed
+    from .errors import (
+        CheckpointError,
+        DatasetError,
+        FdakitError,
+        PluginError,
+        RecipeError,
+        ScoreError,
+        VideoError,
+    )
+    from .experiment.loading import LoadedRetriever, load
+    from .hookspecs import hookimpl
+    from .model.tower import ClipEncoder
+    from .values import (
+        Batch,
+        Caption,
+        Clip,
+        FrameFeatures,
+        Fused,
+        Needs,
+        Place,
+        Scores,
+        Split,
+        TextFeatures,
+        VideoRef,
+    )
+    from .video.decode import read_frames
+    from .video.probe import frame_times
+
+_HOME = {
+    "contracts": (
+        "AlphaFusion Component Dataset Encoder FrameSampler Fuse MaskGenerator Objective Observer "
+        "OptimiserFactory Options Preprocess Progress Reader Rescorer RunInfo Shapes Stem StemConvolution "
+        "TemporalAggregator"
+    ),
+    "draws": "keyed_rng keyed_seed",
+    "errors": "CheckpointError DatasetError FdakitError PluginError RecipeError ScoreError VideoError",
+    "experiment.loading": "LoadedRetriever load",
+    "hookspecs": "hookimpl",
+    "model.tower": "ClipEncoder",
+    "values": "Batch Caption Clip FrameFeatures Fused Needs Place Scores Split TextFeatures VideoRef",
+    "video.decode": "read_frames",
+    "video.probe": "frame_times",
+}
+_WHERE = {name: module for module, names in _HOME.items() for name in names.split()}
+
+__all__ = [
+    "AlphaFusion",
+    "Batch",
+    "Caption",
+    "CheckpointError",
+    "Clip",
+    "ClipEncoder",
+    "Component",
+    "Dataset",
+    "DatasetError",
+    "Encoder",
+    "FdakitError",
+    "FrameFeatures",
+    "FrameSampler",
+    "Fuse",
+    "Fused",
+    "LoadedRetriever",
+    "MaskGenerator",
+    "Needs",
+    "Objective",
+    "Observer",
+    "OptimiserFactory",
+    "Options",
+    "Place",
+    "PluginError",
+    "Preprocess",
+    "Progress",
+    "Reader",
+    "RecipeError",
+    "Rescorer",
+    "RunInfo",
+    "ScoreError",
+    "Scores",
+    "Shapes",
+    "Split",
+    "Stem",
+    "StemConvolution",
+    "TemporalAggregator",
+    "TextFeatures",
+    "VideoError",
+    "VideoRef",
+    "__version__",
+    "frame_times",
+    "hookimpl",
+    "keyed_rng",
+    "keyed_seed",
+    "load",
+    "read_frames",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'fdakit' has no attribute {name!r}")
+    value = getattr(import_module(f".{_WHERE[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,38 @@
+"""Ranks of single queries as a table that others can read and score again."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import uuid4
+
+from .ranks import Ranking, TieRule
+
+
+def write_ranks(
+    path: Path, *, ranking: Ranking, ties: TieRule, queries: Sequence[str], targets: Sequence[str]
+) -> None:
+    """Write a UTF-8 CSV with the columns query, target, rank, better and equal, one row a query.
+
+    `queries (n,)` and `targets (n,)` are names in the order of the ranking; ranks are from 1, by `ties`.
+    The file appears whole or not at all: it is written beside its place and moved there, over an older one.
+    Raises `ValueError` where the names do not fit the ranking, `OSError` where the folder cannot be written.
+    """
+    count = ranking.better.size
+    if len(queries) != count or len(targets) != count:
+        raise ValueError(
+            f"{len(queries)} queries and {len(targets)} targets beside a ranking of {count}; wanted one each"
+        )
+    ranks = ranking.ranks(ties).tolist()
+    rows = zip(queries, targets, ranks, ranking.better.tolist(), ranking.equal.tolist(), strict=True)
+    path = Path(path)
+    part = path.with_name(f".{path.name}.{uuid4().hex}.part")
+    try:
+        with part.open("x", encoding="utf-8", newline="") as handle:
+            table = csv.writer(handle, lineterminator="\n")
+            table.writerow(("query", "target", "rank", "better", "equal"))
+            table.writerows(rows)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,131 @@
+"""Where the right item stands among its candidates, counted exactly: no sort order, no tolerance.
+
+A rank is kept as two counts, candidates scored strictly higher and other candidates scored equal, so that
+every tie rule can be read off later. Equal means equal bits: the same text gives the same row of scores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fdakit.errors import nearest
+from fdakit.values import Scores
+
+from .scan import blocks, check
+
+TieRule = Literal["expected", "optimistic", "pessimistic", "average"]
+Reverse = Literal["grouped", "per-caption"]
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """For each query, how many candidates stand `better (n,)` and how many others `equal (n,)`, of `pool`.
+
+    Raises `ValueError` where the counts are not int64 of one length or cannot lie in the pool.
+    """
+
+    better: NDArray[np.int64]
+    equal: NDArray[np.int64]
+    pool: int
+
+    def __post_init__(self) -> None:
+        for name, counts in (("better", self.better), ("equal", self.equal)):
+            if counts.ndim != 1 or counts.dtype != np.int64 or (counts < 0).any():
+                raise ValueError(f"{name} {counts.dtype}{counts.shape}; wanted int64 (n,), none below zero")
+        if self.better.shape != self.equal.shape:
+            raise ValueError(f"better {self.better.shape} beside equal {self.equal.shape}; wanted one length")
+        if (self.better + self.equal >= self.pool).any():
+            raise ValueError(f"a query counts as many rivals as its pool of {self.pool} holds candidates")
+
+    def __repr__(self) -> str:
+        return f"Ranking({self.better.size} queries, pool={self.pool}, tied={self.tied})"
+
+    @property
+    def tied(self) -> int:
+        """Number of queries whose target shares its score with another candidate."""
+        return int(np.count_nonzero(self.equal))
+
+    def ranks(self, ties: TieRule) -> NDArray[np.float64]:
+        """Ranks `(n,)` from 1. Average and expected are both the mean over all orders of the tied.
+
+        Raises `ValueError` for an unknown tie rule.
+        """
+        match ties:
+            case "optimistic":
+                return np.asarray(1.0 + self.better, np.float64)
+            case "pessimistic":
+                return np.asarray(1.0 + self.better + self.equal, np.float64)
+            case "average" | "expected":
+                return np.asarray(1.0 + self.better + self.equal / 2, np.float64)
+        raise ValueError(f"unknown tie rule {ties!r}; {nearest(str(ties), get_args(TieRule))}")
+
+    def hits(self, k: int, ties: TieRule) -> NDArray[np.float64]:
+        """Whether the target is among the first k, `(n,)`: 0 or 1, for `expected` the probability of it.
+
+        Raises `ValueError` for an unknown tie rule or k below 1.
+        """
+        if k < 1:
+            raise ValueError(f"cutoff {k}; wanted 1 or more")
+        if ties == "expected":
+            return np.clip((k - self.better) / (self.equal + 1), 0.0, 1.0)
+        return (self.ranks(ties) <= k).astype(np.float64)
+
+
+def rank_captions(scores: Scores) -> Ranking:
+    """Text to video: every caption `(q,)`, in row order, is a query over the N videos (`pool`).
+
+    A caption of a lost video has rank N, the last place, which only lies within the first K where N <= K;
+    the others are ranked among the videos that have vectors. Raises `ScoreError` where scores outside
+    the lost columns are not finite or an owner is no column.
+    """
+    check(scores)
+    queries, pool = scores.matrix.shape
+    better, equal = np.full(queries, pool - 1, np.int64), np.zeros(queries, np.int64)
+    live = np.flatnonzero(~scores.lost)
+    ranked = np.flatnonzero(~scores.lost[scores.owners])
+    for part in blocks(ranked.size, width=pool):
+        rows = ranked[part]
+        candidates = scores.matrix[rows][:, live] if live.size < pool else scores.matrix[rows]
+        better[rows], equal[rows] = _count(candidates.T, holders=live, targets=scores.owners[rows])
+    return Ranking(better, equal, pool)
+
+
+def rank_videos(scores: Scores, *, mode: Reverse = "grouped") -> Ranking:
+    """Video to text: every video that owns a caption, in the order of `np.unique(owners)`, is a query.
+
+    `grouped` (as CLIP4Clip and Prompt Switch count): the candidates are the N caption sets, the score of a
+    set is the best of its captions. `per-caption`: the candidates are all N captions and the target is the
+    best own one; the other own captions are right answers too, so they are no rivals, neither better nor
+    equal. The two modes are not comparable. A lost video has rank N as a query, its captions stay candidates.
+    Raises `ScoreError` as `rank_captions` does, `ValueError` for an unknown mode.
+    """
+    if mode not in get_args(Reverse):
+        raise ValueError(f"unknown mode {mode!r}; {nearest(str(mode), get_args(Reverse))}")
+    check(scores)
+    order = np.argsort(scores.owners, kind="stable")
+    owned, starts = np.unique(scores.owners[order], return_index=True)
+    pool = owned.size if mode == "grouped" else order.size
+    better, equal = np.full(owned.size, pool - 1, np.int64), np.zeros(owned.size, np.int64)
+    ranked = np.flatnonzero(~scores.lost[owned])
+    for part in blocks(ranked.size, width=order.size):
+        which = ranked[part]
+        candidates, holders = scores.matrix[:, owned[which]], scores.owners
+        if mode == "grouped":
+            candidates, holders = np.maximum.reduceat(candidates[order], starts, axis=0), owned
+        better[which], equal[which] = _count(candidates, holders=holders, targets=owned[which])
+    return Ranking(better, equal, pool)
+
+
+def _count(
+    candidates: NDArray[np.float32], *, holders: NDArray[np.int64], targets: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Counts `(b,)` of better and of equal rivals; scores `(c, b)`, `holders (c,)` own the candidates."""
+    own = holders[:, None] == targets
+    best = np.max(candidates, axis=0, where=own, initial=-np.inf)
+    better = np.count_nonzero(candidates > best, axis=0)
+    equal = np.count_nonzero((candidates == best) & ~own, axis=0)
+    return np.asarray(better, np.int64), np.asarray(equal, np.int64)

@@ -1,0 +1,48 @@
+"""Passes over a score matrix, a block at a time, so that memory stays near the size of the matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fdakit.errors import ScoreError
+from fdakit.values import Scores
+
+BLOCK = 1 << 22  # scores looked at together, 16 MiB in float32
+
+
+def blocks(items: int, *, width: int) -> Iterator[slice]:
+    """Slices over the items, each of about `BLOCK` scores when an item takes `width` of them."""
+    step = max(1, BLOCK // max(1, width))
+    for start in range(0, items, step):
+        yield slice(start, min(start + step, items))
+
+
+def check(scores: Scores) -> None:
+    """Raise `ScoreError` where an owner is no column or a score outside the lost columns is not finite."""
+    queries, videos = scores.matrix.shape
+    strange = np.flatnonzero((scores.owners < 0) | (scores.owners >= videos))
+    if strange.size:
+        raise ScoreError(
+            f"scores: captions {_few(strange)} belong to none of the {videos} videos; "
+            f"give owners between 0 and {videos - 1}"
+        )
+    rows, columns = np.zeros(queries, np.bool_), np.zeros(videos, np.bool_)
+    for part in blocks(queries, width=videos):
+        broken = ~np.isfinite(scores.matrix[part]) & ~scores.lost
+        rows[part] = broken.any(axis=1)
+        columns |= broken.any(axis=0)
+    if rows.any():
+        raise ScoreError(
+            f"scores: not finite for {rows.sum()} of {queries} queries (rows {_few(np.flatnonzero(rows))}) "
+            f"and {columns.sum()} of {videos} videos (columns {_few(np.flatnonzero(columns))}); look for "
+            "NaN, infinite or zero vectors there, and mark as lost the videos that could not be read"
+        )
+
+
+def _few(places: NDArray[np.int64]) -> str:
+    """The first five places, for a message."""
+    more = ", ..." if places.size > 5 else ""
+    return f"[{', '.join(map(str, places[:5]))}{more}]"

@@ -1,0 +1,82 @@
+"""How far metrics move when the queries are drawn again: the percentile bootstrap over clusters."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fdakit.draws import keyed_rng
+from fdakit.errors import ScoreError
+
+from .ranks import Ranking, TieRule
+
+
+def bootstrap_ci(
+    ranking: Ranking,
+    *,
+    clusters: NDArray[np.int64],
+    ties: TieRule = "expected",
+    draws: int = 1000,
+    seed: int,
+    level: float = 0.95,
+    cutoffs: tuple[int, ...] = (1, 5, 10),
+) -> dict[str, tuple[float, float]]:
+    """Lower and upper end of the interval of every metric in `metrics()`, in the same units, per `level`.
+
+    `clusters (n,)` names the cluster of each query; a draw takes as many clusters as there are, with
+    replacement, and all queries of each, so captions of one video stay together. Two rankings with the same
+    number of clusters and the same seed see the same draws. Method: Efron and Tibshirani, An Introduction to
+    the Bootstrap (1993), chapter 13, with clusters as the units.
+    Raises `ScoreError` for a ranking without queries, `ValueError` for arguments that do not fit.
+    """
+    queries = ranking.better.size
+    if queries == 0:
+        raise ScoreError("bootstrap: the ranking holds no query; give a split with captions")
+    if clusters.shape != (queries,) or draws < 1 or not 0.0 < level < 1.0:
+        raise ValueError(
+            f"clusters {clusters.shape}, {draws} draws, level {level}; "
+            f"wanted ({queries},), 1 draw or more and a level between 0 and 1"
+        )
+    names = [f"R@{k}" for k in cutoffs] + ["MdR", "MnR"]
+    drawn = _draw(ranking, clusters=clusters, ties=ties, draws=draws, seed=seed, cutoffs=cutoffs)
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return {name: (float(low[i]), float(high[i])) for i, name in enumerate(names)}
+
+
+def _draw(
+    ranking: Ranking,
+    *,
+    clusters: NDArray[np.int64],
+    ties: TieRule,
+    draws: int,
+    seed: int,
+    cutoffs: tuple[int, ...],
+) -> NDArray[np.float64]:
+    """Metrics `(draws, cutoffs + 2)` of each draw: R@K in percent, median rank, mean rank.
+
+    A draw is a weight for each cluster; sums over queries become sums over clusters, and the queries are
+    sorted once for the medians, so memory stays that of one draw.
+    """
+    ranks = ranking.ranks(ties)
+    _, member = np.unique(clusters, return_inverse=True)
+    count = int(member.max()) + 1
+    columns = [100.0 * ranking.hits(k, ties) for k in cutoffs] + [ranks, np.ones_like(ranks)]
+    sums = np.stack([np.bincount(member, weights=column, minlength=count) for column in columns], axis=1)
+    order = np.argsort(ranks, kind="stable")
+    sorted_ranks, sorted_member = ranks[order], member[order]
+    rng = keyed_rng(seed, "bootstrap")
+    drawn = np.empty((draws, len(cutoffs) + 2))
+    for row in drawn:
+        weights = np.bincount(rng.integers(count, size=count), minlength=count)
+        totals = weights @ sums  # a sum for each cutoff, that of the ranks, the number of queries drawn
+        row[:-2] = totals[:-2] / totals[-1]
+        row[-2] = _median(sorted_ranks, weights=weights[sorted_member])
+        row[-1] = totals[-2] / totals[-1]
+    return drawn
+
+
+def _median(values: NDArray[np.float64], *, weights: NDArray[np.int64]) -> float:
+    """Median of ascending `values (n,)`, each taken `weights (n,)` times; the mean of the middle two."""
+    upto = np.cumsum(weights)
+    middle = [(upto[-1] - 1) // 2, upto[-1] // 2]
+    return float(values[np.searchsorted(upto, middle, side="right")].mean())

@@ -1,0 +1,246 @@
+"""The values that travel through fdakit: frozen, checked once when made, printed as shapes.
+
+Shapes are written `(v, t, d)`: v videos, t frames, q texts, d embedding width, h and w pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .draws import keyed_rng
+from .errors import DatasetError, VideoError
+
+if TYPE_CHECKING:
+    import torch
+
+Place = Literal["worker", "device"]
+
+
+def describe(value: object) -> str:
+    """Shape and type of an array or tensor, for messages and reprs."""
+    shape = getattr(value, "shape", None)
+    if shape is None:
+        return repr(value)
+    return f"{getattr(value, 'dtype', '?')}{tuple(shape)}"
+
+
+@dataclass(frozen=True)
+class VideoRef:
+    """A video as a data set names it: an id, a file, and optionally a segment in seconds."""
+
+    id: str
+    path: Path
+    start: float | None = None
+    end: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.start is not None and self.end is not None and self.end <= self.start:
+            raise DatasetError(
+                f"video {self.id!r}: segment from {self.start} to {self.end} s is empty; give an end after the start"
+            )
+
+    @property
+    def content(self) -> tuple[str, float | None, float | None]:
+        """What two references share when they mean the same footage."""
+        return (str(self.path), self.start, self.end)
+
+
+@dataclass(frozen=True)
+class Caption:
+    """One sentence and the id of the video it belongs to."""
+
+    text: str
+    video_id: str
+
+
+@dataclass(frozen=True)
+class Split:
+    """The videos and captions of one split, with the protocol they are scored under.
+
+    Raises `DatasetError` where ids repeat, a caption names no video, or nothing is there.
+    """
+
+    name: str
+    videos: tuple[VideoRef, ...]
+    captions: tuple[Caption, ...]
+    protocol: str = "single-caption"
+    left_out: tuple[str, ...] = ()  # ids named by the data set whose file is absent
+
+    def __post_init__(self) -> None:
+        ids = [video.id for video in self.videos]
+        known = set(ids)
+        if len(known) != len(ids):
+            twice = sorted({i for i in ids if ids.count(i) > 1})[:5]
+            raise DatasetError(f"split {self.name!r}: ids appear twice: {twice}; make them unique")
+        strangers = sorted({c.video_id for c in self.captions} - known)[:5]
+        if strangers:
+            raise DatasetError(f"split {self.name!r}: captions name videos that are not in it: {strangers}")
+
+    def __repr__(self) -> str:
+        return f"Split({self.name!r}, {len(self.videos)} videos, {len(self.captions)} captions)"
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a mask asks the reader for besides the sampled frames.
+
+    `neighbours` are gaps in native frames: `(-1,)` asks for the frame decoded just before each sampled one.
+    """
+
+    neighbours: tuple[int, ...] = ()
+    motion_vectors: bool = False
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Sampled frames of one video: uint8 numpy `(t, h, w, 3)` in ascending time.
+
+    A mask whose `place` is `device` sees torch uint8 `(t, 3, h, w)` instead. `neighbours` maps a gap to
+    frames of the same shape; where the file has no such frame, the nearest one that exists stands there.
+    """
+
+    id: str
+    frames: Any
+    times: NDArray[np.float64]
+    neighbours: Mapping[int, Any] = field(default_factory=dict)
+    motion_vectors: tuple[Any, ...] | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.frames.ndim != 4 or self.frames.shape[0] == 0:
+            raise VideoError(f"video {self.id!r}: frames {describe(self.frames)}; wanted (t, h, w, 3), t > 0")
+        if self.times.shape != (self.frames.shape[0],):
+            raise VideoError(
+                f"video {self.id!r}: times {describe(self.times)} beside frames {describe(self.frames)}; "
+                "wanted one time a frame"
+            )
+        for gap, frames in self.neighbours.items():
+            if frames.shape != self.frames.shape:
+                raise VideoError(
+                    f"video {self.id!r}: neighbours at {gap} are {describe(frames)}; "
+                    f"wanted the shape of the frames, {describe(self.frames)}"
+                )
+
+    def rng(self) -> np.random.Generator:
+        """A fresh generator keyed by the clip: two calls draw the same numbers."""
+        return keyed_rng(self.seed, self.id)
+
+    def __repr__(self) -> str:
+        return f"Clip({self.id!r}, frames={describe(self.frames)}, neighbours={sorted(self.neighbours)})"
+
+
+@dataclass(frozen=True)
+class LostVideo:
+    """A video that could not be read, and the worded reason."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Clips padded to one length.
+
+    frames uint8 `(v, t, 3, h, w)`; alphas by control name, float32 `(v, t, 1, h, w)` in [0, 1];
+    valid bool `(v, t)`, false where a clip was padded; times float64 `(v, t)` in seconds.
+    In training `texts` holds one caption for each video, in the same order.
+    """
+
+    ids: tuple[str, ...]
+    frames: torch.Tensor
+    alphas: Mapping[str, torch.Tensor]
+    valid: torch.Tensor
+    times: torch.Tensor
+    texts: tuple[str, ...] = ()
+    lost: tuple[LostVideo, ...] = ()
+
+    def __repr__(self) -> str:
+        alphas = ", ".join(f"{name}={describe(a)}" for name, a in self.alphas.items())
+        return f"Batch({len(self.ids)} clips, frames={describe(self.frames)}, {alphas})"
+
+
+@dataclass(frozen=True)
+class FrameFeatures:
+    """One vector a frame: `vectors (v, t, d)`, `valid (v, t)`, `times (v, t)`, `coverage (v, t)`.
+
+    `coverage` is the share of the frame that alpha marks. Vectors of invalid frames mean nothing.
+    """
+
+    vectors: torch.Tensor
+    valid: torch.Tensor
+    times: torch.Tensor | None = None
+    coverage: torch.Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.vectors.ndim != 3 or self.valid.shape != self.vectors.shape[:2]:
+            raise ValueError(
+                f"vectors {describe(self.vectors)} with valid {describe(self.valid)}; wanted (v, t, d) and (v, t)"
+            )
+
+    def __repr__(self) -> str:
+        return f"FrameFeatures(vectors={describe(self.vectors)}, valid={describe(self.valid)})"
+
+
+@dataclass(frozen=True)
+class TextFeatures:
+    """One vector a text: `vectors (q, d)`, token `ids (q, l)`, `mask (q, l)`, and which texts were `cut (q,)`.
+
+    `tokens (q, l, w)` are the tower's last token states, where the encoder offers them.
+    """
+
+    vectors: torch.Tensor
+    ids: torch.Tensor
+    mask: torch.Tensor
+    cut: torch.Tensor
+    tokens: torch.Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.vectors.ndim != 2 or self.ids.shape[0] != self.vectors.shape[0]:
+            raise ValueError(f"vectors {describe(self.vectors)} with ids {describe(self.ids)}; wanted (q, d), (q, l)")
+
+    def __repr__(self) -> str:
+        return f"TextFeatures(vectors={describe(self.vectors)}, ids={describe(self.ids)})"
+
+
+@dataclass(frozen=True)
+class Fused:
+    """What a fusion hands back to the encoder.
+
+    `features` holds one map `(n, d, gh, gw)` for each convolution of the stem, in the stem's order.
+    `attention_bias (n, gh * gw)` is added to the attention logits on those keys, from block `bias_from` on.
+    `keep (n, k)` lists the grid positions that stay, ascending. An encoder that cannot do one refuses by name.
+    """
+
+    features: tuple[torch.Tensor, ...]
+    attention_bias: torch.Tensor | None = None
+    bias_from: int = 0
+    keep: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Similarities `matrix (q, v)` float32, rows captions and columns videos; `owners (q,)` column of the truth.
+
+    `lost` marks the columns of videos that could not be read; their scores mean nothing.
+    """
+
+    matrix: NDArray[np.float32]
+    owners: NDArray[np.int64]
+    lost: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        queries, videos = self.matrix.shape
+        if self.owners.shape != (queries,) or self.lost.shape != (videos,):
+            raise ValueError(
+                f"matrix {describe(self.matrix)}, owners {describe(self.owners)}, lost {describe(self.lost)}; "
+                "wanted (q, v), (q,) and (v,)"
+            )
+
+    def __repr__(self) -> str:
+        return f"Scores(matrix={describe(self.matrix)}, lost={int(self.lost.sum())})"
