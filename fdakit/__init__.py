@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         StemConvolution,
         TemporalAggregator,
     )
+    from .data.annotations import find_videos, read_caption_map, read_id_list
     from .draws import keyed_rng, keyed_seed
     from .errors import (
         CheckpointError,
@@ -68,6 +69,7 @@ _HOME = {
         "OptimiserFactory Options Preprocess Progress Reader Rescorer RunInfo Shapes Stem StemConvolution "
         "TemporalAggregator"
     ),
+    "data.annotations": "find_videos read_caption_map read_id_list",
     "draws": "keyed_rng keyed_seed",
     "errors": "CheckpointError DatasetError FdakitError PluginError RecipeError ScoreError VideoError",
     "experiment.loading": "LoadedRetriever load",
@@ -121,12 +123,15 @@ __all__ = [
     "VideoError",
     "VideoRef",
     "__version__",
+    "find_videos",
     "frame_times",
     "hookimpl",
     "keyed_rng",
     "keyed_seed",
     "load",
+    "read_caption_map",
     "read_frames",
+    "read_id_list",
 ]
 
 

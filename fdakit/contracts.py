@@ -91,10 +91,12 @@ class Component(Generic[O_contra, P_co]):
     build: Callable[[O_contra, Shapes], P_co]
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
+        if not (isinstance(self.name, str) and _NAME.fullmatch(self.name)):
             raise PluginError(
                 f"component {self.name!r}: not a usable name; use lower-case words joined by hyphens, as 'my-mask'"
             )
+        if not isinstance(self.summary, str):
+            raise PluginError(f"component {self.name!r}: summary is {self.summary!r}; give one line of text")
         if not (isinstance(self.options, type) and issubclass(self.options, BaseModel)):
             raise PluginError(
                 f"component {self.name!r}: options is {self.options!r}; give a class derived from fdakit.Options"

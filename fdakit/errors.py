@@ -29,6 +29,10 @@ class PluginError(FdakitError):
     """A part is unknown, offered twice, broken, or failed while it was used."""
 
 
+class PartError(PluginError):
+    """A part raised, or gave back what its contract does not allow: a fault of the part, not of its user."""
+
+
 class VideoError(FdakitError):
     """A video file is absent, unreadable or ends too early."""
 
@@ -56,7 +60,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 @contextmanager
 def blamed(who: str, where: str) -> Iterator[None]:
-    """Turn what a part raises into a `PluginError` naming the part; fdakit's own errors pass unchanged.
+    """Turn what a part raises into a `PartError` naming the part; fdakit's own errors pass unchanged.
 
     Running out of memory passes too: it is a matter of sizes, not a fault of the part.
     """
@@ -68,4 +72,4 @@ def blamed(who: str, where: str) -> Iterator[None]:
         kind = type(error).__name__
         if kind == "OutOfMemoryError":
             raise
-        raise PluginError(f"{who} failed {where}: {kind}: {error}") from error
+        raise PartError(f"{who} failed {where}: {kind}: {error}") from error

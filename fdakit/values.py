@@ -63,7 +63,7 @@ class Caption:
 class Split:
     """The videos and captions of one split, with the protocol they are scored under.
 
-    Raises `DatasetError` where ids repeat, a caption names no video, or nothing is there.
+    Raises `DatasetError` where ids repeat or a caption names no video.
     """
 
     name: str

@@ -3,9 +3,45 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
+from hypothesis import settings
+from numpy.typing import NDArray
+
+settings.register_profile("calm", deadline=None)  # a busy machine must not fail a law
+settings.load_profile("calm")
+
+COLOURS = {
+    "red": (220, 40, 40),
+    "green": (40, 200, 60),
+    "blue": (50, 60, 230),
+    "yellow": (240, 220, 50),
+    "white": (250, 250, 250),
+    "pink": (240, 110, 190),
+}
+WAYS = {"across": (0, 4), "down": (3, 0), "rests": (0, 0)}  # pixels a frame: downwards, to the right
+CLIPS = (
+    ("red", "across", 12),
+    ("green", "across", 12),
+    ("blue", "across", 12),
+    ("blue", "down", 12),
+    ("yellow", "down", 12),
+    ("white", "across", 12),
+    ("pink", "down", 40),
+    ("red", "rests", 1),
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_outside_plugins() -> Iterator[None]:
+    """What else is installed beside fdakit must not decide a test; tests of plugins name theirs themselves."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FDAKIT_PLUGINS", "")
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +54,38 @@ def data_dir() -> Path:
     if not (path / "SOURCES.tsv").is_file():
         pytest.fail(f"FDAKIT_DATA={value} holds no SOURCES.tsv, so it is not the data folder")
     return path
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of eight real H.264 clips, 64 x 48 px at 8 frames a second, and `clips.csv` (path, caption).
+
+    Each shows a coloured square on grey. All have 12 frames but `red-rests.mp4` with one and
+    `pink-down.mp4` with 40.
+    """
+    folder = tmp_path_factory.mktemp("clips")
+    lines = ["path,caption"]
+    for colour, way, count in CLIPS:
+        name = f"{colour}-{way}.mp4"
+        _write_clip(folder / name, _square(count, colour=COLOURS[colour], way=WAYS[way]))
+        lines.append(f"{name},a {colour} square moves {way}")
+    (folder / "clips.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def _square(count: int, *, colour: tuple[int, int, int], way: tuple[int, int]) -> NDArray[np.uint8]:
+    frames = np.full((count, 48, 64, 3), 30, np.uint8)
+    for place in range(count):
+        top, left = (4 + place * way[0]) % 34, (4 + place * way[1]) % 50
+        frames[place, top : top + 14, left : left + 14] = colour
+    return frames
+
+
+def _write_clip(path: Path, frames: NDArray[np.uint8]) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=8, options={"crf": "12"})
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode(None))

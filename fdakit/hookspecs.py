@@ -1,0 +1,97 @@
+"""The hooks of fdakit. Each asks one question, "which parts do you offer?", and is answered with components.
+
+A recipe chooses by name, so a result never depends on which plugins are installed or in which order.
+Every hook is `fdakit_<kinds>() -> Iterable[Component]`. Write one in your module, mark it with
+`fdakit.hookimpl`, and name the module in your package's entry points, group `fdakit`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pluggy
+
+from .contracts import (
+    AlphaFusion,
+    Component,
+    Dataset,
+    Encoder,
+    FrameSampler,
+    MaskGenerator,
+    Objective,
+    Observer,
+    OptimiserFactory,
+    Reader,
+    Rescorer,
+    TemporalAggregator,
+)
+
+hookspec = pluggy.HookspecMarker("fdakit")
+hookimpl = pluggy.HookimplMarker("fdakit")
+
+
+@hookspec
+def fdakit_samplers() -> Iterable[Component[Any, FrameSampler]]:
+    """Which frames of a video are looked at; chosen by `[sampler] use`."""
+    raise NotImplementedError
+
+
+@hookspec
+def fdakit_readers() -> Iterable[Component[Any, Reader]]:
+    """How frames are read from files; chosen by `[reader] use`."""
+    raise NotImplementedError
+
+
+@hookspec
+def fdakit_masks() -> Iterable[Component[Any, MaskGenerator]]:
+    """What becomes the alpha channel; chosen by `[mask] use`."""
+    raise NotImplementedError
+
+
+@hookspec
+def fdakit_fusions() -> Iterable[Component[Any, AlphaFusion]]:
+    """How alpha joins RGB at the encoder's stem; chosen by `[fusion] use`."""
+    raise NotImplementedError
+
+
+@hookspec
+def fdakit_encoders() -> Iterable[Component[Any, Encoder]]:
+    """The picture and text towers; chosen by `[encoder] use`."""
+    raise NotImplementedError
+
+
+@hookspec
+def fdakit_aggregators() -> Iterable[Component[Any, TemporalAggregator]]:
+    """How frame vectors become one video vector; chosen by `[aggregator] use`."""
+    raise NotImplementedError
+
+
+@hookspec
+def fdakit_objectives() -> Iterable[Component[Any, Objective]]:
+    """What training minimises; any number of `[[objective]]` tables, each with a `weight`."""
+    raise NotImplementedError
+
+
+@hookspec
+def fdakit_datasets() -> Iterable[Component[Any, Dataset]]:
+    """Videos, captions, splits and protocol; chosen by `[dataset] use`."""
+    raise NotImplementedError
+
+
+@hookspec
+def fdakit_rescorers() -> Iterable[Component[Any, Rescorer]]:
+    """Changes to the similarities after the fact; any number of `[[eval.rescoring]]` tables."""
+    raise NotImplementedError
+
+
+@hookspec
+def fdakit_optimisers() -> Iterable[Component[Any, OptimiserFactory]]:
+    """The optimiser; chosen by `[optimiser] use`."""
+    raise NotImplementedError
+
+
+@hookspec
+def fdakit_observers() -> Iterable[Component[Any, Observer]]:
+    """Who watches a run; any number of `[[observer]]` tables."""
+    raise NotImplementedError

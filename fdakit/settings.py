@@ -1,0 +1,86 @@
+"""The recipe tables that belong to fdakit itself: `[view] [loader] [frame_store] [train] [eval]`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from .contracts import Options
+
+Control = Literal["none", "whole-frame", "zero", "rolled", "centre", "inverse", "other-video"]
+TieRule = Literal["expected", "optimistic", "pessimistic", "average"]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class ViewSettings(Options):
+    """Geometry of a frame. What is left out is the encoder's own preprocessing."""
+
+    size: int | None = Field(None, ge=8, description="pixels a side; left out: the encoder's own")
+    resize: Literal["shortest", "longest", "squash"] | None = Field(
+        None, description="shortest side then centre crop, longest side then padding, or aspect lost"
+    )
+    interpolation: Literal["bicubic", "bilinear"] | None = Field(None, description="left out: the encoder's own")
+    mean: tuple[float, float, float] | None = Field(None, description="RGB mean; left out: the encoder's own")
+    std: tuple[float, float, float] | None = Field(None, description="RGB deviation; left out: the encoder's own")
+    flip: Share = Field(0.0, description="training: chance that a whole clip is mirrored")
+    crop_scale: tuple[Share, Share] | None = Field(
+        None, description="training: random crop covering between these shares of the area, one draw a clip"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> ViewSettings:
+        if self.crop_scale is not None and not 0 < self.crop_scale[0] <= self.crop_scale[1]:
+            raise ValueError("crop_scale must rise from above 0, as [0.5, 1.0]")
+        if self.std is not None and min(self.std) <= 0:
+            raise ValueError("std must be above 0")
+        return self
+
+
+class LoaderSettings(Options):
+    """Reading clips ahead of the model."""
+
+    workers: int | None = Field(
+        None,
+        ge=0,
+        description="reading processes; left out: none on a CPU, up to 8 with a GPU; 0 reads in-process",
+    )
+    prefetch: int = Field(2, ge=1, description="batches each worker keeps ready")
+
+
+class FrameStoreSettings(Options):
+    """Keeping decoded clips, so that a video whose frames and view draw nothing is decoded once."""
+
+    enabled: bool = Field(True, description="keep decoded frames and masks in memory between epochs")
+    limit_mb: int = Field(1024, ge=0, description="memory for them in MB, for each split and worker")
+
+
+class TrainSettings(Options):
+    """Training. `epochs = 0` evaluates only."""
+
+    epochs: int = Field(5, ge=0, description="passes over all training pairs; 0 evaluates only")
+    max_steps: int | None = Field(None, ge=1, description="stop after this many steps; left out: no limit")
+    batch_size: int = Field(32, ge=1, description="pairs a step, each of another video")
+    learning_rate: float = Field(1e-6, gt=0, description="peak learning rate")
+    warmup: Share = Field(0.1, description="share of the steps over which the rate rises from 0")
+    schedule: Literal["cosine", "constant"] = Field("cosine", description="what follows the warm-up")
+    clip_norm: float = Field(1.0, ge=0, description="largest gradient norm; 0: no clipping")
+    validate_every: int = Field(1, ge=1, description="epochs between validations")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto: bf16 autocast over fp32 weights on a GPU that has it, fp32 elsewhere"
+    )
+
+
+class EvalSettings(Options):
+    """Evaluation, the same in a run and in `fdakit eval`."""
+
+    split: str = Field("test", description="the split that is reported")
+    batch_size: int = Field(32, ge=1, description="videos encoded together")
+    text_batch_size: int = Field(256, ge=1, description="captions encoded together")
+    ties: TieRule = Field("expected", description="how equal scores are ranked; expected: mean over random order")
+    video_to_text: Literal["grouped", "per-caption"] = Field(
+        "grouped", description="several captions a video: best caption of a group, or single captions"
+    )
+    controls: tuple[Control, ...] = Field((), description="the same weights scored again under these masks")
+    bootstrap: int = Field(1000, ge=0, description="draws for the 95% intervals; 0: none")
