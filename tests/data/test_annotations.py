@@ -1,0 +1,137 @@
+"""Id lists, caption maps and video files; damage is told in words and no file's code is run."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fdakit import DatasetError, find_videos, read_caption_map, read_id_list
+
+
+def put(path: Path, content: Any) -> Path:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    "text", ["a\nb c\nd", "a\nb c\nd\n", "\n a \r\n\r\nb c\r\nd\r\n\n", b"\xef\xbb\xbfa\nb c\nd\n"]
+)
+def test_an_id_list_is_a_line_an_id(tmp_path: Path, text: Any) -> None:
+    assert read_id_list(put(tmp_path / "ids.txt", text)) == ("a", "b c", "d")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "holds no ids"),
+        (b"\n \n", "holds no ids"),
+        (b"a\nb\na\nc\nb\n", "ids appear twice: a, b"),
+        (b"\xff\xfe\x00a", "not UTF-8"),
+    ],
+)
+def test_what_is_wrong_with_an_id_list_is_said(tmp_path: Path, content: bytes, words: str) -> None:
+    with pytest.raises(DatasetError, match=rf"ids\.txt: {words}"):
+        read_id_list(put(tmp_path / "ids.txt", content))
+
+
+def test_an_absent_file_is_named_with_its_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for read in (read_id_list, read_caption_map):
+        for name in ("gone.json", "gone.pkl"):
+            with pytest.raises(DatasetError, match=f"{tmp_path}/{name}: cannot be read"):
+                read(Path(name))
+
+
+CAPTIONS = {"v1": ["a dog runs", "ein Hund läuft"], "v2": ["a cat"]}
+WORDS = {"v1": [["a", "dog", "runs"], ["ein", "Hund", "läuft"]], "v2": [["a", "cat"]]}
+READ = {"v1": ("a dog runs", "ein Hund läuft"), "v2": ("a cat",)}
+
+
+@pytest.mark.parametrize("content", [CAPTIONS, WORDS, {"v1": tuple(map(tuple, WORDS["v1"])), "v2": [("a", "cat")]}])
+@pytest.mark.parametrize("form", ["json", 0, 2, 5])
+def test_captions_are_read_from_json_and_every_age_of_pickle(tmp_path: Path, content: Any, form: Any) -> None:
+    if form == "json":
+        path = put(tmp_path / "captions.json", json.dumps(content))
+    else:
+        path = put(tmp_path / "captions.pkl", pickle.dumps(content, protocol=form))
+    assert read_caption_map(path) == READ
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ([], "holds list; wanted a map"),
+        ({}, "holds dict; wanted a map"),
+        ({"v1": ["fine", 3]}, "v1: found 3; wanted a sentence"),
+        ({"v1": [["a", 3]]}, r"v1: found \['a', 3\]; wanted a sentence"),
+        ({"v1": "a dog runs"}, "v1: found 'a dog runs'; wanted a list of captions"),
+        ({"v1": None}, "v1: found None; wanted a list of captions"),
+        ({"v1": {"a dog": 1}}, "v1: found .*; wanted a list of captions"),
+    ],
+)
+def test_what_is_no_caption_map_is_refused(tmp_path: Path, content: Any, words: str) -> None:
+    with pytest.raises(DatasetError, match=words):
+        read_caption_map(put(tmp_path / "c.json", json.dumps(content)))
+    with pytest.raises(DatasetError, match=words):
+        read_caption_map(put(tmp_path / "c.pkl", pickle.dumps(content)))
+
+
+class Mischief:
+    """Unpickling it makes a folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[..., None], tuple[str]]:
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_code_in_captions_is_refused_and_not_run(tmp_path: Path, protocol: int) -> None:
+    content = pickle.dumps({"v1": Mischief(tmp_path / "made")}, protocol=protocol)
+    with pytest.raises(DatasetError, match=r"it asks to run \w+\.mkdir, and fdakit runs no code from files"):
+        read_caption_map(put(tmp_path / "c.pkl", content))
+    assert not (tmp_path / "made").exists()
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_damaged_caption_file_is_read_or_refused_in_words(tmp_path: Path, data: st.DataObject) -> None:
+    form = data.draw(st.sampled_from(["json", 0, 2, 4]))
+    whole = json.dumps(WORDS).encode() if form == "json" else pickle.dumps(WORDS, protocol=form)
+    damaged = bytearray(whole)
+    for place in data.draw(st.lists(st.integers(0, len(whole) - 1), max_size=3)):
+        damaged[place] = data.draw(st.integers(0, 255))
+    end = data.draw(st.integers(0, len(whole)))
+    path = put(tmp_path / ("c.json" if form == "json" else "c.pkl"), bytes(damaged[:end]))
+    try:
+        assert all(isinstance(caption, str) for group in read_caption_map(path).values() for caption in group)
+    except DatasetError as error:
+        assert str(path) in str(error)
+
+
+def test_videos_are_found_whatever_their_ending_and_depth(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    for name in ("a.avi", "b.MP4", "deep/c.webm", "d.x.mp4", "e.txt"):
+        put(tmp_path / name, b"")
+    found = find_videos(tmp_path, ["a", "b", "c", "d.x", "e"])
+    assert {name: str(path.relative_to(tmp_path)) for name, path in found.items()} == {
+        "a": "a.avi",
+        "b": "b.MP4",
+        "c": "deep/c.webm",
+        "d.x": "d.x.mp4",
+        "e": "e.mp4",
+    }
+
+
+def test_an_absent_video_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=f"{tmp_path}/videos: no such folder"):
+        find_videos(tmp_path / "videos", ["a"])
