@@ -1,0 +1,46 @@
+"""Mean pooling: L2 each frame, mean over the valid frames, L2 again.
+
+`v = norm(sum_t valid_t * norm(f_t) / sum_t valid_t)`. Source: CLIP4Clip's meanP head (arXiv 2104.08860,
+section 3.3), which FDA-CLIP keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from fdakit import Component, FrameFeatures, Options, Shapes, TemporalAggregator, TextFeatures, hookimpl
+
+if TYPE_CHECKING:
+    import torch
+
+
+class MeanOptions(Options):
+    """Nothing to choose."""
+
+
+class Mean:
+    """Mean over time of unit frame vectors; the same vector for every text."""
+
+    text_conditioned = False
+    indexable = True
+
+    def __call__(self, frames: FrameFeatures, texts: TextFeatures | None) -> torch.Tensor:
+        """`(v, t, d)` -> `(v, d)` of unit length."""
+        from torch.nn.functional import normalize
+
+        unit = normalize(frames.vectors.float(), dim=-1) * frames.valid.unsqueeze(-1)
+        return normalize(unit.sum(1) / frames.valid.sum(1, keepdim=True).clamp(min=1), dim=-1)
+
+
+def build(options: MeanOptions, shapes: Shapes) -> TemporalAggregator:
+    """No weights, so nothing depends on the shapes."""
+    return Mean()
+
+
+MEAN = Component("mean", "unit frames, mean over valid ones, unit again", MeanOptions, build)
+
+
+@hookimpl
+def fdakit_aggregators() -> Iterable[Component[Any, TemporalAggregator]]:
+    return (MEAN,)

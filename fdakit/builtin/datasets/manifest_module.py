@@ -1,0 +1,122 @@
+"""Reads the rows of a manifest, each with the line it starts on: CSV, TSV or JSON Lines, told by the ending."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from fdakit import DatasetError
+
+_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_NAMES = {",": "','", "\t": "tabs", ";": "';'", "|": "'|'"}
+_QUOTES = 'a field that begins with " must end with it, and quotes inside it are written twice'
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: the line it starts on, and its fields by column; in CSV and TSV every field is text."""
+
+    line: int
+    fields: Mapping[str, Any]
+
+
+def read_rows(path: Path, required: Mapping[str, str]) -> tuple[Row, ...]:
+    """All rows that are not blank, at least one.
+
+    `required` maps each column that every row must have to the option that names it. Raises `DatasetError`
+    with the line where the file cannot be read so.
+    """
+    text = _read_text(path)
+    if not text.strip():
+        raise DatasetError(f"{path}: the file is empty; it needs a row for each caption")
+    ending = path.suffix.lower()
+    if ending == ".jsonl":
+        lines = enumerate(text.split("\n"), 1)
+        return tuple(_read_object(path, i, line, required) for i, line in lines if line.strip())
+    if ending in _SEPARATORS:
+        return _read_table(path, text, required)
+    raise DatasetError(f"{path}: unknown ending {ending!r}; name it .csv, .tsv or .jsonl")
+
+
+def fault(path: Path, line: int, what: str) -> DatasetError:
+    """The error for one line."""
+    return DatasetError(f"{path}: line {line}: {what}")
+
+
+def no_column(wanted: str, option: str, columns: Iterable[str]) -> str:
+    """What to say where a column is absent: those that are there, the nearest, and the option that names it."""
+    found = [column for column in columns if column]
+    close = get_close_matches(wanted, found, n=1)
+    guess = f"did you mean {close[0]!r}? " if close else ""
+    return f"no column {wanted!r} among {', '.join(map(repr, found)) or 'none'}; {guess}name it with {option}"
+
+
+def _read_text(path: Path) -> str:
+    """The text with its line ends as they are; a byte order mark is dropped."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DatasetError(
+            f"{path}: cannot be read ({error.strerror}); put the file there or correct path"
+        ) from error
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise fault(path, line, "not UTF-8; save the file as UTF-8") from error
+
+
+def _read_object(path: Path, line: int, text: str, required: Mapping[str, str]) -> Row:
+    try:
+        fields = json.loads(text)
+    except ValueError as error:
+        raise fault(path, line, f"not JSON ({error}); write one object a line") from error
+    if not isinstance(fields, dict):
+        raise fault(path, line, f"{text.strip()[:40]!r} is no object; write one object a line")
+    for column, option in required.items():
+        if column not in fields:
+            raise fault(path, line, no_column(column, option, fields))
+    return Row(line, fields)
+
+
+def _read_table(path: Path, text: str, required: Mapping[str, str]) -> tuple[Row, ...]:
+    separator = _SEPARATORS[path.suffix.lower()]
+    (line, header), *body = _read_records(path, text, separator)
+    header = [name.strip() for name in header]
+    other = next((s for s in _NAMES if len(header) == 1 and s in header[0]), None)
+    if other is not None:
+        raise fault(path, line, f"columns are separated by {_NAMES[other]}; save it with {_NAMES[separator]} instead")
+    twice = next((name for name in header if name and header.count(name) > 1), None)
+    if twice is not None:
+        raise fault(path, line, f"two columns are called {twice!r}; rename one")
+    for column, option in required.items():
+        if column not in header:
+            raise fault(path, line, no_column(column, option, header))
+    if not body:
+        raise DatasetError(f"{path}: columns but no rows, an empty split; add a row for each caption")
+    for line, fields in body:
+        if len(fields) != len(header):
+            what = f"{len(fields)} fields under {len(header)} columns"
+            raise fault(path, line, f'{what}; put a field that holds {_NAMES[separator]} between double quotes (")')
+    return tuple(Row(line, dict(zip(header, fields, strict=True))) for line, fields in body)
+
+
+def _read_records(path: Path, text: str, separator: str) -> list[tuple[int, list[str]]]:
+    """First line and fields of each record; a quoted field may hold line ends, so records may span lines."""
+    # strict: a stray quote is an error here, where it would else swallow the rows that follow.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
+    records, line = [], 1
+    try:
+        for fields in reader:
+            if any(field.strip() for field in fields):
+                records.append((line, fields))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise fault(path, line, f"not readable as a table ({error}); {_QUOTES}") from error
+    return records

@@ -1,0 +1,155 @@
+"""moving-shapes: rendered clips in which one of several coloured shapes moves, and the caption names it.
+
+Several shapes lie on a dark textured ground; one moves, and the caption tells its colour, shape and kind of
+motion: "a red circle moves across". Single frames do not tell which shape moves, so a model that pools
+frames without looking at motion stays near chance: a gain is the mask's. Clips are seeded, rendered once
+into H.264 files below the cache folder, and read back like anybody's video.
+
+Source: made for fdakit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from hashlib import blake2b
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from fdakit import (
+    Caption,
+    Component,
+    Dataset,
+    DatasetError,
+    Options,
+    Progress,
+    Shapes,
+    Split,
+    VideoRef,
+    hookimpl,
+)
+
+from .moving_shapes_scene_module import CAPTIONS, Look, plan_scene
+
+_INDEX = "index.tsv"
+
+
+class MovingShapesOptions(Options):
+    """Options of `moving-shapes`. Validation and test hold one clip for each of the 96 captions."""
+
+    clips: int = Field(1200, ge=1, description="training clips; they run through the 96 captions in turn")
+    frames: int = Field(16, ge=2, le=1000, description="frames of a clip, at 8 a second")
+    size: int = Field(64, ge=32, le=512, multiple_of=2, description="pixels a side")
+    distractors: int = Field(7, ge=0, le=7, description="shapes that lie still, each of another colour")
+    pan: float = Field(0.0, ge=0, le=16, description="camera pan in pixels a frame, to either side")
+    flicker: float = Field(0.0, ge=0, le=100, description="brightness changes by up to this many grey levels")
+    noise: float = Field(1.0, ge=0, le=50, description="grain: deviation in grey levels, anew in each frame")
+    still_share: float = Field(
+        0.0, ge=0, le=1, description="chance that a caption names a still shape, the known failure of motion masks"
+    )
+    seed: int = Field(0, description="of the rendering; not the run's seed, so that all runs share the clips")
+
+    @model_validator(mode="after")
+    def _check(self) -> MovingShapesOptions:
+        if self.still_share > 0 and self.distractors == 0:
+            raise ValueError("still_share needs distractors, as captions then name still shapes; give at least 1")
+        return self
+
+
+class MovingShapes:
+    """The dataset: renders a split when it is first asked for, and finds it in the cache afterwards."""
+
+    def __init__(self, options: MovingShapesOptions, cache: Path) -> None:
+        self.options = options
+        self.cache = cache
+        self.look = Look(**options.model_dump(exclude={"clips"}))
+
+    def splits(self) -> tuple[str, ...]:
+        """`train`, `val` and `test`."""
+        return ("train", "val", "test")
+
+    def load(self, split: str, progress: Progress) -> Split:
+        """The split; renders it where the cache lacks it. Raises `DatasetError` where it cannot be written."""
+        if split not in self.splits():
+            raise DatasetError(f"moving-shapes: no split {split!r}; choose one of {', '.join(self.splits())}")
+        folder = self.folder() / split
+        count = self.options.clips if split == "train" else CAPTIONS
+        rows = _read_index(folder, count)
+        if rows is None:
+            try:
+                rows = self._render(split, count, folder, progress)
+            except OSError as error:
+                raise DatasetError(
+                    f"{folder.absolute()}: clips cannot be written ({error}); free space or choose another cache"
+                ) from error
+        videos = tuple(VideoRef(name, folder / file) for name, _, file in rows)
+        return Split(split, videos, tuple(Caption(text, name) for name, text, _ in rows))
+
+    def folder(self) -> Path:
+        """Where the clips lie: a folder named by everything that decides their bytes."""
+        from .moving_shapes_module import VERSION, codec
+
+        facts = json.dumps([self.options.model_dump(), VERSION, codec()], sort_keys=True)
+        return self.cache / "moving-shapes" / blake2b(facts.encode(), digest_size=8).hexdigest()
+
+    def _render(self, split: str, count: int, folder: Path, progress: Progress) -> list[list[str]]:
+        """Renders beside `folder` and moves the finished set there: a kill leaves no half set behind."""
+        from .moving_shapes_module import draw_clip, write_clip
+
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{split}-", dir=folder.parent, ignore_cleanup_errors=True) as scratch:
+            fresh = Path(scratch, "set")
+            fresh.mkdir()
+            rows = []
+            for i in range(count):
+                rows.append([f"{split}-{i:05d}", plan_scene(self.look, split, i).caption, f"{i:05d}.mp4"])
+                write_clip(draw_clip(self.look, split, i), fresh / rows[-1][-1])
+                progress(f"rendering {split}", i + 1, count)
+            lines = ["\t".join(row) for row in [["id", "caption", "file"], *rows]]
+            (fresh / _INDEX).write_text("\n".join(lines) + "\n", encoding="utf-8")
+            _move_into_place(fresh, folder, count)
+        return rows
+
+
+def _move_into_place(fresh: Path, folder: Path, count: int) -> None:
+    """Makes `fresh` the set at `folder`, unless another process has finished the same set meanwhile."""
+    try:
+        fresh.replace(folder)
+    except OSError:  # something stands there already
+        if _read_index(folder, count) is not None:
+            return
+        folder.replace(fresh.with_name("broken"))  # deleted with the scratch folder
+        fresh.replace(folder)
+
+
+def _read_index(folder: Path, count: int) -> list[list[str]] | None:
+    """Rows of id, caption and file of a finished set; None where there is none, or a file of it is gone."""
+    try:
+        lines = (folder / _INDEX).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    rows = [line.split("\t") for line in lines[1:]]
+    complete = len(rows) == count and all(len(row) == 3 and (folder / row[2]).is_file() for row in rows)
+    return rows if complete else None
+
+
+def build(options: MovingShapesOptions, shapes: Shapes) -> MovingShapes:
+    """The dataset, rendering below the run's cache folder."""
+    return MovingShapes(options, shapes.cache)
+
+
+MOVING_SHAPES = Component(
+    "moving-shapes",
+    "rendered clips: one of several coloured shapes moves, and the caption names it",
+    MovingShapesOptions,
+    build,
+)
+
+
+@hookimpl
+def fdakit_datasets() -> Iterable[Component[Any, Dataset]]:
+    """Offers `moving-shapes`."""
+    return (MOVING_SHAPES,)

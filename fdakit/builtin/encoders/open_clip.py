@@ -1,0 +1,40 @@
+"""Any model that open_clip knows, by name, with its weights by tag or from a file.
+
+Source: Ilharco et al., OpenCLIP. `visual_checkpoint` takes a published Alpha-CLIP tower (arXiv 2312.03818):
+the whole visual tower is replaced and its alpha convolution handed to the fusion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from fdakit import Component, Encoder, Options, Shapes, hookimpl
+
+
+class OpenClipOptions(Options):
+    """Which model and which weights."""
+
+    model: str = Field("ViT-B-32", description="open_clip's name of the architecture")
+    pretrained: str = Field("none", description="tag (fetched once), weights file, or none: random weights")
+    visual_checkpoint: Path | None = Field(None, description="Alpha-CLIP visual tower (.pth or .safetensors)")
+    quick_gelu: bool | None = Field(None, description="QuickGELU activation; left out: as the tag was trained")
+    max_tokens: int | None = Field(None, ge=3, description="cut captions earlier than the context does")
+
+
+def build(options: OpenClipOptions, shapes: Shapes) -> Encoder:
+    """Random weights come from the run's seed. Raises `CheckpointError` where weights are not to be had."""
+    from .open_clip_module import build_open_clip
+
+    return build_open_clip(options, shapes)
+
+
+OPEN_CLIP = Component("open-clip", "any open_clip model, by name and tag or local weights", OpenClipOptions, build)
+
+
+@hookimpl
+def fdakit_encoders() -> Iterable[Component[Any, Encoder]]:
+    return (OPEN_CLIP,)

@@ -1,0 +1,39 @@
+"""A small CLIP from open_clip's own classes, trained from nothing: for first runs, tests and teaching."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import Field
+
+from fdakit import Component, Encoder, Options, Shapes, hookimpl
+
+
+class TinyOptions(Options):
+    """Sizes of the two towers."""
+
+    image_size: int = Field(64, ge=16, description="pixels a side")
+    patch: int = Field(16, ge=2, description="pixels a patch side")
+    width: int = Field(128, ge=64, multiple_of=64, description="width of both towers; 64 a head")
+    layers: int = Field(4, ge=1, description="layers of the visual tower")
+    text_layers: int = Field(2, ge=1, description="layers of the text tower")
+    embedding: int = Field(128, ge=8, description="width of the vectors that are compared")
+    vocabulary: int = Field(4096, ge=64, le=49408, description="token ids; CLIP's 49,408 are folded into them")
+    context_length: int = Field(16, ge=4, description="tokens a text, start and end included")
+    max_tokens: int | None = Field(None, ge=3, description="cut captions earlier; left out: context_length")
+
+
+def build(options: TinyOptions, shapes: Shapes) -> Encoder:
+    """Random weights drawn from the run's seed."""
+    from .tiny_module import build_tiny
+
+    return build_tiny(options, shapes)
+
+
+TINY = Component("tiny", "a small CLIP trained from nothing", TinyOptions, build)
+
+
+@hookimpl
+def fdakit_encoders() -> Iterable[Component[Any, Encoder]]:
+    return (TINY,)

@@ -1,0 +1,36 @@
+"""Alpha-CLIP's fusion: a parallel convolution on alpha, added to the stem's convolution on RGB.
+
+`conv1(rgb) + conv1_alpha((alpha - 0.5) / 0.26)`, starting from zero so that the plain encoder's output is
+kept bit for bit. Source: Sun et al., *Alpha-CLIP*, arXiv 2312.03818, section 3.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import Field
+
+from fdakit import AlphaFusion, Component, Options, Shapes, hookimpl
+
+
+class AlphaConvOptions(Options):
+    """Where 0 and 1 of a mask come to lie: Alpha-CLIP's weights expect -1.923 and +1.923."""
+
+    mean: float = Field(0.5, ge=0, le=1, description="alpha that counts as zero")
+    std: float = Field(0.26, gt=0, description="divisor after the mean is taken off")
+
+
+def build(options: AlphaConvOptions, shapes: Shapes) -> AlphaFusion:
+    """One zero-initialised convolution beside each of the stem's."""
+    from .alpha_conv_module import AlphaConv
+
+    return AlphaConv(shapes.stem, mean=options.mean, std=options.std)
+
+
+ALPHA_CONV = Component("alpha-conv", "Alpha-CLIP's parallel convolution on alpha", AlphaConvOptions, build)
+
+
+@hookimpl
+def fdakit_fusions() -> Iterable[Component[Any, AlphaFusion]]:
+    return (ALPHA_CONV,)

@@ -1,0 +1,44 @@
+"""Darken what the mask leaves out: `rgb * alpha`, after normalisation, so that 0 is the mean colour.
+
+The plainest way to show a picture tower where to look; no weights. Source: the "masked image" baseline of
+Sun et al., *Alpha-CLIP*, arXiv 2312.03818.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import Field
+
+from fdakit import AlphaFusion, Component, Fused, Options, Shapes, Stem, hookimpl
+
+
+class MultiplyOptions(Options):
+    """How much of the unmarked picture stays."""
+
+    floor: float = Field(0.0, ge=0, lt=1, description="factor where alpha is 0; 0 leaves the mean colour")
+
+
+class Multiply:
+    """`rgb * (floor + (1 - floor) * alpha)` before the stem."""
+
+    def __init__(self, floor: float) -> None:
+        self.floor = floor
+
+    def __call__(self, rgb: Any, alpha: Any, stem: Stem) -> Fused:
+        """`rgb (n, 3, h, w)`, `alpha (n, 1, h, w)` in [0, 1]."""
+        return Fused(stem(rgb * (self.floor + (1 - self.floor) * alpha)))
+
+
+def build(options: MultiplyOptions, shapes: Shapes) -> AlphaFusion:
+    """No weights, so nothing depends on the shapes."""
+    return Multiply(options.floor)
+
+
+MULTIPLY = Component("multiply", "darken what the mask leaves out; no weights", MultiplyOptions, build)
+
+
+@hookimpl
+def fdakit_fusions() -> Iterable[Component[Any, AlphaFusion]]:
+    return (MULTIPLY,)

@@ -1,0 +1,30 @@
+"""No fusion: the mask is ignored and the encoder is plain CLIP (control C0 of the method)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from fdakit import AlphaFusion, Component, Fused, Options, Shapes, Stem, hookimpl
+
+
+class NoFusionOptions(Options):
+    """Nothing to choose."""
+
+
+def ignore_alpha(rgb: Any, alpha: Any, stem: Stem) -> Fused:
+    """The stem's own maps of `rgb (n, 3, h, w)`."""
+    return Fused(stem(rgb))
+
+
+def build(options: NoFusionOptions, shapes: Shapes) -> AlphaFusion:
+    """A plain function is a fusion too."""
+    return ignore_alpha
+
+
+NONE = Component("none", "ignore the mask: the plain encoder", NoFusionOptions, build)
+
+
+@hookimpl
+def fdakit_fusions() -> Iterable[Component[Any, AlphaFusion]]:
+    return (NONE,)

@@ -1,0 +1,86 @@
+"""The retriever: encoder, fusion and aggregator joined. What a checkpoint holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from fdakit.contracts import Preprocess, Stem
+from fdakit.errors import blamed
+from fdakit.values import FrameFeatures, Fused, TextFeatures
+
+
+class Retriever(nn.Module):
+    """Frames and alpha to video vectors, texts to text vectors, both to cosine scores.
+
+    `labels` name each part with its provider, for errors.
+    """
+
+    def __init__(
+        self, *, encoder: Any, fusion: Any, aggregator: Any, preprocess: Preprocess, labels: Mapping[str, str]
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.fusion = fusion
+        self.aggregator = aggregator
+        self.preprocess = preprocess
+        self.labels = dict(labels)
+        self.register_buffer("_mean", torch.tensor(preprocess.mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("_std", torch.tensor(preprocess.std).view(3, 1, 1), persistent=False)
+
+    def encode_frames(
+        self, frames: torch.Tensor, alpha: torch.Tensor, valid: torch.Tensor, times: torch.Tensor | None = None
+    ) -> FrameFeatures:
+        """`frames (v, t, 3, h, w)` uint8 and `alpha (v, t, 1, h, w)` in [0, 1] to one vector a frame."""
+        rgb = self.normalise(frames)
+        chosen = alpha.flatten(0, 1)
+        if not bool(valid.all()):
+            chosen = chosen[valid.flatten()]
+
+        def fuse(pixels: torch.Tensor, stem: Stem) -> Fused:
+            with blamed(self.labels["fusion"], "in the forward pass"):
+                fused: Fused = self.fusion(pixels, chosen, stem)
+                return fused
+
+        with blamed(self.labels["encoder"], "while encoding frames"):
+            features: FrameFeatures = self.encoder.encode_frames(rgb, valid, fuse)
+        return replace(features, times=times, coverage=alpha.mean(dim=(2, 3, 4)))
+
+    def normalise(self, frames: torch.Tensor) -> torch.Tensor:
+        """uint8 to float32, divided by 255, then (x - mean) / std as torchvision does."""
+        mean, std = self.get_buffer("_mean"), self.get_buffer("_std")
+        return frames.to(torch.float32).div_(255).sub_(mean).div_(std)
+
+    def encode_texts(self, texts: Sequence[str]) -> TextFeatures:
+        """One vector a text `(q, d)`."""
+        with blamed(self.labels["encoder"], "while encoding texts"):
+            features: TextFeatures = self.encoder.encode_texts(texts)
+        return features
+
+    def video_vectors(self, frames: FrameFeatures, texts: TextFeatures | None = None) -> torch.Tensor:
+        """`(v, d)`, or `(q, v, d)` where the aggregator looks at the texts."""
+        with blamed(self.labels["aggregator"], "while pooling frames"):
+            vectors: torch.Tensor = self.aggregator(frames, texts if self.text_conditioned else None)
+        return vectors
+
+    @property
+    def text_conditioned(self) -> bool:
+        """Whether a video's vector depends on the text it is compared with."""
+        return bool(self.aggregator.text_conditioned)
+
+    def scores(self, videos: torch.Tensor, texts: TextFeatures) -> torch.Tensor:
+        """Cosine similarities `(q, v)` of video vectors `(v, d)` or `(q, v, d)` and texts."""
+        return cosine(texts.vectors, videos)
+
+
+def cosine(texts: torch.Tensor, videos: torch.Tensor) -> torch.Tensor:
+    """Cosine similarities `(q, v)` float32 of `texts (q, d)` and `videos (v, d)` or `(q, v, d)`."""
+    left = nn.functional.normalize(texts.float(), dim=-1)
+    right = nn.functional.normalize(videos.float(), dim=-1)
+    if right.ndim == 2:
+        return left @ right.T
+    return torch.einsum("qd,qvd->qv", left, right)

@@ -1,0 +1,193 @@
+"""CLIP towers: the one place that touches the insides of open_clip and timm models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from fdakit.contracts import Fuse, Preprocess, Shapes, StemConvolution
+from fdakit.errors import PluginError
+from fdakit.values import FrameFeatures, Fused, TextFeatures
+
+from .weights import load_strictly, read_weights, split_alpha_tower
+
+
+class StemSlot(nn.Module):
+    """A stem convolution that can be handed its result: used once, then it computes again.
+
+    It becomes the class of the tower's own convolution, so that parameter names stay as they were.
+    """
+
+    given: torch.Tensor | None = None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.given is None:
+            result: torch.Tensor = super().forward(x)
+            return result
+        result, self.given = self.given, None
+        return result
+
+
+class TowerStem:
+    """The convolutions of a tower that read RGB, as a fusion sees them."""
+
+    def __init__(self, visual: nn.Module) -> None:
+        self._slots = [_make_slot(m) for m in visual.modules() if isinstance(m, nn.Conv2d) and m.in_channels == 3]
+        names = {id(module): name for name, module in visual.named_modules()}
+        self.convolutions = tuple(_facts(names[id(slot)], slot) for slot in self._slots)
+        if not self._slots:
+            raise PluginError(f"{type(visual).__name__}: no convolution reads RGB, so alpha has no stem to join")
+
+    def __call__(self, rgb: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Maps `(n, d, gh, gw)`, one a convolution, of `rgb (n, 3, h, w)`."""
+        return tuple(slot(rgb) for slot in self._slots)
+
+    def give(self, features: Sequence[torch.Tensor]) -> None:
+        """Have the next pass through the tower use these maps instead of computing them."""
+        if len(features) != len(self._slots):
+            raise PluginError(f"fusion gave {len(features)} maps; this stem has {len(self._slots)} convolutions")
+        for slot, feature in zip(self._slots, features, strict=True):
+            slot.given = feature
+
+    def take_back(self) -> None:
+        """Forget maps that were given and not used."""
+        for slot in self._slots:
+            slot.given = None
+
+
+def _make_slot(convolution: nn.Conv2d) -> StemSlot:
+    kind = type(convolution)
+    if not issubclass(kind, StemSlot):
+        convolution.__class__ = type(f"Slotted{kind.__name__}", (StemSlot, kind), {})
+    return convolution  # type: ignore[return-value]
+
+
+def _facts(name: str, slot: Any) -> StemConvolution:
+    return StemConvolution(
+        name=name,
+        channels=slot.out_channels,
+        kernel=tuple(slot.kernel_size),
+        stride=tuple(slot.stride),
+        padding=slot.padding if isinstance(slot.padding, str) else tuple(slot.padding),
+        dilation=tuple(slot.dilation),
+    )
+
+
+class ClipEncoder(nn.Module):
+    """Any open_clip model as a fdakit encoder: frames through its visual tower, texts through its text tower.
+
+    `tokenizer` is open_clip's for the model; `max_tokens` cuts captions earlier than the context does.
+    The logit scale of the model is only read: training has its own, in the objective.
+    """
+
+    def __init__(
+        self,
+        clip: nn.Module,
+        *,
+        tokenizer: Any,
+        preprocess: Preprocess,
+        shapes: Shapes,
+        max_tokens: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.clip = clip
+        self.tokenizer = tokenizer
+        self.preprocess = preprocess
+        self.alpha_weights: tuple[torch.Tensor, ...] = ()
+        self._stem = TowerStem(self._visual)
+        self.context_length = int(getattr(clip, "context_length", tokenizer.context_length))
+        self.max_tokens = min(max_tokens or self.context_length, self.context_length)
+        self.shapes = self._measure(shapes)
+        scale: Any = clip.logit_scale
+        scale.requires_grad_(False)
+        if getattr(clip, "logit_bias", None) is not None:
+            clip.logit_bias.requires_grad_(False)
+
+    @property
+    def _visual(self) -> Any:
+        return self.clip.visual
+
+    @property
+    def logit_scale(self) -> float:
+        """Natural logarithm of the factor the model was trained with."""
+        scale: Any = self.clip.logit_scale
+        return float(scale.detach())
+
+    def _measure(self, shapes: Shapes) -> Shapes:
+        visual, clip = self._visual, self.clip
+        size = self.preprocess.size
+        first = self._stem.convolutions[0]
+        grid = getattr(visual, "grid_size", None) or (size // first.stride[0], size // first.stride[1])
+        transformer: Any = getattr(visual, "transformer", None)
+        return replace(
+            shapes,
+            image_size=size,
+            grid=(int(grid[0]), int(grid[1])),
+            prefix_tokens=1 if hasattr(visual, "class_embedding") else 0,
+            width=int(getattr(transformer, "width", first.channels)),
+            embedding=int(self.encode_texts(["a"]).vectors.shape[1]),
+            layers=int(getattr(transformer, "layers", 0)),
+            heads=int(getattr(transformer, "resblocks", [None])[0].attn.num_heads) if transformer is not None else 0,
+            context_length=self.context_length,
+            vocabulary=int(getattr(clip, "vocab_size", 0)),
+            stem=self._stem.convolutions,
+        )
+
+    def load_visual(self, path: Path) -> None:
+        """Replace the whole visual tower by an Alpha-CLIP checkpoint; its alpha weights wait for the fusion.
+
+        Raises `CheckpointError` where the file is absent, unreadable or of another architecture.
+        """
+        tower, alpha = split_alpha_tower(read_weights(path))
+        load_strictly(self._visual, tower, where=path)
+        self.alpha_weights = alpha
+
+    def encode_frames(self, frames: torch.Tensor, valid: torch.Tensor, fuse: Fuse) -> FrameFeatures:
+        """One vector a frame `(v, t, d)` of frames `(v, t, 3, h, w)`; padding is not encoded and stays zero."""
+        chosen = valid.flatten().nonzero().squeeze(1)
+        rgb = frames.flatten(0, 1)
+        if len(chosen) < len(rgb):
+            rgb = rgb[chosen]
+        encoded = self._encode(rgb, fuse(rgb, self._stem))
+        vectors = encoded.new_zeros((valid.numel(), encoded.shape[1])).index_copy(0, chosen, encoded)
+        return FrameFeatures(vectors.view(*valid.shape, -1), valid)
+
+    def _encode(self, rgb: torch.Tensor, fused: Fused) -> torch.Tensor:
+        for name in ("attention_bias", "keep"):
+            if getattr(fused, name) is not None:
+                raise PluginError(
+                    f"encoder {type(self._visual).__name__}: cannot use {name} of the fusion; choose another"
+                )
+        self._stem.give(fused.features)
+        try:
+            vectors: torch.Tensor = self._visual(rgb)
+        finally:
+            self._stem.take_back()
+        return vectors
+
+    def encode_texts(self, texts: Sequence[str]) -> TextFeatures:
+        """One vector a text `(q, d)`; texts of more than `max_tokens` tokens are cut, and `cut` says so."""
+        ids, cut = self.tokenise(texts)
+        encode: Any = self.clip.encode_text
+        device = next(self.clip.parameters()).device
+        ids = ids.to(device)
+        return TextFeatures(encode(ids), ids, ids != self._pad_id(), cut.to(device))
+
+    def tokenise(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Token ids `(q, context)` int64, padded, and which texts were cut `(q,)` bool."""
+        pad = self._pad_id()
+        longer = self.tokenizer(list(texts), context_length=self.max_tokens + 1)
+        cut = longer[:, -1] != pad
+        ids = self.tokenizer(list(texts), context_length=self.max_tokens)
+        padded = torch.full((len(texts), self.context_length), pad, dtype=torch.int64)
+        padded[:, : self.max_tokens] = ids
+        return padded, cut
+
+    def _pad_id(self) -> int:
+        inner = getattr(self.tokenizer, "tokenizer", None)
+        return int(getattr(inner, "pad_token_id", None) or 0)

@@ -1,0 +1,82 @@
+"""`jsonl` and `console`: what they write, and where."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fdakit import RunInfo
+from fdakit.builtin.observers.console import CONSOLE
+from fdakit.builtin.observers.jsonl import JSONL
+from fdakit.testing import build_part
+
+REPORT = {"t2v": {"R@1": 12.5}, "v2t": {"R@1": 25.0}, "videos": {"counted": 3}}
+
+
+def info(folder: Path | None, steps: int = 40) -> RunInfo:
+    return RunInfo(name="trial", folder=folder, seed=7, epochs=2, steps=steps, parameters=1234567, device="cpu")
+
+
+def live(observer: Any, run: RunInfo) -> None:
+    """The life of an observer, as a run leads it."""
+    observer.run_started(run)
+    observer.progressed("training", 1, 40)
+    observer.epoch_finished({"epoch": 1, "step": 20, "loss": 3.25, "seconds": 1.5, "learning_rate": 1e-3})
+    observer.progressed("training", 40, 40)
+    observer.epoch_finished({"epoch": 2, "loss": 2.5, "seconds": 1, "val_t2v_R@1": 50.0, "val_v2t_R@1": 25.0})
+    observer.run_finished(REPORT)
+
+
+def test_jsonl_writes_a_line_an_event(tmp_path: Path) -> None:
+    live(build_part(JSONL), info(tmp_path))
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert lines == [
+        {"event": "run_started", "name": "trial", "seed": 7, "steps": 40},
+        {"event": "epoch_finished", "epoch": 1, "step": 20, "loss": 3.25, "seconds": 1.5, "learning_rate": 1e-3},
+        {"event": "epoch_finished", "epoch": 2, "loss": 2.5, "seconds": 1, "val_t2v_R@1": 50.0, "val_v2t_R@1": 25.0},
+        {"event": "run_finished", "t2v": {"R@1": 12.5}, "v2t": {"R@1": 25.0}},
+    ]
+
+
+def test_jsonl_goes_on_in_the_file_of_a_run_that_is_taken_up(tmp_path: Path) -> None:
+    for _ in range(2):
+        live(build_part(JSONL, file="log.jsonl"), info(tmp_path))
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 8
+
+
+def test_jsonl_writes_nothing_where_the_run_has_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    live(build_part(JSONL), info(None))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_console_writes_plain_lines_to_stderr_alone(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = tmp_path / "[red]a name that must not be wrapped or read as markup" / ("x" * 80)
+    live(build_part(CONSOLE, every=1000.0), info(folder))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "\x1b" not in err
+    assert err.splitlines() == [
+        "trial: seed 7, 1,234,567 weights on cpu, 2 epochs, 40 steps",
+        f"writing to {folder}",
+        "training: 1/40",
+        "epoch 1: loss 3.250 (1.5 s)",
+        "training: 40/40",
+        "epoch 2: loss 2.500, validation R@1 50.0 text to video, 25.0 back (1.0 s)",
+    ]
+
+
+def test_console_speaks_of_long_work_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    console = build_part(CONSOLE, every=1000.0)
+    for done in range(1, 501):
+        console.progressed("encoding", done, 500)
+    console.progressed("a moment", 1, 1)
+    assert capsys.readouterr().err.splitlines() == ["encoding: 1/500", "encoding: 500/500"]
+
+
+def test_console_says_that_nothing_is_trained(capsys: pytest.CaptureFixture[str]) -> None:
+    build_part(CONSOLE).run_started(info(None, steps=0))
+    assert capsys.readouterr().err == "trial: seed 7, 1,234,567 weights on cpu, evaluation only\n"
