@@ -1,0 +1,231 @@
+"""What is installed: the only module that talks to pluggy's manager.
+
+Plugins are asked one by one, so that a fault always names the plugin that made it. A broken plugin is
+kept with its reason and matters only to a recipe that needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+from typing import Any
+
+import pluggy
+from pydantic import BaseModel
+
+from . import builtin, hookspecs
+from .contracts import Component, Shapes
+from .errors import PluginError, blamed, nearest
+from .version import __version__
+
+KINDS = (
+    "sampler",
+    "reader",
+    "mask",
+    "fusion",
+    "encoder",
+    "aggregator",
+    "objective",
+    "dataset",
+    "rescorer",
+    "optimiser",
+    "observer",
+)
+GROUP = "fdakit"
+ALLOW = "FDAKIT_PLUGINS"
+
+
+@dataclass(frozen=True)
+class Provider:
+    """A distribution that offers parts."""
+
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A component, its kind, and who offers it."""
+
+    kind: str
+    component: Component[Any, Any]
+    provider: Provider
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.component.name!r} ({self.provider})"
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A plugin, or one hook of it, that cannot be used, and why."""
+
+    provider: Provider
+    entry: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """A component with its validated options: what a recipe's table becomes."""
+
+    offer: Offer
+    options: BaseModel
+
+    @property
+    def name(self) -> str:
+        return self.offer.component.name
+
+    def build(self, shapes: Shapes) -> Any:
+        """The part itself; a failure is a `PluginError` naming part and provider."""
+        with blamed(str(self.offer), "while it was built"):
+            return self.offer.component.build(self.options, shapes)
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All offers and all broken plugins, in the order of kind, name and provider."""
+
+    offers: tuple[Offer, ...]
+    broken: tuple[Broken, ...]
+
+    def of_kind(self, kind: str) -> tuple[Offer, ...]:
+        """The offers of one kind. Raises `PluginError` where fdakit knows no such kind."""
+        if kind not in KINDS:
+            raise PluginError(f"kind {kind!r}: unknown; {nearest(kind, KINDS)}")
+        return tuple(offer for offer in self.offers if offer.kind == kind)
+
+    def ambiguous(self) -> tuple[tuple[str, str], ...]:
+        """(kind, name) pairs that more than one provider offers."""
+        seen: dict[tuple[str, str], int] = {}
+        for offer in self.offers:
+            key = (offer.kind, offer.component.name)
+            seen[key] = seen.get(key, 0) + 1
+        return tuple(key for key, count in seen.items() if count > 1)
+
+    def find(self, kind: str, use: str) -> Offer:
+        """The offer that `use` means: a bare name, or `provider:name`. Raises `PluginError`."""
+        provider, _, name = use.rpartition(":")
+        named = [o for o in self.of_kind(kind) if o.component.name == name]
+        found = [o for o in named if not provider or o.provider.name == provider]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            choices = ", ".join(f"{o.provider.name}:{name}" for o in found)
+            raise PluginError(f"{kind} {use!r} is offered more than once; choose one: {choices}")
+        raise PluginError(self._unknown(kind, use, name))
+
+    def _unknown(self, kind: str, use: str, name: str) -> str:
+        names = [o.component.name for o in self.of_kind(kind)]
+        listed = ", ".join(f"{o.component.name} ({o.provider})" for o in self.of_kind(kind))
+        hint = nearest(name, names)
+        text = f"unknown {kind} {use!r}; {hint}" + (f" installed: {listed}" if hint.startswith("did") else "")
+        if self.broken:
+            broken = "; ".join(f"{b.provider.name} ({b.reason})" for b in self.broken)
+            text += f"; plugins that could not be loaded: {broken}"
+        return text
+
+
+def load_catalog(extra: Iterable[ModuleType] = ()) -> Catalog:
+    """Ask fdakit's own modules, every installed plugin that `FDAKIT_PLUGINS` allows, and `extra` modules."""
+    loader = _Loader()
+    own = Provider("fdakit", __version__)
+    for name in _builtin_modules():
+        loader.add(own, name, partial(import_module, name))
+    for provider, entry in _installed():
+        loader.add(provider, entry.name, entry.load)
+    for module in extra:
+        loader.register(Provider(module.__name__, "local"), module.__name__, module)
+    return loader.catalog()
+
+
+def _builtin_modules() -> list[str]:
+    walk = pkgutil.walk_packages(builtin.__path__, builtin.__name__ + ".")
+    return sorted(m.name for m in walk if not m.ispkg and not m.name.endswith("_module"))
+
+
+def _installed() -> list[tuple[Provider, EntryPoint]]:
+    allowed = os.environ.get(ALLOW)
+    names = None if allowed is None else {name.strip() for name in allowed.split(",")}
+    found = []
+    for entry in entry_points(group=GROUP):
+        name, version = (entry.dist.name, entry.dist.version) if entry.dist else (None, None)
+        provider = Provider(name or entry.name, version or "unknown")  # a damaged installation knows neither
+        if names is None or provider.name in names:
+            found.append((provider, entry))
+    return sorted(found, key=lambda pair: (pair[0].name, pair[1].name))
+
+
+class _Loader:
+    """Registers plugins one at a time and asks each of their hooks apart."""
+
+    def __init__(self) -> None:
+        self._manager = pluggy.PluginManager(GROUP)
+        self._manager.add_hookspecs(hookspecs)
+        self._offers: list[Offer] = []
+        self._broken: list[Broken] = []
+
+    def add(self, provider: Provider, entry: str, load: Callable[[], object]) -> None:
+        """Load, register and ask one plugin; whatever its import raises becomes the reason it is broken."""
+        try:
+            plugin = load()
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's import may raise anything; kept as reason
+            self._broken.append(Broken(provider, entry, _reason(error)))
+            return
+        self.register(provider, entry, plugin)
+
+    def register(self, provider: Provider, entry: str, plugin: object) -> None:
+        """Register and ask one loaded plugin; misspelt hooks and wrong arguments make it broken."""
+        name = f"{provider.name}/{entry}"
+        try:
+            self._manager.register(plugin, name=name)
+            self._manager.check_pending()
+        except (ValueError, pluggy.PluginValidationError) as error:
+            self._broken.append(Broken(provider, entry, _reason(error)))
+            if self._manager.has_plugin(name):
+                self._manager.unregister(name=name)
+            return
+        self._ask(provider, entry, plugin)
+
+    def _ask(self, provider: Provider, entry: str, plugin: object) -> None:
+        for kind in KINDS:
+            hook = getattr(self._manager.hook, f"fdakit_{kind}s")
+            for implementation in hook.get_hookimpls():
+                if implementation.plugin is plugin:
+                    self._take(provider, entry, kind, implementation.function)
+
+    def _take(self, provider: Provider, entry: str, kind: str, function: Any) -> None:
+        hook = f"fdakit_{kind}s"
+        try:
+            offered = list(function())  # drained here: a generator raises only now
+        except Exception as error:  # noqa: BLE001 - as above
+            self._broken.append(Broken(provider, entry, f"{hook}: {_reason(error)}"))
+            return
+        for component in offered:
+            if not isinstance(component, Component):
+                reason = f"{hook} offered {component!r}; each item must be a fdakit.Component"
+                self._broken.append(Broken(provider, entry, reason))
+            elif any(
+                (o.kind, o.provider, o.component.name) == (kind, provider, component.name) for o in self._offers
+            ):
+                reason = f"{hook} offered {component.name!r} twice; give each a name of its own"
+                self._broken.append(Broken(provider, entry, reason))
+            else:
+                self._offers.append(Offer(kind, component, provider))
+
+    def catalog(self) -> Catalog:
+        order = {kind: place for place, kind in enumerate(KINDS)}
+        offers = sorted(self._offers, key=lambda o: (order[o.kind], o.component.name, o.provider.name))
+        return Catalog(tuple(offers), tuple(self._broken))
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())  # one line, whatever it says

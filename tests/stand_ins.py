@@ -1,0 +1,203 @@
+"""A plugin for tests: parts that fail, interrupt, draw or count on purpose. Importable from loader workers too."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from fdakit import Clip, Component, Needs, Options, RunInfo, Shapes, VideoRef, frame_times, hookimpl, read_frames
+from fdakit.errors import FdakitError
+
+Parts = Iterable[Component[Any, Any]]
+
+
+class Choice(Options):
+    """Options of all the parts here; each looks at what it needs."""
+
+    video: str = ""
+    worded: bool = False
+    step: int = 0
+    file: Path | None = None
+    scale: float = 1.0
+    dtype: str = "float32"
+    indices: tuple[int, ...] = (0,)
+
+
+class Part:
+    """Keeps its options."""
+
+    def __init__(self, options: Choice, shapes: Shapes) -> None:
+        self.options = options
+
+    def note(self, line: str) -> None:
+        """Add a line to the file, if there is one."""
+        if self.options.file is not None:
+            with self.options.file.open("a") as file:
+                file.write(line + "\n")
+
+
+class Failing(Part):
+    """A mask that knows a video it cannot stand; marks the others whole."""
+
+    needs, place = Needs(), "worker"
+
+    def __call__(self, clip: Clip) -> NDArray[np.float32]:
+        if clip.id == self.options.video:
+            raise FdakitError("not this one") if self.options.worded else KeyError("no such colour")
+        return np.ones(clip.frames.shape[:3], np.float32)
+
+
+class Soft(Part):
+    """A mask of values up to `scale` from the clip's own generator, in any type."""
+
+    needs, place = Needs(), "worker"
+
+    def __call__(self, clip: Clip) -> NDArray[Any]:
+        return (clip.rng().random(clip.frames.shape[:3]) * self.options.scale).astype(self.options.dtype)
+
+
+class OnDevice(Part):
+    """A mask of what is red; wants torch frames."""
+
+    needs, place = Needs(), "device"
+
+    def __call__(self, clip: Clip) -> torch.Tensor:
+        assert isinstance(clip.frames, torch.Tensor)
+        return (clip.frames[:, 0] > 150).float()
+
+
+class Wild(Part):
+    """A sampler of three frames that gives the indices it is told to."""
+
+    def frames(self, training: bool) -> int:
+        return 3
+
+    def draws(self, training: bool) -> bool:
+        return False
+
+    def __call__(self, count: int, times: Any, training: bool, rng: Any) -> NDArray[np.int64]:
+        return np.array(self.options.indices, np.int64)
+
+
+class Counting(Part):
+    """fdakit's own reader; notes every read."""
+
+    def times(self, video: VideoRef) -> NDArray[np.float64]:
+        return frame_times(video)
+
+    def read(self, video: VideoRef, indices: Any, needs: Needs, size: tuple[int, int] | None) -> Clip:
+        self.note(video.path.name)
+        return read_frames(video, indices=indices, needs=needs, size=size)
+
+
+class Dropping(nn.Module):
+    """A pooling with weights and dropout: training draws from torch's own generator."""
+
+    text_conditioned, indexable = False, True
+
+    def __init__(self, options: Choice, shapes: Shapes) -> None:
+        super().__init__()
+        self.turn = nn.Linear(shapes.embedding, shapes.embedding)
+
+    def forward(self, frames: Any, texts: None) -> torch.Tensor:
+        pooled = (frames.vectors * frames.valid.unsqueeze(-1)).sum(1) / frames.valid.sum(1, keepdim=True)
+        return pooled + self.turn(nn.functional.dropout(pooled, 0.5, self.training))
+
+
+class ByText(Part):
+    """A pooling that weighs the frames by the text they are compared with."""
+
+    text_conditioned, indexable = True, False
+
+    def __call__(self, frames: Any, texts: Any) -> torch.Tensor:
+        weights = torch.einsum("qd,vtd->qvt", texts.vectors, frames.vectors)
+        weights = weights.masked_fill(~frames.valid, -torch.inf).softmax(-1).nan_to_num()
+        return torch.einsum("qvt,vtd->qvd", weights, frames.vectors)
+
+
+class Losing(nn.Module):
+    """An objective whose loss is NaN from a step on."""
+
+    def __init__(self, options: Choice, shapes: Shapes) -> None:
+        super().__init__()
+        self.last, self.seen = options.step, 0
+
+    def forward(self, frames: Any, videos: torch.Tensor, texts: Any, batch: Any) -> Mapping[str, torch.Tensor]:
+        self.seen += 1
+        return {"losing": videos.sum() * (float("nan") if self.seen >= self.last else 0.0)}
+
+
+class Watching(Part):
+    """An observer; notes what it is told and presses Ctrl-C after a training step."""
+
+    def run_started(self, run: RunInfo) -> None:
+        self.note("started")
+
+    def progressed(self, what: str, done: int, total: int) -> None:
+        if what == "training" and done == self.options.step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def epoch_finished(self, facts: Mapping[str, float]) -> None:
+        self.note(f"epoch {facts['epoch']} {facts['loss']!r}")
+
+    def run_finished(self, report: Mapping[str, Any]) -> None:
+        self.note("finished")
+
+
+class Unwell(Watching):
+    """An observer that fails as soon as it should note something."""
+
+    def note(self, line: str) -> None:
+        raise RuntimeError("no paper left")
+
+
+def unbuildable(options: Choice, shapes: Shapes) -> Any:
+    """For a part that cannot be built."""
+    raise ValueError("out of clay")
+
+
+def _parts(**parts: Any) -> Parts:
+    return [Component(name.replace("_", "-"), f"{name}, for tests", Choice, part) for name, part in parts.items()]
+
+
+@hookimpl
+def fdakit_masks() -> Parts:
+    return _parts(failing=Failing, soft=Soft, on_device=OnDevice)
+
+
+@hookimpl
+def fdakit_samplers() -> Parts:
+    return _parts(wild=Wild)
+
+
+@hookimpl
+def fdakit_readers() -> Parts:
+    return _parts(counting=Counting)
+
+
+@hookimpl
+def fdakit_fusions() -> Parts:
+    return _parts(unbuildable=unbuildable)
+
+
+@hookimpl
+def fdakit_aggregators() -> Parts:
+    return _parts(dropping=Dropping, by_text=ByText)
+
+
+@hookimpl
+def fdakit_objectives() -> Parts:
+    return _parts(losing=Losing)
+
+
+@hookimpl
+def fdakit_observers() -> Parts:
+    return _parts(watching=Watching, unwell=Unwell)

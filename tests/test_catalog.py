@@ -1,0 +1,316 @@
+"""The catalog finds what is installed, keeps each broken plugin with its reason, and goes on with the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from making import component, distribution, document, mask_plugin, offering, plugin
+
+from fdakit import Component, Needs, PluginError, RecipeError, Shapes, VideoRef
+from fdakit.catalog import KINDS, Catalog, load_catalog
+from fdakit.contracts import Preprocess
+from fdakit.experiment.clips import ClipSource, Draw
+from fdakit.recipe import validate
+
+FINE = offering("mask", component("fine"), module="fine")
+
+
+def outside(catalog: Catalog) -> list[str]:
+    """What others than fdakit offer, as `provider:name`."""
+    return [f"{o.provider.name}:{o.component.name}" for o in catalog.offers if o.provider.name != "fdakit"]
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of installed distributions, which may all load; `main` is the entry of one without a name."""
+    monkeypatch.syspath_prepend(tmp_path)
+    names = ("one", "two", "flow", "broken", "sound", "torn")
+    monkeypatch.setenv("FDAKIT_PLUGINS", ",".join(["main", *(f"fdakit-{name}" for name in names)]))
+    return tmp_path
+
+
+def test_fdakit_offers_its_own_parts_in_the_order_of_the_road() -> None:
+    catalog = load_catalog()
+    assert catalog.broken == ()
+    assert {offer.provider.name for offer in catalog.offers} == {"fdakit"}
+    kinds = [offer.kind for offer in catalog.offers]
+    assert kinds == sorted(kinds, key=KINDS.index)
+    assert catalog.find("mask", "frame-difference") is catalog.find("mask", "fdakit:frame-difference")
+
+
+def test_the_same_plugins_in_another_order_give_the_same_catalog() -> None:
+    other = offering("mask", component("fine"), component("also"), module="other")
+    assert load_catalog([FINE, other]) == load_catalog([other, FINE])
+
+
+def late() -> Iterator[Component[Any, Any]]:
+    """A generator hook, which fails only when it is drained."""
+    yield component("early")
+    raise ValueError("too late")
+
+
+@pytest.mark.parametrize(
+    ("hooks", "reason"),
+    [
+        ({"fdakit_masks": late}, "fdakit_masks: ValueError: too late"),
+        ({"fdakit_maskz": lambda: [component()]}, "unknown hook 'fdakit_maskz'"),
+        ({"fdakit_masks": lambda catalog: [component()]}, "Argument(s) {'catalog'} are declared in the hookimpl"),
+        ({"fdakit_masks": lambda: {"mine": 1}}, "fdakit_masks offered 'mine'; each item must be a fdakit.Component"),
+        ({"fdakit_masks": lambda: "mine"}, "fdakit_masks offered 'm'; each item"),
+        ({"fdakit_masks": lambda: None}, "fdakit_masks: TypeError: 'NoneType' object is not iterable"),
+        ({"fdakit_masks": lambda: dict}, "fdakit_masks: TypeError: 'type' object is not iterable"),
+        ({"fdakit_masks": lambda: component()}, "fdakit_masks: TypeError: 'Component' object is not iterable"),
+        ({"fdakit_masks": lambda: [Component]}, "fdakit_masks offered <class 'fdakit.contracts.Component'>"),
+        ({"fdakit_masks": lambda: [component("Bad Name")]}, "component 'Bad Name': not a usable name"),
+    ],
+)
+def test_a_broken_hook_is_kept_with_its_reason_and_the_rest_works(hooks: dict[str, Any], reason: str) -> None:
+    catalog = load_catalog([plugin("stranger", **hooks), FINE])
+    (broken, *more) = catalog.broken
+    assert (str(broken.provider), broken.entry) == ("stranger local", "stranger")
+    assert reason in broken.reason
+    assert all("each item" in fault.reason for fault in more)
+    assert "\n" not in broken.reason
+    assert outside(catalog) == ["fine:fine"]
+    assert catalog.find("mask", "whole-frame").provider.name == "fdakit"
+
+
+def test_a_broken_hook_leaves_the_plugins_other_hooks_alone() -> None:
+    half = plugin("half", fdakit_masks=late, fdakit_samplers=lambda: [component("fine")])
+    assert outside(load_catalog([half])) == ["half:fine"]
+
+
+def test_a_plugin_that_is_refused_leaves_nothing_behind() -> None:
+    refused = plugin("refused", fdakit_masks=lambda: [component()], fdakit_wrong=lambda: [component()])
+    catalog = load_catalog([refused, FINE, plugin("alike", fdakit_wrong=lambda: [component()])])
+    assert [broken.entry for broken in catalog.broken] == ["refused", "alike"]
+    assert outside(catalog) == ["fine:fine"]
+
+
+def test_one_name_offered_twice_by_one_provider_is_its_fault_and_the_first_stays() -> None:
+    catalog = load_catalog([offering("mask", component("twin"), component("twin"), component("other"))])
+    assert outside(catalog) == ["stranger:other", "stranger:twin"]
+    (broken,) = catalog.broken
+    assert broken.reason == "fdakit_masks offered 'twin' twice; give each a name of its own"
+    assert catalog.ambiguous() == ()
+
+
+def test_one_name_may_stand_for_parts_of_two_kinds() -> None:
+    catalog = load_catalog([offering("mask", component("twin")), offering("fusion", component("twin"), module="b")])
+    assert catalog.ambiguous() == ()
+    assert catalog.find("mask", "twin").kind == "mask"
+
+
+def test_a_name_offered_by_two_is_an_error_only_for_a_recipe_that_uses_it_bare() -> None:
+    catalog = load_catalog([offering("mask", component("whole-frame"))])
+    assert catalog.ambiguous() == (("mask", "whole-frame"),)
+    assert catalog.broken == ()
+    with pytest.raises(
+        PluginError, match="offered more than once; choose one: fdakit:whole-frame, stranger:whole-frame"
+    ):
+        catalog.find("mask", "whole-frame")
+    for provider in ("fdakit", "stranger"):
+        assert catalog.find("mask", f"{provider}:whole-frame").provider.name == provider
+    with pytest.raises(RecipeError, match=r"x\.toml: mask\.use: mask 'whole-frame' is offered more than once"):
+        validate(document(mask={"use": "whole-frame"}), where="x.toml", catalog=catalog)
+    validate(document(mask={"use": "stranger:whole-frame"}), where="x.toml", catalog=catalog)
+    validate(document(), where="x.toml", catalog=catalog)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_recipe_that_leaves_a_table_out_gets_fdakits_own_part_whatever_else_is_installed(kind: str) -> None:
+    rivals = [component(offer.component.name) for offer in load_catalog().of_kind(kind)]
+    catalog = load_catalog([offering(kind, *rivals)])
+    tables = {"dataset": {"use": "fdakit:msvd"}, "encoder": {"use": "fdakit:tiny"}}
+    recipe = validate(tables, where="x.toml", catalog=catalog)
+    assert {part.offer.provider.name for part in recipe.all_parts()} == {"fdakit"}
+
+
+@pytest.mark.parametrize("use", ["whole-fram", "nobody:whole-frame", ":", ""])
+def test_an_unknown_name_is_answered_with_what_there_is(use: str) -> None:
+    with pytest.raises(PluginError, match=rf"^unknown mask '{use}'; .*whole-frame"):
+        load_catalog().find("mask", use)
+
+
+def test_an_unknown_name_is_answered_with_the_nearest_and_with_the_broken_plugins_that_may_have_had_it() -> None:
+    catalog = load_catalog([plugin("flow", fdakit_masks=late)])
+    with pytest.raises(PluginError) as caught:
+        catalog.find("mask", "whole-fram")
+    assert "did you mean 'whole-frame'?" in str(caught.value)
+    assert "plugins that could not be loaded: flow (fdakit_masks: ValueError: too late)" in str(caught.value)
+
+
+def test_an_unknown_kind_is_answered_with_the_nearest() -> None:
+    with pytest.raises(PluginError, match="kind 'masks': unknown; did you mean 'mask'"):
+        load_catalog().of_kind("masks")
+
+
+# Parts that fail
+
+
+def choosing(build: Callable[[Any, Shapes], Any]) -> Any:
+    catalog = load_catalog([offering("mask", component("x", build), module="prov")])
+    return validate(document(mask={"use": "x"}, name="x"), where="x.toml", catalog=catalog)
+
+
+def test_a_part_that_fails_while_it_is_built_is_named() -> None:
+    def build(options: Any, shapes: Shapes) -> Any:
+        raise ValueError("no such flow")
+
+    with pytest.raises(
+        PluginError, match=r"^mask 'x' \(prov local\) failed while it was built: ValueError: no such flow$"
+    ) as caught:
+        choosing(build).parts["mask"].build(Shapes())
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+class Failing:
+    """A mask whose call raises or, given a value, returns it."""
+
+    needs = Needs()
+    place = "worker"
+
+    def __init__(self, value: object = None) -> None:
+        self.value = value
+
+    def __call__(self, clip: object) -> object:
+        if self.value is None:
+            raise ValueError("no motion")
+        return self.value
+
+
+@pytest.mark.parametrize(
+    ("mask", "words"),
+    [
+        (Failing(), r"ValueError: no motion"),
+        (Failing(np.ones((1, 1, 1))), r"returned float64\(1, 1, 1\); wanted float32\(12, 224, 224\)"),
+        (Failing(np.full((12, 224, 224), 2, np.float32)), r"values from 2\.0 to 2\.0; wanted 0 to 1"),
+        (Failing("nothing"), r"returned 'nothing'; wanted float32"),
+    ],
+)
+def test_a_part_that_fails_while_it_is_used_is_named_with_the_video(clips: Path, mask: Failing, words: str) -> None:
+    with pytest.raises(PluginError, match=rf"^mask 'x' \(prov local\) failed on video 'vid12': {words}"):
+        raise using(mask, clips)
+
+
+def using(mask: object, clips: Path) -> Any:
+    """What a mask of a plugin makes of a real clip of twelve frames: the item, or the error."""
+    video = VideoRef("vid12", clips / "red-across.mp4")
+    preprocess = Preprocess(224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    recipe = choosing(lambda options, shapes: mask)
+    source = ClipSource(recipe, [video], training=False, preprocess=preprocess, shapes=Shapes())
+    return source[Draw(0)]
+
+
+class Moving(Failing):
+    """A mask on the device: where a frame differs from the one decoded before it."""
+
+    needs = Needs(neighbours=(-1,))
+    place = "device"
+
+    def __call__(self, clip: Any) -> object:
+        assert clip.frames.shape == clip.neighbours[-1].shape == (12, 3, 224, 224)
+        return (clip.frames != clip.neighbours[-1]).any(1).float()
+
+
+def test_a_mask_on_the_device_gets_its_neighbours_there_too(clips: Path) -> None:
+    coverage = using(Moving(), clips).alphas["none"].mean(axis=(1, 2))
+    assert coverage[0] == 0  # before the first frame stands the first itself
+    assert all(coverage[1:] > 0)
+
+
+# Plugins that are installed
+
+
+def test_an_installed_plugin_is_found_under_its_distributions_name_and_version(site: Path) -> None:
+    distribution(site, "fdakit-flow", mask_plugin("flow"), module="flow_of_outside")
+    offer = load_catalog().find("mask", "fdakit-flow:flow")
+    assert str(offer) == "mask 'flow' (fdakit-flow 0.1)"
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("raise SystemExit('bye')", "SystemExit: bye"),
+        ("x = = 1", "SyntaxError: invalid syntax"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_plugin_that_fails_on_import_is_kept_with_its_reason(site: Path, code: str, reason: str) -> None:
+    distribution(site, "fdakit-broken", code, module="broken_on_import")
+    distribution(site, "fdakit-sound", mask_plugin("sound"), module="sound_one")
+    catalog = load_catalog()
+    (broken,) = catalog.broken
+    assert (str(broken.provider), broken.entry) == ("fdakit-broken 0.1", "main")
+    assert broken.reason.startswith(reason)
+    assert outside(catalog) == ["fdakit-sound:sound"]
+
+
+def test_an_entry_point_that_names_nothing_is_kept_with_its_reason(site: Path) -> None:
+    distribution(site, "fdakit-broken", "", module="there")
+    (site / "fdakit_broken-0.1.dist-info" / "entry_points.txt").write_text("[fdakit]\nmain = elsewhere\n")
+    (broken,) = load_catalog().broken
+    assert broken.reason == "ModuleNotFoundError: No module named 'elsewhere'"
+
+
+def test_two_distributions_with_the_same_entry_name_are_both_found(site: Path) -> None:
+    distribution(site, "fdakit-one", mask_plugin("one"), module="module_one", entry="plugin")
+    distribution(site, "fdakit-two", mask_plugin("two"), module="module_two", entry="plugin")
+    catalog = load_catalog()
+    assert catalog.broken == ()
+    assert outside(catalog) == ["fdakit-one:one", "fdakit-two:two"]
+
+
+def test_two_distributions_with_the_same_part_are_told_apart_by_their_names(site: Path) -> None:
+    distribution(site, "fdakit-one", mask_plugin("flow"), module="flow_one")
+    distribution(site, "fdakit-two", mask_plugin("flow"), module="flow_two")
+    catalog = load_catalog()
+    with pytest.raises(PluginError, match="choose one: fdakit-one:flow, fdakit-two:flow"):
+        catalog.find("mask", "flow")
+    assert catalog.find("mask", "fdakit-two:flow").provider.name == "fdakit-two"
+
+
+def test_a_damaged_installation_goes_by_its_entry_name_and_does_not_stop_the_others(site: Path) -> None:
+    distribution(site, "fdakit-torn", mask_plugin("torn"), module="torn")
+    (site / "fdakit_torn-0.1.dist-info" / "METADATA").unlink()
+    distribution(site, "fdakit-sound", mask_plugin("sound"), module="sound_two")
+    assert outside(load_catalog()) == ["fdakit-sound:sound", "main:torn"]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "found"),
+    [
+        ("", []),
+        ("fdakit-two", ["fdakit-two:two"]),
+        (" fdakit-one , fdakit-two ", ["fdakit-one:one", "fdakit-two:two"]),
+        ("fdakit-absent", []),
+    ],
+)
+def test_the_environment_limits_which_plugins_load(
+    site: Path, monkeypatch: pytest.MonkeyPatch, allowed: str, found: list[str]
+) -> None:
+    distribution(site, "fdakit-one", mask_plugin("one"), module="allowed_one")
+    distribution(site, "fdakit-two", mask_plugin("two"), module="allowed_two")
+    monkeypatch.setenv("FDAKIT_PLUGINS", allowed)
+    assert outside(load_catalog()) == found
+    monkeypatch.delenv("FDAKIT_PLUGINS")
+    assert {"fdakit-one:one", "fdakit-two:two"} <= set(outside(load_catalog()))
+
+
+def test_a_plugin_that_is_not_allowed_is_not_even_imported(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    distribution(site, "fdakit-broken", "raise SystemExit", module="never_imported")
+    monkeypatch.setenv("FDAKIT_PLUGINS", "")
+    assert load_catalog().broken == ()
+
+
+def test_one_module_may_not_be_two_plugins() -> None:
+    twice: ModuleType = offering("mask", component("fine"), module="twice")
+    catalog = load_catalog([twice, twice])
+    assert outside(catalog) == ["twice:fine"]
+    assert len(catalog.broken) == 1

@@ -1,0 +1,62 @@
+"""Every hook works from end to end: a small module offers a part, the catalog finds it, a recipe chooses it."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+from making import component, document, offering
+
+from fdakit import Shapes, hookspecs
+from fdakit.catalog import KINDS, load_catalog
+from fdakit.recipe import LISTS, validate
+
+HOOKS = {name: hook for name, hook in vars(hookspecs).items() if name.startswith("fdakit_")}
+
+
+def choose(kind: str, **table: Any) -> dict[str, Any]:
+    """A recipe that names one part of a kind, where parts of that kind stand."""
+    if kind == "rescorer":
+        return document(eval={"rescoring": [table]})
+    return document(**{kind: [table] if kind in LISTS else table})
+
+
+def test_there_are_eleven_hooks_one_for_each_kind() -> None:
+    assert set(HOOKS) == {f"fdakit_{kind}s" for kind in KINDS}
+    assert len(KINDS) == 11
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_a_hook_takes_nothing_says_what_it_is_for_and_depends_on_no_order(name: str) -> None:
+    assert not inspect.signature(HOOKS[name]).parameters
+    assert inspect.getdoc(HOOKS[name])
+    options = HOOKS[name].fdakit_spec
+    assert not options["firstresult"]
+    assert not options["historic"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_hook_offers_is_found_and_can_be_chosen_and_built(kind: str) -> None:
+    catalog = load_catalog([offering(kind, component("from-outside"))])
+    assert catalog.broken == ()
+    (offer,) = [offer for offer in catalog.offers if offer.provider.name == "stranger"]
+    assert (offer.kind, offer.component.name) == (kind, "from-outside")
+    recipe = validate(choose(kind, use="from-outside"), where="x.toml", catalog=catalog)
+    (part,) = [part for part in recipe.all_parts() if part.name == "from-outside"]
+    assert part.build(Shapes()) == "from-outside"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_part_is_built_with_its_own_options_and_the_shapes(kind: str) -> None:
+    def build(options: Any, shapes: Shapes) -> tuple[Any, Shapes]:
+        return options, shapes
+
+    catalog = load_catalog([offering(kind, component("from-outside", build))])
+    shapes = Shapes(image_size=64, seed=7)
+    part = next(
+        part
+        for part in validate(choose(kind, use="from-outside"), where="x.toml", catalog=catalog).all_parts()
+        if part.name == "from-outside"
+    )
+    assert part.build(shapes) == (part.options, shapes)

@@ -1,0 +1,366 @@
+"""The laws for plugin authors: every built-in keeps them, and each law rejects a part that breaks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from making import NoOptions, component
+from pydantic import ValidationError
+from torch.nn.functional import normalize
+
+from fdakit import Clip, Component, FrameFeatures, Fused, Needs, Shapes, Stem
+from fdakit.builtin.readers.pyav import PYAV
+from fdakit.builtin.samplers.uniform import UNIFORM
+from fdakit.catalog import load_catalog
+from fdakit.testing import (
+    build_part,
+    check_aggregator,
+    check_fusion,
+    check_mask,
+    check_objective,
+    check_reader,
+    check_sampler,
+    example_clip,
+)
+
+CATALOG = load_catalog()
+
+
+def offered(kind: str) -> list[Any]:
+    return [pytest.param(offer.component, id=offer.component.name) for offer in CATALOG.of_kind(kind)]
+
+
+def part(made: object) -> Component[Any, Any]:
+    """A component whose part is `made`."""
+    return component(build=lambda options, shapes: made)
+
+
+def rejected(law: Callable[[Component[Any, Any]], None], made: object, words: str) -> None:
+    with pytest.raises(AssertionError, match=words):
+        law(part(made))
+
+
+# What fdakit itself offers
+
+
+@pytest.mark.parametrize("sampler", offered("sampler"))
+def test_every_sampler_keeps_the_laws(sampler: Component[Any, Any]) -> None:
+    check_sampler(sampler)
+
+
+@pytest.mark.parametrize(
+    "options", [{"by": "index"}, {"train_pick": "centre"}, {"train_frames": 1, "eval_frames": 1}]
+)
+def test_uniform_keeps_the_laws_with_other_options(options: dict[str, Any]) -> None:
+    check_sampler(UNIFORM, **options)
+
+
+@pytest.mark.parametrize("mask", offered("mask"))
+def test_every_mask_keeps_the_laws(mask: Component[Any, Any]) -> None:
+    check_mask(mask)
+    check_mask(mask, example_clip(3, 224, seed=1))
+
+
+NEUTRAL = {"alpha-conv": (0.5, 0.0, 1.0), "multiply": (1.0,), "none": (0.0, 0.5)}  # alphas that change nothing
+
+
+@pytest.mark.parametrize("fusion", offered("fusion"))
+def test_every_fusion_keeps_the_laws(fusion: Component[Any, Any]) -> None:
+    check_fusion(fusion)
+    for alpha in NEUTRAL.get(fusion.name, ()):
+        check_fusion(fusion, neutral=alpha)
+
+
+@pytest.mark.parametrize("aggregator", offered("aggregator"))
+def test_every_aggregator_keeps_the_laws(aggregator: Component[Any, Any]) -> None:
+    check_aggregator(aggregator)
+
+
+@pytest.mark.parametrize("objective", offered("objective"))
+def test_every_objective_keeps_the_laws(objective: Component[Any, Any]) -> None:
+    check_objective(objective)
+
+
+@pytest.mark.parametrize("reader", offered("reader"))
+def test_every_reader_keeps_the_laws(reader: Component[Any, Any], clips: Path) -> None:
+    for name in ("red-across.mp4", "red-rests.mp4"):
+        check_reader(reader, clips / name)
+
+
+def test_options_are_checked_as_a_recipe_checks_them() -> None:
+    assert build_part(UNIFORM, train_frames=3).frames(True) == 3
+    for wrong in ({"train_frame": 3}, {"train_frames": "3"}, {"train_frames": 0}):
+        with pytest.raises(ValidationError):
+            build_part(UNIFORM, **wrong)
+
+
+def test_the_example_clip_is_seeded_and_shows_a_moving_square() -> None:
+    assert np.array_equal(example_clip().frames, example_clip().frames)
+    assert not np.array_equal(example_clip().frames, example_clip(seed=1).frames)
+    columns = [np.nonzero((frame[..., 0] == 220).any(axis=0))[0].min() for frame in example_clip(4, 40).frames]
+    assert columns == [0, 10, 20, 30]
+
+
+# Samplers
+
+
+class Sampler:
+    """Asks for three frames; `choose` makes the choice."""
+
+    def __init__(self, choose: Callable[[int, Any, np.random.Generator], Any], draws: bool = False) -> None:
+        self._choose = choose
+        self._draws = draws
+
+    def frames(self, training: bool) -> int:
+        return 3
+
+    def draws(self, training: bool) -> bool:
+        return self._draws
+
+    def __call__(self, count: int, times: Any, training: bool, rng: np.random.Generator) -> Any:
+        return self._choose(count, times, rng)
+
+
+def any_three(count: int, times: Any, rng: np.random.Generator) -> Any:
+    return np.sort(rng.permutation(count)[:3])
+
+
+@pytest.mark.parametrize(
+    ("choose", "words"),
+    [
+        (lambda count, times, rng: np.arange(0), "between 1 and 3"),
+        (lambda count, times, rng: np.arange(min(count, 4)), "between 1 and 3"),
+        (lambda count, times, rng: np.zeros(3, int), "rise without repeats"),
+        (lambda count, times, rng: np.arange(min(count, 3))[::-1], "rise without repeats"),
+        (lambda count, times, rng: np.array([-1, 0]), "not be negative"),
+        (lambda count, times, rng: np.arange(3), "below the count"),
+        (lambda count, times, rng: np.array([0.0]), "whole numbers"),
+        (lambda count, times, rng: any_three(count, times, np.random.default_rng()), "same generator"),
+        (any_three, r"draws\(\) is false"),
+    ],
+)
+def test_a_sampler_that_breaks_a_law_is_rejected(choose: Callable[..., Any], words: str) -> None:
+    rejected(check_sampler, Sampler(choose), words)
+
+
+def test_a_sampler_that_says_it_draws_may_draw() -> None:
+    check_sampler(part(Sampler(any_three, draws=True)))
+
+
+# Masks
+
+
+class Mask:
+    """Marks a clip as `mark` says."""
+
+    def __init__(self, mark: Callable[[Clip], Any], needs: Needs | None = None, place: str = "worker") -> None:
+        self._mark = mark
+        self.needs = needs or Needs()
+        self.place = place
+
+    def __call__(self, clip: Clip) -> Any:
+        return self._mark(clip)
+
+
+def full(clip: Clip, value: float = 1.0, dtype: Any = np.float32) -> Any:
+    return np.full(clip.frames.shape[:3], value, dtype)
+
+
+def scribble(clip: Clip) -> Any:
+    clip.frames[0, 0, 0] += 1
+    return full(clip)
+
+
+@pytest.mark.parametrize(
+    ("mark", "words"),
+    [
+        (lambda clip: full(clip, 1.01), "rises to"),
+        (lambda clip: full(clip, -0.01), "falls to"),
+        (lambda clip: full(clip, np.nan), "not finite"),
+        (lambda clip: full(clip, np.inf), "not finite"),
+        (lambda clip: full(clip, dtype=np.float64), "float64; wanted float32"),
+        (lambda clip: full(clip, dtype=np.uint8), "uint8; wanted float32"),
+        (lambda clip: full(clip)[0], "wanted"),
+        (lambda clip: full(clip)[:2], "shape"),
+        (lambda clip: np.random.default_rng().random(clip.frames.shape[:3], np.float32), "another alpha"),
+        (scribble, "changed the clip's frames"),
+    ],
+)
+def test_a_mask_that_breaks_a_law_is_rejected(mark: Callable[[Clip], Any], words: str) -> None:
+    rejected(check_mask, Mask(mark), words)
+
+
+def test_a_mask_that_works_nowhere_is_rejected() -> None:
+    rejected(check_mask, Mask(full, place="cloud"), "place is 'cloud'")
+
+
+def test_a_mask_gets_the_neighbours_and_vectors_it_needs_in_either_place() -> None:
+    def differs(clip: Clip) -> Any:
+        assert clip.motion_vectors is not None
+        assert clip.neighbours[-1].shape == clip.frames.shape
+        return (clip.frames != clip.neighbours[-1]).any(-1).astype(np.float32)
+
+    def differs_on_device(clip: Clip) -> Any:
+        assert clip.neighbours[-1].shape == clip.frames.shape
+        return (clip.frames != clip.neighbours[-1]).any(1).float()
+
+    check_mask(part(Mask(differs, Needs((-1,), motion_vectors=True))))
+    check_mask(part(Mask(differs_on_device, Needs((-1,)), place="device")))
+    rejected(check_mask, Mask(lambda clip: full(clip), place="device"), "shape")
+
+
+# Fusions
+
+
+@pytest.mark.parametrize(
+    ("fuse", "words"),
+    [
+        (lambda rgb, alpha, stem: Fused(()), "0 maps for 1"),
+        (lambda rgb, alpha, stem: Fused(tuple(m[:, :4] for m in stem(rgb))), "map of shape"),
+        (lambda rgb, alpha, stem: Fused(tuple(m / 0 for m in stem(rgb))), "not finite"),
+        (lambda rgb, alpha, stem: Fused(stem(rgb.mul_(2))), "changed rgb"),
+        (lambda rgb, alpha, stem: Fused(stem(rgb * alpha.add_(1))), "changed alpha"),
+    ],
+)
+def test_a_fusion_that_breaks_a_law_is_rejected(fuse: Callable[..., Fused], words: str) -> None:
+    rejected(check_fusion, fuse, words)
+
+
+def test_a_fusion_that_is_not_as_neutral_as_it_claims_is_rejected() -> None:
+    def nearly(rgb: torch.Tensor, alpha: torch.Tensor, stem: Stem) -> Fused:
+        return Fused(tuple(features * (1 + 1e-6) for features in stem(rgb)))
+
+    check_fusion(part(nearly))
+    rejected(lambda made: check_fusion(made, neutral=1.0), nearly, "bit-equal")
+
+
+# Aggregators
+
+
+class Pool:
+    """Pools frames as `pool` says, for all texts alike."""
+
+    text_conditioned = False
+    indexable = True
+
+    def __init__(self, pool: Callable[[FrameFeatures], torch.Tensor]) -> None:
+        self._pool = pool
+
+    def __call__(self, frames: FrameFeatures, texts: object) -> torch.Tensor:
+        return self._pool(frames)
+
+
+@pytest.mark.parametrize(
+    ("pool", "words"),
+    [
+        (lambda frames: frames.vectors.mean(1), "padded frames"),
+        (lambda frames: frames.vectors[:, -1], "padded frames"),
+        (lambda frames: frames.vectors[:, :1], "wanted"),
+        (lambda frames: frames.vectors[:, 0].mean(0), "wanted"),
+        (lambda frames: frames.vectors[:, 0] / 0, "not finite"),
+        (lambda frames: frames.vectors[:, 0] - frames.vectors[:1, 0], "reordering"),
+    ],
+)
+def test_an_aggregator_that_breaks_a_law_is_rejected(pool: Callable[..., torch.Tensor], words: str) -> None:
+    rejected(check_aggregator, Pool(pool), words)
+
+
+class Attending:
+    """Weighs the frames by the text."""
+
+    text_conditioned = True
+    indexable = False
+
+    def __call__(self, frames: FrameFeatures, texts: Any) -> torch.Tensor:
+        logits = torch.einsum("qd,vtd->qvt", texts.vectors, frames.vectors)
+        return torch.einsum("qvt,vtd->qvd", logits.masked_fill(~frames.valid, -1e9).softmax(-1), frames.vectors)
+
+
+def test_an_aggregator_may_look_at_the_texts_and_is_held_to_the_same_laws() -> None:
+    check_aggregator(part(Attending()))
+
+    class Blind(Attending):
+        def __call__(self, frames: FrameFeatures, texts: Any) -> torch.Tensor:
+            return super().__call__(FrameFeatures(frames.vectors, torch.ones_like(frames.valid)), texts)
+
+    rejected(check_aggregator, Blind(), "padded frames")
+
+
+# Objectives
+
+
+def likeness(videos: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
+    return (normalize(videos, dim=-1) * normalize(texts, dim=-1)).sum(-1).mean()
+
+
+class Aside(torch.nn.Module):
+    """Has a weight that nothing depends on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, frames: Any, videos: Any, texts: Any, batch: Any) -> dict[str, torch.Tensor]:
+        return {"loss": likeness(videos, texts.vectors)}
+
+
+@pytest.mark.parametrize(
+    ("objective", "words"),
+    [
+        (lambda frames, videos, texts, batch: {}, "no loss"),
+        (lambda frames, videos, texts, batch: {"loss": videos.sum(1)}, "wanted a scalar"),
+        (lambda frames, videos, texts, batch: {"loss": likeness(videos, texts.vectors) * np.nan}, "is nan"),
+        (lambda frames, videos, texts, batch: {"loss": likeness(videos, texts.vectors).detach()}, "no gradient"),
+        (lambda frames, videos, texts, batch: {"loss": likeness(videos.detach(), texts.vectors)}, "the videos"),
+        (lambda frames, videos, texts, batch: {"loss": likeness(videos, texts.vectors.detach())}, "the texts"),
+        (lambda frames, videos, texts, batch: {"loss": 0 * likeness(videos, texts.vectors)}, "the videos"),
+        (Aside(), "reaches unused"),
+    ],
+)
+def test_an_objective_that_breaks_a_law_is_rejected(objective: Callable[..., Any], words: str) -> None:
+    rejected(check_objective, objective, words)
+
+
+def test_an_objective_may_say_that_it_trains_the_videos_alone() -> None:
+    made = part(lambda frames, videos, texts, batch: {"caption": likeness(videos, texts.vectors.detach())})
+    check_objective(made, reaches=("videos",))
+
+
+# Readers
+
+
+class Reader:
+    """The built-in reader with one thing changed."""
+
+    def __init__(
+        self, *, times: Callable[[Any], Any] | None = None, read: Callable[[Any], Any] | None = None
+    ) -> None:
+        self._reader = PYAV.build(NoOptions(), Shapes())
+        self._times = times or (lambda times: times)
+        self._read = read or (lambda indices: indices)
+
+    def times(self, video: Any) -> Any:
+        return self._times(self._reader.times(video))
+
+    def read(self, video: Any, indices: Any, needs: Any, size: Any) -> Any:
+        return self._reader.read(video, self._read(indices), needs, size)
+
+
+@pytest.mark.parametrize(
+    ("reader", "words"),
+    [
+        (Reader(times=lambda times: times + 1), "count from the first frame"),
+        (Reader(times=lambda times: np.concatenate([times[:1], times[:0:-1]])), "must not fall"),
+        (Reader(times=lambda times: times[:-1] * 2), "times of"),
+        (Reader(read=lambda indices: np.arange(11) if len(indices) == 12 else indices), "11 frames for 12 times"),
+        (Reader(read=lambda i: i - 1 if len(i) == 1 and i[0] else i), "differ from a full read"),
+        (Reader(read=lambda i: i[:1] if len(i) < 12 else i), "differ from a full read"),
+    ],
+)
+def test_a_reader_that_breaks_a_law_is_rejected(reader: Reader, words: str, clips: Path) -> None:
+    rejected(lambda made: check_reader(made, clips / "red-across.mp4"), reader, words)
