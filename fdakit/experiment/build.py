@@ -1,0 +1,154 @@
+"""From a recipe to its parts, built: the retriever, its objectives and the data set's splits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from fdakit.contracts import Dataset, Preprocess, Progress, Shapes
+from fdakit.errors import CheckpointError, DatasetError, FdakitError, blamed
+from fdakit.model.retriever import Retriever
+from fdakit.recipe import Recipe
+from fdakit.values import Split, VideoRef
+from fdakit.video.view import View
+
+from .devices import cache_folder
+
+
+def base_shapes(recipe: Recipe, device: torch.device) -> Shapes:
+    """What is known before any encoder is built."""
+    return Shapes(image_size=recipe.view.size or 224, seed=recipe.seed, cache=cache_folder(), device=str(device))
+
+
+def build_retriever(recipe: Recipe, *, device: torch.device, pretrained: bool = True) -> Retriever:
+    """Encoder, fusion and aggregator, with weights drawn from the recipe's seed.
+
+    `pretrained = False` fetches no weights: a checkpoint fills them right after.
+    """
+    torch.manual_seed(recipe.seed)
+    parts = recipe.parts
+    encoder = parts["encoder"].build(replace(base_shapes(recipe, device), pretrained=pretrained))
+    preprocess = View(recipe.view, encoder.preprocess).preprocess
+    _check_size(preprocess, encoder.preprocess)
+    shapes = replace(encoder.shapes, device=str(device))
+    fusion, aggregator = (parts[table].build(shapes) for table in ("fusion", "aggregator"))
+    if pretrained:
+        for table, part in (("fusion", fusion), ("aggregator", aggregator)):
+            _start_from(str(parts[table].offer), part, encoder)
+    labels = {table: str(parts[table].offer) for table in ("encoder", "fusion", "aggregator")}
+    retriever = Retriever(encoder=encoder, fusion=fusion, aggregator=aggregator, preprocess=preprocess, labels=labels)
+    return retriever.to(device)
+
+
+def _check_size(view: Preprocess, tower: Preprocess) -> None:
+    if view.size != tower.size:
+        raise CheckpointError(
+            f"view.size: {view.size} px, but the encoder takes {tower.size} px; leave view.size out, or choose an "
+            "encoder of that size"
+        )
+
+
+def _start_from(label: str, part: Any, encoder: Any) -> None:
+    if hasattr(part, "start_from"):
+        with blamed(label, "in start_from"):
+            part.start_from(encoder)
+
+
+@dataclass(frozen=True)
+class WeightedObjective:
+    """An objective, its weight in the sum, and its label for errors."""
+
+    part: Any
+    weight: float
+    label: str
+    name: str
+
+
+def build_objectives(recipe: Recipe, retriever: Retriever, device: torch.device) -> tuple[WeightedObjective, ...]:
+    """Every `[[objective]]`, started from the encoder and moved to the device."""
+    shapes = replace(retriever.encoder.shapes, device=str(device))
+    found = []
+    for chosen, weight in recipe.objectives:
+        part = chosen.build(shapes)
+        _start_from(str(chosen.offer), part, retriever.encoder)
+        if isinstance(part, nn.Module):
+            part.to(device)
+        found.append(WeightedObjective(part, weight, str(chosen.offer), chosen.name))
+    return tuple(found)
+
+
+class Splits:
+    """The data set of a recipe, with absent files found before anything starts."""
+
+    def __init__(self, recipe: Recipe, *, device: torch.device, progress: Progress) -> None:
+        self._recipe = recipe
+        self._progress = progress
+        self._dataset: Dataset = recipe.parts["dataset"].build(base_shapes(recipe, device))
+
+    def names(self) -> tuple[str, ...]:
+        """The splits that exist."""
+        return self._dataset.splits()
+
+    def load(self, name: str) -> Split:
+        """The split, every file checked. Raises `DatasetError` where it is empty or files are absent."""
+        if name not in self.names():
+            raise DatasetError(
+                f"split {name!r}: the data set has none; it has: {', '.join(self.names()) or 'nothing'}"
+            )
+        with blamed(str(self._recipe.parts["dataset"].offer), f"while loading split {name!r}"):
+            split = self._dataset.load(name, self._progress)
+        if not split.videos or not split.captions:
+            raise DatasetError(
+                f"split {name!r}: {len(split.videos)} videos and {len(split.captions)} captions; both are needed"
+            )
+        return self._check_files(split)
+
+    def _check_files(self, split: Split) -> Split:
+        absent = [video for video in split.videos if not video.path.is_file()]
+        if not absent:
+            return split
+        if not self._recipe.allow_missing:
+            raise DatasetError(_absent(split, absent))
+        gone = {video.id for video in absent}
+        kept = tuple(video for video in split.videos if video.id not in gone)
+        if not kept:
+            raise DatasetError(_absent(split, absent))
+        captions = tuple(caption for caption in split.captions if caption.video_id not in gone)
+        return replace(split, videos=kept, captions=captions, left_out=(*split.left_out, *sorted(gone)))
+
+
+def _absent(split: Split, absent: list[VideoRef]) -> str:
+    shown = "; ".join(str(video.path.absolute()) for video in absent[:3])
+    more = f" and {len(absent) - 3} more" if len(absent) > 3 else ""
+    return (
+        f"split {split.name!r}: {len(absent)} of {len(split.videos)} videos are absent: {shown}{more}; put them "
+        "there, or set dataset.allow_missing = true to leave them out"
+    )
+
+
+def together(*steps: Callable[[], object]) -> list[Any]:
+    """Run every step; where some raise a worded error, raise one with all of their lines."""
+    results: list[Any] = []
+    faults: list[FdakitError] = []
+    for step in steps:
+        try:
+            results.append(step())
+        except FdakitError as error:
+            faults.append(error)
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        raise FdakitError("\n".join(dict.fromkeys(str(fault) for fault in faults)))
+    return results
+
+
+def count_parameters(modules: Mapping[str, object]) -> dict[str, int]:
+    """Trained parameters of each module by name; 0 for parts that are no `nn.Module`."""
+    return {
+        name: sum(p.numel() for p in part.parameters() if p.requires_grad) if isinstance(part, nn.Module) else 0
+        for name, part in modules.items()
+    }

@@ -1,0 +1,50 @@
+"""Devices, precision, seeds and the cache folder."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import torch
+
+from fdakit.errors import RecipeError
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is the first GPU, else the CPU. Raises `RecipeError` where the named device is not there."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise RecipeError(f"train.device: {name!r} cannot be used ({reason}); set it to auto or cpu") from error
+    return device
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """bf16 autocast over fp32 weights where `precision` asks for it or, as auto, where the GPU has it."""
+    wanted = precision == "bf16" or (
+        precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    )
+    return torch.autocast(device.type, torch.bfloat16) if wanted else nullcontext()
+
+
+def loader_workers(asked: int | None, device: torch.device) -> int:
+    """Reading processes: as asked; else none beside a CPU model, up to 8 beside a GPU."""
+    if asked is not None:
+        return asked
+    return min(8, max(1, (os.cpu_count() or 2) - 1)) if device.type == "cuda" else 0
+
+
+def cache_folder() -> Path:
+    """`FDAKIT_CACHE`, else the user's own cache folder."""
+    given = os.environ.get("FDAKIT_CACHE")
+    if given:
+        return Path(given)
+    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    return (Path(base) if base else Path.home() / ".cache") / "fdakit"

@@ -1,0 +1,42 @@
+"""What `fdakit doctor` finds: versions, devices, codecs, plugins, and the troubles among them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import av
+import torch
+
+from fdakit.catalog import load_catalog
+
+from .devices import cache_folder, choose_device
+from .run_folder import environment
+
+DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg4", "mpeg2video", "gif")
+
+
+def examine() -> dict[str, Any]:
+    """Everything a bug report needs, and `troubles`, one sentence each."""
+    catalog = load_catalog()
+    device = choose_device("auto")
+    codecs = {
+        "decoders": ", ".join(name for name in DECODERS if name in av.codecs_available),
+        "encodes H.264": "libx264" in av.codecs_available,
+        "ffmpeg": ", ".join(f"{name} {'.'.join(map(str, v))}" for name, v in sorted(av.library_versions.items())),
+    }
+    return {
+        "environment": {**environment(device), "gpus": _gpus()},
+        "codecs": codecs,
+        "cache": str(cache_folder()),
+        "parts": len(catalog.offers),
+        "troubles": [
+            *(f"plugin {b.provider} ({b.entry}) cannot be used: {b.reason}" for b in catalog.broken),
+            *(f"{kind} {name!r} is offered more than once; recipes must write provider:{name}"
+              for kind, name in catalog.ambiguous()),
+            *([] if codecs["encodes H.264"] else ["no libx264: moving-shapes is rendered as MPEG-4 instead"]),
+        ],
+    }  # fmt: skip
+
+
+def _gpus() -> list[str]:
+    return [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]

@@ -1,0 +1,192 @@
+"""Evaluation: a split becomes similarities, ranks and a report.
+
+Each distinct text and each distinct video is encoded and scored once and copied to its duplicates, so that
+equal captions tie to the last bit whatever the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fdakit.contracts import Progress
+from fdakit.errors import VideoError
+from fdakit.model.retriever import Retriever
+from fdakit.recipe import Recipe
+from fdakit.settings import Control
+from fdakit.values import Batch, FrameFeatures, LostVideo, Scores, Split, TextFeatures, VideoRef
+
+from .clips import ClipSource, Draw, batches
+from .devices import autocast, loader_workers
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Scores under each control (the recipe's own first), and what was met on the way."""
+
+    scores: Mapping[str, Scores]
+    lost: tuple[LostVideo, ...]
+    cut: int
+    distinct_texts: int
+    coverage: NDArray[np.float64]
+
+
+class Evaluator:
+    """Scores one split with any weights; keeps its clips so that validating again decodes nothing."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        split: Split,
+        retriever: Retriever,
+        *,
+        device: torch.device,
+        progress: Progress,
+        controls: Sequence[Control] = (),
+    ) -> None:
+        self._recipe = recipe
+        self._split = split
+        self._device = device
+        self._progress = progress
+        self._own: Control = recipe.control
+        names: list[Control] = [self._own, *(c for c in controls if c != self._own)]
+        self._places = _places([video.content for video in split.videos])
+        distinct: dict[Any, VideoRef] = {}
+        for video in split.videos:
+            distinct.setdefault(video.content, video)
+        self._source = ClipSource(
+            recipe,
+            tuple(distinct.values()),
+            training=False,
+            preprocess=retriever.preprocess,
+            shapes=replace(retriever.encoder.shapes, device=str(device)),
+            controls=names,
+        )
+
+    @torch.inference_mode()
+    def run(self, retriever: Retriever) -> Evaluated:
+        """Scores of every caption against every video, under each control."""
+        retriever.eval()
+        frames, lost = self._frames(retriever)
+        texts, text_places = self._texts(retriever)
+        scores = {control: self._scores(retriever, frames[control], texts, text_places, lost) for control in frames}
+        coverage = next(iter(frames.values()))
+        assert coverage.coverage is not None
+        return Evaluated(
+            scores=scores,
+            lost=tuple(lost.values()),
+            cut=int(texts.cut.cpu().numpy()[text_places].sum()),
+            distinct_texts=len(texts.vectors),
+            coverage=coverage.coverage[coverage.valid].double().cpu().numpy(),
+        )
+
+    def _frames(self, retriever: Retriever) -> tuple[dict[str, FrameFeatures], dict[str, LostVideo]]:
+        size = self._recipe.eval.batch_size
+        plan = [
+            [Draw(i) for i in range(k, min(k + size, len(self._source)))] for k in range(0, len(self._source), size)
+        ]
+        loader = self._recipe.loader
+        workers = loader_workers(loader.workers, self._device)
+        found: dict[str, list[FrameFeatures]] = {control: [] for control in self._source.controls}
+        known: list[str] = []
+        lost: dict[str, LostVideo] = {}
+        for done, batch in enumerate(batches(self._source, plan, workers=workers, prefetch=loader.prefetch), 1):
+            lost.update({video.id: video for video in batch.lost})
+            if batch.ids:
+                known += batch.ids
+                for control, features in self._encode(retriever, batch).items():
+                    found[control].append(features)
+            self._progress(f"encoding {self._split.name} videos", done, len(plan))
+        if not known:
+            reasons = "; ".join(video.reason for video in list(lost.values())[:3])
+            raise VideoError(f"split {self._split.name!r}: none of its {len(lost)} videos could be read: {reasons}")
+        rows = {video: row for row, video in enumerate(known)}
+        order = [rows.get(video.id, -1) for video in self._source.videos]
+        return {control: _placed(parts, order) for control, parts in found.items()}, lost
+
+    def _encode(self, retriever: Retriever, batch: Batch) -> dict[str, FrameFeatures]:
+        frames, valid = batch.frames.to(self._device), batch.valid.to(self._device)
+        found = {}
+        for control, alpha in batch.alphas.items():
+            with autocast(self._device, self._recipe.train.precision):
+                found[control] = retriever.encode_frames(frames, alpha.to(self._device), valid, batch.times)
+        return found
+
+    def _texts(self, retriever: Retriever) -> tuple[TextFeatures, list[int]]:
+        captions = [caption.text for caption in self._split.captions]
+        places, distinct = _places(captions), list(dict.fromkeys(captions))
+        size, parts = self._recipe.eval.text_batch_size, []
+        for start in range(0, len(distinct), size):
+            with autocast(self._device, self._recipe.train.precision):
+                parts.append(retriever.encode_texts(distinct[start : start + size]))
+            self._progress(f"encoding {self._split.name} captions", min(start + size, len(distinct)), len(distinct))
+        return _joined(parts), places
+
+    def _scores(
+        self,
+        retriever: Retriever,
+        frames: FrameFeatures,
+        texts: TextFeatures,
+        text_places: list[int],
+        lost: Mapping[str, LostVideo],
+    ) -> Scores:
+        ids = {video.id: place for place, video in enumerate(self._split.videos)}
+        unique = score_matrix(retriever, frames, texts, block=self._recipe.eval.text_batch_size)
+        gone = np.array([video.id in lost for video in self._source.videos])[self._places]
+        return Scores(
+            matrix=unique[np.ix_(text_places, self._places)],
+            owners=np.array([ids[caption.video_id] for caption in self._split.captions], np.int64),
+            lost=gone,
+        )
+
+
+def score_matrix(
+    retriever: Retriever, frames: FrameFeatures, texts: TextFeatures, *, block: int
+) -> NDArray[np.float32]:
+    """Cosines `(q, v)` float32; text-conditioned aggregators see `block` texts at a time."""
+    if not retriever.text_conditioned:
+        return retriever.scores(retriever.video_vectors(frames), texts).float().cpu().numpy()
+    rows = []
+    for start in range(0, len(texts.vectors), block):
+        chosen = _sliced(texts, slice(start, start + block))
+        rows.append(retriever.scores(retriever.video_vectors(frames, chosen), chosen).float().cpu().numpy())
+    return np.concatenate(rows)
+
+
+def _places(keys: Sequence[Any]) -> list[int]:
+    """For each key the number of its first appearance among the distinct keys."""
+    seen: dict[Any, int] = {}
+    return [seen.setdefault(key, len(seen)) for key in keys]
+
+
+def _placed(parts: Sequence[FrameFeatures], order: Sequence[int]) -> FrameFeatures:
+    """Batches joined in the order of the videos; a lost video (-1) has no valid frame."""
+    index = torch.tensor(order)
+    lost = index < 0
+
+    def joined(name: str) -> torch.Tensor:
+        values = torch.cat([getattr(part, name).cpu() for part in parts])[index.clamp(min=0)]
+        values[lost] = 0
+        return values
+
+    device = parts[0].vectors.device
+    return FrameFeatures(
+        vectors=joined("vectors").float().to(device),
+        valid=joined("valid").to(device),
+        times=joined("times").to(device) if device.type != "mps" else joined("times").float().to(device),
+        coverage=joined("coverage").to(device),
+    )
+
+
+def _joined(parts: Sequence[TextFeatures]) -> TextFeatures:
+    names = ("vectors", "ids", "mask", "cut")
+    return TextFeatures(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
+
+
+def _sliced(texts: TextFeatures, rows: slice) -> TextFeatures:
+    return TextFeatures(texts.vectors[rows], texts.ids[rows], texts.mask[rows], texts.cut[rows])

@@ -1,0 +1,127 @@
+"""What was scored, as the report: plain numbers, both directions, every rule named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fdakit.contracts import Shapes
+from fdakit.draws import keyed_seed
+from fdakit.errors import blamed
+from fdakit.ranking.metrics import metrics
+from fdakit.ranking.ranks import Ranking, rank_captions, rank_videos
+from fdakit.ranking.significance import bootstrap_ci
+from fdakit.recipe import Recipe
+from fdakit.values import Scores, Split
+
+from .evaluation import Evaluated
+
+Report = dict[str, Any]
+
+
+def rankings(scores: Scores, recipe: Recipe) -> dict[str, Ranking]:
+    """Text to video (`t2v`) and video to text (`v2t`)."""
+    return {"t2v": rank_captions(scores), "v2t": rank_videos(scores, mode=recipe.eval.video_to_text)}
+
+
+def both_metrics(scores: Scores, recipe: Recipe) -> dict[str, dict[str, float]]:
+    """R@1, R@5, R@10 in percent, MdR and MnR as ranks, in both directions."""
+    found = rankings(scores, recipe)
+    return {direction: metrics(ranking, ties=recipe.eval.ties) for direction, ranking in found.items()}
+
+
+def make_report(
+    recipe: Recipe, split: Split, evaluated: Evaluated, *, selection: str, provenance: Mapping[str, Any]
+) -> Report:
+    """The report of one evaluation; the same weights and recipe give it again to the last digit."""
+    own, *others = evaluated.scores
+    scores = evaluated.scores[own]
+    found = rankings(scores, recipe)
+    return {
+        "name": recipe.name,
+        "protocol": _protocol(recipe, split, selection),
+        **both_metrics(scores, recipe),
+        "ci95": _intervals(recipe, scores, found),
+        "ties": {direction: ranking.tied for direction, ranking in found.items()},
+        "controls": {control: both_metrics(evaluated.scores[control], recipe) for control in others},
+        "rescored": _rescored(recipe, scores),
+        "videos": _videos(split, evaluated),
+        "captions": {
+            "counted": len(split.captions),
+            "distinct": evaluated.distinct_texts,
+            "cut": evaluated.cut,
+        },
+        "masks": _masks(recipe, evaluated),
+        "provenance": dict(provenance),
+    }
+
+
+def _protocol(recipe: Recipe, split: Split, selection: str) -> dict[str, Any]:
+    sampler = recipe.parts["sampler"]
+    return {
+        "dataset": recipe.parts["dataset"].name,
+        "split": split.name,
+        "captions": split.protocol,
+        "video_to_text": recipe.eval.video_to_text,
+        "ties": recipe.eval.ties,
+        "checkpoint_chosen_by": selection,
+        "sampler": {"use": sampler.name, **sampler.options.model_dump(mode="json")},
+        "mask": recipe.parts["mask"].name,
+        "mask_control": recipe.control,
+    }
+
+
+def _intervals(recipe: Recipe, scores: Scores, found: Mapping[str, Ranking]) -> dict[str, Any]:
+    """95% bootstrap intervals over queries; captions of one video are drawn together."""
+    if recipe.eval.bootstrap == 0:
+        return {}
+    clusters = {"t2v": scores.owners, "v2t": np.arange(len(found["v2t"].better))}
+    return {
+        direction: {
+            name: list(interval)
+            for name, interval in bootstrap_ci(
+                ranking,
+                clusters=clusters[direction],
+                ties=recipe.eval.ties,
+                draws=recipe.eval.bootstrap,
+                seed=keyed_seed("bootstrap", direction),
+            ).items()
+        }
+        for direction, ranking in found.items()
+    }
+
+
+def _rescored(recipe: Recipe, scores: Scores) -> dict[str, Any]:
+    """One row a `[[eval.rescoring]]`; a rescorer that stands there twice is numbered."""
+    found: dict[str, Any] = {}
+    for part in recipe.rescoring:
+        rescorer = part.build(Shapes(seed=recipe.seed))
+        with blamed(str(part.offer), "while rescoring"):
+            changed = rescorer(scores, None)
+        before = sum(other.name == part.name for other in recipe.rescoring[: len(found)])
+        found[f"{part.name} {before + 1}" if before else part.name] = {
+            **both_metrics(changed, recipe),
+            "needs_all_queries": bool(rescorer.needs_all_queries),
+        }
+    return found
+
+
+def _videos(split: Split, evaluated: Evaluated) -> dict[str, Any]:
+    return {
+        "counted": len(split.videos),
+        "missing": len(split.left_out),
+        "missing_ids": list(split.left_out),
+        "damaged": len(evaluated.lost),
+        "damaged_reasons": {video.id: video.reason for video in evaluated.lost},
+    }
+
+
+def _masks(recipe: Recipe, evaluated: Evaluated) -> dict[str, Any]:
+    coverage = evaluated.coverage
+    return {
+        "mean_coverage": float(coverage.mean()),
+        "empty_share": float((coverage == 0).mean()),
+        "full_share": float((coverage == 1).mean()),
+    }

@@ -1,0 +1,243 @@
+"""The two jobs: train and evaluate a recipe, and evaluate a checkpoint. Both give the same report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fdakit.contracts import RunInfo
+from fdakit.model.retriever import Retriever
+from fdakit.recipe import Recipe
+from fdakit.values import Split
+from fdakit.version import __version__
+
+from .build import Splits, build_objectives, build_retriever, count_parameters, together
+from .checkpoints import find_checkpoint, load_weights, read_facts, read_state, save_checkpoint
+from .devices import choose_device
+from .evaluation import Evaluator
+from .reporting import Report, both_metrics, make_report
+from .run_folder import RunFolder, recipe_text
+from .training import Stopped, Trainer
+from .watching import Watchers
+
+BY_VALIDATION = "best R@1 text to video on the validation split"
+BY_LAST = "last epoch (no validation split)"
+UNTRAINED = "not trained in this run"
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during training, after everything was saved in `folder`."""
+
+    def __init__(self, folder: Path, done: int, steps: int) -> None:
+        super().__init__(f"stopped after step {done} of {steps}")
+        self.folder = folder
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished job: the report, and the folder it lies in, if any."""
+
+    report: Report
+    folder: Path | None
+
+
+def run_recipe(recipe: Recipe, *, out: Path | None = None, resume: Path | None = None) -> Finished:
+    """Train, keep the best checkpoint, evaluate it, write the run folder. `resume` takes up a stopped run."""
+    watchers = Watchers.of(recipe)
+    device = choose_device(recipe.train.device)
+    splits = Splits(recipe, device=device, progress=watchers.progressed)
+    training = recipe.train.epochs > 0
+    names = [name for name in ("train", "val") if training and name in splits.names()]
+    wanted = list(dict.fromkeys([*(["train"] if training else []), *names, recipe.eval.split]))
+    *loaded, retriever = together(
+        *(partial(splits.load, name) for name in wanted), partial(build_retriever, recipe, device=device)
+    )
+    by_name: dict[str, Split] = dict(zip(wanted, loaded, strict=True))
+    folder = RunFolder(resume) if resume else RunFolder.create(recipe, out=out)
+    job = _Job(recipe, device, watchers, folder, by_name, retriever)
+    facts = job.train(resume is not None) if training else job.evaluate_only()
+    return job.finish(facts)
+
+
+class _Job:
+    """One run in its folder."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        device: torch.device,
+        watchers: Watchers,
+        folder: RunFolder,
+        splits: Mapping[str, Split],
+        retriever: Retriever,
+    ) -> None:
+        self.recipe = recipe
+        self.device = device
+        self.watchers = watchers
+        self.folder = folder
+        self.splits = splits
+        self.retriever = retriever
+        self._text = folder.write_start(recipe, device)
+        self._started = time.perf_counter()
+        self._best: list[float] | None = None
+
+    def _announce(self, steps: int) -> None:
+        modules = {"retriever": self.retriever}
+        self.watchers.run_started(
+            RunInfo(
+                name=self.recipe.name,
+                folder=self.folder.path,
+                seed=self.recipe.seed,
+                epochs=self.recipe.train.epochs,
+                steps=steps,
+                parameters=count_parameters(modules)["retriever"],
+                device=str(self.device),
+            )
+        )
+
+    def evaluate_only(self) -> dict[str, Any]:
+        """Without training the weights as built are the best and the last."""
+        self._announce(0)
+        facts = {"epoch": 0, "step": 0, "chosen_by": UNTRAINED}
+        for name in ("best", "last"):
+            self._save(name, facts, None)
+        return facts
+
+    def train(self, resumed: bool) -> dict[str, Any]:
+        """Train to the end; returns what the best checkpoint says of itself."""
+        objectives = build_objectives(self.recipe, self.retriever, self.device)
+        trainer = Trainer(
+            self.recipe,
+            self.splits["train"],
+            self.retriever,
+            objectives,
+            device=self.device,
+            watchers=self.watchers,
+        )
+        if resumed:
+            self._take_up(trainer)
+        validation = self._validator()
+        self._announce(trainer.steps)
+        try:
+            trainer.run(lambda t, epoch: self._after_epoch(t, epoch, validation))
+        except Stopped as error:
+            self._save_last(trainer)
+            raise Interrupted(self.folder.path, trainer.position.done, trainer.steps) from error
+        load_weights(self.retriever, self.folder.checkpoint("best") / "model.safetensors")
+        return read_facts(self.folder.checkpoint("best"))
+
+    def _take_up(self, trainer: Trainer) -> None:
+        last = self.folder.checkpoint("last")
+        state = read_state(last)
+        load_weights(self.retriever, last / "model.safetensors")
+        trainer.restore(state)
+        self._best = list(state["best"]) or None
+
+    def _validator(self) -> Evaluator | None:
+        split = self.splits.get("val")
+        if split is None:
+            return None
+        return Evaluator(self.recipe, split, self.retriever, device=self.device, progress=self.watchers.progressed)
+
+    def _after_epoch(self, trainer: Trainer, epoch: int, validation: Evaluator | None) -> dict[str, float]:
+        last = trainer.position.done >= trainer.steps
+        if not last and (epoch + 1) % self.recipe.train.validate_every:
+            return {}
+        facts: dict[str, Any] = {"epoch": epoch + 1, "step": trainer.position.done, "chosen_by": BY_LAST}
+        found: dict[str, float] = {}
+        if validation is not None:
+            scores = validation.run(self.retriever).scores[self.recipe.control]
+            measured = both_metrics(scores, self.recipe)
+            found = {f"val_{way}_{name}": value for way, m in measured.items() for name, value in m.items()}
+            quality = [measured["t2v"]["R@1"], -measured["t2v"]["MnR"]]
+            facts |= {"chosen_by": BY_VALIDATION, "validation": measured}
+            if self._best is None or quality > self._best:
+                self._best = quality
+                self._save("best", facts, None)
+        elif last:
+            self._save("best", facts, None)
+        self._save_last(trainer, facts)
+        return found
+
+    def _save_last(self, trainer: Trainer, facts: Mapping[str, Any] | None = None) -> None:
+        known = facts or {"epoch": trainer.position.epoch, "step": trainer.position.done, "chosen_by": "interrupted"}
+        self._save("last", known, {**trainer.state(), "best": self._best or []})
+
+    def _save(self, name: str, facts: Mapping[str, Any], state: Mapping[str, Any] | None) -> None:
+        save_checkpoint(
+            self.folder.checkpoint(name), self.retriever, recipe_text=self._text, facts=facts, state=state
+        )
+
+    def finish(self, facts: Mapping[str, Any]) -> Finished:
+        """Evaluate the chosen weights and write the report."""
+        split = self.splits[self.recipe.eval.split]
+        finished = _evaluate(self.recipe, split, self.retriever, self.device, facts, self.watchers, self.folder)
+        self.watchers.run_finished(finished.report)
+        return finished
+
+
+def evaluate_checkpoint(
+    recipe: Recipe, checkpoint: Path, *, out: Path | None = None, watchers: Watchers | None = None
+) -> Finished:
+    """The report of a checkpoint under a recipe; `checkpoint` is a folder of ours or a weights file."""
+    watchers = watchers or Watchers.of(recipe)
+    device = choose_device(recipe.train.device)
+    splits = Splits(recipe, device=device, progress=watchers.progressed)
+    split, retriever = together(
+        partial(splits.load, recipe.eval.split), partial(load_retriever, recipe, checkpoint, device=device)
+    )
+    folder = RunFolder.create(recipe, out=out) if out is not None else None
+    if folder is not None:
+        folder.write("recipe.toml", recipe_text(recipe))
+    facts = read_facts(checkpoint.parent if checkpoint.is_file() else find_checkpoint(checkpoint))
+    return _evaluate(recipe, split, retriever, device, facts, watchers, folder)
+
+
+def load_retriever(recipe: Recipe, checkpoint: Path, *, device: torch.device) -> Retriever:
+    """The recipe's retriever with the weights of a checkpoint folder, a run folder or a weights file."""
+    weights = checkpoint if checkpoint.is_file() else find_checkpoint(checkpoint) / "model.safetensors"
+    retriever = build_retriever(recipe, device=device, pretrained=False)
+    load_weights(retriever, weights)
+    return retriever.eval()
+
+
+def _evaluate(
+    recipe: Recipe,
+    split: Split,
+    retriever: Retriever,
+    device: torch.device,
+    facts: Mapping[str, Any],
+    watchers: Watchers,
+    folder: RunFolder | None,
+) -> Finished:
+    evaluator = Evaluator(
+        recipe, split, retriever, device=device, progress=watchers.progressed, controls=recipe.eval.controls
+    )
+    evaluated = evaluator.run(retriever)
+    report = make_report(
+        recipe,
+        split,
+        evaluated,
+        selection=str(facts.get("chosen_by", "given weights")),
+        provenance={
+            "fdakit": __version__,
+            "seed": recipe.seed,
+            "parts": recipe.providers(),
+            "epoch": facts.get("epoch"),
+            "step": facts.get("step"),
+        },
+    )
+    if folder is not None:
+        folder.write_report(report, recipe=recipe, split=split, scores=evaluated.scores[recipe.control])
+    return Finished(report, folder.path if folder else None)
+
+
+def retitled(recipe: Recipe, *, split: str | None) -> Recipe:
+    """The recipe with another split to report."""
+    return replace(recipe, eval=recipe.eval.model_copy(update={"split": split})) if split else recipe

@@ -1,0 +1,121 @@
+"""The run folder: `runs/<name>/<stamp>/` with recipe, environment, report, similarities, ranks, checkpoints."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from fdakit.errors import RecipeError
+from fdakit.ranking.exports import write_ranks
+from fdakit.recipe import Recipe
+from fdakit.recipe_text import dump_document
+from fdakit.report.tables import report_markdown
+from fdakit.values import Scores, Split
+from fdakit.version import __version__
+
+from .reporting import Report, rankings
+
+PACKAGES = ("torch", "open_clip_torch", "timm", "av", "scikit-image", "numpy", "pydantic", "pluggy")
+
+
+class RunFolder:
+    """One run's folder and everything written into it, each file whole or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, recipe: Recipe, *, out: Path | None) -> RunFolder:
+        """A fresh folder: `out` itself, or a new stamp under `runs/<name>/`. Raises `RecipeError` if in use."""
+        if out is not None:
+            if out.exists() and (not out.is_dir() or any(out.iterdir())):
+                raise RecipeError(f"{out.absolute()}: already there and not empty; name a new folder with --out")
+            path = out
+        else:
+            stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+            path = _unused(Path("runs") / recipe.name / stamp)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RecipeError(f"{path.absolute()}: cannot be made ({error.strerror}); choose with --out") from error
+        return cls(path)
+
+    def checkpoint(self, name: str) -> Path:
+        """`best` or `last`."""
+        return self.path / "checkpoints" / name
+
+    def write_start(self, recipe: Recipe, device: torch.device) -> str:
+        """Write recipe.toml and environment.json; returns the resolved recipe's text."""
+        text = recipe_text(recipe)
+        self.write("recipe.toml", text)
+        self.write("environment.json", json.dumps(environment(device), indent=2) + "\n")
+        return text
+
+    def write_report(self, report: Report, *, recipe: Recipe, split: Split, scores: Scores) -> None:
+        """Write report.json, report.md, similarity.npy and the rank of every query."""
+        self.write("report.json", json.dumps(report, indent=2, allow_nan=False) + "\n")
+        self.write("report.md", report_markdown(report))
+        fresh = self.path / ".similarity.npy"
+        np.save(fresh, scores.matrix)
+        fresh.replace(self.path / "similarity.npy")
+        found = rankings(scores, recipe)
+        texts = [caption.text for caption in split.captions]
+        owners = [caption.video_id for caption in split.captions]
+        described = [video.id for video in split.videos if video.id in set(owners)]
+        pairs: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
+            "t2v": (texts, owners),
+            "v2t": (described, described),
+        }
+        for direction, (queries, targets) in pairs.items():
+            path = self.path / f"ranks_{direction}.csv"
+            write_ranks(path, ranking=found[direction], ties=recipe.eval.ties, queries=queries, targets=targets)
+
+    def write(self, name: str, text: str) -> None:
+        """Write a text file whole or not at all."""
+        fresh = self.path / f".{name}"
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(self.path / name)
+
+
+def _unused(path: Path) -> Path:
+    candidates = (path, *(path.with_name(f"{path.name}-{k}") for k in range(2, 1000)))
+    return next(candidate for candidate in candidates if not candidate.exists())
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """The resolved recipe, with the version of every part's provider on top."""
+    return dump_document(recipe.document(), comments=["resolved by fdakit " + __version__, *recipe.providers()])
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """Versions and device, for environment.json and `fdakit doctor`."""
+    packages = {}
+    for name in PACKAGES:
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            packages[name] = "absent"
+    return {
+        "fdakit": __version__,
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "packages": packages,
+        "device": device_name(device),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def device_name(device: torch.device) -> str:
+    """The device in words."""
+    if device.type == "cuda":
+        return f"{device}: {torch.cuda.get_device_name(device)}"
+    return str(device)

@@ -1,0 +1,93 @@
+"""Several recipes over several seeds: one table of mean and deviation. Finished runs are never repeated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from fdakit.errors import RecipeError
+from fdakit.recipe import Recipe
+
+from .run import run_recipe
+from .run_folder import RunFolder
+
+METRICS = ("R@1", "R@5", "R@10", "MdR", "MnR")
+Tell = Callable[[str], None]
+
+
+def sweep(recipes: Sequence[Recipe], seeds: Sequence[int], *, out: Path, tell: Tell) -> dict[str, Any]:
+    """Run every recipe with every seed into `out/<name>/seed-<n>/`; returns the summary, also written there.
+
+    A run that finished is read, one that was stopped is taken up, the others are made.
+    Raises `RecipeError` where two recipes share a name.
+    """
+    names = [recipe.name for recipe in recipes]
+    if len(set(names)) < len(names):
+        raise RecipeError(
+            f"sweep: recipes share a name: {', '.join(sorted(names))}; give each `name` a value of its own"
+        )
+    reports: dict[str, list[Mapping[str, Any]]] = {name: [] for name in names}
+    for recipe in recipes:
+        for seed in seeds:
+            folder = out / recipe.name / f"seed-{seed}"
+            tell(f"{recipe.name}, seed {seed}: {folder}")
+            reports[recipe.name].append(_report(replace(recipe, seed=seed), folder))
+    summary = summarise(reports, seeds)
+    RunFolder(out).write("sweep.json", json.dumps(summary, indent=2) + "\n")
+    RunFolder(out).write("sweep.md", sweep_markdown(summary))
+    return summary
+
+
+def _report(recipe: Recipe, folder: Path) -> dict[str, Any]:
+    finished = folder / "report.json"
+    if finished.is_file():
+        report: dict[str, Any] = json.loads(finished.read_text(encoding="utf-8"))
+        return report
+    stopped = (folder / "checkpoints" / "last" / "training.pt").is_file()
+    return run_recipe(recipe, out=None if stopped else folder, resume=folder if stopped else None).report
+
+
+def summarise(reports: Mapping[str, Sequence[Mapping[str, Any]]], seeds: Sequence[int]) -> dict[str, Any]:
+    """Mean and standard deviation over seeds of every metric, for each recipe and each of its controls."""
+    rows = []
+    for name, found in reports.items():
+        rows.append({"recipe": name, "control": None, **_both(found)})
+        for control in found[0]["controls"]:
+            rows.append({"recipe": name, "control": control, **_both([r["controls"][control] for r in found])})
+    return {"seeds": list(seeds), "rows": rows}
+
+
+def _both(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        way: {metric: _spread([report[way][metric] for report in reports]) for metric in METRICS}
+        for way in ("t2v", "v2t")
+    }
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    return {"mean": mean(values), "sd": stdev(values) if len(values) > 1 else 0.0}
+
+
+def sweep_rows(summary: Mapping[str, Any], way: str) -> list[list[str]]:
+    """Label and `mean ± sd` of every metric, as text."""
+    return [
+        [_label(row), *(f"{row[way][metric]['mean']:.1f} ± {row[way][metric]['sd']:.1f}" for metric in METRICS)]
+        for row in summary["rows"]
+    ]
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    return f"{row['recipe']}, same weights, {row['control']} mask" if row["control"] else f"{row['recipe']}"
+
+
+def sweep_markdown(summary: Mapping[str, Any]) -> str:
+    """Both directions as Markdown tables."""
+    lines = [f"Mean ± standard deviation over seeds {', '.join(map(str, summary['seeds']))}.", ""]
+    for way, title in (("t2v", "Text to video"), ("v2t", "Video to text")):
+        lines += [f"## {title}", "", f"| recipe | {' | '.join(METRICS)} |", "|---" * (1 + len(METRICS)) + "|"]
+        lines += [f"| {' | '.join(row)} |" for row in sweep_rows(summary, way)] + [""]
+    return "\n".join(lines)

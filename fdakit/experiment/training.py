@@ -1,0 +1,263 @@
+"""Training: batches of distinct videos, weighted objectives, warm-up and cosine, a state to go on from."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import nn
+
+from fdakit.draws import keyed_rng
+from fdakit.errors import DatasetError, FdakitError, VideoError, blamed
+from fdakit.model.retriever import Retriever
+from fdakit.recipe import Recipe
+from fdakit.values import Batch, Split
+
+from .build import WeightedObjective
+from .clips import ClipSource, Draw, batches
+from .devices import autocast, loader_workers
+from .watching import Watchers
+
+Pairs = Sequence[tuple[int, str]]
+AfterEpoch = Callable[["Trainer", int], Mapping[str, float]]
+
+
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C, taken between two steps: the trainer's state is whole and may be saved."""
+
+
+def epoch_plan(pairs: Pairs, *, batch_size: int, seed: int, epoch: int) -> list[list[Draw]]:
+    """The batches of one epoch, drawn by (seed, epoch): no video twice in a batch, all of one size.
+
+    A pair whose video is in the batch already waits for a later one; what fills no batch is left for the
+    next epoch's draw.
+    """
+    order = deque(keyed_rng(seed, "order", epoch).permutation(len(pairs)).tolist())
+    size = min(batch_size, len({video for video, _ in pairs}))
+    plan: list[list[Draw]] = []
+    waiting: deque[int] = deque()
+    while 0 < size <= len(order) + len(waiting):
+        batch: list[Draw] = []
+        seen: set[int] = set()
+        passed: deque[int] = deque()
+        for queue in (waiting, order):
+            while queue and len(batch) < size:
+                place = queue.popleft()
+                video, text = pairs[place]
+                if video in seen:
+                    passed.append(place)
+                else:
+                    seen.add(video)
+                    batch.append(Draw(video, epoch, text))
+        waiting = deque([*passed, *waiting])
+        if len(batch) < size:
+            break
+        plan.append(batch)
+    return plan
+
+
+def rate_at(step: int, steps: int, *, warmup: float, schedule: str) -> float:
+    """Factor on the learning rate: a linear rise over the warm-up, then cosine to 0 or constant."""
+    rise = math.ceil(steps * warmup)
+    if step < rise:
+        return (step + 1) / rise
+    if schedule == "constant":
+        return 1.0
+    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
+
+
+def parameter_groups(modules: Sequence[nn.Module], rate: float) -> list[dict[str, Any]]:
+    """Two groups at one rate: matrices and kernels decay; biases, norms and scales do not."""
+    trained = [p for module in modules for p in module.parameters() if p.requires_grad]
+    decaying = [p for p in trained if p.ndim >= 2]
+    others = [p for p in trained if p.ndim < 2]
+    return [
+        {"params": params, "lr": rate, "decays": decays}
+        for params, decays in ((decaying, True), (others, False))
+        if params
+    ]
+
+
+@dataclass
+class Position:
+    """Where a training stands: the next step is `step` of `epoch`, `done` steps lie behind."""
+
+    epoch: int = 0
+    step: int = 0
+    done: int = 0
+
+
+class Trainer:
+    """Trains a retriever on a split; `state` and `restore` make it go on as if it had never stopped."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        split: Split,
+        retriever: Retriever,
+        objectives: Sequence[WeightedObjective],
+        *,
+        device: torch.device,
+        watchers: Watchers,
+    ) -> None:
+        self.recipe = recipe
+        self.retriever = retriever
+        self.position = Position()
+        self._losses: list[torch.Tensor] = []  # of the epoch that is under way
+        self._objectives = objectives
+        self._device = device
+        self._watchers = watchers
+        numbers = {video.id: number for number, video in enumerate(split.videos)}
+        self._pairs = [(numbers[caption.video_id], caption.text) for caption in split.captions]
+        self._source = ClipSource(
+            recipe,
+            split.videos,
+            training=True,
+            preprocess=retriever.preprocess,
+            shapes=replace(retriever.encoder.shapes, device=str(device)),
+        )
+        self._modules = nn.ModuleList([o.part for o in objectives if isinstance(o.part, nn.Module)])
+        self._groups = parameter_groups([retriever, self._modules], recipe.train.learning_rate)
+        if not self._groups:
+            raise FdakitError("train: nothing in this recipe has weights to train; set train.epochs = 0 to evaluate")
+        with blamed(str(recipe.parts["optimiser"].offer), "while it was made"):
+            self._optimiser = recipe.parts["optimiser"].build(retriever.encoder.shapes)(self._groups)
+        self._rates = [group["lr"] for group in self._optimiser.param_groups]
+
+    @cached_property
+    def steps(self) -> int:
+        """Steps of the whole training. Epochs differ in length, as their batches are drawn anew."""
+        limit, planned = self.recipe.train.max_steps, 0
+        for epoch in range(self.recipe.train.epochs):
+            planned += len(self._plan(epoch))
+            if limit is not None and planned >= limit:
+                return limit
+        return planned
+
+    def _plan(self, epoch: int) -> list[list[Draw]]:
+        plan = epoch_plan(self._pairs, batch_size=self.recipe.train.batch_size, seed=self.recipe.seed, epoch=epoch)
+        if not plan:
+            raise DatasetError("split 'train': too few captions for one batch; lower train.batch_size")
+        return plan
+
+    def run(self, after_epoch: AfterEpoch) -> None:
+        """Train to the end. On Ctrl-C the step is finished first and `Stopped` raised after it."""
+        steps = self.steps
+        with _soft_interrupt() as interrupted:
+            # After a stop at the last step of an epoch, that epoch is still to be closed.
+            while self.position.done < steps or self.position.step > 0:
+                epoch, started = self.position.epoch, time.perf_counter()
+                loss = self._epoch(steps, interrupted)
+                facts = {
+                    "epoch": epoch + 1,
+                    "step": self.position.done,
+                    "loss": loss,
+                    "learning_rate": self._optimiser.param_groups[0]["lr"],
+                    "seconds": time.perf_counter() - started,
+                }
+                self._watchers.epoch_finished({**facts, **after_epoch(self, epoch)})
+                if interrupted.is_set():
+                    raise Stopped
+
+    def _epoch(self, steps: int, interrupted: threading.Event) -> float:
+        plan = self._plan(self.position.epoch)[self.position.step :][: steps - self.position.done]
+        loader = self.recipe.loader
+        workers = loader_workers(loader.workers, self._device)
+        self.retriever.train()
+        for batch in batches(self._source, plan, workers=workers, prefetch=loader.prefetch):
+            self._losses.append(self._step(batch, rate_at(self.position.done, steps, **self._schedule())))
+            self.position.step += 1
+            self.position.done += 1
+            self._watchers.progressed("training", self.position.done, steps)
+            if interrupted.is_set():
+                raise Stopped
+        loss = float(torch.stack(self._losses).mean())
+        self.position.epoch, self.position.step, self._losses = self.position.epoch + 1, 0, []
+        return loss
+
+    def _schedule(self) -> dict[str, Any]:
+        return {"warmup": self.recipe.train.warmup, "schedule": self.recipe.train.schedule}
+
+    def _step(self, batch: Batch, factor: float) -> torch.Tensor:
+        if batch.lost:
+            raise VideoError("\n".join(video.reason for video in batch.lost))
+        for group, rate in zip(self._optimiser.param_groups, self._rates, strict=True):
+            group["lr"] = rate * factor
+        self._optimiser.zero_grad(set_to_none=True)
+        loss = self._loss(batch)
+        if not bool(torch.isfinite(loss)):
+            raise FdakitError(
+                f"train: the loss became {float(loss.detach())} at step {self.position.done + 1}; lower "
+                'train.learning_rate or set train.precision = "fp32"'
+            )
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self.recipe.train.clip_norm > 0:
+            nn.utils.clip_grad_norm_([p for g in self._groups for p in g["params"]], self.recipe.train.clip_norm)
+        self._optimiser.step()
+        for objective in self._objectives:
+            if hasattr(objective.part, "after_step"):
+                objective.part.after_step()
+        return loss.detach()
+
+    def _loss(self, batch: Batch) -> torch.Tensor:
+        device = self._device
+        (alpha,) = batch.alphas.values()
+        valid = batch.valid.to(device)
+        with autocast(device, self.recipe.train.precision):
+            frames = self.retriever.encode_frames(batch.frames.to(device), alpha.to(device), valid, batch.times)
+            texts = self.retriever.encode_texts(batch.texts)
+            videos = self.retriever.video_vectors(frames, texts)
+            total = torch.zeros((), device=device)
+            for objective in self._objectives:
+                with blamed(objective.label, f"at step {self.position.done + 1}"):
+                    losses = objective.part(frames, videos, texts, batch)
+                    total = total + objective.weight * sum(losses.values())
+        return total
+
+    def state(self) -> dict[str, Any]:
+        """Tensors and plain values only, so that it loads with `weights_only=True`."""
+        return {
+            "optimiser": self._optimiser.state_dict(),
+            "objectives": self._modules.state_dict(),
+            "position": [self.position.epoch, self.position.step, self.position.done],
+            "losses": [float(loss) for loss in self._losses],
+            "rng": torch.get_rng_state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state()`; the retriever's weights are loaded apart."""
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._modules.load_state_dict(state["objectives"])
+        self.position = Position(*state["position"])
+        self._losses = [torch.tensor(loss, device=self._device) for loss in state["losses"]]
+        torch.set_rng_state(state["rng"])
+
+
+@contextmanager
+def _soft_interrupt() -> Iterator[threading.Event]:
+    """The first Ctrl-C is remembered until the step is over; a second one interrupts at once."""
+    pressed = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def remember(number: int, frame: object) -> None:
+        if pressed.is_set():
+            raise KeyboardInterrupt
+        pressed.set()
+
+    signal.signal(signal.SIGINT, remember)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,70 @@
+"""Options of a part in words: type, range, default and help, from the one declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+_TYPES = {"integer": "whole number", "number": "number", "boolean": "true or false", "string": "text", "null": ""}
+_BOUNDS = {
+    "minimum": "from {}",
+    "exclusiveMinimum": "above {}",
+    "maximum": "to {}",
+    "exclusiveMaximum": "below {}",
+    "multipleOf": "multiple of {}",
+}
+
+
+@dataclass(frozen=True)
+class OptionRow:
+    """One option, worded."""
+
+    name: str
+    type: str
+    default: str
+    help: str
+
+
+def option_rows(model: type[BaseModel]) -> list[OptionRow]:
+    """The options of a model in their order; `required` stands where there is no default."""
+    schema = model.model_json_schema()
+    required = schema.get("required", [])
+    return [
+        OptionRow(
+            name=name,
+            type=_words(field, schema.get("$defs", {})),
+            default="required" if name in required else _default(field.get("default")),
+            help=field.get("description", ""),
+        )
+        for name, field in schema.get("properties", {}).items()
+    ]
+
+
+def _default(value: Any) -> str:
+    if value is None:
+        return "left out"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _words(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    if "$ref" in field:
+        return _words(definitions[field["$ref"].rsplit("/", 1)[-1]], definitions)
+    if "anyOf" in field:
+        return " or ".join(text for text in (_words(option, definitions) for option in field["anyOf"]) if text)
+    if "enum" in field:
+        return " | ".join(str(value) for value in field["enum"])
+    if "const" in field:
+        return str(field["const"])
+    if field.get("type") == "array":
+        items = field.get("prefixItems") or [field.get("items", {})]
+        many = f"{len(field['prefixItems'])} of" if "prefixItems" in field else "list of"
+        return f"{many} {_words(items[0], definitions)}"
+    if field.get("format") == "path":
+        return "path"
+    bounds = [text.format(field[key]) for key, text in _BOUNDS.items() if key in field]
+    return " ".join([_TYPES.get(str(field.get("type")), str(field.get("type", "anything"))), *bounds])

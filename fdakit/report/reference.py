@@ -1,0 +1,48 @@
+"""The reference page: every table and part with its options, made from the declarations themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from pydantic import BaseModel
+
+from .option_tables import OptionRow, option_rows
+
+Entry = tuple[str, str, type[BaseModel]]
+
+
+def reference_page(
+    parts: Mapping[str, Iterable[Entry]],
+    own: Mapping[str, type[BaseModel]],
+    settings: Mapping[str, type[BaseModel]],
+) -> str:
+    """Markdown of `kind -> (name, summary, options)`, of fdakit's `own` keys of a kind, and of its tables."""
+    lines = [
+        "# Reference",
+        "",
+        "Every part that comes with fdakit and every option, as `fdakit show` prints them. Made by",
+        "`FDAKIT_PLUGINS= fdakit show --markdown`; a test holds this page to the code.",
+        "",
+    ]
+    for kind, entries in parts.items():
+        lines += [f"## {kind}", ""]
+        if option_rows(own[kind]):
+            lines += [f"In every {kind} table, whatever it uses:", "", *_table(own[kind])]
+        for name, summary, model in entries:
+            lines += [f"### {kind} `{name}`", "", f"{summary[0].upper()}{summary[1:]}.", "", *_table(model)]
+    lines += ["## Tables of fdakit itself", ""]
+    for table, model in settings.items():
+        lines += [f"### `[{table}]`", "", *_table(model)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _table(model: type[BaseModel]) -> list[str]:
+    rows = option_rows(model)
+    if not rows:
+        return ["No options.", ""]
+    return ["| option | type | default | what |", "|---|---|---|---|", *(_line(row) for row in rows), ""]
+
+
+def _line(row: OptionRow) -> str:
+    cells = (f"`{row.name}`", row.type, row.default, row.help)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -1,0 +1,81 @@
+"""Reports as tables: the same rows for the terminal and for Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+COLUMNS = ("R@1", "R@5", "R@10", "MdR", "MnR")
+DIRECTIONS = {"t2v": "text to video", "v2t": "video to text"}
+
+
+def report_rows(report: Mapping[str, Any]) -> list[tuple[str, str, dict[str, float]]]:
+    """(direction, row label, metrics): the result first, then swapped masks, then rescored scores."""
+    own = report["protocol"]["mask"]
+    if report["protocol"]["mask_control"] != "none":
+        own = f"{own}, {report['protocol']['mask_control']}"
+    rows = []
+    for direction in DIRECTIONS:
+        rows.append((direction, own, report[direction]))
+        rows += [
+            (direction, f"same weights, {name} mask", both[direction]) for name, both in report["controls"].items()
+        ]
+        rows += [
+            (
+                direction,
+                f"rescored: {name}" + (" (needs all queries)" if both["needs_all_queries"] else ""),
+                both[direction],
+            )
+            for name, both in report["rescored"].items()
+        ]
+    return rows
+
+
+def report_notes(report: Mapping[str, Any]) -> list[str]:
+    """What must be read beside the numbers, one line each; lost videos first."""
+    videos, captions, protocol = report["videos"], report["captions"], report["protocol"]
+    notes = []
+    if videos["missing"]:
+        notes.append(
+            f"{videos['missing']} videos are absent and were left out: not the full {protocol['split']} split"
+        )
+    if videos["damaged"]:
+        notes.append(f"{videos['damaged']} videos could not be read: their queries count as misses")
+    notes.append(
+        f"{protocol['dataset']} {protocol['split']}: {captions['counted']} captions, {videos['counted']} videos, "
+        f"{protocol['captions']}; video to text {protocol['video_to_text']}"
+    )
+    notes.append(
+        f"ties ranked by the {protocol['ties']} rule; tied queries: {report['ties']['t2v']} text to video, "
+        f"{report['ties']['v2t']} video to text"
+    )
+    notes.append(f"checkpoint: {protocol['checkpoint_chosen_by']}")
+    if captions["cut"]:
+        notes.append(f"{captions['cut']} captions were longer than the text tower's context and were cut")
+    masks = report["masks"]
+    notes.append(
+        f"masks: mean coverage {masks['mean_coverage']:.1%}, empty {masks['empty_share']:.1%} of frames, "
+        f"full {masks['full_share']:.1%}"
+    )
+    return notes
+
+
+def cells(metrics: Mapping[str, float]) -> list[str]:
+    """Metrics as text, in the order of `COLUMNS`."""
+    return [f"{metrics[name]:.1f}" for name in COLUMNS]
+
+
+def report_markdown(report: Mapping[str, Any]) -> str:
+    """The report as a Markdown page."""
+    lines = [f"# {report['name']}", ""]
+    notes = report_notes(report)
+    lines += [f"{notes[0]}.", ""]
+    for direction, title in DIRECTIONS.items():
+        lines += [f"## {title.capitalize()}", "", f"| mask | {' | '.join(COLUMNS)} |", "|---" * 6 + "|"]
+        lines += [f"| {label} | {' | '.join(cells(m))} |" for d, label, m in report_rows(report) if d == direction]
+        interval = report["ci95"].get(direction, {}).get("R@1")
+        if interval:
+            lines += ["", f"95% interval of R@1 over queries: {interval[0]:.1f} to {interval[1]:.1f}."]
+        lines.append("")
+    lines += [f"- {note}" for note in notes]
+    return "\n".join(lines) + "\n"
