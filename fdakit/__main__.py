@@ -1,0 +1,5 @@
+"""`python -m fdakit`."""
+
+from fdakit.cli.main import main
+
+main()

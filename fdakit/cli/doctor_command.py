@@ -1,0 +1,30 @@
+"""`fdakit doctor`."""
+
+from __future__ import annotations
+
+import click
+
+from .options import json_option
+from .printing import print_json, print_table
+
+
+@click.command("doctor")
+@json_option
+def command(as_json: bool) -> None:
+    """Say what is installed here: versions, devices, video codecs, plugins, and what is wrong with them."""
+    from fdakit.experiment.doctor import examine
+
+    found = examine()
+    if as_json:
+        print_json(found)
+        return
+    rows = [[key, str(value)] for key, value in found["environment"].items() if key != "packages"]
+    rows += [[key, value] for key, value in found["environment"]["packages"].items()]
+    rows += [[key, str(value)] for key, value in found["codecs"].items()]
+    rows += [["cache", found["cache"]]]
+    rows += [["parts", str(found["parts"])]]
+    print_table("fdakit doctor", ["what", "found"], rows)
+    for trouble in found["troubles"]:
+        click.echo(f"trouble: {trouble}", err=True)
+    if not found["troubles"]:
+        click.echo("no trouble found")

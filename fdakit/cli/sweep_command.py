@@ -1,0 +1,44 @@
+"""`fdakit sweep`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import json_option, set_option
+from .printing import print_json, print_table
+
+
+@click.command("sweep")
+@click.argument("recipes", nargs=-1, required=True, metavar="RECIPE...")
+@click.option("--seeds", default="24,42,7", show_default=True, help="Seeds, separated by commas.")
+@set_option
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/sweep"), show_default=True, help="Folder.")
+@json_option
+def command(recipes: tuple[str, ...], seeds: str, settings: tuple[str, ...], out: Path, as_json: bool) -> None:
+    """Run several recipes with several seeds; print mean and deviation. Finished runs are not repeated."""
+    from fdakit.catalog import load_catalog
+    from fdakit.recipe import read_recipe
+
+    try:
+        numbers = [int(seed) for seed in seeds.split(",")]
+    except ValueError as error:
+        raise click.UsageError(f"--seeds {seeds!r}: wanted whole numbers separated by commas, as 24,42,7") from error
+    catalog = load_catalog()
+    chosen = [read_recipe(recipe, catalog=catalog, settings=settings) for recipe in recipes]
+
+    from fdakit.experiment.run import Interrupted
+    from fdakit.experiment.sweep import METRICS, sweep, sweep_rows
+
+    try:
+        summary = sweep(chosen, numbers, out=out, tell=lambda text: click.echo(text, err=True))
+    except Interrupted as stopped:
+        click.echo(f"{stopped}; the same command goes on from here", err=True)
+        raise click.exceptions.Abort from stopped
+    if as_json:
+        print_json(summary)
+        return
+    for way, title in (("t2v", "text to video"), ("v2t", "video to text")):
+        print_table(f"{title}, seeds {seeds}", ["recipe", *METRICS], sweep_rows(summary, way), numbers=True)
+    click.echo(f"written: {out}/sweep.md")

@@ -1,0 +1,48 @@
+"""`fdakit doctor`: what is installed here, and what is wrong with it."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from making import distribution, mask_plugin
+from telling import Tell
+
+from fdakit import __version__
+from fdakit.catalog import load_catalog
+
+
+def test_json_holds_versions_device_codecs_and_parts(
+    tell: Tell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FDAKIT_CACHE", str(tmp_path))
+    told = tell("doctor", "--json")
+    assert (told.code, told.err) == (0, "")
+    found = told.json
+    assert found["environment"]["packages"]["torch"] == version("torch")
+    assert __version__ in str(found["environment"])
+    assert "h264" in found["codecs"]["decoders"]
+    assert found["cache"] == str(tmp_path)
+    assert found["parts"] == len(load_catalog().offers)
+
+
+def test_the_same_is_a_table_for_people(tell: Tell) -> None:
+    told = tell("doctor")
+    assert told.code == 0
+    for word in ("python", "torch", "open_clip", "decoders", "cache", "parts"):
+        assert word in told.out.lower().replace("-", "_")
+
+
+def test_every_trouble_is_a_line_on_stderr(tell: Tell, site: Path) -> None:
+    distribution(site, "fdakit-broken", "1 / 0", module="broken_for_doctor")
+    distribution(site, "fdakit-flow", mask_plugin("whole-frame"), module="twin_for_doctor")
+    told = tell("doctor")
+    assert told.code == 0
+    troubles = [
+        "plugin fdakit-broken 0.1 (main) cannot be used: ZeroDivisionError: division by zero",
+        "mask 'whole-frame' is offered more than once; recipes must write provider:whole-frame",
+    ]
+    assert told.err.splitlines()[:2] == [f"trouble: {trouble}" for trouble in troubles]
+    assert "no trouble found" not in told.out
+    assert tell("doctor", "--json").json["troubles"][:2] == troubles
