@@ -1,0 +1,141 @@
+"""The documentation is held to the code: examples run, recipes pass, headings and pages equal what they describe."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from fdakit import hookspecs
+from fdakit.catalog import KINDS, load_catalog
+from fdakit.recipe import read_recipe, validate
+from fdakit.recipe_text import shipped_recipes
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+ENOUGH = {"dataset": {"use": "moving-shapes"}, "encoder": {"use": "tiny"}}
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    """(place, text) of every fenced block of a language, in every page."""
+    found = []
+    for page in PAGES:
+        for number, match in enumerate(re.finditer(rf"^```{language}\n(.*?)^```", page.read_text(), re.M | re.S)):
+            found.append((f"{page.name}-{number}", match.group(1)))
+    return found
+
+
+def hook_examples() -> list[tuple[str, str]]:
+    return [(place, text) for place, text in blocks("python") if "def fdakit_" in text]
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as the pages assume it: two clips and a run folder."""
+    import av
+
+    folder = tmp_path_factory.mktemp("workshop")
+    for name in ("a.mp4", "b.mp4"):
+        with av.open(str(folder / name), "w") as container:
+            stream = container.add_stream("mpeg4", rate=8)
+            stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+            for level in range(8):
+                picture = np.full((64, 64, 3), 20 * level + len(name), np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            container.mux(stream.encode())
+    (folder / "clips.csv").write_text("path,caption\na.mp4,a red circle\nb.mp4,a dog\n")
+    from fdakit.experiment.run import run_recipe
+
+    settings = ["dataset.use=manifest", f"dataset.path={folder / 'clips.csv'}", "train.epochs=0", "observer=[]"]
+    recipe = read_recipe("quickstart", catalog=load_catalog(), settings=settings)
+    run_recipe(recipe, out=folder / "my-run")
+    return folder
+
+
+@pytest.mark.parametrize(("place", "text"), blocks("python"), ids=[place for place, _ in blocks("python")])
+def test_every_python_block_runs(place: str, text: str, workshop: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-"], input=text, text=True, cwd=workshop, capture_output=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("place", "text"), blocks("toml"), ids=[place for place, _ in blocks("toml")])
+def test_every_toml_block_passes_check(place: str, text: str) -> None:
+    document = tomllib.loads(text)
+    if "project" in document:
+        assert document["project"]["entry-points"]["fdakit"] == {"example": "fdakit_example"}
+    else:
+        validate({**ENOUGH, **document}, where=place, catalog=load_catalog())
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_every_shipped_recipe_passes_check(name: str) -> None:
+    assert read_recipe(name, catalog=load_catalog()).name
+
+
+def test_every_hook_has_one_heading_equal_to_its_signature() -> None:
+    page = (ROOT / "docs" / "hooks.md").read_text()
+    headings = re.findall(r"^### `(fdakit_.*)`$", page, re.M)
+    hooks = {name: value for name, value in vars(hookspecs).items() if name.startswith("fdakit_")}
+    assert headings == [f"{name}{inspect.signature(hook)}".replace("'", "") for name, hook in hooks.items()]
+    assert [name.removeprefix("fdakit_") for name in hooks] == [f"{kind}s" for kind in KINDS] or {
+        name.removeprefix("fdakit_") for name in hooks
+    } == {f"{kind}s" for kind in KINDS}
+
+
+@pytest.mark.parametrize(("place", "text"), hook_examples(), ids=[place for place, _ in hook_examples()])
+def test_every_hook_example_offers_a_part_that_can_be_built(place: str, text: str) -> None:
+    module = ModuleType(f"example_{place.replace('-', '_').replace('.', '_')}")
+    exec(text, module.__dict__)  # the text is our own documentation
+    catalog = load_catalog(extra=[module])
+    offers = [offer for offer in catalog.offers if offer.provider.version == "local"]
+    assert len(offers) == 1, catalog.broken
+    assert f"def fdakit_{offers[0].kind}s" in text
+
+
+def test_every_hook_has_an_example() -> None:
+    shown = set(re.findall(r"def (fdakit_\w+)\(", (ROOT / "docs" / "hooks.md").read_text()))
+    assert shown == {f"fdakit_{kind}s" for kind in KINDS}
+
+
+def test_the_tutorial_shows_the_example_plugin_as_it_is() -> None:
+    page = (ROOT / "docs" / "first_plugin.md").read_text()
+    shown = re.search(r"<!-- file: (\S+) -->\n```python\n(.*?)```", page, re.S)
+    assert shown is not None
+    assert shown.group(2) == (ROOT / shown.group(1)).read_text()
+
+
+def test_the_reference_page_equals_what_the_command_prints(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fdakit.cli.main import execute
+
+    monkeypatch.setenv("FDAKIT_PLUGINS", "")
+    assert execute(["show", "--markdown"]) == 0
+    assert capsys.readouterr().out == (ROOT / "docs" / "reference.md").read_text()
+
+
+def test_every_link_between_pages_leads_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_ci_runs_the_readmes_test_command_to_the_letter() -> None:
+    commands = re.findall(r"^python3 -m venv .*$", (ROOT / "README.md").read_text(), re.M)
+    assert len(commands) == 2
+    assert commands[1] in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+def test_the_changelog_speaks_to_users_and_plugin_authors() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text()
+    assert "## [Unreleased]" in text
+    assert "### For plugin authors" in text
