@@ -42,7 +42,7 @@ def command(
         finished = run_recipe(chosen, out=out, resume=resume)
     except Interrupted as stopped:
         click.echo(f"{stopped}; go on with: fdakit run --resume {stopped.folder}", err=True)
-        raise click.exceptions.Abort from stopped
+        click.get_current_context().exit(130)
     if as_json:
         print_json({**finished.report, "folder": finished.folder})
     else:

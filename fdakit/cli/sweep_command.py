@@ -35,7 +35,7 @@ def command(recipes: tuple[str, ...], seeds: str, settings: tuple[str, ...], out
         summary = sweep(chosen, numbers, out=out, tell=lambda text: click.echo(text, err=True))
     except Interrupted as stopped:
         click.echo(f"{stopped}; the same command goes on from here", err=True)
-        raise click.exceptions.Abort from stopped
+        click.get_current_context().exit(130)
     if as_json:
         print_json(summary)
         return

@@ -90,8 +90,9 @@ class Splits:
         self._dataset: Dataset = recipe.parts["dataset"].build(base_shapes(recipe, device))
 
     def names(self) -> tuple[str, ...]:
-        """The splits that exist."""
-        return self._dataset.splits()
+        """The splits that exist. Raises `DatasetError` where the data set cannot tell."""
+        with blamed(str(self._recipe.parts["dataset"].offer), "while naming its splits"):
+            return self._dataset.splits()
 
     def load(self, name: str) -> Split:
         """The split, every file checked. Raises `DatasetError` where it is empty or files are absent."""
@@ -115,9 +116,9 @@ class Splits:
             raise DatasetError(_absent(split, absent))
         gone = {video.id for video in absent}
         kept = tuple(video for video in split.videos if video.id not in gone)
-        if not kept:
-            raise DatasetError(_absent(split, absent))
         captions = tuple(caption for caption in split.captions if caption.video_id not in gone)
+        if not kept or not captions:
+            raise DatasetError(_absent(split, absent))
         return replace(split, videos=kept, captions=captions, left_out=(*split.left_out, *sorted(gone)))
 
 

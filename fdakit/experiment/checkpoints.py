@@ -28,7 +28,9 @@ def save_checkpoint(
     folder: Path, retriever: Retriever, *, recipe_text: str, facts: Mapping[str, Any], state: Mapping[str, Any] | None
 ) -> None:
     """Write the folder whole or not at all: a kill leaves the former checkpoint or the new one."""
-    fresh, former = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
+    fresh, former = _beside(folder)
+    if standing(folder) != folder:
+        standing(folder).rename(folder)
     for leftover in (fresh, former):
         shutil.rmtree(leftover, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -44,6 +46,19 @@ def save_checkpoint(
     shutil.rmtree(former, ignore_errors=True)
 
 
+def _beside(folder: Path) -> tuple[Path, Path]:
+    """Where the next and the former state of a folder stand while they change places."""
+    return folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
+
+
+def standing(folder: Path) -> Path:
+    """Where the checkpoint lies: its place, or beside it after a kill between the two renames."""
+    fresh, former = _beside(folder)
+    if folder.exists() or not former.exists():
+        return folder
+    return fresh if fresh.exists() else former  # the former one moves only when the fresh one is whole
+
+
 def find_checkpoint(path: Path) -> Path:
     """The checkpoint folder meant by a checkpoint folder, its weights file, or a run folder (its best).
 
@@ -51,7 +66,7 @@ def find_checkpoint(path: Path) -> Path:
     """
     if path.name == WEIGHTS and path.is_file():
         return path.parent
-    for candidate in (path, path / "checkpoints" / "best", path / "best"):
+    for candidate in map(standing, (path, path / "checkpoints" / "best", path / "best")):
         if (candidate / WEIGHTS).is_file():
             return candidate
     if not path.exists():

@@ -67,6 +67,7 @@ class LoadedRetriever:
         if self.model.text_conditioned:
             label = self.model.labels["aggregator"]
             raise PluginError(f"{label}: a video has no vector of its own here; score it against texts instead")
+        _refuse_one(paths, "paths")
         distinct = list(dict.fromkeys(str(path) for path in paths))
         if not distinct:
             return np.zeros((0, self.model.encoder.shapes.embedding), np.float32)
@@ -101,10 +102,19 @@ class LoadedRetriever:
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors `(q, d)` float32, one a text."""
+        _refuse_one(texts, "texts")
         if not texts:
             return np.zeros((0, self.model.encoder.shapes.embedding), np.float32)
-        with autocast(self.device, self.recipe.train.precision):
-            return _unit(self.model.encode_texts(list(texts)).vectors)
+        size, parts = self.recipe.eval.text_batch_size, []
+        for start in range(0, len(texts), size):
+            with autocast(self.device, self.recipe.train.precision):
+                parts.append(self.model.encode_texts(list(texts[start : start + size])).vectors)
+        return _unit(torch.cat(parts))
+
+
+def _refuse_one(values: object, name: str) -> None:
+    if isinstance(values, str | Path):
+        raise TypeError(f"{name} is {values!r}, one value where several belong; give a list, as [{values!r}]")
 
 
 def _unit(vectors: torch.Tensor) -> NDArray[np.float32]:

@@ -12,13 +12,14 @@ from typing import Any
 import torch
 
 from fdakit.contracts import RunInfo
+from fdakit.errors import FdakitError
 from fdakit.model.retriever import Retriever
 from fdakit.recipe import Recipe
 from fdakit.values import Split
 from fdakit.version import __version__
 
 from .build import Splits, build_objectives, build_retriever, count_parameters, together
-from .checkpoints import find_checkpoint, load_weights, read_facts, read_state, save_checkpoint
+from .checkpoints import find_checkpoint, load_weights, read_facts, read_state, save_checkpoint, standing
 from .devices import choose_device
 from .evaluation import Evaluator
 from .reporting import Report, both_metrics, make_report
@@ -53,8 +54,7 @@ def run_recipe(recipe: Recipe, *, out: Path | None = None, resume: Path | None =
     device = choose_device(recipe.train.device)
     splits = Splits(recipe, device=device, progress=watchers.progressed)
     training = recipe.train.epochs > 0
-    names = [name for name in ("train", "val") if training and name in splits.names()]
-    wanted = list(dict.fromkeys([*(["train"] if training else []), *names, recipe.eval.split]))
+    wanted = _wanted(recipe, splits) if training else [recipe.eval.split]
     *loaded, retriever = together(
         *(partial(splits.load, name) for name in wanted), partial(build_retriever, recipe, device=device)
     )
@@ -63,6 +63,15 @@ def run_recipe(recipe: Recipe, *, out: Path | None = None, resume: Path | None =
     job = _Job(recipe, device, watchers, folder, by_name, retriever)
     facts = job.train(resume is not None) if training else job.evaluate_only()
     return job.finish(facts)
+
+
+def _wanted(recipe: Recipe, splits: Splits) -> list[str]:
+    """Train, val where there is one, and the split that is reported, each once."""
+    try:
+        validated = "val" in splits.names()
+    except FdakitError:
+        validated = False  # loading says why, together with what else is missing
+    return list(dict.fromkeys(["train", *(["val"] if validated else []), recipe.eval.split]))
 
 
 class _Job:
@@ -129,11 +138,12 @@ class _Job:
         except Stopped as error:
             self._save_last(trainer)
             raise Interrupted(self.folder.path, trainer.position.done, trainer.steps) from error
-        load_weights(self.retriever, self.folder.checkpoint("best") / "model.safetensors")
-        return read_facts(self.folder.checkpoint("best"))
+        best = find_checkpoint(self.folder.checkpoint("best"))
+        load_weights(self.retriever, best / "model.safetensors")
+        return read_facts(best)
 
     def _take_up(self, trainer: Trainer) -> None:
-        last = self.folder.checkpoint("last")
+        last = standing(self.folder.checkpoint("last"))
         state = read_state(last)
         load_weights(self.retriever, last / "model.safetensors")
         trainer.restore(state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import Any
 
 from fdakit.errors import RecipeError
 from fdakit.recipe import Recipe
+from fdakit.recipe_text import read_document
 
+from .checkpoints import STATE, standing
 from .run import run_recipe
-from .run_folder import RunFolder
+from .run_folder import RunFolder, recipe_text
 
 METRICS = ("R@1", "R@5", "R@10", "MdR", "MnR")
 Tell = Callable[[str], None]
@@ -23,7 +26,7 @@ def sweep(recipes: Sequence[Recipe], seeds: Sequence[int], *, out: Path, tell: T
     """Run every recipe with every seed into `out/<name>/seed-<n>/`; returns the summary, also written there.
 
     A run that finished is read, one that was stopped is taken up, the others are made.
-    Raises `RecipeError` where two recipes share a name.
+    Raises `RecipeError` where two recipes share a name or a folder holds a run of another recipe.
     """
     names = [recipe.name for recipe in recipes]
     if len(set(names)) < len(names):
@@ -43,11 +46,16 @@ def sweep(recipes: Sequence[Recipe], seeds: Sequence[int], *, out: Path, tell: T
 
 
 def _report(recipe: Recipe, folder: Path) -> dict[str, Any]:
+    known = folder / "recipe.toml"
+    if known.is_file() and read_document(known) != tomllib.loads(recipe_text(recipe)):
+        raise RecipeError(
+            f"{folder.absolute()}: holds a run of another recipe; name another folder with --out, or remove it"
+        )
     finished = folder / "report.json"
     if finished.is_file():
         report: dict[str, Any] = json.loads(finished.read_text(encoding="utf-8"))
         return report
-    stopped = (folder / "checkpoints" / "last" / "training.pt").is_file()
+    stopped = (standing(folder / "checkpoints" / "last") / STATE).is_file()
     return run_recipe(recipe, out=None if stopped else folder, resume=folder if stopped else None).report
 
 

@@ -61,8 +61,8 @@ class Manifest:
         columns = list(dict.fromkeys(column for row in rows for column in row.fields))
         for option in ("split_column", "start_column", "end_column"):
             column = getattr(self._options, option)
-            # The usual names may be absent; a name that the recipe gives may not.
-            if option in self._options.model_fields_set and column not in columns:
+            # The usual names may be absent, also where a resolved recipe writes them out; other names may not.
+            if column != ManifestOptions.model_fields[option].default and column not in columns:
                 raise DatasetError(f"{self._path}: {no_column(column, option, columns)}")
         return tuple(self._entry(row) for row in rows)
 

@@ -1,0 +1,92 @@
+"""What an epoch holds, how the rate goes, and which weights decay: the plans of a training."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from fdakit.experiment.training import epoch_plan, parameter_groups, rate_at
+
+Pairs = list[tuple[int, str]]
+
+
+def pairs_of(counts: list[int]) -> Pairs:
+    """Video k with `counts[k]` captions."""
+    return [(video, f"{video}/{place}") for video, count in enumerate(counts) for place in range(count)]
+
+
+drawn_pairs = st.lists(st.integers(1, 8), min_size=1, max_size=12).map(pairs_of)
+
+
+@given(drawn_pairs, st.integers(1, 9), st.integers(0, 99), st.integers(0, 9))
+def test_an_epoch_has_equal_batches_of_distinct_videos_and_no_pair_twice(
+    pairs: Pairs, size: int, seed: int, epoch: int
+) -> None:
+    plan = epoch_plan(pairs, batch_size=size, seed=seed, epoch=epoch)
+    assert plan
+    for batch in plan:
+        assert len(batch) == min(size, len({video for video, _ in pairs}))
+        assert len({draw.video for draw in batch}) == len(batch)
+        assert {draw.epoch for draw in batch} == {epoch}
+    used = Counter((draw.video, draw.text) for batch in plan for draw in batch)
+    assert used <= Counter(pairs)
+
+
+@given(drawn_pairs, st.integers(1, 9))
+def test_what_an_epoch_leaves_over_would_fill_no_batch(pairs: Pairs, size: int) -> None:
+    plan = epoch_plan(pairs, batch_size=size, seed=0, epoch=0)
+    left = Counter(pairs) - Counter((draw.video, draw.text) for batch in plan for draw in batch)
+    assert len({video for video, _ in left}) < min(size, len({video for video, _ in pairs}))
+
+
+def test_an_epoch_is_keyed_by_seed_and_number() -> None:
+    pairs = pairs_of([3] * 20)
+    plans = {
+        (seed, epoch): epoch_plan(pairs, batch_size=4, seed=seed, epoch=epoch) for seed in (1, 2) for epoch in (0, 1)
+    }
+    assert plans[1, 0] == epoch_plan(pairs, batch_size=4, seed=1, epoch=0)
+    texts = {key: [draw.text for batch in plan for draw in batch] for key, plan in plans.items()}
+    assert len({tuple(found) for found in texts.values()}) == 4
+
+
+def test_every_pair_has_its_turn_over_the_epochs() -> None:
+    pairs = pairs_of([5, 1, 1, 2])
+    plans = [epoch_plan(pairs, batch_size=3, seed=0, epoch=epoch) for epoch in range(60)]
+    assert {(d.video, d.text) for plan in plans for batch in plan for d in batch} == set(pairs)
+
+
+def test_the_rate_rises_then_falls_or_stays() -> None:
+    def rates(schedule: str, warmup: float = 0.1) -> list[float]:
+        return [rate_at(step, 40, warmup=warmup, schedule=schedule) for step in range(40)]
+
+    assert rates("cosine")[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert rates("constant")[:4] == [0.25, 0.5, 0.75, 1.0]
+    assert rates("constant")[4:] == [1.0] * 36
+    assert rates("cosine")[22] == pytest.approx(0.5)
+    assert rates("cosine")[39] == pytest.approx(0.5 * (1 + math.cos(math.pi * 35 / 36)))
+    assert all(a > b for a, b in pairwise(rates("cosine")[4:]))
+    assert rates("cosine", warmup=0.0)[0] == 1.0
+    assert all(a < b for a, b in pairwise(rates("cosine", warmup=1.0)))
+
+
+def test_matrices_decay_and_biases_norms_and_scales_do_not() -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.tensor(1.0))
+            self.frozen = nn.Parameter(torch.ones(2, 2), requires_grad=False)
+
+    parts = nn.ModuleList([nn.Linear(2, 3), nn.LayerNorm(3), nn.Conv2d(1, 2, 3), Scaled()])
+    decaying, others = parameter_groups([parts], 0.5)
+    assert (decaying["decays"], others["decays"]) == (True, False)
+    assert decaying["lr"] == others["lr"] == 0.5
+    assert [tuple(p.shape) for p in decaying["params"]] == [(3, 2), (2, 1, 3, 3)]
+    assert [tuple(p.shape) for p in others["params"]] == [(3,), (3,), (3,), (2,), ()]
+    assert parameter_groups([nn.ReLU()], 0.5) == []

@@ -1,0 +1,250 @@
+"""Evaluation: every score as if computed alone, true ties to the last bit, and what happens to lost videos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fdakit import Caption, PluginError, Split, VideoError, VideoRef
+from fdakit.experiment.build import build_retriever
+from fdakit.experiment.clips import ClipItem, ClipSource, Collate, Draw
+from fdakit.experiment.evaluation import Evaluated, Evaluator
+from fdakit.experiment.reporting import make_report
+from fdakit.model.retriever import Retriever
+from fdakit.recipe import Recipe
+
+CPU = torch.device("cpu")
+MakeRecipe = Callable[..., Recipe]
+MakeSplit = Callable[..., Split]
+PAIRS = (
+    ("red-across", "a red square"),
+    ("blue-down", "a blue square falls"),
+    ("pink-down", "a square"),
+    ("red-rests", "a square"),
+    ("red-across", "something moves"),
+    ("yellow-down", "a red square"),
+)
+
+
+def quiet(what: str, done: int, total: int) -> None:
+    """No progress."""
+
+
+def build(recipe: Recipe) -> Retriever:
+    """Random weights, also in the alpha convolution, so that masks matter."""
+    retriever = build_retriever(recipe, device=CPU)
+    if isinstance(retriever.fusion, torch.nn.Module):
+        for weight in retriever.fusion.parameters():
+            torch.nn.init.normal_(weight, std=0.3)
+    return retriever.eval()
+
+
+def evaluate(recipe: Recipe, split: Split, retriever: Retriever | None = None, **also: Any) -> Evaluated:
+    retriever = retriever or build(recipe)
+    return Evaluator(recipe, split, retriever, device=CPU, progress=quiet, **also).run(retriever)
+
+
+def matrix(recipe: Recipe, split: Split, **also: Any) -> np.ndarray:
+    return evaluate(recipe, split, **also).scores[recipe.control].matrix
+
+
+def with_twins(split: Split) -> Split:
+    """The split with a second name for the first and the last video, each with a caption of its own."""
+    twins = [replace(split.videos[k], id=f"twin of {split.videos[k].id}") for k in (0, -1)]
+    captions = [replace(split.captions[0], video_id=twin.id, text=f"a {twin.id}") for twin in twins]
+    return replace(split, videos=(*split.videos, *twins), captions=(*split.captions, *captions))
+
+
+@torch.inference_mode()
+def test_every_score_is_the_cosine_of_video_and_caption_alone(make_recipe: MakeRecipe, split: MakeSplit) -> None:
+    recipe, pairs = make_recipe(), split(*PAIRS)
+    retriever = build(recipe)
+    source = ClipSource(
+        recipe, pairs.videos, training=False, preprocess=retriever.preprocess, shapes=retriever.encoder.shapes
+    )
+    columns = []
+    for place in range(len(pairs.videos)):
+        item = source[Draw(place)]
+        assert isinstance(item, ClipItem)
+        batch: Any = Collate(len(item.frames))([item])
+        features = retriever.encode_frames(batch.frames, batch.alphas["none"], batch.valid)
+        units = torch.nn.functional.normalize(features.vectors[0].double(), dim=-1)
+        pooled = torch.nn.functional.normalize(units.mean(0), dim=-1)
+        texts = [retriever.encode_texts([caption.text]).vectors[0].double() for caption in pairs.captions]
+        columns.append([float(pooled @ text / text.norm()) for text in texts])
+    found = evaluate(recipe, pairs, retriever)
+    scores = found.scores["none"]
+    np.testing.assert_allclose(scores.matrix, np.transpose(columns), atol=1e-5)
+    assert scores.matrix.dtype == np.float32
+    assert scores.owners.tolist() == [0, 1, 2, 3, 0, 4]
+    assert not scores.lost.any()
+    assert found.lost == ()
+
+
+@pytest.mark.parametrize("aggregator", ["mean", "by-text"])
+@pytest.mark.parametrize("sizes", [(1, 1), (2, 3), (3, 2), (32, 256)])
+def test_equal_captions_and_equal_videos_tie_bit_for_bit_whatever_the_batch(
+    make_recipe: MakeRecipe, split: MakeSplit, sizes: tuple[int, int], aggregator: str
+) -> None:
+    pairs = with_twins(split(*PAIRS))
+    sized = {"batch_size": sizes[0], "text_batch_size": sizes[1]}
+    found = matrix(make_recipe(eval=sized, aggregator={"use": aggregator}), pairs)
+    assert found.shape == (8, 7)
+    for one, other in ((0, 5), (2, 3)):
+        np.testing.assert_array_equal(found[one], found[other])
+    for one, other in ((0, 5), (4, 6)):
+        np.testing.assert_array_equal(found[:, one], found[:, other])
+    assert len(np.unique(found, axis=0)) == 6
+    assert len(np.unique(found, axis=1).T) == 5
+    whole = matrix(make_recipe(aggregator={"use": aggregator}), pairs)
+    np.testing.assert_allclose(found, whole, atol=1e-5)
+
+
+def test_a_pooling_that_looks_at_the_text_scores_each_pair_on_its_own(
+    make_recipe: MakeRecipe, split: MakeSplit
+) -> None:
+    recipe = make_recipe(aggregator={"use": "by-text"}, eval={"text_batch_size": 2})
+    pairs = split(*PAIRS)
+    whole = matrix(recipe, pairs)
+    alone = [matrix(recipe, replace(pairs, captions=(caption,))) for caption in pairs.captions]
+    np.testing.assert_allclose(whole, np.concatenate(alone), atol=1e-5)
+    assert not np.allclose(whole, matrix(make_recipe(), pairs), atol=1e-3)
+
+
+def damaged(pairs: Split, folder: Path, *names: str) -> Split:
+    """The split with files of these names that hold no film."""
+    (folder / "damaged.mp4").write_bytes(b"no film")
+    videos = tuple(replace(v, path=folder / "damaged.mp4") if v.id in names else v for v in pairs.videos)
+    return replace(pairs, videos=videos)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_an_unreadable_video_is_lost_and_the_others_keep_their_scores(
+    make_recipe: MakeRecipe, split: MakeSplit, tmp_path: Path, size: int
+) -> None:
+    recipe = make_recipe(eval={"batch_size": size})
+    whole, broken = split(*PAIRS), damaged(split(*PAIRS), tmp_path, "blue-down")
+    found = evaluate(recipe, broken)
+    scores = found.scores["none"]
+    assert [video.id for video in found.lost] == ["blue-down"]
+    assert "damaged.mp4" in found.lost[0].reason
+    assert scores.lost.tolist() == [False, True, False, False, False]
+    assert np.isfinite(scores.matrix).all()
+    kept = ~scores.lost
+    np.testing.assert_allclose(scores.matrix[:, kept], matrix(recipe, whole)[:, kept], atol=1e-5)
+
+
+def test_every_name_of_an_unreadable_file_is_lost(make_recipe: MakeRecipe, split: MakeSplit, tmp_path: Path) -> None:
+    broken = damaged(split(*PAIRS), tmp_path, "blue-down", "pink-down")
+    assert evaluate(make_recipe(), broken).scores["none"].lost.tolist() == [False, True, True, False, False]
+
+
+def test_a_lost_video_counts_as_missed_in_both_directions(
+    make_recipe: MakeRecipe, split: MakeSplit, tmp_path: Path
+) -> None:
+    names = ("red-across", "blue-down", "pink-down")
+    pairs = damaged(split(*((name, name) for name in names)), tmp_path, "blue-down")
+    recipe = make_recipe(eval={"bootstrap": 0})
+    found = evaluate(recipe, pairs)
+    only = evaluate(recipe, split(("red-across", "red-across"), ("pink-down", "pink-down")))
+    report, rest = (
+        make_report(recipe, s, e, selection="given", provenance={}) for s, e in ((pairs, found), (pairs, only))
+    )
+    for way in ("t2v", "v2t"):
+        assert report[way]["R@1"] == pytest.approx(rest[way]["R@1"] * 2 / 3)
+        assert report[way]["MnR"] == pytest.approx((rest[way]["MnR"] * 2 + 3) / 3)
+    assert report["videos"]["damaged"] == 1
+    assert report["videos"]["counted"] == 3
+    assert list(report["videos"]["damaged_reasons"]) == ["blue-down"]
+
+
+def test_nothing_readable_is_an_error_that_says_why(make_recipe: MakeRecipe, tmp_path: Path) -> None:
+    pairs = Split("test", (VideoRef("a", tmp_path / "gone.mp4"),), (Caption("a caption", "a"),))
+    with pytest.raises(VideoError, match=r"split 'test': none of its 1 videos could be read: .*gone\.mp4"):
+        evaluate(make_recipe(), pairs)
+
+
+def test_a_control_scores_the_same_weights_under_another_mask(make_recipe: MakeRecipe, split: MakeSplit) -> None:
+    recipe, pairs = make_recipe(), split(*PAIRS)
+    retriever = build(recipe)
+    controls: Any = ["whole-frame", "zero", "inverse", "rolled", "centre", "other-video", "none"]
+    scores = evaluate(recipe, pairs, retriever, controls=controls).scores
+    assert list(scores) == ["none", *controls[:-1]]
+    found = {control: score.matrix for control, score in scores.items()}
+    assert len(np.unique(np.stack([m.ravel() for m in found.values()]), axis=0)) == 7
+    for use, control in (("whole-frame", "whole-frame"), ("frame-difference", "none")):
+        other = evaluate(make_recipe(mask={"use": use}), pairs, retriever).scores["none"]
+        np.testing.assert_array_equal(found[control], other.matrix)
+    plain = make_recipe(fusion={"use": "none"})
+    bare = Retriever(
+        encoder=retriever.encoder,
+        fusion=build(plain).fusion,
+        aggregator=retriever.aggregator,
+        preprocess=retriever.preprocess,
+        labels=retriever.labels,
+    )
+    np.testing.assert_array_equal(found["zero"], matrix(plain, pairs, retriever=bare))
+
+
+def test_the_recipes_own_control_comes_first(make_recipe: MakeRecipe, split: MakeSplit) -> None:
+    pairs = split(*PAIRS)
+    recipe = make_recipe(mask={"use": "frame-difference", "control": "inverse"})
+    retriever = build(recipe)
+    scores = evaluate(recipe, pairs, retriever, controls=["none", "inverse"]).scores
+    assert list(scores) == ["inverse", "none"]
+    np.testing.assert_array_equal(scores["none"].matrix, matrix(make_recipe(), pairs, retriever=retriever))
+
+
+def test_a_damaged_partner_costs_nobody_else_a_rank(
+    make_recipe: MakeRecipe, split: MakeSplit, tmp_path: Path
+) -> None:
+    broken = damaged(split(*PAIRS), tmp_path, "blue-down")
+    found = evaluate(make_recipe(), broken, controls=["other-video"])
+    assert [video.id for video in found.lost] == ["blue-down"]
+
+
+def test_cut_captions_are_counted_one_by_one(make_recipe: MakeRecipe, split: MakeSplit) -> None:
+    long = "a red square that moves across the whole of the picture"
+    pairs = split(("red-across", long), ("blue-down", long), ("pink-down", "short"), ("pink-down", long + " slowly"))
+    found = evaluate(make_recipe(), pairs)
+    assert (found.cut, found.distinct_texts) == (3, 3)
+
+
+def test_coverage_is_that_of_the_frames_that_exist(make_recipe: MakeRecipe, split: MakeSplit) -> None:
+    pairs = split(("red-across", "a"), ("red-rests", "b"))
+    recipe = make_recipe(mask={"use": "whole-frame"})
+    assert evaluate(recipe, pairs).coverage.tolist() == [1.0] * 4  # three frames and one
+    report = make_report(recipe, pairs, evaluate(recipe, pairs), selection="", provenance={})
+    assert report["masks"] == {"mean_coverage": 1.0, "empty_share": 0.0, "full_share": 1.0}
+
+
+def test_evaluating_draws_nothing_and_repeats_bit_for_bit(make_recipe: MakeRecipe, split: MakeSplit) -> None:
+    recipe, pairs = make_recipe(aggregator={"use": "dropping"}), split(*PAIRS)
+    retriever = build(recipe)
+    first = matrix(recipe, pairs, retriever=retriever)
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    np.testing.assert_array_equal(matrix(recipe, pairs, retriever=retriever.train()), first)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_validating_again_decodes_nothing(make_recipe: MakeRecipe, split: MakeSplit, tmp_path: Path) -> None:
+    recipe = make_recipe(reader={"use": "counting", "file": str(tmp_path / "reads")})
+    retriever, pairs = build(recipe), with_twins(split(*PAIRS))
+    evaluator = Evaluator(recipe, pairs, retriever, device=CPU, progress=quiet)
+    once, again = evaluator.run(retriever), evaluator.run(retriever)
+    assert len((tmp_path / "reads").read_text().splitlines()) == 5
+    np.testing.assert_array_equal(once.scores["none"].matrix, again.scores["none"].matrix)
+
+
+def test_a_failing_mask_is_named_and_no_video_is_called_lost(make_recipe: MakeRecipe, split: MakeSplit) -> None:
+    recipe = make_recipe(mask={"use": "failing", "video": "blue-down"})
+    with pytest.raises(PluginError, match=r"mask 'failing' \(stand_ins local\) failed on video 'blue-down': KeyErr"):
+        evaluate(recipe, split(*PAIRS))

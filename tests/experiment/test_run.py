@@ -1,0 +1,256 @@
+"""Whole runs on real clips: the folder, the report, taking up a stopped run, and evaluating what was kept."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from fdakit import CheckpointError, DatasetError
+from fdakit.catalog import Catalog
+from fdakit.experiment.build import build_retriever
+from fdakit.experiment.checkpoints import checkpoint_recipe, find_checkpoint, read_facts
+from fdakit.experiment.run import Interrupted, evaluate_checkpoint, retitled, run_recipe
+from fdakit.recipe import Recipe
+from fdakit.values import Scores
+
+MakeRecipe = Callable[..., Recipe]
+CONTROLS = ["whole-frame", "zero", "rolled", "centre", "inverse", "other-video"]
+NUMBERS = ["R@1", "R@5", "R@10", "MdR", "MnR"]
+
+
+@pytest.fixture
+def full(make_recipe: MakeRecipe) -> Recipe:
+    """A run with every control and both files' observers."""
+    return make_recipe(eval={"controls": CONTROLS}, observer=[{"use": "jsonl"}])
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a run that several tests look at lies."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture
+def run(runs: Path, full: Recipe) -> Path:
+    """The finished run of `full`; made once."""
+    folder = runs / "full"
+    if not folder.exists():
+        run_recipe(full, out=folder)
+    return folder
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{path.name} holds {name}"))
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model.safetensors")
+
+
+def equal(one: Path, other: Path) -> bool:
+    left, right = weights(one), weights(other)
+    return left.keys() == right.keys() and all(torch.equal(value, right[name]) for name, value in left.items())
+
+
+def test_the_run_folder_is_complete(run: Path, full: Recipe) -> None:
+    files = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
+    kept = {
+        f"checkpoints/{n}/{f}"
+        for n in ("best", "last")
+        for f in ("checkpoint.json", "model.safetensors", "recipe.toml")
+    }
+    assert files == kept | {
+        "checkpoints/last/training.pt",
+        "recipe.toml",
+        "environment.json",
+        "metrics.jsonl",
+        "report.json",
+        "report.md",
+        "similarity.npy",
+        "ranks_t2v.csv",
+        "ranks_v2t.csv",
+    }
+    text = (run / "recipe.toml").read_text()
+    assert "# mask 'frame-difference' (fdakit " in text
+    assert tomllib.loads(text)["train"]["warmup"] == 0.1  # what the recipe left out is written out
+    environment = read(run / "environment.json")
+    assert environment["packages"]["torch"] == torch.__version__.partition("+")[0]
+    assert environment["device"] == "cpu"
+    events = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [event["event"] for event in events] == ["run_started", "epoch_finished", "epoch_finished", "run_finished"]
+    assert {"loss", "learning_rate", "seconds", "val_t2v_R@1", "val_v2t_MnR"} < set(events[1])
+
+
+def test_the_report_says_everything_once(run: Path) -> None:
+    report = read(run / "report.json")
+    assert report["protocol"]["split"] == "test"
+    assert report["protocol"]["captions"] == "single-caption"
+    assert report["protocol"]["checkpoint_chosen_by"] == "best R@1 text to video on the validation split"
+    assert report["protocol"]["sampler"]["eval_frames"] == 3
+    for way in ("t2v", "v2t"):
+        assert list(report[way]) == NUMBERS
+        for name in NUMBERS:
+            low, high = report["ci95"][way][name]
+            assert low <= high
+    assert list(report["controls"]) == CONTROLS
+    assert all(list(report["controls"][control][way]) == NUMBERS for control in CONTROLS for way in ("t2v", "v2t"))
+    assert report["rescored"] == {}
+    assert report["videos"] == {
+        "counted": 6, "missing": 0, "missing_ids": [], "damaged": 0, "damaged_reasons": {}
+    }  # fmt: skip
+    assert report["captions"] == {"counted": 6, "distinct": 6, "cut": 0}
+    assert 0 < report["masks"]["mean_coverage"] < 1
+    assert report["provenance"]["seed"] == 3
+    assert "mask 'frame-difference' (fdakit" in " ".join(report["provenance"]["parts"])
+
+
+def test_the_numbers_follow_from_the_similarities_beside_them(run: Path) -> None:
+    report, matrix = read(run / "report.json"), np.load(run / "similarity.npy")
+    assert matrix.dtype == np.float32
+    assert matrix.shape == (6, 6)
+    for way, scores in (("t2v", matrix), ("v2t", matrix.T)):
+        ranks = 1 + (scores > np.diag(scores)[:, None]).sum(1)
+        assert report[way]["R@1"] == pytest.approx(100 * (ranks <= 1).mean())
+        assert report[way]["R@5"] == pytest.approx(100 * (ranks <= 5).mean())
+        assert report[way]["MdR"] == np.median(ranks)
+        assert report[way]["MnR"] == pytest.approx(ranks.mean())
+        with (run / f"ranks_{way}.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [float(row["rank"]) for row in rows] == ranks.tolist()
+        assert rows[1]["target"] == "green-across.mp4"
+    assert rows[1]["query"] == "green-across.mp4"
+
+
+@pytest.mark.parametrize("name", ["run", "best", "weights"])
+def test_evaluating_what_was_kept_gives_the_same_report(
+    run: Path, catalog: Catalog, tmp_path: Path, name: str
+) -> None:
+    best = run / "checkpoints" / "best"
+    path = {"run": run, "best": shutil.copytree(best, tmp_path / "copy"), "weights": best / "model.safetensors"}[name]
+    recipe = checkpoint_recipe(find_checkpoint(Path(path)), catalog=catalog)
+    finished = evaluate_checkpoint(recipe, Path(path), out=tmp_path / "again")
+    assert finished.report == read(run / "report.json")
+    assert finished.folder == tmp_path / "again"
+    for file in ("report.json", "report.md", "ranks_t2v.csv", "ranks_v2t.csv"):
+        assert (tmp_path / "again" / file).read_bytes() == (run / file).read_bytes()
+    np.testing.assert_array_equal(np.load(tmp_path / "again" / "similarity.npy"), np.load(run / "similarity.npy"))
+
+
+def test_running_the_resolved_recipe_again_repeats_the_run(run: Path, catalog: Catalog, tmp_path: Path) -> None:
+    recipe = checkpoint_recipe(run, catalog=catalog)
+    assert run_recipe(recipe, out=tmp_path / "again").report == read(run / "report.json")
+    assert equal(tmp_path / "again" / "checkpoints" / "last", run / "checkpoints" / "last")
+
+
+def test_another_split_can_be_reported(run: Path, full: Recipe) -> None:
+    finished = evaluate_checkpoint(retitled(full, split="val"), run)
+    assert finished.folder is None
+    assert finished.report["protocol"]["split"] == "val"
+    assert finished.report["videos"]["counted"] == 3
+    assert retitled(full, split=None) is full
+
+
+def test_weights_without_facts_are_called_given(run: Path, full: Recipe, tmp_path: Path) -> None:
+    path = Path(shutil.copy(run / "checkpoints" / "best" / "model.safetensors", tmp_path / "mine.safetensors"))
+    report = evaluate_checkpoint(full, path).report
+    assert report["protocol"]["checkpoint_chosen_by"] == "given weights"
+    assert report["t2v"] == read(run / "report.json")["t2v"]
+
+
+@pytest.mark.parametrize("stop", [1, 3, 5, 6])
+def test_a_stopped_run_goes_on_to_the_same_end(
+    make_recipe: MakeRecipe, run: Path, full: Recipe, tmp_path: Path, stop: int
+) -> None:
+    log = tmp_path / "log"
+    pressing = make_recipe(
+        eval={"controls": CONTROLS}, observer=[{"use": "watching", "step": stop, "file": str(log)}, {"use": "jsonl"}]
+    )
+    with pytest.raises(Interrupted, match=f"stopped after step {stop} of 6") as caught:
+        run_recipe(pressing, out=tmp_path / "run")
+    assert caught.value.folder == tmp_path / "run"
+    assert "finished" not in log.read_text()
+    finished = run_recipe(full, resume=tmp_path / "run")
+    assert finished.report == read(run / "report.json")
+    for name in ("best", "last"):
+        assert equal(tmp_path / "run" / "checkpoints" / name, run / "checkpoints" / name)
+
+    def losses(folder: Path) -> list[float]:
+        events = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        return [event["loss"] for event in events if event["event"] == "epoch_finished"]
+
+    assert losses(tmp_path / "run") == losses(run)
+
+
+def test_a_run_without_a_state_cannot_be_taken_up(full: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CheckpointError, match=r"training\.pt: absent, so this run cannot be taken up"):
+        run_recipe(full, resume=tmp_path / "empty")
+
+
+def test_the_best_epoch_is_that_of_the_best_validation(
+    make_recipe: MakeRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quality = iter([(20.0, 9.0), (60.0, 4.0), (60.0, 3.0), (60.0, 3.0), (40.0, 1.0)])
+
+    def measured(scores: Scores, recipe: Recipe) -> Mapping[str, Mapping[str, float]]:
+        recall, rank = next(quality)
+        return {way: {"R@1": recall, "MnR": rank} for way in ("t2v", "v2t")}
+
+    monkeypatch.setattr("fdakit.experiment.run.both_metrics", measured)
+    recipe = make_recipe(train={"epochs": 5, "max_steps": 15}, eval={"bootstrap": 0})
+    report = run_recipe(recipe, out=tmp_path / "run").report
+    assert (report["provenance"]["epoch"], report["provenance"]["step"]) == (3, 9)  # equal: the earlier one stays
+    assert read_facts(tmp_path / "run" / "checkpoints" / "last")["epoch"] == 5
+    assert not equal(tmp_path / "run" / "checkpoints" / "best", tmp_path / "run" / "checkpoints" / "last")
+
+
+def one_split(manifest: Path, folder: Path, *splits: str) -> dict[str, Any]:
+    """The manifest with some splits alone."""
+    lines = manifest.read_text().splitlines()
+    kept = [line for line in lines if line.rpartition(",")[2] in ("split", *splits)]
+    (folder / "part.csv").write_text("\n".join(kept) + "\n")
+    return {"use": "manifest", "path": str(folder / "part.csv"), "root": str(manifest.parent)}
+
+
+def test_without_a_validation_split_the_last_epoch_is_the_best(
+    make_recipe: MakeRecipe, manifest: Path, tmp_path: Path
+) -> None:
+    recipe = make_recipe(dataset=one_split(manifest, tmp_path, "train", "test"))
+    report = run_recipe(recipe, out=tmp_path / "run").report
+    assert report["protocol"]["checkpoint_chosen_by"] == "last epoch (no validation split)"
+    assert report["provenance"]["epoch"] == 2
+    assert equal(tmp_path / "run" / "checkpoints" / "best", tmp_path / "run" / "checkpoints" / "last")
+
+
+def test_validating_less_often_still_validates_the_last_epoch(make_recipe: MakeRecipe, tmp_path: Path) -> None:
+    recipe = make_recipe(train={"epochs": 3, "validate_every": 2}, observer=[{"use": "jsonl"}])
+    run_recipe(recipe, out=tmp_path / "run")
+    events = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert ["val_t2v_R@1" in event for event in events[1:4]] == [False, True, True]
+
+
+def test_no_epochs_evaluate_the_weights_as_built(make_recipe: MakeRecipe, manifest: Path, tmp_path: Path) -> None:
+    recipe = make_recipe(train={"epochs": 0}, dataset=one_split(manifest, tmp_path, "test"))
+    report = run_recipe(recipe, out=tmp_path / "run").report
+    assert report["protocol"]["checkpoint_chosen_by"] == "not trained in this run"
+    built = build_retriever(recipe, device=torch.device("cpu")).state_dict()
+    for name in ("best", "last"):
+        kept = weights(tmp_path / "run" / "checkpoints" / name)
+        assert all(torch.equal(value, kept[key]) for key, value in built.items())
+    assert evaluate_checkpoint(recipe, tmp_path / "run").report == report
+
+
+def test_a_training_needs_its_split(make_recipe: MakeRecipe, manifest: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="split 'train': the data set has none; it has: test"):
+        run_recipe(make_recipe(dataset=one_split(manifest, tmp_path, "test")), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

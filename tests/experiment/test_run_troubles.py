@@ -1,0 +1,79 @@
+"""Runs that meet trouble: absent and damaged videos, folders in use, observers that fail."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fdakit import RecipeError, VideoError
+from fdakit.experiment.run import run_recipe
+from fdakit.experiment.run_folder import RunFolder
+from fdakit.recipe import Recipe
+
+MakeRecipe = Callable[..., Recipe]
+
+
+@pytest.fixture
+def holed(manifest: Path, tmp_path: Path) -> dict[str, Any]:
+    """The data set with one absent file in the test split and one damaged in test and train."""
+    root = shutil.copytree(manifest.parent, tmp_path / "clips")
+    (root / "green-across.mp4").unlink()
+    (root / "blue-down.mp4").write_bytes(b"no film")
+    return {"use": "manifest", "path": str(root / "manifest.csv"), "allow_missing": True}
+
+
+def test_absent_and_damaged_videos_are_counted_and_told(
+    make_recipe: MakeRecipe, holed: dict[str, Any], tmp_path: Path
+) -> None:
+    recipe = make_recipe(dataset=holed, train={"epochs": 0}, eval={"controls": ["other-video"]})
+    report = run_recipe(recipe, out=tmp_path / "run").report
+    assert report["videos"]["counted"] == 5
+    assert (report["videos"]["missing"], report["videos"]["missing_ids"]) == (1, ["green-across.mp4"])
+    assert (report["videos"]["damaged"], list(report["videos"]["damaged_reasons"])) == (1, ["blue-down.mp4"])
+    assert report == json.loads((tmp_path / "run" / "report.json").read_text())
+    with (tmp_path / "run" / "ranks_t2v.csv").open(newline="") as file:
+        ranks = {row["target"]: float(row["rank"]) for row in csv.DictReader(file)}
+    assert ranks["blue-down.mp4"] == 5
+    assert max(rank for name, rank in ranks.items() if name != "blue-down.mp4") <= 4
+    first = (tmp_path / "run" / "report.md").read_text().splitlines()[2]
+    assert first == "1 videos are absent and were left out: not the full test split."
+
+
+def test_a_damaged_video_ends_a_training(make_recipe: MakeRecipe, holed: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(VideoError, match=r"blue-down\.mp4"):
+        run_recipe(make_recipe(dataset=holed), out=tmp_path / "run")
+
+
+def test_a_folder_that_is_in_use_is_never_written_to(make_recipe: MakeRecipe, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").touch()
+    recipe = make_recipe(train={"epochs": 0})
+    with pytest.raises(RecipeError, match="mine: already there and not empty; name a new folder with --out"):
+        run_recipe(recipe, out=tmp_path / "mine")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
+
+
+def test_each_run_has_a_stamp_of_its_own(
+    make_recipe: MakeRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folders = [RunFolder.create(make_recipe(), out=None).path for _ in range(3)]
+    assert len(set(folders)) == 3
+    assert {folder.parent for folder in folders} == {Path("runs/small")}
+    (tmp_path / "file").touch()
+    with pytest.raises(RecipeError, match="cannot be made"):
+        RunFolder.create(make_recipe(), out=tmp_path / "file" / "run")
+
+
+def test_a_failing_observer_is_named_once_and_left_out(make_recipe: MakeRecipe, tmp_path: Path) -> None:
+    observers = [{"use": "unwell"}, {"use": "jsonl"}]
+    with pytest.warns(UserWarning, match=r"observer 'unwell' \(stand_ins local\) failed in run_started") as caught:
+        run_recipe(make_recipe(train={"epochs": 1}, observer=observers), out=tmp_path / "run")
+    assert len([w for w in caught if "unwell" in str(w.message)]) == 1
+    assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 3

@@ -1,0 +1,122 @@
+"""Several recipes over several seeds: one table, and nothing is run twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import pytest
+
+from fdakit import RecipeError
+from fdakit.experiment import sweep as module
+from fdakit.experiment.run import Interrupted
+from fdakit.experiment.sweep import METRICS, sweep, sweep_rows
+from fdakit.recipe import Recipe
+
+MakeRecipe = Callable[..., Recipe]
+TRAIN: dict[str, Any] = {"epochs": 1}
+
+
+@pytest.fixture
+def recipes(make_recipe: MakeRecipe) -> list[Recipe]:
+    """With and without masks, one of them with a control."""
+    return [
+        make_recipe(name="masked", train=TRAIN, eval={"controls": ["zero"]}),
+        make_recipe(name="plain", train=TRAIN, fusion={"use": "none"}),
+    ]
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("sweeps") / "sweep"
+
+
+@pytest.fixture
+def summary(recipes: list[Recipe], out: Path) -> Any:
+    """The sweep over two seeds; made once, read after."""
+    return sweep(recipes, [1, 2], out=out, tell=lambda line: None)
+
+
+def reports(out: Path, name: str) -> list[dict[str, Any]]:
+    return [json.loads((out / name / f"seed-{seed}" / "report.json").read_text()) for seed in (1, 2)]
+
+
+def test_the_summary_is_mean_and_deviation_over_seeds(summary: Any, out: Path) -> None:
+    assert summary["seeds"] == [1, 2]
+    assert [(row["recipe"], row["control"]) for row in summary["rows"]] == [
+        ("masked", None),
+        ("masked", "zero"),
+        ("plain", None),
+    ]
+    masked, zero, plain = summary["rows"]
+    for way in ("t2v", "v2t"):
+        for metric in METRICS:
+            for row, found in (
+                (masked, [report[way][metric] for report in reports(out, "masked")]),
+                (zero, [report["controls"]["zero"][way][metric] for report in reports(out, "masked")]),
+                (plain, [report[way][metric] for report in reports(out, "plain")]),
+            ):
+                assert row[way][metric] == {"mean": pytest.approx(mean(found)), "sd": pytest.approx(stdev(found))}
+    assert [report["provenance"]["seed"] for report in reports(out, "plain")] == [1, 2]
+    assert reports(out, "plain")[0]["t2v"] != reports(out, "plain")[1]["t2v"]
+
+
+def test_the_summary_is_written_for_machines_and_people(summary: Any, out: Path) -> None:
+    assert json.loads((out / "sweep.json").read_text()) == summary
+    text = (out / "sweep.md").read_text()
+    for row in sweep_rows(summary, "t2v") + sweep_rows(summary, "v2t"):
+        assert f"| {' | '.join(row)} |" in text
+    cell = summary["rows"][0]["t2v"]["MnR"]
+    assert sweep_rows(summary, "t2v")[0][-1] == f"{cell['mean']:.1f} ± {cell['sd']:.1f}"
+    assert sweep_rows(summary, "t2v")[1][0] == "masked, same weights, zero mask"
+
+
+def test_a_second_call_runs_nothing(
+    summary: Any, recipes: list[Recipe], out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "run_recipe", lambda *_, **__: pytest.fail("a run was repeated"))
+    told: list[str] = []
+    assert sweep(recipes, [1, 2], out=out, tell=told.append) == summary
+    assert len(told) == 4
+
+
+def test_one_seed_has_no_deviation(summary: Any, recipes: list[Recipe], out: Path) -> None:
+    (row,) = sweep(recipes[1:], [2], out=out, tell=lambda line: None)["rows"]
+    assert row["t2v"]["MnR"]["sd"] == 0.0
+
+
+def test_a_stopped_run_is_taken_up(
+    make_recipe: MakeRecipe, recipes: list[Recipe], summary: Any, tmp_path: Path
+) -> None:
+    pressing = make_recipe(
+        name="plain", train=TRAIN, fusion={"use": "none"}, observer=[{"use": "watching", "step": 2}]
+    )
+    with pytest.raises(Interrupted):
+        sweep([pressing], [1], out=tmp_path, tell=lambda line: None)
+    for path in (tmp_path / "plain" / "seed-1").rglob("recipe.toml"):
+        path.write_text(module.recipe_text(recipes[1]).replace("seed = 3", "seed = 1"))  # without the pressing
+    again = sweep(recipes[1:], [1], out=tmp_path, tell=lambda line: None)
+    assert again["rows"][0]["t2v"]["MnR"]["mean"] == reports_of(tmp_path / "plain" / "seed-1")["t2v"]["MnR"]
+    state = json.loads((tmp_path / "plain" / "seed-1" / "checkpoints" / "last" / "checkpoint.json").read_text())
+    assert state["step"] == 3
+
+
+def reports_of(folder: Path) -> Any:
+    return json.loads((folder / "report.json").read_text())
+
+
+def test_results_of_another_recipe_are_never_taken_for_this_ones(
+    summary: Any, make_recipe: MakeRecipe, out: Path
+) -> None:
+    changed = make_recipe(name="plain", train=TRAIN, fusion={"use": "none"}, mask={"threshold": 12})
+    with pytest.raises(RecipeError, match="seed-1: holds a run of another recipe; name another folder"):
+        sweep([changed], [1], out=out, tell=lambda line: None)
+
+
+def test_recipes_that_share_a_name_are_refused(recipes: list[Recipe], tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="recipes share a name: plain, plain; give each"):
+        sweep([recipes[1], recipes[1]], [1], out=tmp_path, tell=lambda line: None)
+    assert list(tmp_path.iterdir()) == []
