@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     )
     from .experiment.loading import LoadedRetriever, load
     from .hookspecs import hookimpl
+    from .model.loading import read_clip_weights
     from .model.tower import ClipEncoder
     from .values import (
         Batch,
@@ -74,6 +75,7 @@ _HOME = {
     "errors": "CheckpointError DatasetError FdakitError PluginError RecipeError ScoreError VideoError",
     "experiment.loading": "LoadedRetriever load",
     "hookspecs": "hookimpl",
+    "model.loading": "read_clip_weights",
     "model.tower": "ClipEncoder",
     "values": "Batch Caption Clip FrameFeatures Fused Needs Place Scores Split TextFeatures VideoRef",
     "video.decode": "read_frames",
@@ -130,6 +132,7 @@ __all__ = [
     "keyed_seed",
     "load",
     "read_caption_map",
+    "read_clip_weights",
     "read_frames",
     "read_id_list",
 ]

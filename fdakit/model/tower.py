@@ -14,7 +14,8 @@ from fdakit.contracts import Fuse, Preprocess, Shapes, StemConvolution
 from fdakit.errors import PluginError
 from fdakit.values import FrameFeatures, Fused, TextFeatures
 
-from .weights import load_strictly, read_weights, split_alpha_tower
+from .layouts import Weights
+from .loading import load_towers
 
 
 class StemSlot(nn.Module):
@@ -138,14 +139,14 @@ class ClipEncoder(nn.Module):
             stem=self._stem.convolutions,
         )
 
-    def load_visual(self, path: Path) -> None:
-        """Replace the whole visual tower by an Alpha-CLIP checkpoint; its alpha weights wait for the fusion.
+    def load(self, weights: Weights, *, where: Path) -> None:
+        """Load the towers of a weights file; its alpha convolution, if any, waits for the fusion.
 
-        Raises `CheckpointError` where the file is absent, unreadable or of another architecture.
+        A file of a visual tower alone replaces that tower. Raises `CheckpointError`, changing nothing, where
+        the weights are of another architecture.
         """
-        tower, alpha = split_alpha_tower(read_weights(path))
-        load_strictly(self._visual, tower, where=path)
-        self.alpha_weights = alpha
+        load_towers(self.clip, weights, where=where)
+        self.alpha_weights = weights.alpha or self.alpha_weights
 
     def encode_frames(self, frames: torch.Tensor, valid: torch.Tensor, fuse: Fuse) -> FrameFeatures:
         """One vector a frame `(v, t, d)` of frames `(v, t, 3, h, w)`; padding is not encoded and stays zero."""
@@ -181,9 +182,10 @@ class ClipEncoder(nn.Module):
     def tokenise(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """Token ids `(q, context)` int64, padded, and which texts were cut `(q,)` bool."""
         pad = self._pad_id()
-        longer = self.tokenizer(list(texts), context_length=self.max_tokens + 1)
+        spelt = [_respelt(text) if hasattr(self.tokenizer, "sot_token_id") else text for text in texts]
+        longer = self.tokenizer(spelt, context_length=self.max_tokens + 1)
         cut = longer[:, -1] != pad
-        ids = self.tokenizer(list(texts), context_length=self.max_tokens)
+        ids = self.tokenizer(spelt, context_length=self.max_tokens)
         padded = torch.full((len(texts), self.context_length), pad, dtype=torch.int64)
         padded[:, : self.max_tokens] = ids
         return padded, cut
@@ -191,3 +193,8 @@ class ClipEncoder(nn.Module):
     def _pad_id(self) -> int:
         inner = getattr(self.tokenizer, "tokenizer", None)
         return int(getattr(inner, "pad_token_id", None) or 0)
+
+
+def _respelt(text: str) -> str:
+    """OpenAI's spelling of CLIP's two marks, which count as marks inside a text too, in open_clip's spelling."""
+    return text.replace("<|startoftext|>", "<start_of_text>").replace("<|endoftext|>", "<end_of_text>")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pickle
 import re
 import struct
+import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,19 @@ from fdakit.errors import CheckpointError
 
 State = dict[str, torch.Tensor]
 
-FAULTS = (SafetensorError, RuntimeError, OSError, EOFError, LookupError, ValueError, TypeError, struct.error)
+FAULTS = (
+    SafetensorError,
+    RuntimeError,
+    OSError,
+    EOFError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    struct.error,
+    zipfile.BadZipFile,
+)
 """What reading a damaged file was seen to raise."""
 
 
@@ -47,7 +61,30 @@ def read_weights(path: Path) -> State:
 
 
 def _read_torch(path: Path) -> Any:
+    if is_torchscript(path):
+        return _read_torchscript(path)
     return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def is_torchscript(path: Path) -> bool:
+    """Whether a file is a TorchScript archive, the container of OpenAI's own weights: told by its zip entries."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+
+
+def _read_torchscript(path: Path) -> State:
+    """The state dict of the archive, read on the CPU; nothing in it is called."""
+    if not hasattr(torch, "jit") or not hasattr(torch.jit, "load"):
+        raise CheckpointError(
+            f"{path.absolute()}: a TorchScript archive, which this torch ({torch.__version__}) no longer reads; "
+            "convert it with an older one: fdakit weights convert"
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", (DeprecationWarning, FutureWarning))
+        archive: Any = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
+    return {name: value.detach().clone() for name, value in archive.state_dict().items()}
 
 
 def _tensors(found: Any) -> State:
@@ -62,23 +99,6 @@ def _tensors(found: Any) -> State:
 def _first_line(error: Exception) -> str:
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return line.partition(". In PyTorch")[0][:200]  # what follows advises to run the code in the file
-
-
-def split_alpha_tower(state: State) -> tuple[State, tuple[torch.Tensor, ...]]:
-    """An Alpha-CLIP visual state in open_clip's names, and its alpha convolution apart (empty if it has none).
-
-    Accepts the prefixes that training leaves (`module.`, `visual.`); see facts of the published files:
-    the visual tower only, attention as `attn.in_proj.weight`.
-    """
-    tower: State = {}
-    alpha: tuple[torch.Tensor, ...] = ()
-    for key, value in state.items():
-        name = key.removeprefix("module.").removeprefix("visual.")
-        if name == "conv1_alpha.weight":
-            alpha = (value,)
-        else:
-            tower[name.replace("attn.in_proj.", "attn.in_proj_")] = value
-    return tower, alpha
 
 
 def load_strictly(module: nn.Module, state: Mapping[str, torch.Tensor], *, where: Path) -> None:

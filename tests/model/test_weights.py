@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from fdakit import CheckpointError, ClipEncoder
+from fdakit import CheckpointError, ClipEncoder, read_clip_weights
 from fdakit.builtin.fusions.alpha_conv import ALPHA_CONV
 from fdakit.model.weights import load_strictly, read_weights
 from fdakit.testing import build_part
@@ -61,6 +61,21 @@ def test_a_file_cut_anywhere_is_an_error_in_words(tmp_path: Path, name: str, zip
             read_weights(tmp_path / name)
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("name", "zipped"), [("w.safetensors", True), ("w.pth", True), ("w.pth", False)])
+def test_a_file_damaged_anywhere_is_read_or_refused_in_words(tmp_path: Path, name: str, zipped: bool) -> None:
+    whole = write(tmp_path / name, STATE, zipped=zipped).read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        damaged = bytearray(whole)
+        damaged[rng.integers(len(whole))] = rng.integers(256)
+        (tmp_path / name).write_bytes(damaged)
+        try:
+            assert all(isinstance(value, torch.Tensor) for value in read_weights(tmp_path / name).values())
+        except CheckpointError as error:
+            assert name in str(error)
+
+
 def test_a_file_that_is_something_else_is_an_error_in_words(tmp_path: Path) -> None:
     for content in (
         b"<html>404 not found</html>",
@@ -105,6 +120,10 @@ def encoder(make_encoder: Callable[..., ClipEncoder]) -> ClipEncoder:
     return make_encoder("vit")
 
 
+def load_visual(encoder: ClipEncoder, path: Path) -> None:
+    encoder.load(read_clip_weights(path).visual_part(), where=path)
+
+
 def visual_state(encoder: ClipEncoder) -> State:
     visual: Any = encoder.clip.visual
     return {name: value.clone() for name, value in visual.state_dict().items()}
@@ -126,7 +145,7 @@ def test_another_architecture_is_named_and_nothing_is_loaded(
     damage(state)
     state["conv1_alpha.weight"] = torch.ones(64, 1, 8, 8)
     with pytest.raises(CheckpointError, match=words):
-        encoder.load_visual(write(tmp_path / "w.pth", state))
+        load_visual(encoder, write(tmp_path / "w.pth", state))
     after = visual_state(encoder)
     assert all(torch.equal(after[name], before[name]) for name in before)
     assert encoder.alpha_weights == ()
@@ -154,7 +173,7 @@ def test_an_alpha_clip_tower_fills_encoder_and_fusion(
     state = {key: value + 0.25 for key, value in visual_state(encoder).items()}
     written = alpha_clip_layout(state, prefix)
     assert f"{prefix}transformer.resblocks.0.attn.in_proj.weight" in written
-    encoder.load_visual(write(tmp_path / name, written))
+    load_visual(encoder, write(tmp_path / name, written))
     assert all(torch.equal(value, state[key]) for key, value in visual_state(encoder).items())
     fusion = build_part(ALPHA_CONV, encoder.shapes)
     fusion.start_from(encoder)
@@ -171,7 +190,7 @@ def test_alpha_weights_of_another_patch_size_are_refused(encoder: ClipEncoder) -
 
 
 def test_a_plain_tower_leaves_the_fusion_at_zero(tmp_path: Path, encoder: ClipEncoder) -> None:
-    encoder.load_visual(write(tmp_path / "plain.pth", visual_state(encoder)))
+    load_visual(encoder, write(tmp_path / "plain.pth", visual_state(encoder)))
     fusion = build_part(ALPHA_CONV, encoder.shapes)
     fusion.start_from(encoder)
     assert all((weight == 0).all() for weight in fusion.parameters())

@@ -10,7 +10,7 @@ from typing import Any
 
 import open_clip
 
-from fdakit import CheckpointError, ClipEncoder, Preprocess, Shapes
+from fdakit import CheckpointError, ClipEncoder, Preprocess, Shapes, read_clip_weights
 
 
 def build_open_clip(options: Any, shapes: Shapes) -> ClipEncoder:
@@ -20,15 +20,29 @@ def build_open_clip(options: Any, shapes: Shapes) -> ClipEncoder:
     pretrained = options.pretrained if shapes.pretrained and options.pretrained != "none" else None
     visual = options.visual_checkpoint if shapes.pretrained else None
     _check_files(name, pretrained, visual)
+    file = Path(pretrained) if pretrained is not None and Path(pretrained).is_file() else None
+    quick = _quick_gelu(name, options)
     with _quiet():
-        clip = _create(name, pretrained, _quick_gelu(name, options))
+        clip = _create(name, None if file else pretrained, quick)
         tokenizer = _tokenizer(name)
     encoder = ClipEncoder(
         clip, tokenizer=tokenizer, preprocess=_preprocess(clip), shapes=shapes, max_tokens=options.max_tokens
     )
-    if visual is not None:
-        encoder.load_visual(visual)
+    for path, only_visual in ((file, False), (visual, True)):
+        if path is not None:
+            _load(encoder, path, quick=quick, only_visual=only_visual)
     return encoder
+
+
+def _load(encoder: ClipEncoder, path: Path, *, quick: bool, only_visual: bool) -> None:
+    """Load a weights file. The activation is asked for by option, so that a checkpoint's recipe names it too."""
+    weights = read_clip_weights(path)
+    if weights.quick_gelu and not quick:
+        raise CheckpointError(
+            f"{path.absolute()}: {weights.format} weights, trained with QuickGELU, but this model has GELU; set "
+            "encoder.quick_gelu = true"
+        )
+    encoder.load(weights.visual_part() if only_visual else weights, where=path)
 
 
 def _check_name(name: str) -> None:
@@ -62,11 +76,11 @@ def _check_files(name: str, pretrained: str | None, visual: Path | None) -> None
 
 
 def _quick_gelu(name: str, options: Any) -> bool:
-    """What the options say, else what the tag was trained with: open_clip itself only warns of a mismatch."""
+    """What the options say, else what tag or model were trained with: open_clip itself only warns of a mismatch."""
     if options.quick_gelu is not None:
         return bool(options.quick_gelu)
     tag: dict[str, Any] = open_clip.get_pretrained_cfg(name, options.pretrained) or {}
-    return bool(tag.get("quick_gelu", False))
+    return bool(tag.get("quick_gelu", open_clip.get_model_config(name).get("quick_gelu", False)))
 
 
 def _create(name: str, pretrained: str | None, quick_gelu: bool) -> Any:

@@ -1,0 +1,102 @@
+"""What a weights file is, told by its keys, and its tensors in open_clip's names.
+
+Known layouts: OpenAI's CLIP, open_clip's (both text forms), the published Alpha-CLIP visual towers
+(arXiv 2312.03818: no prefix, `attn.in_proj.weight`, `conv1_alpha.weight`), CLIP4Clip's
+`pytorch_model.bin.N` (arXiv 2104.08860: `clip.` before every tower weight), and fdakit's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+
+State = dict[str, torch.Tensor]
+
+SETTINGS = ("input_resolution", "context_length", "vocab_size")  # 0-d entries of OpenAI's archives
+ALPHA = "conv1_alpha.weight"
+TEXT_HEADS = ("token_embedding.", "transformer.", "ln_final.", "text.")
+TEXT_NAMES = ("positional_embedding", "text_projection", "logit_scale", "logit_bias")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Tensors sorted by what they are for.
+
+    `format` names the layout; `clip` holds tower weights in open_clip's names (`visual.…` and the text
+    tower, which `visual_only` files lack); `alpha` Alpha-CLIP's convolution, if any; `other` what belongs to
+    no tower. `quick_gelu` is True where that layout's models were trained with it, None where it cannot tell.
+    """
+
+    format: str
+    clip: State
+    alpha: tuple[torch.Tensor, ...] = ()
+    other: State = field(default_factory=dict)
+    quick_gelu: bool | None = None
+
+    @property
+    def visual_only(self) -> bool:
+        """Whether only a visual tower is here."""
+        return all(name.startswith("visual.") for name in self.clip)
+
+    def visual_part(self) -> Weights:
+        """The same without a text tower."""
+        return replace(self, clip={n: value for n, value in self.clip.items() if n.startswith("visual.")})
+
+    def visual(self) -> State:
+        """The visual tower's tensors, without their prefix."""
+        return {
+            name.removeprefix("visual."): value for name, value in self.clip.items() if name.startswith("visual.")
+        }
+
+
+def recognise(state: Mapping[str, torch.Tensor]) -> Weights:
+    """Sort a state dict by its keys. `format` is `unknown`, with everything in `other`, where none fits."""
+    named = {_without(name, ("module.",)): value for name, value in state.items()}
+    if any(name.startswith("clip.visual.") for name in named):
+        return _sorted("CLIP4Clip", *_split(named, "clip."), quick_gelu=True)
+    if any(name.startswith("encoder.clip.visual.") for name in named):
+        tower, other = _split(named, "encoder.clip.")
+        alpha = {name: other.pop(name) for name in list(other) if name.startswith("fusion.convolutions.")}
+        found = _sorted("fdakit", tower, other, quick_gelu=None)
+        return Weights(found.format, found.clip, tuple(alpha.values()), found.other, None)
+    if any(name.startswith("visual.") for name in named) and "logit_scale" in named:
+        openai = any(name in named for name in SETTINGS)
+        layout = "OpenAI CLIP" if openai else "CLIP (OpenAI's or open_clip's)"
+        return _sorted(layout, named, {}, quick_gelu=openai or None)
+    return _visual_only({_without(name, ("visual.",)): value for name, value in named.items()})
+
+
+def _visual_only(named: State) -> Weights:
+    if "conv1.weight" not in named or not {"class_embedding", "attnpool.positional_embedding"} & set(named):
+        return Weights("unknown", {}, other=named)
+    own = ALPHA in named or any(".attn.in_proj." in name for name in named)
+    tower = {f"visual.{name}": value for name, value in named.items()}
+    return _sorted("Alpha-CLIP visual tower" if own else "visual tower", tower, {}, quick_gelu=own or None)
+
+
+def _sorted(layout: str, towers: State, other: State, *, quick_gelu: bool | None) -> Weights:
+    clip: State = {}
+    alpha: tuple[torch.Tensor, ...] = ()
+    for name, value in towers.items():
+        if name == f"visual.{ALPHA}":
+            alpha = (value,)
+        elif name.startswith("visual."):
+            clip[name.replace(".attn.in_proj.", ".attn.in_proj_")] = value
+        elif name.startswith(TEXT_HEADS) or name in TEXT_NAMES:
+            clip[name] = value
+        elif name not in SETTINGS:
+            other[name] = value
+    return Weights(layout, clip, alpha, other, quick_gelu)
+
+
+def _split(named: State, prefix: str) -> tuple[State, State]:
+    inside = {name.removeprefix(prefix): value for name, value in named.items() if name.startswith(prefix)}
+    return inside, {name: value for name, value in named.items() if not name.startswith(prefix)}
+
+
+def _without(name: str, prefixes: Iterable[str]) -> str:
+    for prefix in prefixes:
+        name = name.removeprefix(prefix)
+    return name
