@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ class Choice(Options):
     video: str = ""
     worded: bool = False
     step: int = 0
+    presses: int = 1
     file: Path | None = None
     scale: float = 1.0
     dtype: str = "float32"
@@ -143,7 +145,9 @@ class Watching(Part):
 
     def progressed(self, what: str, done: int, total: int) -> None:
         if what == "training" and done == self.options.step:
-            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(self.options.presses):
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.01)  # it arrives between two instructions of Python
 
     def epoch_finished(self, facts: Mapping[str, float]) -> None:
         self.note(f"epoch {facts['epoch']} {facts['loss']!r}")

@@ -100,7 +100,7 @@ def test_every_shipped_recipe_fits(name: str) -> None:
     "setting",
     [
         "mask.thresold=20",
-        "mask.threshold=2.5",
+        "mask.closing=2.5",
         "mask.threshold=256",
         "mask.control=rolld",
         "mask.use=frame-diff",

@@ -54,6 +54,8 @@ def main(arguments: list[str] | None = None) -> None:
 def execute(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     warnings.showwarning = _show_warning
+    # Before torch is imported: threads that spin while they wait make a busy machine many times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         code: Any = cli.main(args=arguments, prog_name="fdakit", standalone_mode=False)
         return code if isinstance(code, int) else 0

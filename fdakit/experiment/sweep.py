@@ -56,7 +56,17 @@ def _report(recipe: Recipe, folder: Path) -> dict[str, Any]:
         report: dict[str, Any] = json.loads(finished.read_text(encoding="utf-8"))
         return report
     stopped = (standing(folder / "checkpoints" / "last") / STATE).is_file()
+    if not stopped:
+        _clear_start(folder)
     return run_recipe(recipe, out=None if stopped else folder, resume=folder if stopped else None).report
+
+
+def _clear_start(folder: Path) -> None:
+    """Take away what a run killed before its first checkpoint left, and nothing else."""
+    files = list(folder.iterdir()) if folder.is_dir() else []
+    if {file.name for file in files} <= {"recipe.toml", "environment.json", "metrics.jsonl"}:
+        for file in files:
+            file.unlink()
 
 
 def summarise(reports: Mapping[str, Sequence[Mapping[str, Any]]], seeds: Sequence[int]) -> dict[str, Any]:

@@ -36,11 +36,11 @@ def report_notes(report: Mapping[str, Any]) -> list[str]:
     videos, captions, protocol = report["videos"], report["captions"], report["protocol"]
     notes = []
     if videos["missing"]:
-        notes.append(
-            f"{videos['missing']} videos are absent and were left out: not the full {protocol['split']} split"
-        )
+        lost = "video is absent and was" if videos["missing"] == 1 else "videos are absent and were"
+        notes.append(f"{videos['missing']} {lost} left out: not the full {protocol['split']} split")
     if videos["damaged"]:
-        notes.append(f"{videos['damaged']} videos could not be read: their queries count as misses")
+        lost = "video could not be read: its" if videos["damaged"] == 1 else "videos could not be read: their"
+        notes.append(f"{videos['damaged']} {lost} queries count as misses")
     notes.append(
         f"{protocol['dataset']} {protocol['split']}: {captions['counted']} captions, {videos['counted']} videos, "
         f"{protocol['captions']}; video to text {protocol['video_to_text']}"

@@ -61,7 +61,8 @@ def test_alpha_conv_stands_beside_every_convolution_of_the_stem() -> None:
     stem = (
         StemConvolution("stem.0", 4, (3, 3), (2, 2), (1, 1)),
         StemConvolution("stem.1", 6, (1, 1), (2, 2), (0, 0)),
-        StemConvolution("stem.2", 5, (3, 3), (1, 1), "same", (2, 2)),
+        StemConvolution("stem.2", 5, (3, 3), (1, 1), "same"),
+        StemConvolution("stem.3", 2, (3, 3), (1, 1), (0, 0), (2, 2)),
     )
     kernels = [torch.randn(c.channels, 3, *c.kernel) for c in stem]
 

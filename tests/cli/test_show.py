@@ -44,7 +44,7 @@ def test_an_option_is_shown_with_type_range_default_and_help(tell: Tell) -> None
     options = {o["name"]: o for o in tell("show", "mask", "frame-difference", "--json").json["options"]}
     assert options["threshold"] == {
         "name": "threshold",
-        "type": "whole number from 0 to 255",
+        "type": "number from 0 to 255",
         "default": "25",
         "help": "grey levels a pixel must change by, strictly more",
     }

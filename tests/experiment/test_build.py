@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import open_clip
 import pytest
 import torch
 
@@ -52,6 +54,37 @@ def test_a_size_that_the_tower_does_not_take_is_refused(make_recipe: MakeRecipe)
 def test_a_part_that_cannot_be_built_is_named(make_recipe: MakeRecipe) -> None:
     with pytest.raises(PluginError, match=r"fusion 'unbuildable' \(stand_ins local\) failed while it was built: Val"):
         build_retriever(make_recipe(fusion={"use": "unbuildable"}), device=CPU)
+
+
+@pytest.fixture
+def alpha_clip(tmp_path: Path) -> dict[str, Any]:
+    """A small model that open_clip knows by name, and an Alpha-CLIP checkpoint of its visual tower."""
+    sizes = {"image_size": 32, "patch_size": 8, "width": 64, "layers": 1}
+    texts = {"context_length": 8, "width": 32, "heads": 2, "layers": 1, "vocab_size": 49408}
+    config = tmp_path / "small-for-tests.json"
+    config.write_text(json.dumps({"embed_dim": 16, "quick_gelu": True, "vision_cfg": sizes, "text_cfg": texts}))
+    open_clip.add_model_config(config)
+    torch.manual_seed(1)
+    visual = open_clip.create_model("small-for-tests", pretrained=None).visual
+    state = {name.replace("attn.in_proj_", "attn.in_proj."): value for name, value in visual.state_dict().items()}
+    torch.save({**state, "conv1_alpha.weight": torch.ones(64, 1, 8, 8)}, tmp_path / "alpha.pth")
+    return {"use": "open-clip", "model": "small-for-tests", "visual_checkpoint": str(tmp_path / "alpha.pth")}
+
+
+def test_an_alpha_clip_tower_is_read_once_and_never_asked_for_again(
+    make_recipe: MakeRecipe, alpha_clip: dict[str, Any]
+) -> None:
+    recipe = make_recipe(encoder=alpha_clip)
+    found = build_retriever(recipe, device=CPU)
+    tower = torch.load(alpha_clip["visual_checkpoint"], weights_only=True)
+    assert torch.equal(found.encoder.clip.visual.conv1.weight, tower["conv1.weight"])
+    assert (found.fusion.convolutions[0].weight == 1).all()
+    Path(alpha_clip["visual_checkpoint"]).unlink()
+    with pytest.raises(CheckpointError, match=r"alpha\.pth is absent"):
+        build_retriever(recipe, device=CPU)
+    bare = build_retriever(recipe, device=CPU, pretrained=False)  # a checkpoint of ours fills it right after
+    bare.load_state_dict(found.state_dict())
+    assert (bare.fusion.convolutions[0].weight == 1).all()
 
 
 def test_objectives_start_from_the_encoder(make_recipe: MakeRecipe) -> None:

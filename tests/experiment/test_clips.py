@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -143,8 +144,17 @@ def test_a_clip_is_decoded_once_where_nothing_in_it_is_drawn(
     assert reads(log) == ["red-across.mp4", "red-rests.mp4"] * times
 
 
-def test_draws_are_keyed_by_seed_epoch_and_video(make_source: Callable[..., ClipSource]) -> None:
-    tables: dict[str, Any] = {"view": {"flip": 0.5, "crop_scale": [0.3, 1.0]}}
+@pytest.mark.parametrize(
+    "tables",
+    [
+        {"sampler": {"use": "uniform", "train_frames": 4}},
+        {"sampler": {"use": "uniform", "train_pick": "centre"}, "view": {"crop_scale": [0.3, 1.0]}},
+    ],
+    ids=["frames", "view"],
+)
+def test_draws_are_keyed_by_seed_epoch_and_video(
+    make_source: Callable[..., ClipSource], tables: dict[str, Any]
+) -> None:
     source = make_source(training=True, **tables)
     first = [item(source, "pink-down", epoch).frames for epoch in range(4)]
     again = [item(make_source(training=True, **tables), "pink-down", epoch).frames for epoch in (3, 2, 1, 0)]
@@ -152,6 +162,9 @@ def test_draws_are_keyed_by_seed_epoch_and_video(make_source: Callable[..., Clip
         np.testing.assert_array_equal(first[epoch], again[3 - epoch])
     assert not any(np.array_equal(first[a], first[b]) for a in range(4) for b in range(a))
     assert not np.array_equal(item(make_source(training=True, seed=4, **tables), "pink-down").frames, first[0])
+    source.videos = (replace(source.videos[3], id="the same footage"),)
+    twin = [item(source, "the same footage", epoch).frames for epoch in range(4)]
+    assert not all(np.array_equal(one, other) for one, other in zip(first, twin, strict=True))
 
 
 def test_a_mask_draws_by_seed_and_video_alone(make_source: Callable[..., ClipSource]) -> None:

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from fdakit import Caption, PluginError, Split, VideoError, VideoRef
+from fdakit import Caption, PluginError, Split, VideoError, VideoRef, keyed_seed
 from fdakit.experiment.build import build_retriever
 from fdakit.experiment.clips import ClipItem, ClipSource, Collate, Draw
 from fdakit.experiment.evaluation import Evaluated, Evaluator
 from fdakit.experiment.reporting import make_report
 from fdakit.model.retriever import Retriever
+from fdakit.ranking.ranks import rank_captions
+from fdakit.ranking.significance import bootstrap_ci
 from fdakit.recipe import Recipe
 
 CPU = torch.device("cpu")
@@ -136,6 +138,7 @@ def test_an_unreadable_video_is_lost_and_the_others_keep_their_scores(
     assert "damaged.mp4" in found.lost[0].reason
     assert scores.lost.tolist() == [False, True, False, False, False]
     assert np.isfinite(scores.matrix).all()
+    assert len(found.coverage) == 3 * 3 + 1
     kept = ~scores.lost
     np.testing.assert_allclose(scores.matrix[:, kept], matrix(recipe, whole)[:, kept], atol=1e-5)
 
@@ -168,6 +171,17 @@ def test_nothing_readable_is_an_error_that_says_why(make_recipe: MakeRecipe, tmp
     pairs = Split("test", (VideoRef("a", tmp_path / "gone.mp4"),), (Caption("a caption", "a"),))
     with pytest.raises(VideoError, match=r"split 'test': none of its 1 videos could be read: .*gone\.mp4"):
         evaluate(make_recipe(), pairs)
+
+
+def test_intervals_draw_the_captions_of_a_video_together(make_recipe: MakeRecipe, split: MakeSplit) -> None:
+    recipe, pairs = make_recipe(eval={"bootstrap": 50}), split(*PAIRS)
+    found = evaluate(recipe, pairs)
+    report = make_report(recipe, pairs, found, selection="", provenance={})
+    ranking, owners = rank_captions(found.scores["none"]), found.scores["none"].owners
+    expected = bootstrap_ci(ranking, clusters=owners, draws=50, seed=keyed_seed("bootstrap", "t2v"))
+    assert report["ci95"]["t2v"] == {name: list(interval) for name, interval in expected.items()}
+    none = make_report(make_recipe(eval={"bootstrap": 0}), pairs, found, selection="", provenance={})
+    assert none["ci95"] == {}
 
 
 def test_a_control_scores_the_same_weights_under_another_mask(make_recipe: MakeRecipe, split: MakeSplit) -> None:

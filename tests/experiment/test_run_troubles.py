@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from fdakit import RecipeError, VideoError
+from fdakit.experiment.checkpoints import read_facts
 from fdakit.experiment.run import run_recipe
 from fdakit.experiment.run_folder import RunFolder
 from fdakit.recipe import Recipe
@@ -42,12 +43,20 @@ def test_absent_and_damaged_videos_are_counted_and_told(
     assert ranks["blue-down.mp4"] == 5
     assert max(rank for name, rank in ranks.items() if name != "blue-down.mp4") <= 4
     first = (tmp_path / "run" / "report.md").read_text().splitlines()[2]
-    assert first == "1 videos are absent and were left out: not the full test split."
+    assert first == "1 video is absent and was left out: not the full test split."
 
 
 def test_a_damaged_video_ends_a_training(make_recipe: MakeRecipe, holed: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(VideoError, match=r"blue-down\.mp4"):
         run_recipe(make_recipe(dataset=holed), out=tmp_path / "run")
+
+
+def test_ctrl_c_pressed_twice_saves_nothing_that_may_be_half_done(make_recipe: MakeRecipe, tmp_path: Path) -> None:
+    pressing = make_recipe(observer=[{"use": "watching", "step": 5, "presses": 2}])
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run_recipe(pressing, out=tmp_path / "run")
+    assert type(caught.value) is KeyboardInterrupt
+    assert read_facts(tmp_path / "run" / "checkpoints" / "last")["step"] == 3  # that of the first epoch
 
 
 def test_a_folder_that_is_in_use_is_never_written_to(make_recipe: MakeRecipe, tmp_path: Path) -> None:

@@ -104,6 +104,17 @@ def test_a_stopped_run_is_taken_up(
     assert state["step"] == 3
 
 
+def test_a_run_killed_before_its_first_checkpoint_is_made_again(
+    recipes: list[Recipe], summary: Any, out: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "plain" / "seed-1"
+    folder.mkdir(parents=True)
+    for name in ("recipe.toml", "environment.json"):
+        (folder / name).write_bytes((out / "plain" / "seed-1" / name).read_bytes())
+    sweep(recipes[1:], [1], out=tmp_path, tell=lambda line: None)
+    assert reports_of(folder)["t2v"] == reports_of(out / "plain" / "seed-1")["t2v"]
+
+
 def reports_of(folder: Path) -> Any:
     return json.loads((folder / "report.json").read_text())
 

@@ -15,7 +15,7 @@ import torch
 
 from fdakit import DatasetError, FdakitError, PluginError, Split, VideoError
 from fdakit.experiment.build import build_objectives, build_retriever
-from fdakit.experiment.training import Stopped, Trainer, epoch_plan
+from fdakit.experiment.training import Stopped, Trainer, epoch_plan, rate_at
 from fdakit.experiment.watching import Watchers
 from fdakit.recipe import Recipe
 
@@ -70,6 +70,8 @@ def test_the_loss_falls_on_a_toy_set(make_recipe: MakeRecipe, toy: Split) -> Non
     assert [facts["epoch"] for facts in heard.facts] == list(range(1, 9))
     assert [facts["step"] for facts in heard.facts] == list(range(2, 17, 2))
     assert losses[-1] < 0.8 * losses[0]
+    rates = [1e-3 * rate_at(step - 1, 16, warmup=0.1, schedule="cosine") for step in range(2, 17, 2)]
+    assert [facts["learning_rate"] for facts in heard.facts] == rates
 
 
 def test_training_reaches_every_weight_that_is_trained(make_recipe: MakeRecipe, toy: Split) -> None:
@@ -203,6 +205,13 @@ def test_objectives_are_summed_by_their_weights(make_recipe: MakeRecipe, toy: Sp
     one, smooth = {"use": "symmetric-contrastive"}, {"use": "symmetric-contrastive", "label_smoothing": 0.5}
     both = first_loss({**one, "weight": 2.0}, {**smooth, "weight": 0.25})
     assert both == pytest.approx(2 * first_loss(one) + 0.25 * first_loss(smooth), rel=1e-6)
+
+
+def test_objectives_have_their_say_after_each_step(make_recipe: MakeRecipe, toy: Split) -> None:
+    objective = {"use": "symmetric-contrastive", "scale": 50.0, "max_scale": 2.0}
+    made = trainer(make_recipe(objective=[objective], train={"max_steps": 1}), toy)
+    made.run(none)
+    assert made.state()["objectives"]["0.logit_scale"].exp().item() == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize("norm", [1e-3, 0.0])

@@ -21,7 +21,7 @@ LABELS = {
     "fusion": "fusion 'odd' (other 2.0)",
     "aggregator": "aggregator 'mean' (own 0.1)",
 }
-VALID = torch.tensor([[True, True], [True, False]])
+VALID = torch.tensor([[True, False], [True, True]])
 
 
 @pytest.fixture

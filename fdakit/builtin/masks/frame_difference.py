@@ -20,7 +20,7 @@ from fdakit import Clip, Component, MaskGenerator, Needs, Options, Place, Shapes
 class FrameDifferenceOptions(Options):
     """The paper's setting is the default; `fallback` is off in it."""
 
-    threshold: int = Field(25, ge=0, le=255, description="grey levels a pixel must change by, strictly more")
+    threshold: float = Field(25, ge=0, le=255, description="grey levels a pixel must change by, strictly more")
     closing: int = Field(2, ge=0, description="radius of the closing disk in px at 224; 0: none")
     opening: int = Field(1, ge=0, description="radius of the opening disk in px at 224; 0: none")
     min_area: int = Field(64, ge=0, description="smallest 8-connected component kept, in px at 224")
