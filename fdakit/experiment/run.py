@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -93,7 +92,6 @@ class _Job:
         self.splits = splits
         self.retriever = retriever
         self._text = folder.write_start(recipe, device)
-        self._started = time.perf_counter()
         self._best: list[float] | None = None
 
     def _announce(self, steps: int) -> None:
