@@ -98,7 +98,8 @@ class Splits:
         """The split, every file checked. Raises `DatasetError` where it is empty or files are absent."""
         if name not in self.names():
             raise DatasetError(
-                f"split {name!r}: the data set has none; it has: {', '.join(self.names()) or 'nothing'}"
+                f"split {name!r}: the data set has none; it has: {', '.join(self.names()) or 'nothing'}; "
+                "name one of them (eval.split for the report)"
             )
         with blamed(str(self._recipe.parts["dataset"].offer), f"while loading split {name!r}"):
             split = self._dataset.load(name, self._progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -69,6 +70,17 @@ class ClipSource:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_built": None}
+
+    def check_travel(self) -> None:
+        """Raises `PartError` where a part cannot be sent to a loader worker, before any worker starts."""
+        for part in self._parts.values():
+            try:
+                pickle.dumps(part)
+            except (pickle.PicklingError, AttributeError, TypeError) as error:
+                raise PartError(
+                    f"{part.offer} cannot be sent to a loader worker ({error}); make its build a function of a "
+                    "module, or set loader.workers = 0"
+                ) from error
 
     @property
     def built(self) -> _Built:
@@ -240,6 +252,7 @@ def batches(source: ClipSource, plan: Sequence[Sequence[Draw]], *, workers: int,
     if workers == 0 or source.built.on_device:
         found: Any = (collate([source[draw] for draw in draws]) for draws in plan)
     else:
+        source.check_travel()
         found = torch.utils.data.DataLoader(
             source,  # type: ignore[arg-type]
             batch_sampler=plan,  # type: ignore[arg-type]

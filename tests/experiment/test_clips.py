@@ -257,3 +257,15 @@ def test_lost_videos_and_errors_pass_through_the_padding() -> None:
     batch = Collate(3)([lost])
     assert isinstance(batch, Batch)
     assert batch.lost == (lost,)
+
+
+def test_a_part_that_cannot_travel_to_a_worker_is_named_before_any_starts(
+    make_source: Callable[..., ClipSource],
+) -> None:
+    source = make_source()
+    mask = source._parts["mask"]
+    local = replace(mask.offer.component, build=lambda options, shapes: mask.offer.component.build(options, shapes))
+    source._parts = {**source._parts, "mask": replace(mask, offer=replace(mask.offer, component=local))}
+    with pytest.raises(PartError, match=r"mask 'frame-difference' .* cannot be sent to a .*workers = 0"):
+        read(source, [[Draw(0)]], workers=1)
+    assert read(source, [[Draw(0)]])[0].ids == (NAMES[0],)
