@@ -51,8 +51,10 @@ class LoaderSettings(Options):
 class FrameStoreSettings(Options):
     """Keeping decoded clips, so that a video whose frames and view draw nothing is decoded once."""
 
-    enabled: bool = Field(True, description="keep decoded frames and masks in memory between epochs")
-    limit_mb: int = Field(1024, ge=0, description="memory for them in MB, for each split and worker")
+    enabled: bool = Field(
+        True, description="keep decoded frames and masks in memory between epochs; loader workers keep theirs for one"
+    )
+    limit_mb: int = Field(1024, ge=0, description="memory for them in MB, for each split")
 
 
 class TrainSettings(Options):

@@ -5,6 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import open_clip
+
+from fdakit.model.architecture import Architecture
+
+HEAD = 64  # width of an attention head in every OpenAI CLIP
+
 
 def fixtures(system: str) -> Path:
     """The folder of one reference system."""
@@ -15,3 +21,25 @@ def fixtures(system: str) -> Path:
 def cases(system: str) -> list[Path]:
     """Every case of the system: a folder with a meta.json."""
     return sorted(path.parent for path in fixtures(system).glob("*/meta.json"))
+
+
+def build_clip(sizes: Architecture, *, quick_gelu: bool) -> open_clip.CLIP:
+    """An open_clip `CLIP` of these sizes with random weights, in fp32."""
+    return open_clip.CLIP(
+        sizes.embedding,
+        vision_cfg=open_clip.CLIPVisionCfg(
+            layers=sizes.layers,
+            width=sizes.width,
+            patch_size=sizes.patch,
+            image_size=sizes.image_size,
+            head_width=HEAD,
+        ),
+        text_cfg=open_clip.CLIPTextCfg(
+            context_length=sizes.context_length,
+            vocab_size=sizes.vocabulary,
+            width=sizes.text_width,
+            heads=sizes.text_width // HEAD,
+            layers=sizes.text_layers,
+        ),
+        quick_gelu=quick_gelu,
+    )

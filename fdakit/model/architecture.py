@@ -5,13 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from fdakit.errors import CheckpointError
 
 from .layouts import State, Weights
-
-HEAD = 64  # width of an attention head in every OpenAI CLIP
 
 
 @dataclass(frozen=True)
@@ -36,26 +32,6 @@ class Architecture:
             f"{kind} width {self.width}, layers {self.layers}{patch}, {self.image_size} px, "
             f"embedding {self.embedding}{text}"
         )
-
-    def vision_config(self) -> dict[str, Any]:
-        """open_clip's `vision_cfg`."""
-        return {
-            "layers": self.layers,
-            "width": self.width,
-            "patch_size": self.patch,
-            "image_size": self.image_size,
-            "head_width": HEAD,
-        }
-
-    def text_config(self) -> dict[str, Any]:
-        """open_clip's `text_cfg`."""
-        return {
-            "context_length": self.context_length,
-            "vocab_size": self.vocabulary,
-            "width": self.text_width,
-            "heads": max(1, self.text_width // HEAD),
-            "layers": self.text_layers,
-        }
 
     def matching_models(self) -> tuple[str, ...]:
         """open_clip's names of models of these sizes, QuickGELU variants among them."""
@@ -135,18 +111,3 @@ def _text(clip: State) -> dict[str, Any]:
 
 def _count(state: State, prefix: str, place: int) -> int:
     return len({name.split(".")[place] for name in state if name.startswith(prefix)})
-
-
-def build_clip(architecture: Architecture, *, quick_gelu: bool) -> torch.nn.Module:
-    """An open_clip `CLIP` of these sizes with random weights, in fp32."""
-    import open_clip
-
-    if not architecture.text_width:
-        raise CheckpointError("a visual tower alone is no CLIP; give the weights of the base model too")
-    model: torch.nn.Module = open_clip.CLIP(
-        architecture.embedding,
-        vision_cfg=open_clip.CLIPVisionCfg(**architecture.vision_config()),
-        text_cfg=open_clip.CLIPTextCfg(**architecture.text_config()),
-        quick_gelu=quick_gelu,
-    )
-    return model

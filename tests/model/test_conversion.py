@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from parity import build_clip
 from safetensors import safe_open
 from safetensors.torch import save_file
 
 from fdakit import CheckpointError, read_clip_weights
-from fdakit.model.architecture import build_clip, read_architecture
+from fdakit.model.architecture import read_architecture
 from fdakit.model.conversion import convert_weights, file_sha256, inspect_weights
 from fdakit.model.layouts import recognise
 from fdakit.model.loading import load_towers

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from parity import cases, fixtures
+from parity import build_clip, cases, fixtures
 from safetensors.torch import load_file
 
 from fdakit import ClipEncoder, Preprocess, Shapes
 from fdakit.builtin.fusions.alpha_conv import ALPHA_CONV
-from fdakit.model.architecture import build_clip, read_architecture
+from fdakit.model.architecture import read_architecture
 from fdakit.model.layouts import Weights, recognise
 from fdakit.model.loading import load_towers
 from fdakit.model.weights import read_weights
