@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     )
     from .experiment.loading import LoadedRetriever, load
     from .hookspecs import hookimpl
+    from .model.alpha_path import AlphaPath
     from .model.loading import read_clip_weights
     from .model.tower import ClipEncoder
     from .values import (
@@ -75,6 +76,7 @@ _HOME = {
     "errors": "CheckpointError DatasetError FdakitError PluginError RecipeError ScoreError VideoError",
     "experiment.loading": "LoadedRetriever load",
     "hookspecs": "hookimpl",
+    "model.alpha_path": "AlphaPath",
     "model.loading": "read_clip_weights",
     "model.tower": "ClipEncoder",
     "values": "Batch Caption Clip FrameFeatures Fused Needs Place Scores Split TextFeatures VideoRef",
@@ -85,6 +87,7 @@ _WHERE = {name: module for module, names in _HOME.items() for name in names.spli
 
 __all__ = [
     "AlphaFusion",
+    "AlphaPath",
     "Batch",
     "Caption",
     "CheckpointError",

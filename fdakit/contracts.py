@@ -81,22 +81,24 @@ _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 class Component(Generic[O_contra, P_co]):
     """A part on offer: `name`, one line of `summary`, its `options` model, and `build(options, shapes)`.
 
-    Declare it as a module constant; the module must be importable without torch. Raises `PluginError`
-    where the name is not lower-case words joined by hyphens.
+    `when` tells in one line when to choose it, for `fdakit show`. Declare it as a module constant; the module
+    must be importable without torch. Raises `PluginError` where the name is not lower-case words joined by hyphens.
     """
 
     name: str
     summary: str
     options: type[BaseModel]
     build: Callable[[O_contra, Shapes], P_co]
+    when: str = ""
 
     def __post_init__(self) -> None:
         if not (isinstance(self.name, str) and _NAME.fullmatch(self.name)):
             raise PluginError(
                 f"component {self.name!r}: not a usable name; use lower-case words joined by hyphens, as 'my-mask'"
             )
-        if not isinstance(self.summary, str):
-            raise PluginError(f"component {self.name!r}: summary is {self.summary!r}; give one line of text")
+        for what in ("summary", "when"):
+            if not isinstance(text := getattr(self, what), str):
+                raise PluginError(f"component {self.name!r}: {what} is {text!r}; give one line of text")
         if not (isinstance(self.options, type) and issubclass(self.options, BaseModel)):
             raise PluginError(
                 f"component {self.name!r}: options is {self.options!r}; give a class derived from fdakit.Options"

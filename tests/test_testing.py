@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,15 @@ def test_every_mask_keeps_the_laws(mask: Component[Any, Any]) -> None:
     check_mask(mask, example_clip(3, 224, seed=1))
 
 
-NEUTRAL = {"alpha-conv": (0.5, 0.0, 1.0), "multiply": (1.0,), "none": (0.0, 0.5)}  # alphas that change nothing
+NEUTRAL = {  # alphas that change nothing
+    "alpha-conv": (0.5, 0.0, 1.0),
+    "gated": (0.5, 0.0, 1.0),
+    "motion-tokens": (0.5, 0.0, 1.0),
+    "attention-bias": (0.0, 0.5),
+    "blur-background": (1.0,),
+    "multiply": (1.0,),
+    "none": (0.0, 0.5),
+}
 
 
 @pytest.mark.parametrize("fusion", offered("fusion"))
@@ -130,6 +139,12 @@ def any_three(count: int, times: Any, rng: np.random.Generator) -> Any:
     return np.sort(rng.permutation(count)[:3])
 
 
+def moody_three() -> Callable[..., Any]:
+    """The first three frames, then the last three, then the first again, whatever the generator."""
+    turn = itertools.count()
+    return lambda count, times, rng: np.arange(min(count, 3)) + next(turn) % 2 * max(count - 3, 0)
+
+
 @pytest.mark.parametrize(
     ("choose", "words"),
     [
@@ -140,7 +155,7 @@ def any_three(count: int, times: Any, rng: np.random.Generator) -> Any:
         (lambda count, times, rng: np.array([-1, 0]), "not be negative"),
         (lambda count, times, rng: np.arange(3), "below the count"),
         (lambda count, times, rng: np.array([0.0]), "whole numbers"),
-        (lambda count, times, rng: any_three(count, times, np.random.default_rng()), "same generator"),
+        (moody_three(), "same generator"),
         (any_three, r"draws\(\) is false"),
     ],
 )
@@ -217,6 +232,15 @@ def test_a_mask_gets_the_neighbours_and_vectors_it_needs_in_either_place() -> No
 # Fusions
 
 
+def steering(**asked: Any) -> Callable[..., Fused]:
+    """A fusion that leaves the stem alone and asks for the same whatever alpha is."""
+    return lambda rgb, alpha, stem: Fused(stem(rgb), **asked)
+
+
+def keeping(rgb: torch.Tensor, stem: Stem, count: int) -> Fused:
+    return Fused(stem(rgb), keep=torch.arange(min(count, 16)).expand(len(rgb), -1))
+
+
 @pytest.mark.parametrize(
     ("fuse", "words"),
     [
@@ -225,6 +249,16 @@ def test_a_mask_gets_the_neighbours_and_vectors_it_needs_in_either_place() -> No
         (lambda rgb, alpha, stem: Fused(tuple(m / 0 for m in stem(rgb))), "not finite"),
         (lambda rgb, alpha, stem: Fused(stem(rgb.mul_(2))), "changed rgb"),
         (lambda rgb, alpha, stem: Fused(stem(rgb * alpha.add_(1))), "changed alpha"),
+        (steering(attention_bias=torch.zeros(3, 17)), r"attention_bias \(3, 17\); wanted \(3, 16\)"),
+        (steering(attention_bias=torch.full((3, 16), -torch.inf)), "attention_bias holds values"),
+        (steering(attention_bias=torch.zeros(3, 16), bias_from=3), "bias_from is 3 of 2"),
+        (steering(keep=torch.zeros(3, dtype=torch.int64)), "keep has the shape"),
+        (steering(keep=torch.zeros(2, 1, dtype=torch.int64)), "2 rows for 3 frames"),
+        (steering(keep=torch.zeros(3, 1)), "whole numbers"),
+        (steering(keep=torch.tensor([[0, 2, 1]] * 3)), "ascend"),
+        (steering(keep=torch.tensor([[-1, 2]] * 3)), "below 0"),
+        (steering(keep=torch.tensor([[3, 16]] * 3)), "beyond the 16"),
+        (lambda rgb, alpha, stem: keeping(rgb, stem, 1 + int(alpha.sum())), "one number is wanted"),
     ],
 )
 def test_a_fusion_that_breaks_a_law_is_rejected(fuse: Callable[..., Fused], words: str) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .options import json_option
 from .printing import print_json, print_table
+
+if TYPE_CHECKING:
+    from fdakit.catalog import Offer
 
 
 @click.command("show")
@@ -35,15 +39,22 @@ def command(kind: str | None, name: str | None, markdown: bool, as_json: bool) -
     catalog = load_catalog()
     offers = catalog.of_kind(kind)
     if name is None:
-        listed = [[o.component.name, str(o.provider), o.component.summary] for o in offers]
-        if as_json:
-            print_json([dict(zip(("name", "provider", "summary"), row, strict=True)) for row in listed])
-        else:
-            print_table(f"{kind} parts", ["name", "from", "what"], listed)
+        _list(kind, offers, as_json)
         return
     offer = catalog.find(kind, name)
     rows = [*option_rows(offer.component.options), *option_rows(own_keys(kind))]
     _show(str(offer), _about(offer.component), rows, as_json)
+
+
+def _list(kind: str, offers: Iterable[Offer], as_json: bool) -> None:
+    rows = [(o.component.name, str(o.provider), o.component.summary, o.component.when) for o in offers]
+    if as_json:
+        print_json([dict(zip(("name", "provider", "summary", "when"), row, strict=True)) for row in rows])
+        return
+    print_table(f"{kind} parts", ["name", "from", "what"], [row[:3] for row in rows])
+    advice = [(name, when) for name, _, _, when in rows if when]
+    if advice:
+        print_table("which one", ["name", "choose it when"], advice)
 
 
 def _reference() -> str:
@@ -53,11 +64,15 @@ def _reference() -> str:
 
     catalog = load_catalog()
     parts = {
-        kind: [(o.component.name, o.component.summary, o.component.options) for o in catalog.of_kind(kind)]
+        kind: [(o.component.name, _worded(o.component), o.component.options) for o in catalog.of_kind(kind)]
         for kind in KINDS
         if catalog.of_kind(kind)
     }
     return reference_page(parts, {kind: own_keys(kind) for kind in parts}, SETTINGS)
+
+
+def _worded(component: Any) -> str:
+    return f"{component.summary}. Choose it when {component.when}" if component.when else str(component.summary)
 
 
 def _about(component: Any) -> str:
@@ -67,8 +82,8 @@ def _about(component: Any) -> str:
     build = component.build
     while isinstance(build, partial):
         build = build.func
-    page = inspect.getdoc(inspect.getmodule(build)) or ""
-    return page or str(component.summary)
+    page = inspect.getdoc(inspect.getmodule(build)) or str(component.summary)
+    return f"{page}\n\nChoose it when {component.when}." if component.when else page
 
 
 def _show(title: str, about: str, rows: list[Any], as_json: bool) -> None:

@@ -16,6 +16,7 @@ from fdakit.values import FrameFeatures, Fused, TextFeatures
 
 from .layouts import Weights
 from .loading import load_towers
+from .tokens import TokenTrunk
 
 
 class StemSlot(nn.Module):
@@ -101,6 +102,7 @@ class ClipEncoder(nn.Module):
         self.preprocess = preprocess
         self.alpha_weights: tuple[torch.Tensor, ...] = ()
         self._stem = TowerStem(self._visual)
+        self._tokens = TokenTrunk(self._visual)
         self.context_length = int(getattr(clip, "context_length", tokenizer.context_length))
         self.max_tokens = min(max_tokens or self.context_length, self.context_length)
         self.shapes = self._measure(shapes)
@@ -120,20 +122,17 @@ class ClipEncoder(nn.Module):
         return float(scale.detach())
 
     def _measure(self, shapes: Shapes) -> Shapes:
-        visual, clip = self._visual, self.clip
+        clip, tokens, first = self.clip, self._tokens, self._stem.convolutions[0]
         size = self.preprocess.size
-        first = self._stem.convolutions[0]
-        grid = getattr(visual, "grid_size", None) or (size // first.stride[0], size // first.stride[1])
-        transformer: Any = getattr(visual, "transformer", None)
         return replace(
             shapes,
             image_size=size,
-            grid=(int(grid[0]), int(grid[1])),
-            prefix_tokens=1 if hasattr(visual, "class_embedding") else 0,
-            width=int(getattr(transformer, "width", first.channels)),
+            grid=tokens.grid if tokens.layers else (size // first.stride[0], size // first.stride[1]),
+            prefix_tokens=tokens.prefix,
+            width=tokens.width or first.channels,
             embedding=int(self.encode_texts(["a"]).vectors.shape[1]),
-            layers=int(getattr(transformer, "layers", 0)),
-            heads=int(getattr(transformer, "resblocks", [None])[0].attn.num_heads) if transformer is not None else 0,
+            layers=tokens.layers,
+            heads=tokens.heads,
             context_length=self.context_length,
             vocabulary=int(getattr(clip, "vocab_size", 0)),
             stem=self._stem.convolutions,
@@ -159,17 +158,14 @@ class ClipEncoder(nn.Module):
         return FrameFeatures(vectors.view(*valid.shape, -1), valid)
 
     def _encode(self, rgb: torch.Tensor, fused: Fused) -> torch.Tensor:
-        for name in ("attention_bias", "keep"):
-            if getattr(fused, name) is not None:
-                raise PluginError(
-                    f"encoder {type(self._visual).__name__}: cannot use {name} of the fusion; choose another"
-                )
         self._stem.give(fused.features)
         try:
-            vectors: torch.Tensor = self._visual(rgb)
+            with self._tokens.steered(fused):
+                vectors = self._visual(rgb)
         finally:
             self._stem.take_back()
-        return vectors
+        pooled: torch.Tensor = vectors[0] if isinstance(vectors, tuple) else vectors  # CoCa gives its tokens too
+        return pooled
 
     def encode_texts(self, texts: Sequence[str]) -> TextFeatures:
         """One vector a text `(q, d)`; texts of more than `max_tokens` tokens are cut, and `cut` says so."""

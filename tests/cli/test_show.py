@@ -21,8 +21,21 @@ def test_a_kind_shows_its_parts(tell: Tell, kind: str) -> None:
     offers = load_catalog().of_kind(kind)
     assert all(f" {offer.component.name} " in told.out for offer in offers)
     assert tell("show", kind, "--json").json == [
-        {"name": o.component.name, "provider": str(o.provider), "summary": o.component.summary} for o in offers
+        {
+            "name": o.component.name,
+            "provider": str(o.provider),
+            "summary": o.component.summary,
+            "when": o.component.when,
+        }
+        for o in offers
     ]
+    assert ("choose it when" in told.out) == any(o.component.when for o in offers)
+
+
+def test_every_fusion_says_when_to_choose_it(tell: Tell) -> None:
+    fusions = tell("show", "fusion", "--json").json
+    assert all(fusion["when"] for fusion in fusions)
+    assert f"Choose it when {fusions[0]['when']}." in tell("show", "fusion", fusions[0]["name"]).out
 
 
 @pytest.mark.parametrize("offer", OFFERS, ids=str)

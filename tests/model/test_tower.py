@@ -115,16 +115,6 @@ def test_constant_alpha_adds_the_kernels_sum_to_every_patch(vit: ClipEncoder, al
     torch.testing.assert_close(found, encode(vit, frames, add), atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("asks", ["attention_bias", "keep"])
-def test_what_the_tower_cannot_do_is_refused_by_name(vit: ClipEncoder, asks: str) -> None:
-    def fusion(rgb: torch.Tensor, _: Any, stem: Stem) -> Fused:
-        extra: dict[str, Any] = {asks: torch.zeros(len(rgb), 16, dtype=torch.int64)}
-        return Fused(stem(rgb), **extra)
-
-    with pytest.raises(PluginError, match=f"cannot use {asks}"):
-        encode(vit, pictures(vit), fusion)
-
-
 def test_a_wrong_number_of_maps_is_refused(vit: ClipEncoder) -> None:
     with pytest.raises(PluginError, match="2 maps; this stem has 1"):
         encode(vit, pictures(vit), lambda rgb, _, stem: Fused(stem(rgb) * 2))

@@ -28,7 +28,13 @@ def build(options: AlphaConvOptions, shapes: Shapes) -> AlphaFusion:
     return AlphaConv(shapes.stem, mean=options.mean, std=options.std)
 
 
-ALPHA_CONV = Component("alpha-conv", "Alpha-CLIP's parallel convolution on alpha", AlphaConvOptions, build)
+ALPHA_CONV = Component(
+    "alpha-conv",
+    "Alpha-CLIP's parallel convolution on alpha",
+    AlphaConvOptions,
+    build,
+    when="you train, or have Alpha-CLIP's weights: FDA-CLIP's own choice; costs next to nothing, runs on any tower",
+)
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""Darken what the mask leaves out: `rgb * alpha`, after normalisation, so that 0 is the mean colour.
+"""Cut out what the mask leaves out: `rgb * alpha`, after normalisation, so that 0 is the mean colour.
 
 The plainest way to show a picture tower where to look; no weights. Source: the "masked image" baseline of
 Sun et al., *Alpha-CLIP*, arXiv 2312.03818.
@@ -15,28 +15,38 @@ from fdakit import AlphaFusion, Component, Fused, Options, Shapes, Stem, hookimp
 
 
 class MultiplyOptions(Options):
-    """How much of the unmarked picture stays."""
+    """How much of the unmarked picture stays, and whether alpha is taken as yes or no."""
 
+    hard: bool = Field(True, description="alpha from 0.5 on counts as 1, below as 0; false: as it is")
     floor: float = Field(0.0, ge=0, lt=1, description="factor where alpha is 0; 0 leaves the mean colour")
 
 
 class Multiply:
     """`rgb * (floor + (1 - floor) * alpha)` before the stem."""
 
-    def __init__(self, floor: float) -> None:
+    def __init__(self, floor: float, *, hard: bool) -> None:
         self.floor = floor
+        self.hard = hard
 
     def __call__(self, rgb: Any, alpha: Any, stem: Stem) -> Fused:
         """`rgb (n, 3, h, w)`, `alpha (n, 1, h, w)` in [0, 1]."""
+        if self.hard:
+            alpha = (alpha >= 0.5).to(alpha.dtype)
         return Fused(stem(rgb * (self.floor + (1 - self.floor) * alpha)))
 
 
 def build(options: MultiplyOptions, shapes: Shapes) -> AlphaFusion:
     """No weights, so nothing depends on the shapes."""
-    return Multiply(options.floor)
+    return Multiply(options.floor, hard=options.hard)
 
 
-MULTIPLY = Component("multiply", "darken what the mask leaves out; no weights", MultiplyOptions, build)
+MULTIPLY = Component(
+    "multiply",
+    "cut out what the mask leaves out; no weights",
+    MultiplyOptions,
+    build,
+    when="you want the plainest baseline: how far does the marked part alone carry, with no training",
+)
 
 
 @hookimpl

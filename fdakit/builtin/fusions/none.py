@@ -22,7 +22,13 @@ def build(options: NoFusionOptions, shapes: Shapes) -> AlphaFusion:
     return ignore_alpha
 
 
-NONE = Component("none", "ignore the mask: the plain encoder", NoFusionOptions, build)
+NONE = Component(
+    "none",
+    "ignore the mask: the plain encoder",
+    NoFusionOptions,
+    build,
+    when="you want the control without masks, or have no mask worth using",
+)
 
 
 @hookimpl

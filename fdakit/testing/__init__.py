@@ -1,0 +1,27 @@
+"""The laws of each contract, for plugin authors: call one in a test of yours, it raises `AssertionError`.
+
+from fdakit.testing import check_mask
+check_mask(MY_MASK, threshold=12)
+"""
+
+from .building import Part, build_part, example_clip
+from .masks import check_mask
+from .reading import check_dataset, check_reader, check_sampler
+from .towers import ExampleStem, check_encoder, check_fusion
+from .vectors import check_aggregator, check_objective, check_rescorer
+
+__all__ = [
+    "ExampleStem",
+    "Part",
+    "build_part",
+    "check_aggregator",
+    "check_dataset",
+    "check_encoder",
+    "check_fusion",
+    "check_mask",
+    "check_objective",
+    "check_reader",
+    "check_rescorer",
+    "check_sampler",
+    "example_clip",
+]

@@ -1,0 +1,46 @@
+"""Laws of mask generators."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from fdakit.values import Clip
+
+from .building import Part, build_part, example_clip
+
+
+def check_mask(component: Part, clip: Clip | None = None, **options: Any) -> None:
+    """float32 `(t, h, w)`, finite, in [0, 1], deterministic, input untouched, also for one frame and stillness."""
+    mask = build_part(component, **options)
+    assert mask.place in ("worker", "device"), f"place is {mask.place!r}; wanted worker or device"
+    still = example_clip(frames=1)
+    still = Clip("still", np.repeat(still.frames, 4, axis=0), np.arange(4.0))
+    for example in (clip or example_clip(), example_clip(1), example_clip(2, 97), still):
+        _check_mask_on(mask, _with_needs(example, mask.needs), device=mask.place == "device")
+
+
+def _with_needs(clip: Clip, needs: Any) -> Clip:
+    neighbours = {gap: np.roll(clip.frames, gap, axis=2) for gap in needs.neighbours}
+    vectors = (None,) * len(clip.frames) if needs.motion_vectors else None
+    return replace(clip, neighbours=neighbours, motion_vectors=vectors)
+
+
+def _check_mask_on(mask: Any, clip: Clip, *, device: bool) -> None:
+    shape = clip.frames.shape[:3]
+    if device:
+        import torch
+
+        frames, *beside = (torch.from_numpy(f).permute(0, 3, 1, 2) for f in (clip.frames, *clip.neighbours.values()))
+        clip = replace(clip, frames=frames, neighbours=dict(zip(clip.neighbours, beside, strict=True)))
+    before = np.asarray(clip.frames).copy()
+    alpha = np.asarray(mask(clip))
+    assert alpha.shape == shape, f"alpha has the shape {alpha.shape}; wanted {shape}"
+    assert alpha.dtype == np.float32, f"alpha is {alpha.dtype}; wanted float32"
+    assert np.isfinite(alpha).all(), "alpha holds values that are not finite"
+    assert alpha.min() >= 0, f"alpha falls to {alpha.min()}; wanted 0 to 1"
+    assert alpha.max() <= 1, f"alpha rises to {alpha.max()}; wanted 0 to 1"
+    assert (np.asarray(clip.frames) == before).all(), "the mask changed the clip's frames"
+    assert (np.asarray(mask(clip)) == alpha).all(), "the same clip gave another alpha"
