@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .options import json_option, set_option
 from .printing import print_json, print_table
 
+if TYPE_CHECKING:
+    from fdakit.catalog import Catalog
+    from fdakit.recipe import Recipe
+
 
 @click.command("sweep")
 @click.argument("recipes", nargs=-1, required=True, metavar="RECIPE...")
 @click.option("--seeds", default="24,42,7", show_default=True, help="Seeds, separated by commas.")
 @set_option
+@click.option("--vary", metavar="KEY=V1,V2,...", help="Each recipe with each value of one option; draws its curves.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/sweep"), show_default=True, help="Folder.")
 @json_option
-def command(recipes: tuple[str, ...], seeds: str, settings: tuple[str, ...], out: Path, as_json: bool) -> None:
+def command(
+    recipes: tuple[str, ...], seeds: str, settings: tuple[str, ...], vary: str | None, out: Path, as_json: bool
+) -> None:
     """Run several recipes with several seeds; print mean and deviation. Finished runs are not repeated."""
     from fdakit.catalog import load_catalog
-    from fdakit.recipe import read_recipe
+    from fdakit.experiment.varying import vary as varying
 
     try:
         numbers = [int(seed) for seed in seeds.split(",")]
     except ValueError as error:
         raise click.UsageError(f"--seeds {seeds!r}: wanted whole numbers separated by commas, as 24,42,7") from error
     catalog = load_catalog()
-    chosen = [read_recipe(recipe, catalog=catalog, settings=settings) for recipe in recipes]
+    readers = [partial(_read, recipe, settings, catalog) for recipe in recipes]
+    chosen, varied = varying(vary, readers) if vary else ([read([]) for read in readers], None)
 
     from fdakit.experiment.run import Interrupted
     from fdakit.experiment.sweep import METRICS, sweep, sweep_rows
 
     try:
-        summary = sweep(chosen, numbers, out=out, tell=lambda text: click.echo(text, err=True))
+        summary = sweep(chosen, numbers, out=out, tell=lambda text: click.echo(text, err=True), varied=varied)
     except Interrupted as stopped:
         click.echo(f"{stopped}; the same command goes on from here", err=True)
         click.get_current_context().exit(130)
@@ -41,4 +51,11 @@ def command(recipes: tuple[str, ...], seeds: str, settings: tuple[str, ...], out
         return
     for way, title in (("t2v", "text to video"), ("v2t", "video to text")):
         print_table(f"{title}, seeds {seeds}", ["recipe", *METRICS], sweep_rows(summary, way), numbers=True)
-    click.echo(f"written: {out}/sweep.md")
+    drawn = f", {out}/sweep.svg" if varied is not None and varied.numeric else ""
+    click.echo(f"written: {out}/sweep.md{drawn}")
+
+
+def _read(source: str, settings: tuple[str, ...], catalog: Catalog, more: list[str]) -> Recipe:
+    from fdakit.recipe import read_recipe
+
+    return read_recipe(source, catalog=catalog, settings=[*settings, *more])

@@ -13,20 +13,25 @@ from typing import Any
 from fdakit.errors import RecipeError
 from fdakit.recipe import Recipe
 from fdakit.recipe_text import read_document
+from fdakit.report.curves import curves_svg
 
 from .checkpoints import STATE, standing
 from .run import run_recipe
 from .run_folder import RunFolder, recipe_text
+from .varying import Varied, epoch_seconds, varied_panels
 
 METRICS = ("R@1", "R@5", "R@10", "MdR", "MnR")
 Tell = Callable[[str], None]
 
 
-def sweep(recipes: Sequence[Recipe], seeds: Sequence[int], *, out: Path, tell: Tell) -> dict[str, Any]:
+def sweep(
+    recipes: Sequence[Recipe], seeds: Sequence[int], *, out: Path, tell: Tell, varied: Varied | None = None
+) -> dict[str, Any]:
     """Run every recipe with every seed into `out/<name>/seed-<n>/`; returns the summary, also written there.
 
-    A run that finished is read, one that was stopped is taken up, the others are made.
-    Raises `RecipeError` where two recipes share a name or a folder holds a run of another recipe.
+    A run that finished is read, one that was stopped is taken up, the others are made. Where `varied` names an
+    option with numbers for values, its curves are drawn into sweep.svg. Raises `RecipeError` where two recipes
+    share a name or a folder holds a run of another recipe.
     """
     names = [recipe.name for recipe in recipes]
     if len(set(names)) < len(names):
@@ -34,14 +39,18 @@ def sweep(recipes: Sequence[Recipe], seeds: Sequence[int], *, out: Path, tell: T
             f"sweep: recipes share a name: {', '.join(sorted(names))}; give each `name` a value of its own"
         )
     reports: dict[str, list[Mapping[str, Any]]] = {name: [] for name in names}
+    seconds: dict[str, list[float | None]] = {name: [] for name in names}
     for recipe in recipes:
         for seed in seeds:
             folder = out / recipe.name / f"seed-{seed}"
             tell(f"{recipe.name}, seed {seed}: {folder}")
             reports[recipe.name].append(_report(replace(recipe, seed=seed), folder))
-    summary = summarise(reports, seeds)
+            seconds[recipe.name].append(epoch_seconds(folder))
+    summary = summarise(reports, seeds, seconds)
     RunFolder(out).write("sweep.json", json.dumps(summary, indent=2) + "\n")
     RunFolder(out).write("sweep.md", sweep_markdown(summary))
+    if varied is not None and varied.numeric:
+        RunFolder(out).write("sweep.svg", curves_svg(varied_panels(summary, varied), x_label=varied.key))
     return summary
 
 
@@ -69,11 +78,20 @@ def _clear_start(folder: Path) -> None:
             file.unlink()
 
 
-def summarise(reports: Mapping[str, Sequence[Mapping[str, Any]]], seeds: Sequence[int]) -> dict[str, Any]:
-    """Mean and standard deviation over seeds of every metric, for each recipe and each of its controls."""
+def summarise(
+    reports: Mapping[str, Sequence[Mapping[str, Any]]],
+    seeds: Sequence[int],
+    seconds: Mapping[str, Sequence[float | None]],
+) -> dict[str, Any]:
+    """Mean and standard deviation over seeds of every metric, for each recipe and each of its controls.
+
+    `seconds`: of a training epoch, for each recipe and seed; told where all are known.
+    """
     rows = []
     for name, found in reports.items():
-        rows.append({"recipe": name, "control": None, **_both(found)})
+        taken = [value for value in seconds.get(name, ()) if value is not None]
+        timed = {"epoch_seconds": _spread(taken)} if len(taken) == len(found) else {}
+        rows.append({"recipe": name, "control": None, **timed, **_both(found)})
         for control in found[0]["controls"]:
             rows.append({"recipe": name, "control": control, **_both([r["controls"][control] for r in found])})
     return {"seeds": list(seeds), "rows": rows}

@@ -1,0 +1,75 @@
+"""Timing rivals against each other: interleaved rounds, so that a busy moment strikes all of them alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median, quantiles
+from typing import Any
+
+Rival = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Timed:
+    """One rival over all rounds: seconds `median`, `low` and `high` quartile; `ratio` to the first rival.
+
+    The ratio is the median of the rounds' own ratios, each of two neighbours in time.
+    """
+
+    name: str
+    median: float
+    low: float
+    high: float
+    ratio: float
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """What was measured: `done` rounds of `asked`, fewer after Ctrl-C."""
+
+    timed: tuple[Timed, ...]
+    done: int
+    asked: int
+
+
+def time_rounds(
+    rivals: Mapping[str, Rival],
+    *,
+    rounds: int,
+    warmup: int = 2,
+    finish: Callable[[], None] = lambda: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Rounds:
+    """Run every rival once a round, beginning with another each time, `finish` waiting for the device.
+
+    Ctrl-C after the first whole round ends early and keeps what was measured.
+    """
+    names = list(rivals)
+    taken: list[dict[str, float]] = []
+    try:
+        for number in range(-warmup, rounds):
+            turn = number % len(names)
+            seconds = {name: _time(rivals[name], finish) for name in (*names[turn:], *names[:turn])}
+            if number >= 0:
+                taken.append(seconds)
+                progress(number + 1, rounds)
+    except KeyboardInterrupt:
+        if not taken:
+            raise
+    return Rounds(tuple(_summed(name, names[0], taken) for name in names), len(taken), rounds)
+
+
+def _time(rival: Rival, finish: Callable[[], None]) -> float:
+    finish()
+    start = time.perf_counter()
+    rival()
+    finish()
+    return time.perf_counter() - start
+
+
+def _summed(name: str, first: str, taken: Sequence[Mapping[str, float]]) -> Timed:
+    seconds = [one[name] for one in taken]
+    low, _, high = quantiles(seconds, n=4, method="inclusive") if len(seconds) > 1 else (seconds[0],) * 3
+    return Timed(name, median(seconds), low, high, median(one[name] / one[first] for one in taken))

@@ -1,0 +1,90 @@
+"""One option over several values: a sweep's recipes, and the curves it draws."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from fdakit.errors import RecipeError
+from fdakit.recipe import Recipe
+from fdakit.report.curves import Panel, Point
+
+ReadRecipe = Callable[[list[str]], Recipe]
+
+
+@dataclass(frozen=True)
+class Varied:
+    """An option `table.key` and its values; `places` says of each recipe name which (recipe, value) it is."""
+
+    key: str
+    values: tuple[Any, ...]
+    places: Mapping[str, tuple[str, Any]]
+
+    @property
+    def numeric(self) -> bool:
+        """Whether every value is a number that a curve can run over."""
+        return all(
+            isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 for value in self.values
+        )
+
+
+def vary(text: str, readers: Sequence[ReadRecipe]) -> tuple[list[Recipe], Varied]:
+    """Every recipe with every value of `table.key=v1,v2,...`, named after it.
+
+    A reader makes its recipe with settings added. Raises `RecipeError` where the text or a recipe is at fault.
+    """
+    key, equals, listed = text.partition("=")
+    values = _values(listed)
+    if not equals or "." not in key or not values:
+        raise RecipeError(f"--vary {text}: wanted table.key=value,value, as fusion.keep_share=0.1,0.3,1.0")
+    recipes, places = [], {}
+    for read in readers:
+        for value in values:
+            recipe = read([f"{key}={value}"])
+            name = f"{recipe.name}-{key.rpartition('.')[2]}-{re.sub(r'[^A-Za-z0-9.+-]+', '_', str(value))}"
+            places[name] = (recipe.name, value)
+            recipes.append(replace(recipe, name=name))
+    return recipes, Varied(key, tuple(values), places)
+
+
+def _values(listed: str) -> list[Any]:
+    try:
+        found: list[Any] = tomllib.loads(f"values = [{listed}]")["values"]
+    except tomllib.TOMLDecodeError:
+        found = [word.strip() for word in listed.split(",") if word.strip()]
+    return list(dict.fromkeys(found))
+
+
+def epoch_seconds(folder: Path) -> float | None:
+    """Median seconds of a run's training epochs, from its metrics.jsonl; None where it wrote none."""
+    path = folder / "metrics.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    events = [json.loads(line) for line in lines]
+    seconds = [event["seconds"] for event in events if event.get("event") == "epoch_finished"]
+    return median(seconds) if seconds else None
+
+
+def varied_panels(summary: Mapping[str, Any], varied: Varied) -> list[Panel]:
+    """R@1 text to video and, where it was recorded, seconds an epoch, over the varied option."""
+    rows = [row for row in summary["rows"] if row["control"] is None]
+    panels = [Panel("R@1 text to video, %", _series(rows, varied, lambda row: row["t2v"]["R@1"]))]
+    if all("epoch_seconds" in row for row in rows):
+        panels.append(Panel("seconds a training epoch", _series(rows, varied, lambda row: row["epoch_seconds"])))
+    return panels
+
+
+def _series(
+    rows: Sequence[Mapping[str, Any]], varied: Varied, value_of: Callable[[Mapping[str, Any]], Mapping[str, float]]
+) -> tuple[tuple[str, tuple[Point, ...]], ...]:
+    lines: dict[str, list[Point]] = {}
+    for row in rows:
+        recipe, value = varied.places[row["recipe"]]
+        spread = value_of(row)
+        lines.setdefault(recipe, []).append(Point(float(value), spread["mean"], spread["sd"]))
+    return tuple((recipe, tuple(sorted(points, key=lambda p: p.x))) for recipe, points in lines.items())
