@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         ScoreError,
         VideoError,
     )
+    from .experiment.creation import create_model_and_transforms
     from .experiment.loading import LoadedRetriever, load
     from .hookspecs import hookimpl
     from .model.alpha_path import AlphaPath
@@ -74,6 +75,7 @@ _HOME = {
     "data.annotations": "find_videos read_caption_map read_id_list",
     "draws": "keyed_rng keyed_seed",
     "errors": "CheckpointError DatasetError FdakitError PluginError RecipeError ScoreError VideoError",
+    "experiment.creation": "create_model_and_transforms",
     "experiment.loading": "LoadedRetriever load",
     "hookspecs": "hookimpl",
     "model.alpha_path": "AlphaPath",
@@ -128,6 +130,7 @@ __all__ = [
     "VideoError",
     "VideoRef",
     "__version__",
+    "create_model_and_transforms",
     "find_videos",
     "frame_times",
     "hookimpl",

@@ -192,7 +192,10 @@ class Preprocess:
 
 
 class Encoder(Protocol):
-    """The two towers. Owns every tower weight; is an `nn.Module`."""
+    """The two towers. Owns every tower weight; is an `nn.Module`.
+
+    May offer `parameter_role(name)`, which says of each of its weights what it is to training.
+    """
 
     shapes: Shapes
     preprocess: Preprocess
@@ -256,7 +259,7 @@ class OptimiserFactory(Protocol):
     """Makes the optimiser for parameter groups that already carry their learning rates."""
 
     def __call__(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        """Groups hold `params`, `lr`, and `decays`: false for biases, norms and scales."""
+        """Groups hold `params`, `name`, `lr`, and `decays`: false for biases, norms and scales."""
         ...
 
 

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
 from .contracts import Options
+from .errors import nearest
 
 Control = Literal["none", "whole-frame", "zero", "rolled", "centre", "inverse", "other-video"]
 TieRule = Literal["expected", "optimistic", "pessimistic", "average"]
 Share = Annotated[float, Field(ge=0, le=1)]
+Role = Literal["stem", "alpha-path", "visual-trunk", "text-tower", "aggregator", "objective", "logit-scale"]
+"""What a weight is to training: see `fdakit.model.roles`."""
+ROLES: tuple[Role, ...] = get_args(Role)
+Rates = Annotated[
+    Mapping[Role, Annotated[float, Field(gt=0)]],
+    WithJsonSchema(  # pydantic's own names no role, and an editor could not complete them
+        {
+            "type": "object",
+            "properties": {role: {"type": "number", "exclusiveMinimum": 0} for role in ROLES},
+            "additionalProperties": False,
+        }
+    ),
+]
 
 
 class ViewSettings(Options):
@@ -67,11 +82,35 @@ class TrainSettings(Options):
     warmup: Share = Field(0.1, description="share of the steps over which the rate rises from 0")
     schedule: Literal["cosine", "constant"] = Field("cosine", description="what follows the warm-up")
     clip_norm: float = Field(1.0, ge=0, description="largest gradient norm; 0: no clipping")
+    freeze: tuple[Role, ...] = Field((), description="roles whose weights stay as loaded")
+    freeze_rule: Literal["none", "clip4clip"] = Field(
+        "none", description="clip4clip: embeddings, stem and first norm of both towers stay as loaded"
+    )
+    freeze_blocks: int = Field(0, ge=0, description="so many blocks of each tower, from the bottom, stay as loaded")
+    rates: Rates = Field({}, description="learning rate of a role, instead of learning_rate")
+    layer_decay: float = Field(
+        1.0, gt=0, le=1, description="factor on the rate for each layer further down in a tower; 1: one rate"
+    )
+    no_decay: tuple[str, ...] = Field(
+        (), description="patterns over weight names that never decay, besides biases, norms and scales"
+    )
     validate_every: int = Field(1, ge=1, description="epochs between validations")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 autocast over fp32 weights on a GPU that has it, fp32 elsewhere"
     )
+
+    @field_validator("rates", mode="before")
+    @classmethod
+    def _check_rates(cls, rates: Any, info: ValidationInfo) -> Any:
+        for role in rates if isinstance(rates, Mapping) else ():
+            if role not in ROLES:
+                raise ValueError(f"no role {role!r}; {nearest(str(role), ROLES)}")
+            if role in info.data.get("freeze", ()):
+                raise ValueError(f"{role!r} is in train.freeze and has no rate; take it out of one of the two")
+            if role == "stem" and info.data.get("freeze_rule") == "clip4clip":
+                raise ValueError("'stem' stays as loaded under train.freeze_rule = \"clip4clip\"; give it no rate")
+        return rates
 
 
 class EvalSettings(Options):

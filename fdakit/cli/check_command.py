@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .options import json_option, set_option
-from .printing import print_json
+from .printing import print_json, print_table
+
+if TYPE_CHECKING:
+    from fdakit.recipe import Recipe
 
 
 @click.command("check")
 @click.argument("recipes", nargs=-1, required=True, metavar="RECIPE...")
 @set_option
+@click.option("--verbose", is_flag=True, help="Build the model too (no weights, no data) and show what trains.")
 @json_option
 @click.pass_context
-def command(ctx: click.Context, recipes: tuple[str, ...], settings: tuple[str, ...], as_json: bool) -> int:
-    """Validate recipes without building anything: every fault of every table at once."""
+def command(
+    ctx: click.Context, recipes: tuple[str, ...], settings: tuple[str, ...], verbose: bool, as_json: bool
+) -> int:
+    """Validate recipes: every fault of every table at once. Builds nothing, unless --verbose asks for it."""
     from fdakit.catalog import load_catalog
-    from fdakit.errors import RecipeError
+    from fdakit.errors import FdakitError, RecipeError
     from fdakit.recipe import read_recipe
 
     catalog = load_catalog()
     results: list[dict[str, Any]] = []
     for source in recipes:
+        result: dict[str, Any] = {"recipe": source, "ok": False, "faults": [], "parts": []}
+        results.append(result)
         try:
             recipe = read_recipe(source, catalog=catalog, settings=settings)
-            results.append({"recipe": source, "ok": True, "faults": [], "parts": recipe.providers()})
         except RecipeError as error:
-            results.append({"recipe": source, "ok": False, "faults": list(error.faults), "parts": []})
+            result["faults"] = list(error.faults)
+            continue
+        try:
+            if verbose:
+                result["training"] = _training(recipe)
+            result |= {"ok": True, "parts": recipe.providers()}
+        except FdakitError as error:
+            result["faults"] = [f"{recipe.where}: {line}" for line in str(error).splitlines()]
     if as_json:
         print_json(results)
     else:
@@ -37,8 +51,43 @@ def command(ctx: click.Context, recipes: tuple[str, ...], settings: tuple[str, .
     return 0 if all(result["ok"] for result in results) else 2
 
 
+def _training(recipe: Recipe) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from fdakit.experiment.parameter_groups import training_rows
+
+    rows = training_rows(recipe)
+    return {
+        "epochs": recipe.train.epochs,
+        "parameters": sum(row.parameters for row in rows),
+        "trained": sum(row.parameters for row in rows if row.trains),
+        "groups": [asdict(row) for row in rows],
+    }
+
+
 def _tell(result: dict[str, Any]) -> None:
     if result["ok"]:
         click.echo(f"{result['recipe']}: ok, {len(result['parts'])} parts")
+    if "training" in result:
+        _tell_training(result["training"])
     for fault in result["faults"]:
         click.echo(fault, err=True)
+
+
+def _tell_training(training: dict[str, Any]) -> None:
+    columns = ("weights", "tensors", "parameters", "learning rate", "weight decay", "")
+    rows = [
+        (
+            group["name"].removesuffix(", no decay"),  # a column of its own says it
+            str(len(group["weights"])),
+            f"{group['parameters']:,}",
+            f"{group['rate']:.4g}" if group["trains"] else "",
+            ("yes" if group["decays"] else "no") if group["trains"] else "",
+            "trains" if group["trains"] else "frozen",
+        )
+        for group in training["groups"]
+    ]
+    print_table("what trains, by role", columns, rows, numbers=True)
+    click.echo(f"{training['trained']:,} of {training['parameters']:,} parameters train")
+    if not training["epochs"]:
+        click.echo("train.epochs = 0: this recipe only evaluates")

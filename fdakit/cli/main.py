@@ -13,7 +13,7 @@ import click
 from fdakit.errors import FdakitError, PartError, nearest
 from fdakit.version import __version__
 
-COMMANDS = ("run", "eval", "check", "plugins", "show", "schema", "doctor", "sweep", "bench", "weights")
+COMMANDS = ("run", "eval", "check", "plugins", "show", "schema", "doctor", "sweep", "bench", "weights", "models")
 
 
 class LazyGroup(click.Group):

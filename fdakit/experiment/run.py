@@ -58,10 +58,17 @@ def run_recipe(recipe: Recipe, *, out: Path | None = None, resume: Path | None =
         *(partial(splits.load, name) for name in wanted), partial(build_retriever, recipe, device=device)
     )
     by_name: dict[str, Split] = dict(zip(wanted, loaded, strict=True))
+    # Whatever the trainer finds at fault is said before there is a folder.
+    trainer = _trainer(recipe, by_name["train"], retriever, device, watchers) if training else None
     folder = RunFolder(resume) if resume else RunFolder.create(recipe, out=out)
     job = _Job(recipe, device, watchers, folder, by_name, retriever)
-    facts = job.train(resume is not None) if training else job.evaluate_only()
+    facts = job.train(trainer, resumed=resume is not None) if trainer else job.evaluate_only()
     return job.finish(facts)
+
+
+def _trainer(recipe: Recipe, split: Split, retriever: Retriever, device: torch.device, watchers: Watchers) -> Trainer:
+    objectives = build_objectives(recipe, retriever, device)
+    return Trainer(recipe, split, retriever, objectives, device=device, watchers=watchers)
 
 
 def _wanted(recipe: Recipe, splits: Splits) -> list[str]:
@@ -116,17 +123,8 @@ class _Job:
             self._save(name, facts, None)
         return facts
 
-    def train(self, resumed: bool) -> dict[str, Any]:
+    def train(self, trainer: Trainer, *, resumed: bool) -> dict[str, Any]:
         """Train to the end; returns what the best checkpoint says of itself."""
-        objectives = build_objectives(self.recipe, self.retriever, self.device)
-        trainer = Trainer(
-            self.recipe,
-            self.splits["train"],
-            self.retriever,
-            objectives,
-            device=self.device,
-            watchers=self.watchers,
-        )
         if resumed:
             self._take_up(trainer)
         validation = self._validator()

@@ -25,6 +25,8 @@ from fdakit.values import Batch, Split
 from .build import WeightedObjective
 from .clips import ClipSource, Draw, batches
 from .devices import autocast, loader_workers
+from .freezing import still_norms
+from .parameter_groups import parameter_groups, plan_training
 from .watching import Watchers
 
 Pairs = Sequence[tuple[int, str]]
@@ -75,18 +77,6 @@ def rate_at(step: int, steps: int, *, warmup: float, schedule: str) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
 
 
-def parameter_groups(modules: Sequence[nn.Module], rate: float) -> list[dict[str, Any]]:
-    """Two groups at one rate: matrices and kernels decay; biases, norms and scales do not."""
-    trained = [p for module in modules for p in module.parameters() if p.requires_grad]
-    decaying = [p for p in trained if p.ndim >= 2]
-    others = [p for p in trained if p.ndim < 2]
-    return [
-        {"params": params, "lr": rate, "decays": decays}
-        for params, decays in ((decaying, True), (others, False))
-        if params
-    ]
-
-
 @dataclass
 class Position:
     """Where a training stands: the next step is `step` of `epoch`, `done` steps lie behind."""
@@ -126,12 +116,14 @@ class Trainer:
             shapes=replace(retriever.encoder.shapes, device=str(device)),
         )
         self._modules = nn.ModuleList([o.part for o in objectives if isinstance(o.part, nn.Module)])
-        self._groups = parameter_groups([retriever, self._modules], recipe.train.learning_rate)
+        plan = plan_training(retriever, [o.part for o in objectives], recipe.train)
+        self._groups = parameter_groups(plan)
         if not self._groups:
             raise FdakitError("train: nothing in this recipe has weights to train; set train.epochs = 0 to evaluate")
         with blamed(str(recipe.parts["optimiser"].offer), "while it was made"):
             self._optimiser = recipe.parts["optimiser"].build(retriever.encoder.shapes)(self._groups)
         self._rates = [group["lr"] for group in self._optimiser.param_groups]
+        self._still = still_norms([retriever, self._modules])
 
     @cached_property
     def steps(self) -> int:
@@ -161,7 +153,7 @@ class Trainer:
                     "epoch": epoch + 1,
                     "step": self.position.done,
                     "loss": loss,
-                    "learning_rate": self._optimiser.param_groups[0]["lr"],
+                    "learning_rate": self.recipe.train.learning_rate * self._factor(self.position.done - 1),
                     "seconds": time.perf_counter() - started,
                 }
                 self._watchers.epoch_finished({**facts, **after_epoch(self, epoch)})
@@ -173,8 +165,10 @@ class Trainer:
         loader = self.recipe.loader
         workers = loader_workers(loader.workers, self._device)
         self.retriever.train()
+        for norm in self._still:
+            norm.eval()
         for batch in batches(self._source, plan, workers=workers, prefetch=loader.prefetch):
-            self._losses.append(self._step(batch, rate_at(self.position.done, steps, **self._schedule())))
+            self._losses.append(self._step(batch, self._factor(self.position.done)))
             self.position.step += 1
             self.position.done += 1
             self._watchers.progressed("training", self.position.done, steps)
@@ -184,8 +178,9 @@ class Trainer:
         self.position.epoch, self.position.step, self._losses = self.position.epoch + 1, 0, []
         return loss
 
-    def _schedule(self) -> dict[str, Any]:
-        return {"warmup": self.recipe.train.warmup, "schedule": self.recipe.train.schedule}
+    def _factor(self, step: int) -> float:
+        train = self.recipe.train
+        return rate_at(step, self.steps, warmup=train.warmup, schedule=train.schedule)
 
     def _step(self, batch: Batch, factor: float) -> torch.Tensor:
         if batch.lost:

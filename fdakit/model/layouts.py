@@ -16,7 +16,7 @@ State = dict[str, torch.Tensor]
 
 SETTINGS = ("input_resolution", "context_length", "vocab_size")  # 0-d entries of OpenAI's archives
 ALPHA = "conv1_alpha.weight"
-TEXT_HEADS = ("token_embedding.", "transformer.", "ln_final.", "text.")
+TEXT_HEADS = ("token_embedding.", "transformer.", "ln_final.", "text.", "text_decoder.")  # the last is CoCa's
 TEXT_NAMES = ("positional_embedding", "text_projection", "logit_scale", "logit_bias")
 
 

@@ -43,7 +43,17 @@ def load_towers(clip: Any, weights: Weights, *, where: Path) -> None:
         from open_clip.model import convert_to_custom_text_state_dict
 
         state = convert_to_custom_text_state_dict(state)
-    load_strictly(clip, _with_counters(clip, state), where=where)
+    load_strictly(clip, _with_counters(clip, _as_saved_today(clip, state)), where=where)
+
+
+def _as_saved_today(clip: torch.nn.Module, state: State) -> State:
+    """Older files of open_clip: positions that transformers kept as numbers, and the scale as a row of one."""
+    own = clip.state_dict()
+    kept = {name: value for name, value in state.items() if name in own or not name.endswith(".position_ids")}
+    for name in ("logit_scale", "logit_bias"):
+        if name in kept and name in own and kept[name].numel() == own[name].numel():
+            kept[name] = kept[name].reshape(own[name].shape)
+    return kept
 
 
 def _with_counters(module: torch.nn.Module, state: State) -> State:

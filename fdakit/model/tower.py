@@ -12,11 +12,13 @@ from torch import nn
 
 from fdakit.contracts import Fuse, Preprocess, Shapes, StemConvolution
 from fdakit.errors import PluginError
+from fdakit.settings import Role
 from fdakit.values import FrameFeatures, Fused, TextFeatures
 
 from .layouts import Weights
 from .loading import load_towers
 from .tokens import TokenTrunk
+from .tower_layers import clip_role
 
 
 class StemSlot(nn.Module):
@@ -146,6 +148,10 @@ class ClipEncoder(nn.Module):
         """
         load_towers(self.clip, weights, where=where)
         self.alpha_weights = weights.alpha or self.alpha_weights
+
+    def parameter_role(self, name: str) -> Role:
+        """What a weight of this encoder is to training: the stem's, a tower's, or a scale's."""
+        return clip_role(name.removeprefix("clip."), stem=[stem.name for stem in self.shapes.stem])
 
     def encode_frames(self, frames: torch.Tensor, valid: torch.Tensor, fuse: Fuse) -> FrameFeatures:
         """One vector a frame `(v, t, d)` of frames `(v, t, 3, h, w)`; padding is not encoded and stays zero."""

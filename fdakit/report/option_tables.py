@@ -64,6 +64,9 @@ def _words(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         items = field.get("prefixItems") or [field.get("items", {})]
         many = f"{len(field['prefixItems'])} of" if "prefixItems" in field else "list of"
         return f"{many} {_words(items[0], definitions)}"
+    if field.get("type") == "object" and field.get("properties"):
+        named = field["properties"]
+        return f"table of {_words(next(iter(named.values())), definitions)} by {' | '.join(named)}"
     if field.get("format") == "path":
         return "path"
     bounds = [text.format(field[key]) for key, text in _BOUNDS.items() if key in field]

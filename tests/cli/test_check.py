@@ -72,3 +72,66 @@ def test_nothing_is_built_or_read(tell: Tell, tmp_path: Path, monkeypatch: pytes
     told = tell("check", "fda_msvd", "--set", "dataset.root=absent", "--set", "encoder.model=no-such-model")
     assert told.code == 0
     assert list(tmp_path.iterdir()) == []
+
+
+ALPHA_CLIP = ("--set", "train.rates.alpha-path=1e-4", "--set", 'train.freeze=["text-tower", "logit-scale"]')
+
+
+def test_verbose_shows_what_trains_without_weights_or_data(
+    tell: Tell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = ("--set", "dataset.use=msvd", "--set", "dataset.root=absent", *ALPHA_CLIP)
+    told = tell("check", "quickstart", "--verbose", *settings)
+    assert (told.code, told.err) == (0, "")
+    first, *table, total = told.out.splitlines()
+    assert first == "quickstart: ok, 11 parts"
+    rows = {tuple(line.split()[:1]) + tuple(line.split()[-1:]): line.split() for line in table if line.strip()}
+    assert rows["alpha-path", "trains"] == ["alpha-path", "1", "32,768", "0.0001", "yes", "trains"]
+    assert rows["stem", "trains"] == ["stem", "1", "98,304", "0.001", "yes", "trains"]
+    assert rows["text-tower", "frozen"] == ["text-tower", "29", "939,520", "frozen"]
+    assert rows["logit-scale", "frozen"] == ["logit-scale", "2", "2", "frozen"]
+    assert total == "943,360 of 1,882,882 parameters train"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_verbose_json_holds_the_groups_with_every_name(tell: Tell) -> None:
+    told = tell("check", "quickstart", "--verbose", "--json", *ALPHA_CLIP)
+    (found,) = told.json
+    training = found["training"]
+    assert training["parameters"] == sum(group["parameters"] for group in training["groups"]) == 1882882
+    assert training["trained"] == sum(g["parameters"] for g in training["groups"] if g["trains"]) == 943360
+    alpha = next(group for group in training["groups"] if group["name"] == "alpha-path")
+    assert alpha == {
+        "name": "alpha-path",
+        "trains": True,
+        "rate": 1e-4,
+        "decays": True,
+        "parameters": 32768,
+        "weights": ["fusion.convolutions.0.weight"],
+    }
+    assert [g["rate"] for g in training["groups"] if not g["trains"]] == [None, None]
+    (plain,) = tell("check", "quickstart", "--json").json
+    assert plain == {key: value for key, value in found.items() if key != "training"}
+
+
+def test_verbose_names_what_only_the_model_can_tell_and_checks_the_other_recipes(tell: Tell) -> None:
+    told = tell(
+        "check", "quickstart", "fda_msvd", "--verbose", "--set", "encoder.use=tiny", "--set", "train.freeze_blocks=3"
+    )
+    assert told.code == 2
+    faults = told.err.splitlines()
+    assert [fault.partition(": ")[2].partition(";")[0] for fault in faults] == [
+        "train.freeze_blocks: found 3",
+        "train.freeze_blocks: found 3",
+    ]
+    assert "quickstart.toml: " in faults[0]
+    assert "fda_msvd.toml: " in faults[1]
+    assert told.out == ""
+    assert tell("check", "quickstart", "--set", "train.freeze_blocks=3").code == 0
+
+
+def test_verbose_says_where_a_recipe_only_evaluates(tell: Tell) -> None:
+    told = tell("check", "quickstart", "--verbose", "--set", "train.epochs=0")
+    assert told.out.splitlines()[-1] == "train.epochs = 0: this recipe only evaluates"
+    assert "only evaluates" not in tell("check", "quickstart", "--verbose").out

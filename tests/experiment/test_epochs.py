@@ -1,4 +1,4 @@
-"""What an epoch holds, how the rate goes, and which weights decay: the plans of a training."""
+"""What an epoch holds and how the rate goes: the plans of a training."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
 
-from fdakit.experiment.training import epoch_plan, parameter_groups, rate_at
+from fdakit.experiment.training import epoch_plan, rate_at
 
 Pairs = list[tuple[int, str]]
 
@@ -74,19 +72,3 @@ def test_the_rate_rises_then_falls_or_stays() -> None:
     assert all(a > b for a, b in pairwise(rates("cosine")[4:]))
     assert rates("cosine", warmup=0.0)[0] == 1.0
     assert all(a < b for a, b in pairwise(rates("cosine", warmup=1.0)))
-
-
-def test_matrices_decay_and_biases_norms_and_scales_do_not() -> None:
-    class Scaled(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.scale = nn.Parameter(torch.tensor(1.0))
-            self.frozen = nn.Parameter(torch.ones(2, 2), requires_grad=False)
-
-    parts = nn.ModuleList([nn.Linear(2, 3), nn.LayerNorm(3), nn.Conv2d(1, 2, 3), Scaled()])
-    decaying, others = parameter_groups([parts], 0.5)
-    assert (decaying["decays"], others["decays"]) == (True, False)
-    assert decaying["lr"] == others["lr"] == 0.5
-    assert [tuple(p.shape) for p in decaying["params"]] == [(3, 2), (2, 1, 3, 3)]
-    assert [tuple(p.shape) for p in others["params"]] == [(3,), (3,), (3,), (2,), ()]
-    assert parameter_groups([nn.ReLU()], 0.5) == []

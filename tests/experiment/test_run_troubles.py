@@ -51,6 +51,12 @@ def test_a_damaged_video_ends_a_training(make_recipe: MakeRecipe, holed: dict[st
         run_recipe(make_recipe(dataset=holed), out=tmp_path / "run")
 
 
+def test_what_cannot_be_trained_is_said_before_there_is_a_folder(make_recipe: MakeRecipe, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"train\.freeze_blocks: found 99"):
+        run_recipe(make_recipe(train={"freeze_blocks": 99}), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_ctrl_c_pressed_twice_saves_nothing_that_may_be_half_done(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     pressing = make_recipe(observer=[{"use": "watching", "step": 5, "presses": 2}])
     with pytest.raises(KeyboardInterrupt) as caught:

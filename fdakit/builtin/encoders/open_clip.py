@@ -1,7 +1,9 @@
-"""Any model that open_clip knows, by name, with its weights by tag or from a file.
+"""Any model that open_clip knows by name, lies in a folder of its layout, or is on the Hugging Face hub.
 
-Source: Ilharco et al., OpenCLIP. `visual_checkpoint` takes a published Alpha-CLIP tower (arXiv 2312.03818):
-the whole visual tower is replaced and its alpha convolution handed to the fusion.
+Source: Ilharco et al., OpenCLIP. `local-dir:FOLDER` and `hf-hub:ORG/REPO` are open_clip's own two prefixes: the
+folder holds `open_clip_config.json` and weights. What was fetched once is taken from the cache without asking the
+network, and `HF_HUB_OFFLINE=1` forbids fetching. `visual_checkpoint` takes a published Alpha-CLIP tower (arXiv
+2312.03818): the whole visual tower is replaced and its alpha convolution handed to the fusion.
 """
 
 from __future__ import annotations
@@ -18,8 +20,10 @@ from fdakit import Component, Encoder, Options, Shapes, hookimpl
 class OpenClipOptions(Options):
     """Which model and which weights."""
 
-    model: str = Field("ViT-B-32", description="open_clip's name of the architecture")
-    pretrained: str = Field("none", description="tag (fetched once), weights file, or none: random weights")
+    model: str = Field("ViT-B-32", description="open_clip's name, local-dir:FOLDER or hf-hub:ORG/REPO")
+    pretrained: str = Field(
+        "none", description="tag (fetched once) or weights file; none: random weights, or the folder's or hub's own"
+    )
     visual_checkpoint: Path | None = Field(None, description="Alpha-CLIP visual tower (.pth or .safetensors)")
     quick_gelu: bool | None = Field(None, description="QuickGELU activation; left out: as the tag was trained")
     max_tokens: int | None = Field(None, ge=3, description="cut captions earlier than the context does")
@@ -32,7 +36,7 @@ def build(options: OpenClipOptions, shapes: Shapes) -> Encoder:
     return build_open_clip(options, shapes)
 
 
-OPEN_CLIP = Component("open-clip", "any open_clip model, by name and tag or local weights", OpenClipOptions, build)
+OPEN_CLIP = Component("open-clip", "any open_clip model, by name, folder or hub", OpenClipOptions, build)
 
 
 @hookimpl

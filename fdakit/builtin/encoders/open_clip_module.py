@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,19 +12,28 @@ import open_clip
 
 from fdakit import CheckpointError, ClipEncoder, Preprocess, Shapes, read_clip_weights
 
+from .open_clip_hub_module import first_line
+from .open_clip_source_module import Source, find_source, tag_file
+from .open_clip_text_module import check_libraries, make_tokenizer, text_settings
+
 
 def build_open_clip(options: Any, shapes: Shapes) -> ClipEncoder:
     """Create the model, check every name and file first, and put it behind fdakit's encoder."""
-    name = options.model.replace("/", "-")
-    _check_name(name)
+    source = find_source(options.model)
     pretrained = options.pretrained if shapes.pretrained and options.pretrained != "none" else None
     visual = options.visual_checkpoint if shapes.pretrained else None
-    _check_files(name, pretrained, visual)
+    _check_files(source, pretrained, visual)
+    check_libraries(source)
     file = Path(pretrained) if pretrained is not None and Path(pretrained).is_file() else None
-    quick = _quick_gelu(name, options)
+    if file is None and source.folder is not None and shapes.pretrained:
+        file = source.own_weights()
+    tag = None if file is not None else pretrained
+    quick = _quick_gelu(source, options)
     with _quiet():
-        clip = _create(name, None if file else pretrained, quick)
-        tokenizer = _tokenizer(name)
+        tokenizer = make_tokenizer(source)
+        clip = _create(source, tag, quick)
+    if source.text.get("hf_model_name"):  # such a tower names the most that it could read, or nothing
+        clip.context_length = tokenizer.context_length
     encoder = ClipEncoder(
         clip, tokenizer=tokenizer, preprocess=_preprocess(clip), shapes=shapes, max_tokens=options.max_tokens
     )
@@ -45,25 +54,16 @@ def _load(encoder: ClipEncoder, path: Path, *, quick: bool, only_visual: bool) -
     encoder.load(weights.visual_part() if only_visual else weights, where=path)
 
 
-def _check_name(name: str) -> None:
-    known = open_clip.list_models()
-    if name not in known:
-        import difflib
-
-        close = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-        raise CheckpointError(
-            f"encoder.model: open_clip knows no model {name!r}; near it: {', '.join(close) or known}"
-        )
-
-
-def _check_files(name: str, pretrained: str | None, visual: Path | None) -> None:
+def _check_files(source: Source, pretrained: str | None, visual: Path | None) -> None:
     """All that is missing in one message."""
     faults = []
-    tags = open_clip.list_pretrained_tags_by_model(name)
+    tags = [] if source.folder else open_clip.list_pretrained_tags_by_model(source.name)
     if pretrained is not None and pretrained not in tags and not Path(pretrained).is_file():
+        absent = f"encoder.pretrained: {pretrained!r} is neither a file ({Path(pretrained).absolute()} is absent) nor"
         faults.append(
-            f"encoder.pretrained: {pretrained!r} is neither a file ({Path(pretrained).absolute()} is absent) nor a "
-            f"tag of {name}; tags: {', '.join(tags) or 'none'}"
+            f"{absent} a tag, which {source.asked!r} has none of; leave it out for the weights that lie there"
+            if source.folder
+            else f"{absent} a tag of {source.name}; tags: {', '.join(tags) or 'none'}"
         )
     if visual is not None and not visual.is_file():
         faults.append(
@@ -75,35 +75,50 @@ def _check_files(name: str, pretrained: str | None, visual: Path | None) -> None
         raise CheckpointError("\n".join(faults))
 
 
-def _quick_gelu(name: str, options: Any) -> bool:
+def _quick_gelu(source: Source, options: Any) -> bool:
     """What the options say, else what tag or model were trained with: open_clip itself only warns of a mismatch."""
     if options.quick_gelu is not None:
         return bool(options.quick_gelu)
-    tag: dict[str, Any] = open_clip.get_pretrained_cfg(name, options.pretrained) or {}
-    return bool(tag.get("quick_gelu", open_clip.get_model_config(name).get("quick_gelu", False)))
+    return bool(_tag(source, options.pretrained).get("quick_gelu", source.config.get("quick_gelu", False)))
 
 
-def _create(name: str, pretrained: str | None, quick_gelu: bool) -> Any:
+def _tag(source: Source, name: str | None) -> Mapping[str, Any]:
+    """What open_clip knows of a tag; nothing where the model has none of that name."""
+    known: Mapping[str, Any] = open_clip.get_pretrained_cfg(source.name, name) if name else {}
+    return known
+
+
+def _create(source: Source, tag: str | None, quick_gelu: bool) -> Any:
+    """The model, with the weights of a tag or random ones.
+
+    A tag's file is handed over as a path: open_clip would ask the hub again for what is in the cache.
+    """
+    what = f"encoder {source.asked} with pretrained {tag!r}"
+    known = _tag(source, tag)
+    kept = tag_file(known, what=what) if tag else None
+    pictures = {key: known[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in known}
+    settings = text_settings(source)
     try:
         return open_clip.create_model(
-            name, pretrained=pretrained, precision="fp32", force_quick_gelu=quick_gelu, pretrained_text=False
+            source.name,
+            pretrained=str(kept) if kept else None,
+            load_weights=kept is not None,
+            precision="fp32",
+            force_preprocess_cfg=pictures,
+            pretrained_text=False,
+            quick_gelu=quick_gelu,
+            **settings,
         )
-    except (RuntimeError, OSError, ValueError, KeyError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    except MemoryError:
+        raise
+    except Exception as error:  # a configuration or file of strangers, read by open_clip: it may raise anything
+        if kept is not None:
+            raise CheckpointError(
+                f"{what}: {kept} could not be used ({first_line(error)}); delete it, so that it is fetched again"
+            ) from error
         raise CheckpointError(
-            f"encoder {name} with pretrained {pretrained!r}: weights could not be had ({reason}); connect once so "
-            "that they are fetched and kept, or give encoder.pretrained the path of a weights file"
-        ) from error
-
-
-def _tokenizer(name: str) -> Any:
-    try:
-        return open_clip.get_tokenizer(name)
-    except (ImportError, OSError, RuntimeError, ValueError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-        raise CheckpointError(
-            f"encoder {name}: its tokeniser could not be had ({reason}); it may need `pip install transformers` and "
-            "one connection to fetch its vocabulary"
+            f"encoder.model {source.asked!r}: open_clip cannot make a model of its configuration "
+            f"({first_line(error)}); correct it"
         ) from error
 
 
