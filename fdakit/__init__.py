@@ -63,8 +63,7 @@ if TYPE_CHECKING:
         TextFeatures,
         VideoRef,
     )
-    from .video.decode import read_frames
-    from .video.probe import frame_times
+    from .video.decode import OpenVideo, frame_times, read_frames
 
 _HOME = {
     "contracts": (
@@ -82,8 +81,7 @@ _HOME = {
     "model.loading": "read_clip_weights",
     "model.tower": "ClipEncoder",
     "values": "Batch Caption Clip FrameFeatures Fused Needs Place Scores Split TextFeatures VideoRef",
-    "video.decode": "read_frames",
-    "video.probe": "frame_times",
+    "video.decode": "OpenVideo frame_times read_frames",
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names.split()}
 
@@ -109,6 +107,7 @@ __all__ = [
     "Needs",
     "Objective",
     "Observer",
+    "OpenVideo",
     "OptimiserFactory",
     "Options",
     "Place",

@@ -21,6 +21,9 @@ from .values import Batch, Clip, FrameFeatures, Fused, Needs, Place, Scores, Spl
 if TYPE_CHECKING:
     import torch
 
+SizeRule = Callable[[tuple[int, int]], tuple[int, int]]
+"""`(h, w)` of an upright frame -> the (h, w) it is wanted in."""
+
 Progress = Callable[[str, int, int], None]
 """`progress(what, done, total)`, called often during long work; cheap, and never required."""
 
@@ -137,8 +140,9 @@ class Reader(Protocol):
         """Time of every frame `(count,)` in seconds from the first, ascending, within the segment."""
         ...
 
-    def read(self, video: VideoRef, indices: NDArray[np.int64], needs: Needs, size: tuple[int, int] | None) -> Clip:
-        """The frames of a full sequential decode at `indices`, upright, scaled to `size` (h, w) if given."""
+    def read(self, video: VideoRef, indices: NDArray[np.int64], needs: Needs, size: SizeRule | None) -> Clip:
+        """The frames of a full sequential decode at `indices`, upright; a reader that can may scale them by `size`,
+        the view does it otherwise."""
         ...
 
 

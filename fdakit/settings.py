@@ -36,6 +36,14 @@ class ViewSettings(Options):
         None, description="shortest side then centre crop, longest side then padding, or aspect lost"
     )
     interpolation: Literal["bicubic", "bilinear"] | None = Field(None, description="left out: the encoder's own")
+    scaler: Literal["swscale", "pillow"] = Field(
+        "swscale",
+        description="swscale resizes while it converts colours, several times faster; pillow gives the pixels of "
+        "torchvision's preprocessing exactly",
+    )
+    pixel_aspect: bool = Field(
+        False, description="stretch pictures whose pixels are not square; false: as published pipelines, never"
+    )
     mean: tuple[float, float, float] | None = Field(None, description="RGB mean; left out: the encoder's own")
     std: tuple[float, float, float] | None = Field(None, description="RGB deviation; left out: the encoder's own")
     flip: Share = Field(0.0, description="training: chance that a whole clip is mirrored")

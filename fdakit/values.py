@@ -103,6 +103,7 @@ class Clip:
 
     A mask whose `place` is `device` sees torch uint8 `(t, 3, h, w)` instead. `neighbours` maps a gap to
     frames of the same shape; where the file has no such frame, the nearest one that exists stands there.
+    `pixel_aspect` is the width of a pixel over its height, as the upright picture is meant to be shown.
     """
 
     id: str
@@ -111,6 +112,7 @@ class Clip:
     neighbours: Mapping[int, Any] = field(default_factory=dict)
     motion_vectors: tuple[Any, ...] | None = None
     seed: int = 0
+    pixel_aspect: float = 1.0
 
     def __post_init__(self) -> None:
         if self.frames.ndim != 4 or self.frames.shape[0] == 0:

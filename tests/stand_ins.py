@@ -95,7 +95,7 @@ class Counting(Part):
     def times(self, video: VideoRef) -> NDArray[np.float64]:
         return frame_times(video)
 
-    def read(self, video: VideoRef, indices: Any, needs: Needs, size: tuple[int, int] | None) -> Clip:
+    def read(self, video: VideoRef, indices: Any, needs: Needs, size: Any) -> Clip:
         self.note(video.path.name)
         return read_frames(video, indices=indices, needs=needs, size=size)
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from making import NoOptions, component
+from making import component
 from pydantic import ValidationError
 from torch.nn.functional import normalize
 
-from fdakit import Clip, Component, FrameFeatures, Fused, Needs, Shapes, Stem
+from fdakit import Clip, Component, FrameFeatures, Fused, Needs, Stem
 from fdakit.builtin.readers.pyav import PYAV
 from fdakit.builtin.samplers.uniform import UNIFORM
 from fdakit.catalog import load_catalog
@@ -374,7 +374,7 @@ class Reader:
     def __init__(
         self, *, times: Callable[[Any], Any] | None = None, read: Callable[[Any], Any] | None = None
     ) -> None:
-        self._reader = PYAV.build(NoOptions(), Shapes())
+        self._reader = build_part(PYAV)
         self._times = times or (lambda times: times)
         self._read = read or (lambda indices: indices)
 

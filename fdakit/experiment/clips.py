@@ -165,7 +165,8 @@ class _Built:
             chosen = self._sampler(len(times), times, training, keyed_rng(seed, "frames", epoch, video.id))
         check_indices(chosen, len(times), self.length, label=str(self._parts["sampler"].offer), where=where)
         with blamed(str(self._parts["reader"].offer), where):
-            clip = self._reader.read(video, chosen, self._mask.needs, None)
+            size = self._view.wanted_size(training=training)
+            clip = self._reader.read(video, chosen, self._mask.needs, size)
         clip = replace(clip, seed=seed)
         viewed = self._view(clip, training=training, rng=keyed_rng(seed, "view", epoch, video.id))
         return StoredClip(viewed.frames, self._alpha(viewed, where), viewed.times)

@@ -1,125 +1,131 @@
-"""Reading chosen frames of a file: one sequential decode, exact, without any shortcut.
-
-Frames are identified by their pts, never by count. Colours go through one path, swscale to RGB24 with the
-matrix and range that the file states. Source: FFmpeg's decoders and swscale through PyAV.
-"""
+"""Times and chosen frames of a video, exact to the pixel: what readers stand on."""
 
 from __future__ import annotations
 
-from collections import Counter
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from av.codec.context import ThreadType
 from numpy.typing import NDArray
 
-from fdakit.errors import VideoError
+from fdakit.contracts import SizeRule
 from fdakit.values import Clip, Needs, VideoRef
 
-from .probe import FAULTS, Timeline, first_stream, open_container, scan, words
+from .film import Film
+from .pictures import Canvas, Size
 
 if TYPE_CHECKING:
-    from av import VideoFrame
-    from av.container import InputContainer
-
-Picture = NDArray[np.uint8]
-Vectors = NDArray[Any] | None
+    from types import TracebackType
 
 _PLAIN = Needs()
 
 
+class OpenVideo:
+    """A video whose file is open: ask for `times`, then once for frames, with one reading of its packets.
+
+    Use it in a `with` block or close it. Raises `VideoError` for a file that is absent, unreadable, encrypted or
+    without frames.
+    """
+
+    def __init__(self, video: VideoRef) -> None:
+        self.video = video
+        self._film = Film(video.path)
+
+    def __enter__(self) -> OpenVideo:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._film.close()
+
+    @property
+    def refetched(self) -> int:
+        """Frames that did not come out of the sparse decode and were fetched by a full one."""
+        return self._film.refetched
+
+    def times(self) -> NDArray[np.float64]:
+        """As `frame_times`."""
+        first, last = self._film.timeline.segment(self.video)
+        return self._film.timeline.times[first:last]
+
+    def read(
+        self,
+        indices: NDArray[np.int64],
+        *,
+        needs: Needs = _PLAIN,
+        size: Size | SizeRule | None = None,
+        tolerant: bool = False,
+        sparse: bool = True,
+    ) -> Clip:
+        """As `read_frames`; once."""
+        timeline, chosen = self._film.timeline, np.asarray(indices, np.int64)
+        first, last = timeline.segment(self.video)
+        if chosen.size == 0 or chosen.min() < 0 or chosen.max() >= last - first:
+            raise ValueError(
+                f"{self._film.path}: indices {chosen.tolist()}; give at least one, each from 0 to {last - first - 1}"
+            )
+        # Positions in the file, a layer for each gap; gap 0 is the sampled frames themselves.
+        gaps = (0, *needs.neighbours)
+        layers = [np.clip(chosen + first + gap, 0, len(timeline.times) - 1).tolist() for gap in gaps]
+        canvas = Canvas(_slots(layers), layers=len(gaps), rows=len(chosen), size=size)
+        vectors = needs.motion_vectors
+        self._film.decode(canvas, vectors=vectors, tolerant=tolerant, sparse=sparse)
+        stack = canvas.stack
+        assert stack is not None
+        return Clip(
+            id=self.video.id,
+            frames=stack[0],
+            times=timeline.times[layers[0]],
+            neighbours={gap: stack[layer] for layer, gap in enumerate(gaps) if layer},
+            pixel_aspect=self._film.pixel_aspect ** (-1 if canvas.turns % 2 else 1),
+            motion_vectors=tuple(canvas.vectors[place] for place in layers[0]) if vectors else None,
+        )
+
+
+def _slots(layers: list[list[int]]) -> dict[int, list[tuple[int, int]]]:
+    """Where each position belongs: (layer, row), several where it is wanted several times."""
+    slots: dict[int, list[tuple[int, int]]] = {}
+    for layer, positions in enumerate(layers):
+        for row, position in enumerate(positions):
+            slots.setdefault(position, []).append((layer, row))
+    return slots
+
+
+def frame_times(video: VideoRef) -> NDArray[np.float64]:
+    """Times `(count,)` of the frames of the segment, ascending, in seconds from the file's first frame.
+
+    A frame at t is in the segment where `start <= t < end`. Where pts are missing, the frames stand in
+    packet order at the average rate that the file states (at 25 a second if it states none).
+    Raises `VideoError` for a file that is absent, unreadable, encrypted, without frames, or without any
+    in the segment.
+    """
+    with OpenVideo(video) as opened:
+        return opened.times()
+
+
 def read_frames(
-    video: VideoRef, *, indices: NDArray[np.int64], needs: Needs = _PLAIN, size: tuple[int, int] | None = None
+    video: VideoRef,
+    *,
+    indices: NDArray[np.int64],
+    needs: Needs = _PLAIN,
+    size: Size | SizeRule | None = None,
+    tolerant: bool = False,
+    sparse: bool = True,
 ) -> Clip:
     """The frames at `indices (t,)` of a full sequential decode sorted by pts, ties by decode order.
 
     Indices count the frames of the segment, as `frame_times` lists them. Frames come upright (the display
-    rotation is applied), uint8 `(t, h, w, 3)`, scaled bicubically to `size` (h, w) if given, else to the
-    size of the file's first frame. Neighbours come from the whole file, also from outside the segment, and
-    are clamped at its two ends. Motion vectors are FFmpeg's, one structured array a sampled frame or None,
-    in pixels of the stored picture: neither turned nor scaled. Pixel aspect ratio is ignored.
+    rotation is applied), uint8 `(t, h, w, 3)`, scaled bicubically to `size` if given: (h, w), or a rule that
+    makes it of the upright frame's own (h, w). Neighbours come from the whole file, also from outside the
+    segment, and are clamped at its two ends. Motion vectors are FFmpeg's, one structured array a sampled frame
+    or None, in pixels of the stored picture: neither turned nor scaled. Pixel aspect ratio is ignored.
+    `tolerant` passes over damaged packets; it decodes everything, as `sparse = False` does.
     Raises `VideoError` as `frame_times` does, and where decoding fails or ends before a wanted frame;
     `ValueError` for indices outside the segment.
     """
-    timeline = scan(video)
-    path = video.path.absolute()
-    chosen = np.asarray(indices, np.int64)
-    count = timeline.last - timeline.first
-    if chosen.size == 0 or chosen.min() < 0 or chosen.max() >= count:
-        raise ValueError(f"{path}: indices {chosen.tolist()}; give at least one, each from 0 to {count - 1}")
-    # Positions in the file, by gap; gap 0 is the sampled frames themselves.
-    positions = {
-        gap: np.clip(chosen + timeline.first + gap, 0, len(timeline.times) - 1).tolist()
-        for gap in (0, *needs.neighbours)
-    }
-    wanted = {position for places in positions.values() for position in places}
-    found = _decode(path, timeline=timeline, wanted=wanted, size=size, vectors=needs.motion_vectors)
-    stacks = {gap: np.stack([found[place][0] for place in places]) for gap, places in positions.items()}
-    return Clip(
-        id=video.id,
-        frames=stacks[0],
-        times=timeline.times[positions[0]],
-        neighbours={gap: stacks[gap] for gap in needs.neighbours},
-        motion_vectors=tuple(found[place][1] for place in positions[0]) if needs.motion_vectors else None,
-    )
-
-
-def _decode(
-    path: Path, *, timeline: Timeline, wanted: set[int], size: tuple[int, int] | None, vectors: bool
-) -> dict[int, tuple[Picture, Vectors]]:
-    """Upright picture and motion vectors of each wanted position; stops with the last of them."""
-    found: dict[int, tuple[Picture, Vectors]] = {}
-    seen: Counter[int | None] = Counter()
-    fault, cause = "decoding ends", None
-    with open_container(path) as container:
-        _set_up(container, path=path, vectors=vectors)
-        try:
-            for frame in container.decode(container.streams.video[0]):
-                if not seen:
-                    turns, stored = _geometry(frame, size=size)
-                stamp = frame.pts if timeline.stamped else 0
-                position = timeline.place.get((stamp, seen[stamp]), -1)
-                seen[stamp] += 1
-                if position in wanted:
-                    found[position] = (np.rot90(_rgb(frame, size=stored), turns), _motion_vectors(frame))
-                    if len(found) == len(wanted):
-                        return found
-        except FAULTS as error:
-            fault, cause = f"decoding fails: {words(error)}", error
-    raise VideoError(
-        f"{path}: {fault}; {seen.total()} of {len(timeline.times)} frames decoded, "
-        f"{len(wanted) - len(found)} wanted ones not among them; re-encode it or remove it from the data set"
-    ) from cause
-
-
-def _set_up(container: InputContainer, *, path: Path, vectors: bool) -> None:
-    """One thread, never by frames: leaving early hangs some decoders otherwise, and loaders have workers."""
-    stream = first_stream(container, path=path)
-    stream.thread_type = ThreadType.SLICE
-    stream.codec_context.thread_count = 1
-    if vectors:
-        stream.codec_context.options = {"flags2": "+export_mvs"}
-
-
-def _geometry(frame: VideoFrame, *, size: tuple[int, int] | None) -> tuple[int, tuple[int, int]]:
-    """Quarter turns that set the file's first frame upright, and the size (h, w) to scale to before them."""
-    # A display matrix that is no rotation gives an angle that is no right one; such a picture is left alone.
-    turns = frame.rotation // 90 % 4 if frame.rotation % 90 == 0 else 0
-    if size is None:
-        return turns, (frame.height, frame.width)
-    return turns, (size[::-1] if turns % 2 else size)
-
-
-def _rgb(frame: VideoFrame, *, size: tuple[int, int]) -> Picture:
-    """RGB `(h, w, 3)` as stored, scaled where the size differs."""
-    if (frame.height, frame.width) == size:
-        return np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-    scaled = frame.to_ndarray(format="rgb24", height=size[0], width=size[1], interpolation="BICUBIC")
-    return np.asarray(scaled, np.uint8)
-
-
-def _motion_vectors(frame: VideoFrame) -> Vectors:
-    """A copy of FFmpeg's AVMotionVector records `(vectors,)`; a view would keep the whole frame alive."""
-    vectors = frame.side_data.get("MOTION_VECTORS")
-    return None if vectors is None else np.array(vectors.to_ndarray())
+    with OpenVideo(video) as opened:
+        return opened.read(indices, needs=needs, size=size, tolerant=tolerant, sparse=sparse)

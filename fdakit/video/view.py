@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fdakit.contracts import Preprocess
+from fdakit.contracts import Preprocess, SizeRule
 from fdakit.errors import RecipeError
 from fdakit.settings import ViewSettings
 from fdakit.values import Clip
@@ -41,6 +41,8 @@ class View:
         self.flip = settings.flip
         self.crop_scale = settings.crop_scale
         self.draws = settings.flip > 0 or settings.crop_scale is not None
+        self.scaler = settings.scaler
+        self.pixel_aspect = settings.pixel_aspect
         for key, known in (("interpolation", _FILTERS), ("resize", _TARGETS)):
             value = getattr(self.preprocess, key)
             if value not in known:
@@ -48,12 +50,27 @@ class View:
 
     def __call__(self, clip: Clip, *, training: bool, rng: np.random.Generator) -> Clip:
         """Frames and neighbours uint8 `(t, h, w, 3)` -> `(t, size, size, 3)`. Motion vectors stay as they are."""
-        geometry = self._draw(clip.frames.shape[1:3], rng=rng) if training and self.draws else _STILL
-        return replace(
-            clip,
-            frames=self._shown(clip.frames, geometry=geometry),
-            neighbours={gap: self._shown(frames, geometry=geometry) for gap, frames in clip.neighbours.items()},
-        )
+        layers = {0: clip.frames, **clip.neighbours}
+        if self.pixel_aspect and clip.pixel_aspect != 1:
+            layers = {gap: self._squared(frames, clip.pixel_aspect) for gap, frames in layers.items()}
+        geometry = self._draw(layers[0].shape[1:3], rng=rng) if training and self.draws else _STILL
+        shown = {gap: self._shown(frames, geometry=geometry) for gap, frames in layers.items()}
+        return replace(clip, frames=shown.pop(0), neighbours=shown)
+
+    def _squared(self, frames: Pictures, aspect: float) -> Pictures:
+        """Frames with square pixels: the side that is too short in the picture is stretched."""
+        height, width = frames.shape[1:3]
+        target = (height, round(width * aspect)) if aspect > 1 else (round(height / aspect), width)
+        kernel = _FILTERS[self.preprocess.interpolation]
+        return np.stack([_resized(frame, target=target, kernel=kernel) for frame in frames])
+
+    def wanted_size(self, *, training: bool) -> SizeRule | None:
+        """The rule by which a reader may scale frames while it decodes them; None where all pixels are wanted."""
+        whole = self.pixel_aspect or (training and self.crop_scale is not None)
+        if self.scaler != "swscale" or whole:
+            return None
+        target, size = _TARGETS[self.preprocess.resize], self.preprocess.size
+        return lambda shape: target(shape, size)
 
     def _draw(self, shape: tuple[int, int], *, rng: np.random.Generator) -> _Geometry:
         crop = None if self.crop_scale is None else _drawn_crop(shape, scale=self.crop_scale, rng=rng)

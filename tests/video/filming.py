@@ -11,6 +11,7 @@ import pytest
 
 from fdakit import frame_times, read_frames
 
+GROUPED = {"bf": "3", "g": "12", "qp": "12", "sc_threshold": "0", "b_strategy": "0"}  # keyframes each dozen, B-frames
 LOSSLESS = {"qp": "0", "bf": "3", "g": "12"}  # with B-frames, so that decode order is not shown order
 
 

@@ -1,45 +1,72 @@
-"""Reading with PyAV: exactly the frames that a full sequential decode gives, on one thread.
+"""Reading with PyAV: exactly the frames that a full sequential decode gives, decoding as few as possible.
+
+Packets are read once. The decoder leaves out frames that no other refers to and starts at the last keyframe
+before each wanted frame; one thread, as loaders have workers.
 
 Source: FFmpeg through PyAV, https://github.com/PyAV-Org/PyAV.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from fdakit import Clip, Component, Needs, Options, Reader, Shapes, VideoRef, hookimpl
 
+if TYPE_CHECKING:
+    from fdakit import OpenVideo
+
 
 class PyavOptions(Options):
-    """Nothing to choose."""
+    """How much is decoded."""
+
+    sparse: bool = Field(
+        True, description="leave out frames that nothing wanted refers to; the pixels are the same; false: decode all"
+    )
 
 
-@dataclass(frozen=True)
 class PyavReader:
-    """The two questions of a reader, handed on to fdakit's own probe and decoder."""
+    """Keeps the file open between the question for its times and that for its frames, so that it is read once."""
 
-    frame_times: Callable[..., NDArray[np.float64]]
-    read_frames: Callable[..., Clip]
+    def __init__(self, *, sparse: bool) -> None:
+        self._sparse = sparse
+        self._open: OpenVideo | None = None
 
     def times(self, video: VideoRef) -> NDArray[np.float64]:
         """Time of every frame `(count,)` in seconds from the first, ascending, within the segment."""
-        return self.frame_times(video)
+        opened = self._taken(video)
+        try:
+            times = opened.times()
+        except BaseException:
+            opened.close()
+            raise
+        self._open = opened
+        return times
 
-    def read(self, video: VideoRef, indices: NDArray[np.int64], needs: Needs, size: tuple[int, int] | None) -> Clip:
-        """The frames at `indices`, upright, uint8 `(t, h, w, 3)`, scaled to `size` (h, w) if given."""
-        return self.read_frames(video, indices=indices, needs=needs, size=size)
+    def read(self, video: VideoRef, indices: NDArray[np.int64], needs: Needs, size: Any) -> Clip:
+        """The frames at `indices`, upright, uint8 `(t, h, w, 3)`, scaled to `size` if given."""
+        with self._taken(video) as opened:
+            return opened.read(indices, needs=needs, size=size, sparse=self._sparse)
+
+    def _taken(self, video: VideoRef) -> OpenVideo:
+        """The video as `times` left it open, else opened anew."""
+        from fdakit import OpenVideo
+
+        kept, self._open = self._open, None
+        if kept is not None:
+            if kept.video == video:
+                return kept
+            kept.close()
+        return OpenVideo(video)
 
 
 def build(options: PyavOptions, shapes: Shapes) -> Reader:
-    """The decoder is imported here, so that listing readers stays instant."""
-    from fdakit import frame_times, read_frames
-
-    return PyavReader(frame_times, read_frames)
+    """Nothing is opened before a video is asked for."""
+    return PyavReader(sparse=options.sparse)
 
 
 PYAV = Component("pyav", "any file that FFmpeg reads, exact frames, one thread", PyavOptions, build)
