@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
@@ -13,6 +14,7 @@ from .errors import nearest
 Control = Literal["none", "whole-frame", "zero", "rolled", "centre", "inverse", "other-video"]
 TieRule = Literal["expected", "optimistic", "pessimistic", "average"]
 Share = Annotated[float, Field(ge=0, le=1)]
+Damage = Literal["fail", "skip", "repair"]
 Role = Literal["stem", "alpha-path", "visual-trunk", "text-tower", "aggregator", "objective", "logit-scale"]
 """What a weight is to training: see `fdakit.model.roles`."""
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -69,15 +71,38 @@ class LoaderSettings(Options):
         description="reading processes; left out: none on a CPU, up to 8 with a GPU; 0 reads in-process",
     )
     prefetch: int = Field(2, ge=1, description="batches each worker keeps ready")
+    damage: Damage = Field(
+        "fail",
+        description="a damaged training video: fail ends the run, skip leaves it out, repair uses what decodes of "
+        "it, in evaluation too",
+    )
+    ledger: Path | None = Field(
+        None, description="what `fdakit data check` wrote; left out: ledger.sqlite in the cache folder"
+    )
+    time_limit: float = Field(
+        120.0,
+        ge=0,
+        description="seconds a worker may take for a clip before its video counts as unreadable; 0: any time; "
+        "reading in-process (workers = 0) cannot be stopped and has no limit",
+    )
 
 
 class FrameStoreSettings(Options):
-    """Keeping decoded clips, so that a video whose frames and view draw nothing is decoded once."""
+    """Keeping decoded frames and masks on disk, so that a video is decoded once for all epochs and runs."""
 
     enabled: bool = Field(
-        True, description="keep decoded frames and masks in memory between epochs; loader workers keep theirs for one"
+        True, description="keep what no epoch draws anew: frames, and masks where the view draws none"
     )
-    limit_mb: int = Field(1024, ge=0, description="memory for them in MB, for each split")
+    limit_mb: int = Field(
+        20_000, ge=0, description="MB of the whole folder, and never more than half of the free disk; 0 keeps nothing"
+    )
+    draws: int = Field(
+        0,
+        ge=0,
+        description="training, where frames or view are drawn: so many draws of a clip are kept and used in turn by "
+        "epoch; 0: a new draw each epoch",
+    )
+    folder: Path | None = Field(None, description="left out: frames in the cache folder")
 
 
 class TrainSettings(Options):

@@ -45,6 +45,14 @@ def _no_outside_plugins() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What the user keeps must not decide a test, and a test leaves nothing among it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FDAKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 def pytest_configure() -> None:
     """One thread for torch, here and in what tests start: on small models threads only wait for each other."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")

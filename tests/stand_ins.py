@@ -31,6 +31,7 @@ class Choice(Options):
     scale: float = 1.0
     dtype: str = "float32"
     indices: tuple[int, ...] = (0,)
+    gap: int = -1
 
 
 class Part:
@@ -74,6 +75,20 @@ class OnDevice(Part):
     def __call__(self, clip: Clip) -> torch.Tensor:
         assert isinstance(clip.frames, torch.Tensor)
         return (clip.frames[:, 0] > 150).float()
+
+
+class Neighbouring(Part):
+    """A mask of what differs from a native neighbour."""
+
+    place = "worker"
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(neighbours=(self.options.gap,))
+
+    def __call__(self, clip: Clip) -> NDArray[np.float32]:
+        differs = clip.neighbours[self.options.gap].astype(int) - clip.frames
+        return (np.abs(differs).max(-1) > 20).astype(np.float32)
 
 
 class Wild(Part):
@@ -174,7 +189,7 @@ def _parts(**parts: Any) -> Parts:
 
 @hookimpl
 def fdakit_masks() -> Parts:
-    return _parts(failing=Failing, soft=Soft, on_device=OnDevice)
+    return _parts(failing=Failing, soft=Soft, on_device=OnDevice, neighbouring=Neighbouring)
 
 
 @hookimpl

@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from .options import json_option, set_option
 from .printing import print_json, print_table
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _reading_options(function: F) -> F:
+    """What `decode` and `load` share."""
+    shared = (
+        click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR|FILES..."),
+        click.option("--frames", type=click.IntRange(min=1), default=12, show_default=True, help="Frames of a clip."),
+        click.option(
+            "--rounds", type=click.IntRange(min=1), default=15, show_default=True, help="Interleaved rounds a clip."
+        ),
+        click.option(
+            "--peers", metavar="NAME,...", help="Readers to stand beside.  [default: all that are installed]"
+        ),
+        click.option(
+            "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the ratios into this PNG."
+        ),
+        click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the JSON into this file."),
+        click.option(
+            "--markdown", "as_markdown", is_flag=True, help="Print the ratios as docs/benchmarks.md has them."
+        ),
+        json_option,
+    )
+    for option in reversed(shared):  # so that --help lists them in this order
+        function = option(function)
+    return function
 
 
 @click.group("bench")
@@ -61,6 +90,117 @@ def encode(
         click.echo(f"stopped after {found['rounds']} of {found['rounds_asked']} rounds", err=True)
         return 130
     return 0
+
+
+@command.command("decode")
+@_reading_options
+@click.option("--long", "with_long", is_flag=True, help="Also a two-minute 1080p clip, rendered once into the cache.")
+def decode(paths: tuple[Path, ...], frames: int, rounds: int, peers: str | None, with_long: bool, **told: Any) -> int:
+    """Time reading frames at native size with fdakit and with torchcodec, OpenCV, decord and CLIP4Clip's extractor.
+
+    Takes videos and folders of them. One thread each, every read opens its file anew. Peers come with
+    pip install "fdakit[bench]".
+    """
+    from fdakit.bench.clips import find_clips
+    from fdakit.bench.decode import bench_decode
+    from fdakit.bench.long_clip import make_long_clip
+    from fdakit.experiment.devices import cache_folder
+
+    _check_targets(**told)
+    clips = find_clips(paths)
+    long_clip = make_long_clip(cache_folder(), progress=_tell_rendering) if with_long else None
+    found = bench_decode(
+        clips,
+        frames=frames,
+        rounds=rounds,
+        peers=_names(peers),
+        long_clip=long_clip,
+        progress=_Clips(len(clips) + with_long),
+    )
+    return _give(found, **told)
+
+
+@command.command("load")
+@_reading_options
+@click.option("--size", type=click.IntRange(min=8), default=224, show_default=True, help="Pixels a side.")
+def load(paths: tuple[Path, ...], frames: int, rounds: int, peers: str | None, size: int, **told: Any) -> int:
+    """Time making clips ready for the model with fdakit, torchcodec + torchvision and CLIP4Clip's extractor.
+
+    Takes videos and folders of them. One thread each; ready means read, resized bicubically and cut to a square.
+    fdakit's rows: without a mask, with frame-difference, and from a warm frame store.
+    """
+    from fdakit.bench.clips import find_clips
+    from fdakit.bench.load import bench_load
+    from fdakit.catalog import load_catalog
+
+    _check_targets(**told)
+    clips = find_clips(paths)
+    found = bench_load(
+        clips,
+        catalog=load_catalog(),
+        frames=frames,
+        size=size,
+        rounds=rounds,
+        peers=_names(peers),
+        progress=_Clips(len(clips)),
+    )
+    return _give(found, **told)
+
+
+def _names(peers: str | None) -> list[str] | None:
+    return None if peers is None else [name.strip() for name in peers.split(",") if name.strip()]
+
+
+def _check_targets(*, plot: Path | None, out: Path | None, **others: Any) -> None:
+    """What cannot be written is found out before anything is measured."""
+    from fdakit.bench.plot import check_plot
+
+    if plot is not None:
+        check_plot()
+    for option, path in (("--plot", plot), ("--out", out)):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise click.BadParameter(f"{path.absolute().parent}: no such folder; make it first", param_hint=option)
+
+
+def _give(found: Mapping[str, Any], *, plot: Path | None, out: Path | None, as_json: bool, as_markdown: bool) -> int:
+    from fdakit.bench.plot import write_plot
+    from fdakit.bench.tables import clip_table, markdown, notes, ratio_table
+
+    if out is not None:
+        out.write_text(json.dumps(found, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    if as_json:
+        print_json(found)
+    elif as_markdown:
+        click.echo(markdown(found))
+    else:
+        for table in (clip_table(found), ratio_table(found)):
+            print_table(table.title, table.columns, table.rows, numbers=True)
+        for note in notes(found):
+            click.echo(note)
+    if plot is not None:
+        write_plot(found, plot)
+    if found["stopped"]:
+        click.echo(f"stopped after {len(found['clips'])} clips", err=True)
+        return 130
+    return 0
+
+
+class _Clips:
+    """Tells each clip that is done."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.done = total, 0
+
+    def __call__(self, path: Path) -> None:
+        self.done += 1
+        click.echo(f"clip {self.done} of {self.total}: {path.name}", err=True)
+
+
+def _tell_rendering(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\rrendering the long clip: frame {done} of {total}", nl=done == total, err=True)
+    elif done * 10 % total == 0:
+        click.echo(f"rendering the long clip: frame {done} of {total}", err=True)
 
 
 def _tell(done: int, total: int) -> None:

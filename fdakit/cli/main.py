@@ -13,7 +13,21 @@ import click
 from fdakit.errors import FdakitError, PartError, nearest
 from fdakit.version import __version__
 
-COMMANDS = ("run", "eval", "check", "plugins", "show", "schema", "doctor", "sweep", "bench", "weights", "models")
+COMMANDS = (
+    "run",
+    "eval",
+    "check",
+    "plugins",
+    "show",
+    "schema",
+    "doctor",
+    "sweep",
+    "bench",
+    "weights",
+    "models",
+    "data",
+    "cache",
+)
 
 
 class LazyGroup(click.Group):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pickle
-import signal
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,10 +18,20 @@ from fdakit.draws import keyed_rng
 from fdakit.errors import FdakitError, PartError, VideoError, blamed
 from fdakit.recipe import Recipe
 from fdakit.settings import Control
-from fdakit.values import Batch, Clip, LostVideo, VideoRef, describe
+from fdakit.values import Clip, LostVideo, VideoRef
 from fdakit.video.controls import apply_control, partner_of
+from fdakit.video.decode import read_frames
 from fdakit.video.frame_store import FrameStore, StoredClip
 from fdakit.video.view import View
+
+from .collating import ClipItem as ClipItem  # callers of a source look for it here
+from .collating import Collate, LoadedBatch
+from .damage import Mender
+from .devices import cache_folder
+from .keeping import Forecast, Keeper, Making
+from .part_checks import check_alpha, check_indices
+from .pixel_facts import clip_facts
+from .workers import read_in_workers
 
 
 @dataclass(frozen=True)
@@ -31,17 +41,6 @@ class Draw:
     video: int
     epoch: int = 0
     text: str = ""
-
-
-@dataclass(frozen=True)
-class ClipItem:
-    """A clip ready for the batch: frames uint8 `(t, s, s, 3)`, alphas float32 `(t, s, s)` by control."""
-
-    id: str
-    frames: NDArray[np.uint8]
-    alphas: Mapping[str, NDArray[np.float32]]
-    times: NDArray[np.float64]
-    text: str
 
 
 class ClipSource:
@@ -56,20 +55,29 @@ class ClipSource:
         preprocess: Preprocess,
         shapes: Shapes,
         controls: Sequence[Control] = (),
+        left_out: Mapping[str, str] | None = None,
+        keep: bool = True,
     ) -> None:
         self.videos = tuple(videos)
+        self.left_out = dict(left_out or {})  # reasons by id of videos that count as unreadable without a look
+        self.time_limit = recipe.loader.time_limit
+        self.on_read: Callable[[VideoRef], None] | None = None
         self.training = training
         self.controls: tuple[Control, ...] = tuple(controls) or (recipe.control,)
         self._parts: Mapping[str, Part] = {name: recipe.parts[name] for name in ("sampler", "reader", "mask")}
         self._view_settings = recipe.view
         self._preprocess = preprocess
         self._shapes = replace(shapes, image_size=preprocess.size)
-        self._store_settings = recipe.frame_store
+        self._store_settings = recipe.frame_store.model_copy(update={} if keep else {"enabled": False})
+        self._about = {"recipe": recipe.name, "dataset": recipe.parts["dataset"].name}
+        self._foretold = False
+        self._told: set[str] = set()
         self._seed = recipe.seed
+        self._repairs = recipe.loader.damage == "repair"
         self._built: _Built | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_built": None}
+        return {**self.__dict__, "_built": None, "on_read": None}
 
     def check_travel(self) -> None:
         """Raises `PartError` where a part cannot be sent to a loader worker, before any worker starts."""
@@ -107,7 +115,8 @@ class ClipSource:
         alphas: dict[str, NDArray[np.float32]] = {
             control: self._controlled(control, video, clip) for control in self.controls
         }
-        return ClipItem(video.id, clip.frames, alphas, clip.times, draw.text)
+        fault, notes = self.built.repaired.get(video.id, ""), self.built.take_notes()
+        return ClipItem(video.id, clip.frames, alphas, clip.times, draw.text, fault, notes)
 
     def _controlled(self, control: Control, video: VideoRef, clip: StoredClip) -> NDArray[np.float32]:
         partner = self._partner(video) if control == "other-video" else None
@@ -123,6 +132,24 @@ class ClipSource:
             except VideoError:
                 del others[chosen]
 
+    def foretell(self, plan: Sequence[Sequence[Draw]]) -> None:
+        """Say once, as a warning, what the clips of a plan will take in the frame store, where that matters."""
+        if self._foretold or not plan:
+            return
+        asked = dict.fromkeys(self.videos[draw.video] for draws in plan for draw in draws)
+        forecast = self.built.forecast(list(asked), plan[0][0].epoch)
+        if forecast is not None:
+            self._foretold = True
+            self.tell(forecast.says)
+            self._told.update(forecast.settles)
+
+    def tell(self, notes: Sequence[str]) -> None:
+        """Warn of each note once, whichever worker it comes from."""
+        for note in notes:
+            if note not in self._told:
+                self._told.add(note)
+                warnings.warn(note, stacklevel=2)
+
 
 class _Built:
     """The parts of a `ClipSource` in the process that uses them."""
@@ -134,9 +161,33 @@ class _Built:
         self._reader = self._parts["reader"].build(source._shapes)
         self._mask = self._parts["mask"].build(source._shapes)
         self._view = View(source._view_settings, source._preprocess)
-        settings = source._store_settings
-        repeats = not self._sampler.draws(source.training) and not (source.training and self._view.draws)
-        self._store = FrameStore(limit_mb=settings.limit_mb if settings.enabled and repeats else 0)
+        self._mender = Mender()
+        self.repaired: dict[str, str] = {}  # of the clips as last read: the file's fault by id
+        self._making = Making(self._native, self._viewed, self._alpha, self._mask.needs, self.repaired)
+        self._draws, self._keeper = self._keeping()
+
+    def _keeping(self) -> tuple[int, Keeper | None]:
+        """How many draws of a clip are used in turn, 0 for a new one each epoch; and who keeps clips, if anybody."""
+        source, settings = self._source, self._source._store_settings
+        frames_drawn, view_drawn = self._sampler.draws(source.training), source.training and self._view.draws
+        drawn = frames_drawn or view_drawn
+        draws = settings.draws if settings.enabled and source.training and drawn else 0
+        before_view = view_drawn and not frames_drawn and not draws and not self._mask.needs.motion_vectors
+        if not settings.enabled or settings.limit_mb == 0 or (drawn and not draws and not before_view):
+            return draws, None
+        facts = clip_facts(
+            self._parts,
+            source._shapes,
+            self._view,
+            training=source.training,
+            on_device=self.on_device,
+            seed=source._seed,
+        )
+        if facts is None:
+            return draws, None
+        folder = settings.folder or cache_folder() / "frames"
+        store = FrameStore(folder, limit_mb=settings.limit_mb, about=source._about)
+        return draws, Keeper(self._making, facts, store, before_view=before_view, draws=draws)
 
     @property
     def length(self) -> int:
@@ -149,30 +200,64 @@ class _Built:
         return bool(self._mask.place == "device")
 
     def stored(self, video: VideoRef, epoch: int) -> StoredClip:
-        """The viewed clip with its mask, from the store where nothing in it is drawn."""
-        found = self._store.get(video.id)
-        if found is None:
-            found = self._fresh(video, epoch)
-            self._store.put(video.id, found)
-        return found
+        """The viewed clip with its mask, kept or made: see `fdakit.experiment.keeping`."""
+        if video.id in self._source.left_out:
+            raise VideoError(self._source.left_out[video.id])
+        turn = epoch % self._draws if self._draws else epoch
+        return self._making.fresh(video, turn) if self._keeper is None else self._keeper.clip(video, turn)
 
-    def _fresh(self, video: VideoRef, epoch: int) -> StoredClip:
-        where = f"on video {video.id!r}"
-        training, seed = self._source.training, self._source._seed
-        with blamed(str(self._parts["reader"].offer), where):
-            times = self._reader.times(video)
-        with blamed(str(self._parts["sampler"].offer), where):
-            chosen = self._sampler(len(times), times, training, keyed_rng(seed, "frames", epoch, video.id))
-        check_indices(chosen, len(times), self.length, label=str(self._parts["sampler"].offer), where=where)
-        with blamed(str(self._parts["reader"].offer), where):
-            size = self._view.wanted_size(training=training)
-            clip = self._reader.read(video, chosen, self._mask.needs, size)
-        clip = replace(clip, seed=seed)
-        viewed = self._view(clip, training=training, rng=keyed_rng(seed, "view", epoch, video.id))
-        return StoredClip(viewed.frames, self._alpha(viewed, where), viewed.times)
+    def forecast(self, videos: Sequence[VideoRef], epoch: int) -> Forecast | None:
+        """What these videos will take in the frame store; None while that cannot be told."""
+        if self._keeper is None:
+            return Forecast()
+        turn = epoch % self._draws if self._draws else epoch
+        return self._keeper.forecast(videos, turn, frames=self.length, size=self._view.preprocess.size)
 
-    def _alpha(self, clip: Clip, where: str) -> NDArray[np.float32]:
-        label = str(self._parts["mask"].offer)
+    def take_notes(self) -> tuple[str, ...]:
+        """What people should know of the frame store and were not told yet."""
+        return self._keeper.store.take_notes() if self._keeper is not None else ()
+
+    def _native(self, video: VideoRef, epoch: int) -> Clip:
+        """The sampled frames as the reader gives them."""
+        if self._source.on_read is not None:
+            self._source.on_read(video)
+        return replace(self._read(video, epoch), seed=self._source._seed)
+
+    def _viewed(self, clip: Clip, epoch: int) -> Clip:
+        rng = keyed_rng(self._source._seed, "view", epoch, clip.id)
+        return self._view(clip, training=self._source.training, rng=rng)
+
+    def _read(self, video: VideoRef, epoch: int) -> Clip:
+        """The sampled frames; where repair is asked for and the file is damaged, of those that decode."""
+        label, where = str(self._parts["reader"].offer), f"on video {video.id!r}"
+        size = self._view.wanted_size(training=self._source.training)
+        self.repaired.pop(video.id, None)
+        try:
+            with blamed(label, where):
+                times = self._reader.times(video)
+            chosen = self._chosen(video, epoch, times)
+            with blamed(label, where):
+                clip: Clip = self._reader.read(video, chosen, self._mask.needs, size)
+            return clip
+        except VideoError as error:
+            if not self._source._repairs:
+                raise
+            sound = self._mender.sound_frames(video, self._mask.needs)
+            chosen = sound.indices[self._chosen(video, epoch, sound.times)]
+            clip = read_frames(video, indices=chosen, needs=self._mask.needs, size=size, tolerant=True)
+            self.repaired[video.id] = sound.reason or str(error)
+            return clip
+
+    def _chosen(self, video: VideoRef, epoch: int, times: NDArray[np.float64]) -> NDArray[np.int64]:
+        label, where = str(self._parts["sampler"].offer), f"on video {video.id!r}"
+        rng = keyed_rng(self._source._seed, "frames", epoch, video.id)
+        with blamed(label, where):
+            chosen = self._sampler(len(times), times, self._source.training, rng)
+        check_indices(chosen, len(times), self.length, label=label, where=where)
+        return np.asarray(chosen, np.int64)
+
+    def _alpha(self, clip: Clip) -> NDArray[np.float32]:
+        label, where = str(self._parts["mask"].offer), f"on video {clip.id!r}"
         with blamed(label, where):
             if self.on_device:
                 alpha = torch.as_tensor(self._mask(_moved(clip, self._source._shapes.device))).cpu().numpy()
@@ -192,85 +277,23 @@ def _moved(clip: Clip, device: str) -> Clip:
     return replace(clip, frames=move(clip.frames), neighbours=neighbours)
 
 
-def check_indices(chosen: Any, count: int, asked: int, *, label: str, where: str) -> None:
-    """Raises `PartError` where a sampler's indices are not 1 to `asked` ascending ones below `count`."""
-    indices = np.asarray(chosen)
-    good = indices.ndim == 1 and indices.dtype.kind in "iu" and 1 <= len(indices) <= asked
-    if not (good and indices[0] >= 0 and indices[-1] < count and (np.diff(indices) > 0).all()):
-        raise PartError(
-            f"{label} failed {where}: returned {indices.tolist()}; wanted 1 to {asked} indices, ascending and "
-            f"below {count}"
-        )
+def batches(
+    source: ClipSource, plan: Sequence[Sequence[Draw]], *, workers: int, prefetch: int
+) -> Iterator[LoadedBatch]:
+    """The batches of a plan, in its order. Errors met in a worker are raised here.
 
-
-def check_alpha(alpha: Any, shape: tuple[int, ...], *, label: str, where: str) -> None:
-    """Raises `PartError` where a mask is not float32 `(t, h, w)`, finite and in [0, 1]."""
-    if not isinstance(alpha, np.ndarray) or alpha.shape != shape or alpha.dtype != np.float32:
-        raise PartError(f"{label} failed {where}: returned {describe(alpha)}; wanted float32{tuple(shape)}")
-    low, high = float(alpha.min()), float(alpha.max())
-    if not (low >= 0 and high <= 1):
-        raise PartError(f"{label} failed {where}: values from {low} to {high}; wanted 0 to 1")
-
-
-@dataclass(frozen=True)
-class Collate:
-    """Pads clips to `length` frames and stacks them; lost videos are listed, not filled in."""
-
-    length: int
-
-    def __call__(self, items: Sequence[ClipItem | LostVideo | FdakitError]) -> Batch | FdakitError:
-        for item in items:
-            if isinstance(item, FdakitError):
-                return item
-        clips = [item for item in items if isinstance(item, ClipItem)]
-        lost = tuple(item for item in items if isinstance(item, LostVideo))
-        if not clips:
-            empty = torch.zeros(0)
-            return Batch((), empty, {}, torch.zeros(0, 0, dtype=torch.bool), empty, (), lost)
-        counts = torch.tensor([len(clip.frames) for clip in clips])
-        return Batch(
-            ids=tuple(clip.id for clip in clips),
-            frames=self._stack([clip.frames for clip in clips]).permute(0, 1, 4, 2, 3).contiguous(),
-            alphas={
-                name: self._stack([clip.alphas[name] for clip in clips]).unsqueeze(2) for name in clips[0].alphas
-            },
-            valid=torch.arange(self.length)[None] < counts[:, None],
-            times=self._stack([clip.times for clip in clips]),
-            texts=tuple(clip.text for clip in clips),
-            lost=lost,
-        )
-
-    def _stack(self, arrays: Sequence[NDArray[Any]]) -> torch.Tensor:
-        stacked = np.zeros((len(arrays), self.length, *arrays[0].shape[1:]), arrays[0].dtype)
-        for place, array in enumerate(arrays):
-            stacked[place, : len(array)] = array
-        return torch.from_numpy(stacked)
-
-
-def batches(source: ClipSource, plan: Sequence[Sequence[Draw]], *, workers: int, prefetch: int) -> Iterator[Batch]:
-    """The batches of a plan, in its order. Errors met in a worker are raised here."""
+    Workers are held to `source.time_limit`, see `read_in_workers`; reading in this process is not.
+    """
+    source.foretell(plan)
     collate = Collate(source.built.length)
     if workers == 0 or source.built.on_device:
         found: Any = (collate([source[draw] for draw in draws]) for draws in plan)
     else:
         source.check_travel()
-        found = torch.utils.data.DataLoader(
-            source,  # type: ignore[arg-type]
-            batch_sampler=plan,  # type: ignore[arg-type]
-            num_workers=workers,
-            prefetch_factor=prefetch,
-            collate_fn=collate,
-            multiprocessing_context="spawn",
-            worker_init_fn=_quiet_worker,
-            generator=torch.Generator(),  # of its own: seeding the workers must not move torch's
-        )
+        found = read_in_workers(source, plan, collate=collate, workers=workers, prefetch=prefetch)
     for batch in found:
         if isinstance(batch, FdakitError):
             raise batch
+        source.tell(batch.notes)
+        source.foretell(plan)
         yield batch
-
-
-def _quiet_worker(number: int) -> None:
-    """Ctrl-C belongs to the main process; a worker that also prints a traceback helps nobody."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)

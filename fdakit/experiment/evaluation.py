@@ -27,10 +27,14 @@ from .devices import autocast, loader_workers
 
 @dataclass(frozen=True)
 class Evaluated:
-    """Scores under each control (the recipe's own first), and what was met on the way."""
+    """Scores under each control (the recipe's own first), and what was met on the way.
+
+    `repaired` says of which videos only the frames that decode were used, and the file's fault.
+    """
 
     scores: Mapping[str, Scores]
     lost: tuple[LostVideo, ...]
+    repaired: Mapping[str, str]
     cut: int
     distinct_texts: int
     coverage: NDArray[np.float64]
@@ -72,7 +76,7 @@ class Evaluator:
     def run(self, retriever: Retriever) -> Evaluated:
         """Scores of every caption against every video, under each control."""
         retriever.eval()
-        frames, lost = self._frames(retriever)
+        frames, lost, repaired = self._frames(retriever)
         texts, text_places = self._texts(retriever)
         scores = {control: self._scores(retriever, frames[control], texts, text_places, lost) for control in frames}
         coverage = next(iter(frames.values()))
@@ -80,12 +84,13 @@ class Evaluator:
         return Evaluated(
             scores=scores,
             lost=tuple(lost.values()),
+            repaired=repaired,
             cut=int(texts.cut.cpu().numpy()[text_places].sum()),
             distinct_texts=len(texts.vectors),
             coverage=coverage.coverage[coverage.valid].double().cpu().numpy(),
         )
 
-    def _frames(self, retriever: Retriever) -> tuple[dict[str, FrameFeatures], dict[str, LostVideo]]:
+    def _frames(self, retriever: Retriever) -> tuple[dict[str, FrameFeatures], dict[str, LostVideo], dict[str, str]]:
         size = self._recipe.eval.batch_size
         plan = [
             [Draw(i) for i in range(k, min(k + size, len(self._source)))] for k in range(0, len(self._source), size)
@@ -95,8 +100,10 @@ class Evaluator:
         found: dict[str, list[FrameFeatures]] = {control: [] for control in self._source.controls}
         known: list[str] = []
         lost: dict[str, LostVideo] = {}
+        repaired: dict[str, str] = {}
         for done, batch in enumerate(batches(self._source, plan, workers=workers, prefetch=loader.prefetch), 1):
             lost.update({video.id: video for video in batch.lost})
+            repaired |= batch.repaired
             if batch.ids:
                 known += batch.ids
                 for control, features in self._encode(retriever, batch).items():
@@ -107,7 +114,7 @@ class Evaluator:
             raise VideoError(f"split {self._split.name!r}: none of its {len(lost)} videos could be read: {reasons}")
         rows = {video: row for row, video in enumerate(known)}
         order = [rows.get(video.id, -1) for video in self._source.videos]
-        return {control: _placed(parts, order) for control, parts in found.items()}, lost
+        return {control: _placed(parts, order) for control, parts in found.items()}, lost, repaired
 
     def _encode(self, retriever: Retriever, batch: Batch) -> dict[str, FrameFeatures]:
         frames, valid = batch.frames.to(self._device), batch.valid.to(self._device)

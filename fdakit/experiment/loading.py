@@ -85,6 +85,7 @@ class LoadedRetriever:
             preprocess=self.model.preprocess,
             shapes=replace(self.model.encoder.shapes, device=str(self.device)),
             controls=(control,),
+            keep=False,  # whose vectors are wanted did not ask for files on disk
         )
         size = self.recipe.eval.batch_size
         plan = [[Draw(i) for i in range(k, min(k + size, len(videos)))] for k in range(0, len(videos), size)]

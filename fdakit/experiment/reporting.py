@@ -33,9 +33,18 @@ def both_metrics(scores: Scores, recipe: Recipe) -> dict[str, dict[str, float]]:
 
 
 def make_report(
-    recipe: Recipe, split: Split, evaluated: Evaluated, *, selection: str, provenance: Mapping[str, Any]
+    recipe: Recipe,
+    split: Split,
+    evaluated: Evaluated,
+    *,
+    selection: str,
+    provenance: Mapping[str, Any],
+    training_damage: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Report:
-    """The report of one evaluation; the same weights and recipe give it again to the last digit."""
+    """The report of one evaluation; the same weights and recipe give it again to the last digit.
+
+    `training_damage` is what `Trainer.damage` said when the weights were kept.
+    """
     own, *others = evaluated.scores
     scores = evaluated.scores[own]
     found = rankings(scores, recipe)
@@ -47,7 +56,7 @@ def make_report(
         "ties": {direction: ranking.tied for direction, ranking in found.items()},
         "controls": {control: both_metrics(evaluated.scores[control], recipe) for control in others},
         "rescored": _rescored(recipe, scores),
-        "videos": _videos(split, evaluated),
+        "videos": _videos(split, evaluated, training_damage or {}),
         "captions": {
             "counted": len(split.captions),
             "distinct": evaluated.distinct_texts,
@@ -60,6 +69,7 @@ def make_report(
 
 def _protocol(recipe: Recipe, split: Split, selection: str) -> dict[str, Any]:
     sampler = recipe.parts["sampler"]
+    draws = recipe.frame_store.draws if recipe.frame_store.enabled else 0
     return {
         "dataset": recipe.parts["dataset"].name,
         "split": split.name,
@@ -70,6 +80,7 @@ def _protocol(recipe: Recipe, split: Split, selection: str) -> dict[str, Any]:
         "sampler": {"use": sampler.name, **sampler.options.model_dump(mode="json")},
         "mask": recipe.parts["mask"].name,
         "mask_control": recipe.control,
+        **({"frame_store_draws": draws} if draws else {}),
     }
 
 
@@ -108,13 +119,22 @@ def _rescored(recipe: Recipe, scores: Scores) -> dict[str, Any]:
     return found
 
 
-def _videos(split: Split, evaluated: Evaluated) -> dict[str, Any]:
+def _videos(split: Split, evaluated: Evaluated, training_damage: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    skipped, repaired = (training_damage.get(kind, {}) for kind in ("skipped", "repaired"))
     return {
         "counted": len(split.videos),
         "missing": len(split.left_out),
         "missing_ids": list(split.left_out),
         "damaged": len(evaluated.lost),
         "damaged_reasons": {video.id: video.reason for video in evaluated.lost},
+        "repaired": len(evaluated.repaired),
+        "repaired_reasons": dict(evaluated.repaired),
+        "training": {
+            "skipped": len(skipped),
+            "skipped_reasons": dict(skipped),
+            "repaired": len(repaired),
+            "repaired_reasons": dict(repaired),
+        },
     }
 
 

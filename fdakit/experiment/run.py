@@ -156,6 +156,7 @@ class _Job:
         if not last and (epoch + 1) % self.recipe.train.validate_every:
             return {}
         facts: dict[str, Any] = {"epoch": epoch + 1, "step": trainer.position.done, "chosen_by": BY_LAST}
+        facts["damage"] = trainer.damage()
         found: dict[str, float] = {}
         if validation is not None:
             scores = validation.run(self.retriever).scores[self.recipe.control]
@@ -172,7 +173,8 @@ class _Job:
         return found
 
     def _save_last(self, trainer: Trainer, facts: Mapping[str, Any] | None = None) -> None:
-        known = facts or {"epoch": trainer.position.epoch, "step": trainer.position.done, "chosen_by": "interrupted"}
+        here = {"epoch": trainer.position.epoch, "step": trainer.position.done, "damage": trainer.damage()}
+        known = facts or {**here, "chosen_by": "interrupted"}
         self._save("last", known, {**trainer.state(), "best": self._best or []})
 
     def _save(self, name: str, facts: Mapping[str, Any], state: Mapping[str, Any] | None) -> None:
@@ -231,6 +233,7 @@ def _evaluate(
         split,
         evaluated,
         selection=str(facts.get("chosen_by", "given weights")),
+        training_damage=facts.get("damage", {}),
         provenance={
             "fdakit": __version__,
             "seed": recipe.seed,

@@ -24,6 +24,8 @@ from fdakit.values import Batch, Split
 
 from .build import WeightedObjective
 from .clips import ClipSource, Draw, batches
+from .collating import LoadedBatch
+from .damage import known_damage
 from .devices import autocast, loader_workers
 from .freezing import still_norms
 from .parameter_groups import parameter_groups, plan_training
@@ -114,7 +116,10 @@ class Trainer:
             training=True,
             preprocess=retriever.preprocess,
             shapes=replace(retriever.encoder.shapes, device=str(device)),
+            left_out=known_damage(recipe, split),
         )
+        self.skipped: dict[str, str] = {}  # the fault by video id, of those met so far
+        self.repaired: dict[str, str] = {}
         self._modules = nn.ModuleList([o.part for o in objectives if isinstance(o.part, nn.Module)])
         plan = plan_training(retriever, [o.part for o in objectives], recipe.train)
         self._groups = parameter_groups(plan)
@@ -168,12 +173,17 @@ class Trainer:
         for norm in self._still:
             norm.eval()
         for batch in batches(self._source, plan, workers=workers, prefetch=loader.prefetch):
-            self._losses.append(self._step(batch, self._factor(self.position.done)))
+            self._take_stock(batch)
+            if batch.ids:
+                self._losses.append(self._step(batch, self._factor(self.position.done)))
             self.position.step += 1
             self.position.done += 1
             self._watchers.progressed("training", self.position.done, steps)
             if interrupted.is_set():
                 raise Stopped
+        if not self._losses:
+            reasons = "\n".join(list(self.skipped.values())[:3])
+            raise VideoError(f"train: no video of epoch {self.position.epoch + 1} could be read:\n{reasons}")
         loss = float(torch.stack(self._losses).mean())
         self.position.epoch, self.position.step, self._losses = self.position.epoch + 1, 0, []
         return loss
@@ -182,9 +192,16 @@ class Trainer:
         train = self.recipe.train
         return rate_at(step, self.steps, warmup=train.warmup, schedule=train.schedule)
 
+    def _take_stock(self, batch: LoadedBatch) -> None:
+        """Count the damaged videos of a batch; under `fail` they end the training."""
+        lost = {video.id: video.reason for video in batch.lost}
+        if lost and self.recipe.loader.damage == "fail":
+            cure = 'set loader.damage = "skip" or "repair" to train without what is damaged'
+            raise VideoError("\n".join([*lost.values(), cure]))
+        self.skipped |= lost
+        self.repaired |= batch.repaired
+
     def _step(self, batch: Batch, factor: float) -> torch.Tensor:
-        if batch.lost:
-            raise VideoError("\n".join(video.reason for video in batch.lost))
         for group, rate in zip(self._optimiser.param_groups, self._rates, strict=True):
             group["lr"] = rate * factor
         self._optimiser.zero_grad(set_to_none=True)
@@ -218,6 +235,10 @@ class Trainer:
                     total = total + objective.weight * sum(losses.values())
         return total
 
+    def damage(self) -> dict[str, dict[str, str]]:
+        """Damaged videos met so far, `skipped` and `repaired`: the fault by id."""
+        return {"skipped": dict(self.skipped), "repaired": dict(self.repaired)}
+
     def state(self) -> dict[str, Any]:
         """Tensors and plain values only, so that it loads with `weights_only=True`."""
         return {
@@ -225,6 +246,7 @@ class Trainer:
             "objectives": self._modules.state_dict(),
             "position": [self.position.epoch, self.position.step, self.position.done],
             "losses": [float(loss) for loss in self._losses],
+            "damage": self.damage(),
             "rng": torch.get_rng_state(),
         }
 
@@ -235,6 +257,8 @@ class Trainer:
         self.position = Position(*state["position"])
         self._losses = [torch.tensor(loss, device=self._device) for loss in state["losses"]]
         torch.set_rng_state(state["rng"])
+        damage = state.get("damage", {})  # older checkpoints hold none
+        self.skipped, self.repaired = dict(damage.get("skipped", {})), dict(damage.get("repaired", {}))
 
 
 @contextmanager

@@ -41,6 +41,7 @@ def report_notes(report: Mapping[str, Any]) -> list[str]:
     if videos["damaged"]:
         lost = "video could not be read: its" if videos["damaged"] == 1 else "videos could not be read: their"
         notes.append(f"{videos['damaged']} {lost} queries count as misses")
+    notes += _repair_notes(videos)
     notes.append(
         f"{protocol['dataset']} {protocol['split']}: {captions['counted']} captions, {videos['counted']} videos, "
         f"{protocol['captions']}; video to text {protocol['video_to_text']}"
@@ -57,6 +58,19 @@ def report_notes(report: Mapping[str, Any]) -> list[str]:
         f"masks: mean coverage {masks['mean_coverage']:.1%}, empty {masks['empty_share']:.1%} of frames, "
         f"full {masks['full_share']:.1%}"
     )
+    return notes
+
+
+def _repair_notes(videos: Mapping[str, Any]) -> list[str]:
+    notes = []
+    if videos.get("repaired"):  # older reports do not tell
+        what = "video is" if videos["repaired"] == 1 else "videos are"
+        notes.append(f"{videos['repaired']} {what} damaged in part: only frames that decode were used")
+    training = videos.get("training")
+    if training and (training["skipped"] or training["repaired"]):
+        notes.append(
+            f"training met damaged videos: {training['skipped']} left out, {training['repaired']} used in part"
+        )
     return notes
 
 

@@ -124,7 +124,7 @@ def reads(file: Path) -> list[str]:
         (False, {}, 1),
         (True, {}, 3),  # random frames
         (True, {"sampler": {"use": "uniform", "train_pick": "centre"}}, 1),
-        (True, {"sampler": {"use": "uniform", "train_pick": "centre"}, "view": {"flip": 0.5}}, 3),
+        (True, {"sampler": {"use": "uniform", "train_pick": "centre"}, "view": {"flip": 0.5}}, 1),
         (False, {"view": {"flip": 0.5}}, 1),
         (False, {"frame_store": {"enabled": False}}, 3),
         (False, {"frame_store": {"limit_mb": 0}}, 3),

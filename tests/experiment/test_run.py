@@ -106,7 +106,9 @@ def test_the_report_says_everything_once(run: Path) -> None:
     assert all(list(report["controls"][control][way]) == NUMBERS for control in CONTROLS for way in ("t2v", "v2t"))
     assert report["rescored"] == {}
     assert report["videos"] == {
-        "counted": 6, "missing": 0, "missing_ids": [], "damaged": 0, "damaged_reasons": {}
+        "counted": 6, "missing": 0, "missing_ids": [], "damaged": 0, "damaged_reasons": {},
+        "repaired": 0, "repaired_reasons": {},
+        "training": {"skipped": 0, "skipped_reasons": {}, "repaired": 0, "repaired_reasons": {}},
     }  # fmt: skip
     assert report["captions"] == {"counted": 6, "distinct": 6, "cut": 0}
     assert 0 < report["masks"]["mean_coverage"] < 1

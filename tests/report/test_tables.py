@@ -93,10 +93,16 @@ def test_the_notes_tell_protocol_ties_checkpoint_and_masks() -> None:
     [
         ({"videos__missing": 3}, 0, "3 videos are absent and were left out: not the full test split"),
         ({"videos__damaged": 2}, 0, "2 videos could not be read: their queries count as misses"),
+        ({"videos__repaired": 1}, 0, "1 video is damaged in part: only frames that decode were used"),
+        (
+            {"videos__training": {"skipped": 2, "repaired": 0}},
+            0,
+            "training met damaged videos: 2 left out, 0 used in part",
+        ),
         ({"captions__cut": 5}, -2, "5 captions were longer than the text tower's context and were cut"),
     ],
 )
-def test_what_was_lost_is_told(change: dict[str, int], place: int, words: str) -> None:
+def test_what_was_lost_is_told(change: dict[str, Any], place: int, words: str) -> None:
     notes = report_notes(report(**change))
     assert notes[place] == words
     assert len(notes) == len(report_notes(REPORT)) + 1

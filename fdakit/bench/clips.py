@@ -1,0 +1,156 @@
+"""Readers side by side, clip by clip: what each takes, which fail, and how far the frames differ from fdakit's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fdakit.data.annotations import VIDEO_ENDINGS
+from fdakit.errors import DatasetError, FdakitError, blamed
+
+from .ratios import OURS
+from .rounds import time_rounds
+
+Frames = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a peer gave: RGB frames uint8 `(t, h, w, 3)` and which ones it took them for, `indices (t,)`."""
+
+    indices: NDArray[np.int64]
+    frames: Frames
+
+
+Read = Callable[[Path], Any]
+Peers = Mapping[str, Callable[[Path], Seen]]
+
+
+@dataclass(frozen=True)
+class Own:
+    """fdakit's side: its rows by name, the first being `OURS`, and what the peers' frames are compared with.
+
+    `count` tells how many frames a file has, `at` gives any of them `(t, h, w, 3)`.
+    """
+
+    reads: Mapping[str, Read]
+    count: Callable[[Path], int]
+    at: Callable[[Path, NDArray[np.int64]], Frames]
+
+
+def find_clips(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """The files given, and the videos below the folders given, sorted. Raises `DatasetError` where there is none."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(one for one in path.rglob("*") if one.suffix.lower() in VIDEO_ENDINGS and one.is_file())
+            if not inside:
+                raise DatasetError(f"{path.absolute()}: no video in this folder; wanted {', '.join(VIDEO_ENDINGS)}")
+            found += inside
+        elif path.exists():
+            found.append(path)
+        else:
+            raise DatasetError(f"{path.absolute()}: no such file or folder; give videos or a folder of them")
+    return tuple(dict.fromkeys(found))
+
+
+def spread(count: int, frames: int) -> NDArray[np.int64]:
+    """The middles of `frames` equal parts of `count` frames `(t,)`; all of them where there are no more."""
+    if count <= frames:
+        return np.arange(count)
+    return ((np.arange(frames) + 0.5) * count / frames).astype(np.int64)
+
+
+def time_clips(
+    paths: Iterable[Path],
+    own: Own,
+    peers: Peers,
+    *,
+    rounds: int,
+    progress: Callable[[Path], None] = lambda path: None,
+) -> tuple[list[dict[str, Any]], bool]:
+    """One record a clip, and whether Ctrl-C ended it early.
+
+    A record: `path`; `frames` as fdakit counts them, or None where it cannot read the file, which is then not timed;
+    median `seconds` by reader; `failed`, the reason by reader; `differences` by peer, the mean absolute difference
+    in grey levels of its frames from fdakit's at the same indices, or the reason why they cannot be compared.
+    Each reader's first read is not timed.
+    """
+    clips: list[dict[str, Any]] = []
+    try:
+        for path in paths:
+            clip, whole = _time_clip(path, own, peers, rounds=rounds)
+            clips.append(clip)
+            progress(path)
+            if not whole:
+                return clips, True
+    except KeyboardInterrupt:
+        if not clips:
+            raise
+        return clips, True
+    return clips, False
+
+
+def _time_clip(path: Path, own: Own, peers: Peers, *, rounds: int) -> tuple[dict[str, Any], bool]:
+    readers: Mapping[str, Read] = {**own.reads, **peers}
+    failed: dict[str, str] = {}
+    differences: dict[str, float | str] = {}
+    count = None
+    for name, read in readers.items():
+        try:
+            with blamed(name, f"on {path}"):
+                seen = read(path)
+                if name == OURS:
+                    count = own.count(path)
+        except FdakitError as error:
+            failed[name] = str(error)
+        else:
+            if name in peers and count is not None:
+                differences[name] = _difference(seen, count=count, at=partial(own.at, path))
+    clip: dict[str, Any] = {
+        "path": str(path),
+        "frames": count,
+        "seconds": {},
+        "failed": failed,
+        "differences": differences,
+    }
+    if count is None:
+        return clip, True
+    chosen = {name: partial(read, path) for name, read in readers.items() if name not in failed}
+    found = time_rounds(chosen, rounds=rounds, warmup=0)
+    clip["seconds"] = {timed.name: timed.median for timed in found.timed}
+    return clip, found.done == found.asked
+
+
+def _difference(seen: Seen, *, count: int, at: Callable[[NDArray[np.int64]], Frames]) -> float | str:
+    last = int(seen.indices.max())
+    if last >= count:
+        return f"gives a frame {last}, {OURS} counts {count} frames"
+    ours = at(seen.indices)
+    if ours.shape != seen.frames.shape:
+        return f"frames of {seen.frames.shape[1:3]}, {OURS} of {ours.shape[1:3]} (height, width)"
+    return float(np.mean([np.abs(a.astype(np.int16) - b).mean() for a, b in zip(ours, seen.frames, strict=True)]))
+
+
+@contextmanager
+def one_thread(modules: Iterable[Any]) -> Iterator[None]:
+    """torch, and OpenCV where it is among `modules`, compute on one thread inside."""
+    import torch
+
+    pools = [(torch.get_num_threads, torch.set_num_threads)]
+    pools += [(module.getNumThreads, module.setNumThreads) for module in modules if hasattr(module, "setNumThreads")]
+    before = [count() for count, _ in pools]
+    for _, put in pools:
+        put(1)
+    try:
+        yield
+    finally:
+        for (_, put), threads in zip(pools, before, strict=True):
+            put(threads)

@@ -1,0 +1,161 @@
+"""Other readers, each as its users call it but on one thread: torchcodec, OpenCV, decord and CLIP4Clip's extractor.
+
+Each counts the frames itself and gives RGB uint8. Their packages come with `pip install "fdakit[bench]"`; what is not
+installed is left out and named.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from fdakit.errors import FdakitError, VideoError, nearest
+
+from .clips import Seen, spread
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A reader to stand beside: its name, the package and the module it needs, and its read at native size."""
+
+    name: str
+    package: str
+    module: str
+    read: Callable[[Path, int], Seen]
+    slow: bool = False  # by design, so that it is never called the fastest peer
+
+
+@dataclass(frozen=True)
+class Found:
+    """The peers that can be used, by name, the reason why another cannot, and their modules and versions."""
+
+    peers: Mapping[str, Peer]
+    absent: Mapping[str, str]
+    modules: Mapping[str, ModuleType]
+    versions: Mapping[str, str]
+
+
+def find_peers(offered: Sequence[Peer], names: Sequence[str] | None) -> Found:
+    """Those of `names` among the `offered`; all that are installed where `names` is None.
+
+    Raises `FdakitError` for a name that is not on offer, or one asked for that cannot be imported.
+    """
+    known = {peer.name: peer for peer in offered}
+    for name in names or ():
+        if name not in known:
+            raise FdakitError(f"bench: no peer {name!r}; {nearest(name, known)}")
+    modules, absent = {}, {}
+    for name in known if names is None else names:
+        try:
+            modules[name] = importlib.import_module(known[name].module)
+        except (ImportError, OSError, RuntimeError) as error:  # a library that lacks another one it loads
+            absent[name] = f"{known[name].module} cannot be imported ({str(error).strip().partition(chr(10))[0]})"
+    if absent and names is not None:
+        lacking = "; ".join(f"peer {name!r}: {reason}" for name, reason in absent.items())
+        raise FdakitError(f'bench: {lacking}; pip install "fdakit[bench]", or leave it out of --peers')
+    versions = {name: _version(known[name].package) for name in modules}
+    return Found({name: known[name] for name in modules}, absent, modules, versions)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # built from source, or installed under another name
+        return "unknown version"
+
+
+def read_torchcodec(path: Path, frames: int) -> Seen:
+    """`VideoDecoder`, exact seeking, one FFmpeg thread."""
+    from torchcodec.decoders import VideoDecoder
+
+    decoder = VideoDecoder(path, num_ffmpeg_threads=1, seek_mode="exact", dimension_order="NHWC")
+    indices = spread(len(decoder), frames)
+    return Seen(indices, decoder.get_frames_at(indices.tolist()).data.numpy())
+
+
+def read_opencv(path: Path, frames: int) -> Seen:
+    """Every frame up to the last wanted one grabbed, the wanted ones retrieved and turned from BGR to RGB."""
+    import cv2
+
+    capture = _capture(path)
+    try:
+        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        if count < 1:
+            raise VideoError(f"{path}: OpenCV counts {count} frames")
+        indices = spread(count, frames)
+        wanted, found = set(indices.tolist()), []
+        for place in range(int(indices[-1]) + 1):
+            if not capture.grab():
+                raise VideoError(f"{path}: OpenCV counts {count} frames and ends at frame {place}")
+            if place in wanted:
+                found.append(cv2.cvtColor(capture.retrieve()[1], cv2.COLOR_BGR2RGB))
+    finally:
+        capture.release()
+    return Seen(indices, np.stack(found))
+
+
+def read_decord(path: Path, frames: int) -> Seen:
+    """`VideoReader.get_batch`, one thread."""
+    import decord
+
+    reader = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)
+    indices = spread(len(reader), frames)
+    return Seen(indices, reader.get_batch(indices.tolist()).asnumpy())
+
+
+def read_clip4clip(path: Path, frames: int) -> Seen:
+    """`extract_seconds` at native size."""
+    return extract_seconds(path, frames, lambda picture: picture)
+
+
+def extract_seconds(path: Path, frames: int, prepare: Callable[[Image.Image], Image.Image]) -> Seen:
+    """For each second a seek to its first frame, a read, `prepare`; then as many as wanted, evenly chosen.
+
+    The method, with one frame a second, of CLIP4Clip's `RawVideoExtractorCV2`, https://github.com/ArrowLuo/CLIP4Clip;
+    here on one thread.
+    """
+    import cv2
+
+    capture = _capture(path)
+    try:
+        count, rate = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), int(capture.get(cv2.CAP_PROP_FPS))
+        if count < 1 or rate < 1:
+            raise VideoError(f"{path}: OpenCV counts {count} frames at {rate} a second")
+        pictures, indices = [], []
+        for place in range(0, (count + rate - 1) // rate * rate + 1, rate):
+            capture.set(cv2.CAP_PROP_POS_FRAMES, place)
+            good, picture = capture.read()
+            if not good:
+                break
+            pictures.append(prepare(Image.fromarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)).convert("RGB")))
+            indices.append(place)
+    finally:
+        capture.release()
+    if not pictures:
+        raise VideoError(f"{path}: OpenCV reads no frame")
+    kept = np.linspace(0, len(pictures) - 1, min(frames, len(pictures)), dtype=int)
+    return Seen(np.array(indices)[kept], np.stack([np.asarray(pictures[place]) for place in kept]))
+
+
+def _capture(path: Path) -> Any:
+    import cv2
+
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+    if not capture.isOpened():
+        raise VideoError(f"{path}: OpenCV cannot open it")
+    return capture
+
+
+TORCHCODEC = Peer("torchcodec", "torchcodec", "torchcodec", read_torchcodec)
+OPENCV = Peer("opencv", "opencv-python-headless", "cv2", read_opencv)
+DECORD = Peer("decord", "decord", "decord", read_decord)
+CLIP4CLIP = Peer("clip4clip", "opencv-python-headless", "cv2", read_clip4clip, slow=True)
+DECODERS = (TORCHCODEC, OPENCV, DECORD, CLIP4CLIP)

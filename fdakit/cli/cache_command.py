@@ -1,0 +1,91 @@
+"""`fdakit cache`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fdakit.errors import FdakitError
+
+from .options import json_option
+from .printing import print_json, print_table
+
+
+@click.group("cache")
+def command() -> None:
+    """Say what is kept on disk to save work, or clear it. All of it is made again when needed."""
+
+
+def folder_option(function: Any) -> Any:
+    """`--folder`."""
+    text = "A frame store of its own, as in frame_store.folder."
+    return click.option("--folder", type=click.Path(path_type=Path, file_okay=False), help=text)(function)
+
+
+@command.command("info")
+@folder_option
+@json_option
+def info(folder: Path | None, as_json: bool) -> None:
+    """Tell what lies in the cache folder, how large it is, and which recipes wrote it."""
+    from fdakit.experiment.cache_contents import KINDS, look_into
+    from fdakit.experiment.devices import cache_folder
+    from fdakit.experiment.keeping import spoken_size
+
+    found = look_into(cache_folder(), frames=folder)
+    if as_json:
+        print_json(found)
+        return
+    rows = [[words, str(found[kind]["files"]), spoken_size(found[kind]["bytes"])] for kind, words in KINDS.items()]
+    rows += [[name, "", spoken_size(size)] for name, size in found["other"].items()]
+    click.echo(f"{found['folder']}: {spoken_size(found['bytes'])}")
+    print_table("by kind", ["what", "files", "size"], rows)
+    kept = found["frames"]["by"]
+    if kept:
+        rows = [
+            [
+                row["recipe"],
+                row["dataset"],
+                str(row["clips"]),
+                str(row["masks"]),
+                spoken_size(row["bytes"]),
+                row["used"].replace("T", " "),
+            ]
+            for row in kept
+        ]
+        columns = ["recipe", "data set", "clips", "masks", "size", "last used"]
+        click.echo(f"frames and masks in {found['frames']['folder']}")
+        print_table("by recipe", columns, rows)
+
+
+@command.command("clear")
+@click.option(
+    "--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="Only what was not used for so long."
+)
+@click.option(
+    "--only",
+    type=click.Choice(["frames", "moving-shapes", "bench"]),
+    multiple=True,
+    help="Only this. May be repeated.",
+)
+@folder_option
+@json_option
+def clear(older_than: float | None, only: tuple[str, ...], folder: Path | None, as_json: bool) -> None:
+    """Remove decoded frames and rendered clips; never data, weights, runs or the ledger."""
+    from fdakit.experiment.cache_contents import KINDS
+    from fdakit.experiment.cache_contents import clear as clear_cache
+    from fdakit.experiment.devices import cache_folder
+    from fdakit.experiment.keeping import spoken_size
+
+    cleared = clear_cache(cache_folder(), frames=folder, kinds=only, older_than=older_than or 0.0)
+    if as_json:
+        kinds = {kind: {"files": cleared.files[kind], "bytes": cleared.bytes[kind]} for kind in KINDS}
+        print_json({**kinds, "failed": cleared.failed})
+    else:
+        gone = [f"{KINDS[kind]}: {spoken_size(size)}" for kind, size in cleared.bytes.items() if cleared.files[kind]]
+        age = f" that was not used for {older_than:g} days" if older_than else ""
+        if gone or not cleared.failed:
+            click.echo("removed " + ", ".join(gone) if gone else f"nothing there{age}, nothing removed")
+    if cleared.failed:
+        raise FdakitError("\n".join(cleared.failed))

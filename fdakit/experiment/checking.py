@@ -1,0 +1,107 @@
+"""`fdakit data check`: every file decoded to its end, in guarded processes, and what came of it in the ledger."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from fdakit.contracts import Progress
+from fdakit.data.ledger import Finding, Ledger, Status, mark_of
+from fdakit.errors import VideoError
+from fdakit.values import VideoRef
+
+from .slots import Failure, in_slots
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a scan found, by path in the order given; `known` of them stood in the ledger and have not changed."""
+
+    findings: Mapping[Path, Finding]
+    known: int
+
+    def counts(self) -> dict[str, int]:
+        """How many files have each status."""
+        found = [finding.status for finding in self.findings.values()]
+        return {status: found.count(status) for status in get_args(Status)}
+
+
+def check_videos(
+    paths: Sequence[Path],
+    *,
+    ledger: Ledger,
+    jobs: int,
+    time_limit: float,
+    again: bool = False,
+    progress: Progress,
+    look: Callable[[Path], Finding] | None = None,
+) -> Checked:
+    """Look at each file that the ledger does not know as it now is, or at all of them with `again`.
+
+    Each finding is on disk in the ledger before the next one is told; a file that takes more than `time_limit`
+    seconds (0: any time) or ends its process is `unreadable`. An absent file is too, but is not written down.
+    `look` is `look_at` unless another function of a module is given. Raises `FdakitError` where the ledger
+    cannot be used.
+    """
+    ledger.create()
+    known = {} if again else ledger.find(paths)
+    marks = {path: mark_of(path) for path in paths if path not in known}  # before reading: a later change shows
+    found = dict(known)
+    progress("checking videos", 0, len(marks))
+    for path, outcome in in_slots(look or look_at, list(marks), jobs=jobs, time_limit=time_limit):
+        finding = Finding("unreadable", outcome.reason) if isinstance(outcome, Failure) else outcome
+        found[path], mark = finding, marks[path]
+        if mark is not None:
+            ledger.write(path, mark, finding)
+        progress("checking videos", len(found) - len(known), len(marks))
+    return Checked({path: found[path] for path in paths}, len(known))
+
+
+def look_at(path: Path) -> Finding:
+    """Decode a file to its end. Imports the decoder only here, where it runs in a process of its own."""
+    from fdakit.video.damage import survey_video
+    from fdakit.video.decode import frame_times
+
+    video = VideoRef(path.name, path)
+    try:
+        survey, times = survey_video(video), frame_times(video)
+    except VideoError as error:
+        return Finding("unreadable", without_path(str(error), path))
+    decoded = len(survey.sound)
+    codec, width, height, rotation = _picture(path)
+    return Finding(
+        status="repaired" if survey.reason or decoded < survey.promised else "ok",
+        reason=survey.reason,
+        promised=survey.promised,
+        decoded=decoded,
+        duration=float(times[-1]),
+        codec=codec,
+        width=width,
+        height=height,
+        rotation=rotation,
+    )
+
+
+def _picture(path: Path) -> tuple[str, int, int, int]:
+    """Codec, width, height and clockwise rotation of the first frame that decodes, of a file where some do."""
+    from fdakit.video.film import sound_frames
+    from fdakit.video.probe import first_stream, open_container
+
+    with open_container(path.absolute()) as container:
+        stream = first_stream(container, path=path)
+        frame = next(iter(sound_frames(container, stream)))
+        rotation = -frame.rotation % 360 if frame.rotation % 90 == 0 else 0  # PyAV counts the other way
+        return stream.codec_context.codec.canonical_name, frame.width, frame.height, rotation
+
+
+def without_path(reason: str, path: Path) -> str:
+    """A worded error without the path that it begins with."""
+    return reason.removeprefix(f"{path.absolute()}: ")
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,122 @@
+"""Which video files are meant: a folder, a list, a single file, or all splits of a recipe."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from fdakit.builtin.datasets.manifest_module import read_rows
+from fdakit.catalog import Catalog
+from fdakit.contracts import Progress
+from fdakit.data.annotations import VIDEO_ENDINGS
+from fdakit.errors import DatasetError, RecipeError, blamed, nearest
+from fdakit.recipe import Recipe, read_recipe
+from fdakit.recipe_text import shipped_recipes
+
+from .build import base_shapes, together
+from .damage import ledger_path
+
+LISTS = (".txt", ".csv", ".tsv", ".jsonl")
+ENDINGS = frozenset((*VIDEO_ENDINGS, ".3gp", ".asf", ".flv", ".m2ts", ".m2v", ".mts", ".ogv", ".ts", ".vob", ".wmv"))
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The files, each once, as absolute paths, and where their ledger lies."""
+
+    paths: tuple[Path, ...]
+    ledger: Path
+
+
+def find_corpus(
+    sources: Sequence[str],
+    *,
+    catalog: Catalog,
+    settings: Sequence[str] = (),
+    column: str = "path",
+    ledger: Path | None = None,
+    progress: Progress,
+) -> Corpus:
+    """The videos of all sources, whether or not they exist.
+
+    A folder is walked for known endings, hidden names left out. A list is text with a path a line, or a table
+    whose `column` holds paths; relative ones start at the list's folder. `settings` change recipes. The ledger is
+    the one given, else a recipe's own, else that in the cache folder. Raises `FdakitError` with the faults of all.
+    """
+    found: list[Path] = []
+    ledgers: set[Path] = set()
+    steps = [
+        partial(_of_source, s, catalog=catalog, settings=settings, column=column, progress=progress) for s in sources
+    ]
+    for paths, recipe in together(*steps):
+        found += [path.absolute() for path in paths]
+        if recipe is not None:
+            ledgers.add(ledger_path(recipe))
+    if settings and not ledgers:
+        raise RecipeError("--set: changes recipes, and none is checked here; leave it out")
+    if ledger is None and len(ledgers) > 1:
+        raise RecipeError("loader.ledger: these recipes have different ones; name one for all with --ledger")
+    return Corpus(tuple(dict.fromkeys(found)), ledger or (ledgers.pop() if ledgers else ledger_path(None)))
+
+
+def _of_source(
+    source: str, *, catalog: Catalog, settings: Sequence[str], column: str, progress: Progress
+) -> tuple[list[Path], Recipe | None]:
+    path = Path(source)
+    if path.is_dir():
+        return _walked(path), None
+    if path.is_file() and path.suffix.lower() in LISTS:
+        return _listed(path, column=column), None
+    if path.is_file() and path.suffix.lower() != ".toml":
+        return [path], None
+    shipped = shipped_recipes()
+    if not path.is_file() and path.with_suffix("").as_posix().removeprefix("recipes/") not in shipped:
+        raise DatasetError(
+            f"{path.absolute()}: no such file or folder; give a folder of videos, a list ({', '.join(LISTS)}), a "
+            f"video, or a recipe: {nearest(source, shipped)}"
+        )
+    recipe = read_recipe(source, catalog=catalog, settings=settings)
+    return _of_recipe(recipe, progress=progress), recipe
+
+
+def _walked(folder: Path) -> list[Path]:
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(place, name) for name in sorted(names) if not name.startswith(".")]
+    videos = [path for path in found if path.suffix.lower() in ENDINGS]
+    if not videos:
+        raise DatasetError(
+            f"{folder.absolute()}: no video among its {len(found)} files; name a folder that holds files ending in "
+            f"{', '.join(sorted(ENDINGS))}, or a list of files"
+        )
+    return videos
+
+
+def _listed(path: Path, *, column: str) -> list[Path]:
+    if path.suffix.lower() != ".txt":
+        values = [str(row.fields[column]).strip() for row in read_rows(path, {column: "--column"})]
+    else:
+        try:
+            values = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+        except (OSError, UnicodeDecodeError) as error:
+            raise DatasetError(f"{path.absolute()}: cannot be read as UTF-8 text ({error}); mend the list") from error
+    named = [value for value in values if value]
+    if not named:
+        raise DatasetError(f"{path.absolute()}: names no video; write one path a line")
+    return [path.parent / value for value in named]
+
+
+def _of_recipe(recipe: Recipe, *, progress: Progress) -> list[Path]:
+    part = recipe.parts["dataset"]
+    dataset = part.build(base_shapes(recipe, torch.device("cpu")))
+    found = []
+    with blamed(str(part.offer), "while naming its videos"):
+        for split in dataset.splits():
+            found += [video.path for video in dataset.load(split, progress).videos]
+    return found

@@ -1,0 +1,208 @@
+"""Records of bytes on disk, by key: append-only shards that many processes fill and read at once.
+
+A process appends to shards of its own and reads everyone's, so there is no lock. A record is handed out only after
+its checksum was found right; a shard with a wrong one is reported, removed, and its records are made again.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from .shard_files import ALIGN, ENTRY_BYTES, INDEX, Entry, Shard, Writer, checksum, read_entries
+
+_LARGEST = 512_000_000  # bytes of a shard, so that damage and `cache clear --older-than` take little with them
+_MAPS = 128  # shards mapped at once: a map holds a file descriptor
+
+
+class Shards:
+    """All shards of a folder: `get` and `put` records by a key of `KEY_BYTES` bytes.
+
+    The folder takes at most `limit` bytes, and at most half of the disk that is free when this process first asks
+    for room. Nothing here raises for want of room or for damage: `take_notes` has what is to be told.
+    """
+
+    def __init__(self, folder: Path, *, limit: int, about: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self._limit = limit
+        self._about = about
+        self._shards: dict[str, Shard] = {}
+        self._places: dict[bytes, list[tuple[Shard, Entry]]] = {}
+        self._maps: dict[str, mmap.mmap] = {}
+        self._sound: set[tuple[str, int]] = set()  # (shard, offset) of records whose checksum was right
+        self._notes: dict[str, bool] = {}  # note -> whether it was taken
+        self._writer: Writer | None = None
+        self._failed = False
+        self._cap: int | None = None
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Learn of what other processes have written, or cleared, since."""
+        try:
+            with os.scandir(self.folder) as entries:
+                found = {e.name: e.stat().st_size for e in entries if e.name.endswith(INDEX)}
+        except OSError:  # no folder yet; one that cannot be read cannot be written either, and `put` says so
+            found = {}
+        for name in self._shards.keys() - found.keys():
+            self._forget(self._shards[name])
+        for name, size in found.items():
+            shard = self._shards.setdefault(name, Shard(self.folder / name))
+            if size > shard.read:
+                self._learn(shard)
+
+    def _learn(self, shard: Shard) -> None:
+        try:
+            for entry in read_entries(shard):
+                self._places.setdefault(entry.key, []).append((shard, entry))
+        except FileNotFoundError:
+            self._forget(shard)  # cleared a moment ago
+        except ValueError:
+            self._give_up(shard)
+
+    def _forget(self, shard: Shard) -> None:
+        shard.lost = True
+        self._shards.pop(shard.index.name, None)
+        self._maps.pop(shard.index.name, None)
+        if self._writer is not None and self._writer.index == shard.index:
+            self._writer.close()
+            self._writer = None
+
+    def __contains__(self, key: bytes) -> bool:
+        return any(not shard.lost for shard, _ in self._places.get(key, ()))
+
+    @property
+    def used(self) -> int:
+        """Bytes of all records and their entries."""
+        return sum(shard.end + shard.read for shard in self._shards.values())
+
+    @property
+    def room(self) -> int:
+        """Bytes that may still be written."""
+        if self._cap is None:
+            self._cap = min(self._limit, self.used + _free(self.folder) // 2)
+        return max(0, self._cap - self.used)
+
+    def get(self, key: bytes) -> memoryview | None:
+        """The record, mapped into memory and read only, or None. Its checksum is looked at once a process."""
+        found = self._first_sound(key)
+        if found is None:
+            self.refresh()
+            found = self._first_sound(key)
+        return found
+
+    def _first_sound(self, key: bytes) -> memoryview | None:
+        for shard, entry in self._places.get(key, ()):
+            record = None if shard.lost else self._read(shard, entry)
+            if record is not None:
+                return record
+        return None
+
+    def _read(self, shard: Shard, entry: Entry) -> memoryview | None:
+        end = entry.offset + entry.length
+        try:
+            mapped = self._mapped(shard, end)
+        except FileNotFoundError:
+            self._forget(shard)  # cleared, here or by another process
+            return None
+        if mapped is not None:
+            record = memoryview(mapped)[entry.offset : end]
+            mark = (shard.index.name, entry.offset)
+            if mark in self._sound or checksum(record) == entry.check:
+                self._sound.add(mark)
+                return record
+        self._give_up(shard)
+        return None
+
+    def _mapped(self, shard: Shard, end: int) -> mmap.mmap | None:
+        """The shard's data up to `end` at least; None where the file is shorter than its index says."""
+        name = shard.index.name
+        known = self._maps.get(name)
+        if known is None or len(known) < end:
+            with shard.data.open("rb") as file:
+                if os.fstat(file.fileno()).st_size < end:
+                    return None
+                if known is None:
+                    with suppress(OSError):  # when it was last used, for `cache clear`; it may be another's
+                        os.utime(shard.index)
+                known = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            while len(self._maps) >= _MAPS:
+                self._maps.pop(next(iter(self._maps)))  # it is unmapped when nobody looks at its records any more
+            self._maps[name] = known
+        return known
+
+    def _give_up(self, shard: Shard) -> None:
+        """Remove a damaged shard. Who takes its index away is the one process that reports it."""
+        self._forget(shard)
+        try:
+            shard.index.unlink()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self._note(f"frame store: {shard.data} is damaged and cannot be removed ({error.strerror}); remove it")
+            return
+        with suppress(OSError):  # open elsewhere on Windows; nothing leads to it any more
+            shard.data.unlink()
+        count = sum(shard.records.values())
+        self._note(f"frame store: {shard.data} was damaged and is removed; its {count} records are made again")
+
+    def put(self, key: bytes, record: bytes, *, kind: int = 0) -> bool:
+        """Append a record, unless another process has done so. False where it does not fit or cannot be written."""
+        if self._failed:
+            return False
+        self.refresh()
+        if key in self:
+            return True
+        if len(record) + ALIGN + ENTRY_BYTES > self.room:
+            self._note(self.full_note())
+            return False
+        try:
+            if self._writer is None or self._writer.end > _LARGEST:
+                self.close()
+                self._writer = Writer(self.folder, self._about)
+            self._writer.append(key, record, kind=kind)
+        except OSError as error:
+            self._failed = True
+            self._note(
+                f"frame store: {self.folder} cannot be written ({error.strerror or error}); what it lacks is decoded "
+                "again each time; free room there, or set frame_store.folder"
+            )
+            if self._writer is not None:
+                self._writer.abandon()
+                self._writer = None
+            return False
+        return True
+
+    def full_note(self) -> str:
+        """What to say where a record does not fit. The same in every process of a run."""
+        full = f"frame store: {self.folder} has no more room (frame_store.limit_mb, and half of the free disk)"
+        cure = "raise frame_store.limit_mb, or make room with `fdakit cache clear`"
+        return f"{full}; what it lacks is decoded again each time; {cure}"
+
+    def _note(self, note: str) -> None:
+        if self._limit:
+            self._notes.setdefault(note, False)
+
+    def take_notes(self) -> tuple[str, ...]:
+        """What is to be told to people and was not told yet: each note once."""
+        if all(self._notes.values()):
+            return ()
+        notes = tuple(note for note, taken in self._notes.items() if not taken)
+        self._notes = dict.fromkeys(self._notes, True)
+        return notes
+
+    def close(self) -> None:
+        """Append no more to the present shard; the next `put` begins another."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+
+def _free(folder: Path) -> int:
+    """Free bytes of the disk that the folder is, or will be, on."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    return shutil.disk_usage(there).free

@@ -1,0 +1,176 @@
+"""A reader that decodes with torchcodec, on the CPU or with an NVIDIA GPU's own decoder.
+
+Times and segments come from fdakit's packet index, pixels from torchcodec in its exact mode. A frame whose time is
+not the one that was asked for is an error, never a silent substitute. Source: https://github.com/meta-pytorch/torchcodec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from fdakit import Clip, Component, Needs, Options, PluginError, Reader, Shapes, VideoError, VideoRef, hookimpl
+
+if TYPE_CHECKING:
+    import torch
+    from torchcodec.decoders import VideoDecoder
+
+_SLACK = 1e-3  # seconds by which a frame's time may differ: both count ticks, one of them in rounded seconds
+SizeRule = Callable[[tuple[int, int]], tuple[int, int]]  # (h, w) of an upright frame -> the (h, w) it is wanted in
+_ADVICE = "re-encode it, remove it from the data set, or set reader.use = 'pyav'"
+
+
+class TorchcodecOptions(Options):
+    """Declared once: checked, shown by `fdakit show reader torchcodec`, and part of the editor schema."""
+
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where frames are decoded; cuda: the current GPU")
+    threads: int = Field(1, ge=1, description="decoding threads on the CPU; loader workers are best left with 1")
+
+
+@dataclass(frozen=True)
+class TorchcodecReader:
+    """Holds options alone: files are opened where they are read, so it travels to loader workers."""
+
+    device: str
+    threads: int
+
+    def times(self, video: VideoRef) -> NDArray[np.float64]:
+        """Time of every frame `(count,)` in seconds from the first, ascending, within the segment."""
+        from fdakit import frame_times
+
+        return frame_times(video)
+
+    def read(self, video: VideoRef, indices: NDArray[np.int64], needs: Needs, size: SizeRule | None) -> Clip:
+        """The frames at `indices`, upright, uint8 `(t, h, w, 3)`, resized bicubically as `size` says.
+
+        Neighbours come from the whole file and are clamped at its two ends. Raises `VideoError` where the file
+        cannot be read or torchcodec gives another frame, `PluginError` where motion vectors are needed,
+        `ValueError` for indices outside the segment.
+        """
+        if needs.motion_vectors:
+            raise PluginError(
+                f"reader 'torchcodec': video {video.id!r}: the mask needs codec motion vectors, which torchcodec "
+                "does not give; set reader.use = 'pyav' or choose another mask"
+            )
+        from fdakit import frame_times
+
+        every = frame_times(VideoRef(video.id, video.path))
+        first = 0 if video.start is None else int(np.searchsorted(every, video.start))
+        last = len(every) if video.end is None else int(np.searchsorted(every, video.end))
+        chosen = np.asarray(indices, np.int64)
+        if chosen.size == 0 or chosen.min() < 0 or chosen.max() >= last - first:
+            raise ValueError(
+                f"{video.path}: indices {chosen.tolist()}; give at least one, each from 0 to {last - first - 1}"
+            )
+        places = {gap: np.clip(chosen + first + gap, 0, len(every) - 1) for gap in (0, *needs.neighbours)}
+        wanted = np.unique(np.concatenate(list(places.values())))
+        pictures = self._decode(video.path.absolute(), wanted, every, size)
+        stacks = {gap: pictures[np.searchsorted(wanted, place)] for gap, place in places.items()}
+        return Clip(
+            id=video.id,
+            frames=stacks[0],
+            times=every[places[0]],
+            neighbours={gap: stacks[gap] for gap in needs.neighbours},
+        )
+
+    def _decode(
+        self, path: Path, wanted: NDArray[np.int64], times: NDArray[np.float64], size: SizeRule | None
+    ) -> NDArray[np.uint8]:
+        """The frames `(n, h, w, 3)` at the positions `wanted (n,)` in the whole file."""
+        from torch import OutOfMemoryError
+
+        decoder_class = import_decoder()
+        try:
+            decoder = decoder_class(str(path), num_ffmpeg_threads=self.threads, device=self.device)
+            stream = first_stream(path) if decoder.stream_index else 0
+            if stream != decoder.stream_index:  # torchcodec takes the best stream, fdakit's contract is the first
+                decoder = decoder_class(
+                    str(path), num_ffmpeg_threads=self.threads, device=self.device, stream_index=stream
+                )
+            if len(decoder) != len(times):
+                raise VideoError(
+                    f"{path}: torchcodec counts {len(decoder)} frames where its packets hold {len(times)}; {_ADVICE}"
+                )
+            batch = decoder.get_frames_at(wanted.tolist())
+        except OutOfMemoryError:  # a matter of sizes, not a fault of the file
+            raise
+        except (RuntimeError, ValueError, IndexError) as error:
+            raise VideoError(f"{path}: torchcodec cannot decode it: {_words(error)}; {_ADVICE}") from error
+        begin = float(decoder.metadata.begin_stream_seconds)
+        late = np.abs(batch.pts_seconds.cpu().numpy() - begin - times[wanted])
+        if late.max() > _SLACK:
+            place = int(wanted[late.argmax()])
+            raise VideoError(
+                f"{path}: torchcodec gave another frame than {place}, {late.max():.3f} s away from it; {_ADVICE}"
+            )
+        return _as_numpy(batch.data, size)
+
+
+def import_decoder() -> type[VideoDecoder]:
+    """torchcodec's `VideoDecoder`. Raises `PluginError` where it, or FFmpeg's libraries, are missing."""
+    try:
+        from torchcodec.decoders import VideoDecoder
+    except ImportError as error:
+        raise PluginError(
+            f"reader 'torchcodec': torchcodec cannot be imported ({_words(error)}); pip install torchcodec in the "
+            "version that fits torch, or set reader.use = 'pyav'"
+        ) from error
+    except (RuntimeError, OSError) as error:
+        raise PluginError(
+            f"reader 'torchcodec': torchcodec cannot load its libraries ({_words(error)}); install FFmpeg's "
+            "shared libraries, for example by `apt install ffmpeg`, or set reader.use = 'pyav'"
+        ) from error
+    decoder: type[VideoDecoder] = VideoDecoder
+    return decoder
+
+
+def first_stream(path: Path) -> int:
+    """Index of the file's first video stream."""
+    import av
+
+    with av.open(str(path), metadata_errors="ignore") as container:
+        index: int = container.streams.video[0].index
+        return index
+
+
+def _as_numpy(frames: torch.Tensor, size: SizeRule | None) -> NDArray[np.uint8]:
+    """uint8 `(n, 3, h, w)` on any device -> `(n, h, w, 3)` as `size` says, smoothed where it becomes smaller."""
+    height, width = frames.shape[2:]
+    target = (height, width) if size is None else size((height, width))
+    if target != (height, width):
+        from torch.nn.functional import interpolate
+
+        resized = interpolate(frames.float(), target, mode="bicubic", antialias=True)
+        frames = resized.round().clamp(0, 255).byte()
+    pictures: NDArray[np.uint8] = frames.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    return pictures
+
+
+def _words(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".")
+
+
+def build(options: TorchcodecOptions, shapes: Shapes) -> Reader:
+    """Raises `PluginError` at once where torchcodec, FFmpeg or the GPU is missing, before any video is read."""
+    import_decoder()
+    if options.device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise PluginError("reader 'torchcodec': device 'cuda': torch finds no GPU; set reader.device = 'cpu'")
+    return TorchcodecReader(options.device, options.threads)
+
+
+TORCHCODEC = Component("torchcodec", "decodes with torchcodec, on the CPU or a GPU", TorchcodecOptions, build)
+
+
+@hookimpl
+def fdakit_readers() -> Iterable[Component[Any, Reader]]:
+    """What this package offers; fdakit finds it through the entry point in pyproject.toml."""
+    return (TORCHCODEC,)

@@ -1,0 +1,148 @@
+"""`fdakit cache info` and `clear` on the command line: all is told, and only what can be made again is removed."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from telling import Tell
+
+from fdakit.experiment.cache_contents import KINDS
+from fdakit.video.frame_store import FrameStore, record_key
+
+DAY = 86_400
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two recipes' frames, the second unused for ten days, an old set of rendered clips, and a ledger."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("FDAKIT_CACHE", str(folder))
+    for name, clips in (("one", 3), ("two", 1)):
+        before = set((folder / "frames").glob("*"))
+        write(folder / "frames", name, clips)
+        if name == "two":
+            age(10, *set((folder / "frames").glob("*")) - before)
+    rendered = folder / "moving-shapes" / "abc" / "train"
+    rendered.mkdir(parents=True)
+    (rendered / "00000.mp4").write_bytes(b"film")
+    age(5, rendered / "00000.mp4", rendered, rendered.parent)
+    (folder / "ledger.sqlite").write_bytes(b"findings")
+    return folder
+
+
+def write(folder: Path, recipe: str, clips: int) -> None:
+    store = FrameStore(folder, limit_mb=10, about={"recipe": recipe, "dataset": "shapes"})
+    for number in range(clips):
+        assert store.put(record_key(recipe, number), {"frames": np.zeros((1, 50, 50, 3), np.uint8)})
+        assert store.put_mask(record_key(recipe, number, "mask"), np.zeros((1, 50, 50), np.float32))
+
+
+def age(days: float, *paths: Path) -> None:
+    for path in paths:
+        os.utime(path, (time.time() - days * DAY,) * 2)
+
+
+def held(folder: Path) -> set[str]:
+    """What recipes still have frames, and what else is there."""
+    from fdakit.experiment.cache_contents import look_into
+
+    found = look_into(folder)
+    kinds = {kind for kind in KINDS if kind != "frames" and found[kind]["files"]}
+    return {row["recipe"] for row in found["frames"]["by"]} | kinds | set(found["other"])
+
+
+def test_info_tells_all_that_is_there(tell: Tell, cache: Path) -> None:
+    told = tell("cache", "info", "--json").json
+    assert told["folder"] == str(cache)
+    sizes = {path: path.stat().st_size for path in cache.rglob("*") if path.is_file()}
+    assert told["bytes"] == sum(sizes.values())
+    assert told["frames"]["bytes"] == sum(size for path, size in sizes.items() if path.parent.name == "frames")
+    rows = [(row["recipe"], row["dataset"], row["clips"], row["masks"]) for row in told["frames"]["by"]]
+    assert rows == [("one", "shapes", 3, 3), ("two", "shapes", 1, 1)]
+    assert told["frames"]["clips"] == 4
+    assert told["moving-shapes"] == {"folder": str(cache / "moving-shapes"), "files": 1, "bytes": 4}
+    assert told["other"] == {"ledger.sqlite": 8}
+    text = tell("cache", "info")
+    assert text.code == 0
+    for word in (str(cache), "rendered clips of the data set moving-shapes", "ledger.sqlite", "one", "two"):
+        assert word in text.out
+
+
+def test_info_of_nothing_is_no_error(tell: Tell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FDAKIT_CACHE", str(tmp_path / "none"))
+    assert tell("cache", "info", "--json").json["bytes"] == 0
+    assert tell("cache", "info").code == 0
+    told = tell("cache", "clear")
+    assert (told.code, told.out) == (0, "nothing there, nothing removed\n")
+    assert not (tmp_path / "none").exists()
+
+
+def test_clear_removes_what_can_be_made_again_and_nothing_else(tell: Tell, cache: Path) -> None:
+    told = tell("cache", "clear")
+    assert told.code == 0
+    assert told.out.startswith("removed decoded frames and masks: ")
+    assert "moving-shapes: 4 bytes" in told.out
+    assert held(cache) == {"ledger.sqlite"}
+    assert tell("cache", "clear").out == "nothing there, nothing removed\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "left"),
+    [
+        (["--older-than", "7"], {"one", "moving-shapes"}),
+        (["--older-than", "4"], {"one"}),
+        (["--older-than", "11"], {"one", "two", "moving-shapes"}),
+        (["--only", "frames"], {"moving-shapes"}),
+        (["--only", "moving-shapes"], {"one", "two"}),
+        (["--only", "frames", "--older-than", "4"], {"one", "moving-shapes"}),
+    ],
+)
+def test_clear_takes_only_what_is_asked_for(tell: Tell, cache: Path, arguments: list[str], left: set[str]) -> None:
+    assert tell("cache", "clear", *arguments, "--json").json["failed"] == []
+    assert held(cache) == left | {"ledger.sqlite"}
+
+
+def test_frames_that_were_read_lately_count_as_used(tell: Tell, cache: Path) -> None:
+    assert FrameStore(cache / "frames", limit_mb=10).get(record_key("two", 0)) is not None
+    tell("cache", "clear", "--older-than", "7")
+    assert "two" in held(cache)
+
+
+def test_a_store_of_its_own_is_found_by_folder(tell: Tell, cache: Path, tmp_path: Path) -> None:
+    write(tmp_path / "own", "three", 2)
+    told = tell("cache", "info", "--folder", str(tmp_path / "own"), "--json").json
+    assert [row["recipe"] for row in told["frames"]["by"]] == ["three"]
+    (tmp_path / "own" / "mine.txt").write_text("not fdakit's")
+    tell("cache", "clear", "--folder", str(tmp_path / "own"))
+    assert [path.name for path in (tmp_path / "own").iterdir()] == ["mine.txt"]
+    assert held(cache) == {"one", "two", "ledger.sqlite"}
+
+
+def test_data_that_no_index_leads_to_are_cleared_but_not_those_just_begun(tell: Tell, cache: Path) -> None:
+    old, fresh = cache / "frames" / "old.frames", cache / "frames" / "fresh.frames"
+    for path in (old, fresh):
+        path.write_bytes(b"half a record")
+    age(1, old)
+    tell("cache", "clear")
+    assert [path.name for path in (cache / "frames").iterdir()] == ["fresh.frames"]
+
+
+def test_what_cannot_be_removed_is_named(tell: Tell, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    told = tell("cache", "clear", "--only", "frames")
+    assert told.code == 2
+    assert told.err.count("could not be removed (Permission denied)") == 4
+    assert told.out == ""
+
+
+def test_an_unknown_kind_or_age_is_refused(tell: Tell, cache: Path) -> None:
+    assert tell("cache", "clear", "--only", "runs").code == 2
+    assert tell("cache", "clear", "--older-than", "-1").code == 2
+    assert {"one", "two"} <= held(cache)

@@ -1,0 +1,171 @@
+"""The ledger: what is written is found again as long as the file is the same, and nothing else is touched."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fdakit import FdakitError
+from fdakit.data.ledger import Finding, Ledger, mark_of
+
+FULL = Finding("repaired", "a hole", 20, 18, 2.375, "h264", 64, 48, 90)
+
+
+def written(ledger: Ledger, path: Path, finding: Finding = FULL) -> None:
+    mark = mark_of(path)
+    assert mark is not None
+    ledger.write(path, mark, finding)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    made = Ledger(tmp_path / "deep" / "down" / "ledger.sqlite")
+    made.create()
+    return made
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(b"12345")
+    return path
+
+
+def test_what_was_written_is_found_and_a_later_finding_replaces_it(ledger: Ledger, film: Path) -> None:
+    assert ledger.find([film]) == {}
+    written(ledger, film)
+    assert ledger.find([film, film.with_name("other.mp4")]) == {film: FULL}
+    written(ledger, film, Finding("ok"))
+    assert Ledger(ledger.path).find([film]) == {film: Finding("ok")}
+
+
+def test_a_file_that_changed_is_unknown(ledger: Ledger, film: Path) -> None:
+    written(ledger, film)
+    times = film.stat()
+    film.write_bytes(b"54321")  # as long as before
+    os.utime(film, ns=(times.st_atime_ns, times.st_mtime_ns + 1))
+    assert ledger.find([film]) == {}
+    os.utime(film, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert ledger.find([film]) == {film: FULL}
+    film.write_bytes(b"123456")
+    os.utime(film, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert ledger.find([film]) == {}
+    film.unlink()
+    assert ledger.find([film]) == {}
+
+
+def test_paths_mean_the_same_from_every_folder(ledger: Ledger, film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(film.parent)
+    written(ledger, Path("film.mp4"))
+    assert ledger.find([film]) == {film: FULL}
+    assert ledger.find([Path("film.mp4")]) == {Path("film.mp4"): FULL}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_a_file_name_need_not_be_text(ledger: Ledger, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.mp4")
+    path.write_bytes(b"x")
+    written(ledger, path)
+    assert ledger.find([path]) == {path: FULL}
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+COUNT = st.integers(0, 2**40)
+
+
+@given(
+    st.builds(
+        Finding,
+        status=st.sampled_from(["ok", "repaired", "unreadable"]),
+        reason=TEXT,
+        promised=COUNT,
+        decoded=COUNT,
+        duration=st.floats(0, 1e9),
+        codec=TEXT,
+        width=COUNT,
+        height=COUNT,
+        rotation=st.sampled_from([0, 90, 180, 270]),
+    )
+)
+def test_findings_return_as_they_were(finding: Finding) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "film")
+        path.touch()
+        ledger = Ledger(Path(folder, "ledger"))
+        ledger.create()
+        written(ledger, path, finding)
+        assert ledger.find([path]) == {path: finding}
+
+
+def test_no_ledger_yet_knows_nothing(tmp_path: Path, film: Path) -> None:
+    assert Ledger(tmp_path / "none.sqlite").find([film]) == {}
+    assert not (tmp_path / "none.sqlite").exists()
+
+
+def test_writers_at_once_lose_nothing(ledger: Ledger, tmp_path: Path) -> None:
+    films = [tmp_path / f"{number}.mp4" for number in range(40)]
+    for film in films:
+        film.touch()
+
+    def write(part: list[Path]) -> None:
+        mine = Ledger(ledger.path)
+        for film in part:
+            written(mine, film, Finding("ok", film.name))
+
+    threads = [threading.Thread(target=write, args=(films[k::4],)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {path: finding.reason for path, finding in ledger.find(films).items()} == {f: f.name for f in films}
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from fdakit.data.ledger import Finding, Ledger, mark_of
+ledger, film = Ledger(Path(sys.argv[1])), Path(sys.argv[2])
+ledger.write(film, mark_of(film), Finding("ok"))
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
+def test_what_was_written_outlives_the_writer(ledger: Ledger, film: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, str(ledger.path), str(film)], check=False)
+    assert done.returncode == -9
+    assert ledger.find([film]) == {film: Finding("ok")}
+
+
+def test_what_is_no_ledger_is_named_and_left_as_it_is(tmp_path: Path, film: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("no database, but long enough to be taken for one" * 20)
+    other = tmp_path / "other.sqlite"
+    with sqlite3.connect(other) as table:
+        table.execute("CREATE TABLE bookmarks (name TEXT)")
+    table.close()
+    for path in (text, other):
+        before = path.read_bytes()
+        for call in (Ledger(path).create, lambda path=path: Ledger(path).find([film])):
+            with pytest.raises(FdakitError, match=rf"{path.name}: no ledger of this fdakit .*delete it .*--ledger"):
+                call()
+        assert path.read_bytes() == before
+
+
+def test_a_ledger_that_cannot_be_written_is_an_error_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FdakitError, match="folder cannot be made"):
+        Ledger(tmp_path / "file" / "ledger").create()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(FdakitError, match="the ledger cannot be used"):
+        Ledger(tmp_path / "folder").create()
