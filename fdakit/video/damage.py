@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +33,7 @@ def survey_video(video: VideoRef) -> Survey:
 
     Raises `VideoError` as `frame_times` does, and where no frame of the segment decodes.
     """
-    with Film(video.path) as film:
+    with closing(Film(video.path)) as film:
         timeline, path = film.timeline, film.path
         first, last = timeline.segment(video)
     seen: Counter[int] = Counter()

@@ -24,8 +24,6 @@ from .probe import FAULTS, first_stream, open_container, read_packets, words
 from .timeline import build_timeline
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from av import Packet, VideoFrame
     from av.container import InputContainer
     from av.video.stream import VideoStream
@@ -34,7 +32,7 @@ KEPT_BYTES = 256_000_000  # of a file whose packets are held in memory; larger o
 
 
 class Film:
-    """An open file; use it in a `with` block or close it.
+    """An open file, to be closed.
 
     Raises `VideoError` for a file that is absent, unreadable, encrypted or without frames. `refetched` counts
     frames that only a full decode brought.
@@ -55,14 +53,6 @@ class Film:
         self.codec = self._stream.codec_context.name
         self.pixel_aspect = float(self._stream.sample_aspect_ratio or 1)  # of the stored picture
         self._shape = (self._stream.codec_context.height, self._stream.codec_context.width)
-
-    def __enter__(self) -> Film:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the file."""
