@@ -122,7 +122,8 @@ def read_frames(
     rotation is applied), uint8 `(t, h, w, 3)`, scaled bicubically to `size` if given: (h, w), or a rule that
     makes it of the upright frame's own (h, w). Neighbours come from the whole file, also from outside the
     segment, and are clamped at its two ends. Motion vectors are FFmpeg's, one structured array a sampled frame
-    or None, in pixels of the stored picture: neither turned nor scaled. Pixel aspect ratio is ignored.
+    or None, in pixels of the stored picture: neither turned nor scaled. The clip tells its
+    pixel aspect ratio; nothing is stretched by it.
     `tolerant` passes over damaged packets; it decodes everything, as `sparse = False` does.
     Raises `VideoError` as `frame_times` does, and where decoding fails or ends before a wanted frame;
     `ValueError` for indices outside the segment.
