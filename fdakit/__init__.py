@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .component import Component, Options, Shapes, StemConvolution
     from .contracts import (
         AlphaFusion,
-        Component,
         Dataset,
         Encoder,
         FrameSampler,
@@ -22,15 +22,12 @@ if TYPE_CHECKING:
         Objective,
         Observer,
         OptimiserFactory,
-        Options,
         Preprocess,
         Progress,
         Reader,
         Rescorer,
         RunInfo,
-        Shapes,
         Stem,
-        StemConvolution,
         TemporalAggregator,
     )
     from .data.annotations import find_videos, read_caption_map, read_id_list
@@ -46,10 +43,20 @@ if TYPE_CHECKING:
     )
     from .experiment.creation import create_model_and_transforms
     from .experiment.loading import LoadedRetriever, load
+    from .experiment.seeing import SeenMasks, show_masks
     from .hookspecs import hookimpl
+    from .masking.change import GreyRule, cuts, difference, grey_layers, soft_strength, thresholds
+    from .masking.compensation import BrightnessRule, CameraRule, compensated
+    from .masking.displacement import beside_camera, block_texture, painted_blocks
+    from .masking.engines import Engine, choose_engine
+    from .masking.finish import Masks, clean_masks, conclude_masks, finish_masks
+    from .masking.levels import averaged, level_cuts, level_thresholds
+    from .masking.options import FinishOptions, ThresholdOptions
+    from .masking.stand_ins import stood_in
     from .model.alpha_path import AlphaPath
     from .model.loading import read_clip_weights
     from .model.tower import ClipEncoder
+    from .model.weights import read_weights
     from .values import (
         Batch,
         Caption,
@@ -66,20 +73,30 @@ if TYPE_CHECKING:
     from .video.decode import OpenVideo, frame_times, read_frames
 
 _HOME = {
+    "component": "Component Options Shapes StemConvolution",
     "contracts": (
-        "AlphaFusion Component Dataset Encoder FrameSampler Fuse MaskGenerator Objective Observer "
-        "OptimiserFactory Options Preprocess Progress Reader Rescorer RunInfo Shapes Stem StemConvolution "
-        "TemporalAggregator"
+        "AlphaFusion Dataset Encoder FrameSampler Fuse MaskGenerator Objective Observer OptimiserFactory "
+        "Preprocess Progress Reader Rescorer RunInfo Stem TemporalAggregator"
     ),
     "data.annotations": "find_videos read_caption_map read_id_list",
     "draws": "keyed_rng keyed_seed",
     "errors": "CheckpointError DatasetError FdakitError PluginError RecipeError ScoreError VideoError",
     "experiment.creation": "create_model_and_transforms",
     "experiment.loading": "LoadedRetriever load",
+    "experiment.seeing": "SeenMasks show_masks",
     "hookspecs": "hookimpl",
+    "masking.change": "GreyRule cuts difference grey_layers soft_strength thresholds",
+    "masking.compensation": "BrightnessRule CameraRule compensated",
+    "masking.displacement": "beside_camera block_texture painted_blocks",
+    "masking.engines": "Engine choose_engine",
+    "masking.finish": "Masks clean_masks conclude_masks finish_masks",
+    "masking.levels": "averaged level_cuts level_thresholds",
+    "masking.options": "FinishOptions ThresholdOptions",
+    "masking.stand_ins": "stood_in",
     "model.alpha_path": "AlphaPath",
     "model.loading": "read_clip_weights",
     "model.tower": "ClipEncoder",
+    "model.weights": "read_weights",
     "values": "Batch Caption Clip FrameFeatures Fused Needs Place Scores Split TextFeatures VideoRef",
     "video.decode": "OpenVideo frame_times read_frames",
 }
@@ -89,6 +106,8 @@ __all__ = [
     "AlphaFusion",
     "AlphaPath",
     "Batch",
+    "BrightnessRule",
+    "CameraRule",
     "Caption",
     "CheckpointError",
     "Clip",
@@ -97,13 +116,17 @@ __all__ = [
     "Dataset",
     "DatasetError",
     "Encoder",
+    "Engine",
     "FdakitError",
+    "FinishOptions",
     "FrameFeatures",
     "FrameSampler",
     "Fuse",
     "Fused",
+    "GreyRule",
     "LoadedRetriever",
     "MaskGenerator",
+    "Masks",
     "Needs",
     "Objective",
     "Observer",
@@ -120,26 +143,47 @@ __all__ = [
     "RunInfo",
     "ScoreError",
     "Scores",
+    "SeenMasks",
     "Shapes",
     "Split",
     "Stem",
     "StemConvolution",
     "TemporalAggregator",
     "TextFeatures",
+    "ThresholdOptions",
     "VideoError",
     "VideoRef",
     "__version__",
+    "averaged",
+    "beside_camera",
+    "block_texture",
+    "choose_engine",
+    "clean_masks",
+    "compensated",
+    "conclude_masks",
     "create_model_and_transforms",
+    "cuts",
+    "difference",
     "find_videos",
+    "finish_masks",
     "frame_times",
+    "grey_layers",
     "hookimpl",
     "keyed_rng",
     "keyed_seed",
+    "level_cuts",
+    "level_thresholds",
     "load",
+    "painted_blocks",
     "read_caption_map",
     "read_clip_weights",
     "read_frames",
     "read_id_list",
+    "read_weights",
+    "show_masks",
+    "soft_strength",
+    "stood_in",
+    "thresholds",
 ]
 
 

@@ -20,7 +20,7 @@ import pluggy
 from pydantic import BaseModel
 
 from . import builtin, hookspecs
-from .contracts import Component, Shapes
+from .component import Component, Shapes
 from .errors import PluginError, blamed, nearest
 from .version import __version__
 

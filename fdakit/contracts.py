@@ -1,21 +1,19 @@
-"""What crosses the plugin border: `Component`, `Options`, `Shapes`, `Stem`, and one Protocol a kind of part.
+"""What parts promise each other: one Protocol a kind of part, and the small values that pass between them.
 
 Nothing here imports torch: a plugin may import this module for free.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
-from .errors import PluginError
+from .component import Shapes, StemConvolution
 from .values import Batch, Clip, FrameFeatures, Fused, Needs, Place, Scores, Split, TextFeatures, VideoRef
 
 if TYPE_CHECKING:
@@ -26,88 +24,6 @@ SizeRule = Callable[[tuple[int, int]], tuple[int, int]]
 
 Progress = Callable[[str, int, int], None]
 """`progress(what, done, total)`, called often during long work; cheap, and never required."""
-
-
-class Options(BaseModel):
-    """Base of every part's options: frozen, unknown keys refused, no infinity or NaN, strict types.
-
-    Sequences are tuples. No option means two things by its type.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
-
-
-@dataclass(frozen=True)
-class Shapes:
-    """Facts of the run that a part may need to build itself. What no encoder has told yet is 0.
-
-    `grid` is the token grid (rows, columns); `width` the token width; `embedding` the width of the
-    vectors that are compared. Masks, samplers, readers and datasets see only the first four.
-    `pretrained` is false where a checkpoint fills the weights right after, so none need be fetched.
-    """
-
-    image_size: int = 224
-    seed: int = 0
-    cache: Path = Path()
-    device: str = "cpu"
-    grid: tuple[int, int] = (0, 0)
-    prefix_tokens: int = 0
-    width: int = 0
-    embedding: int = 0
-    layers: int = 0
-    heads: int = 0
-    context_length: int = 0
-    vocabulary: int = 0
-    stem: tuple[StemConvolution, ...] = ()
-    pretrained: bool = True
-
-
-@dataclass(frozen=True)
-class StemConvolution:
-    """One convolution that reads RGB: its name in the tower and the facts to put another beside it."""
-
-    name: str
-    channels: int
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    padding: tuple[int, int] | str
-    dilation: tuple[int, int] = (1, 1)
-
-
-O_contra = TypeVar("O_contra", bound=BaseModel, contravariant=True)
-P_co = TypeVar("P_co", covariant=True)
-
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-
-
-@dataclass(frozen=True)
-class Component(Generic[O_contra, P_co]):
-    """A part on offer: `name`, one line of `summary`, its `options` model, and `build(options, shapes)`.
-
-    `when` tells in one line when to choose it, for `fdakit show`. Declare it as a module constant; the module
-    must be importable without torch. Raises `PluginError` where the name is not lower-case words joined by hyphens.
-    """
-
-    name: str
-    summary: str
-    options: type[BaseModel]
-    build: Callable[[O_contra, Shapes], P_co]
-    when: str = ""
-
-    def __post_init__(self) -> None:
-        if not (isinstance(self.name, str) and _NAME.fullmatch(self.name)):
-            raise PluginError(
-                f"component {self.name!r}: not a usable name; use lower-case words joined by hyphens, as 'my-mask'"
-            )
-        for what in ("summary", "when"):
-            if not isinstance(text := getattr(self, what), str):
-                raise PluginError(f"component {self.name!r}: {what} is {text!r}; give one line of text")
-        if not (isinstance(self.options, type) and issubclass(self.options, BaseModel)):
-            raise PluginError(
-                f"component {self.name!r}: options is {self.options!r}; give a class derived from fdakit.Options"
-            )
-        if not callable(self.build):
-            raise PluginError(f"component {self.name!r}: build is {self.build!r}; give build(options, shapes)")
 
 
 @runtime_checkable
@@ -148,7 +64,11 @@ class Reader(Protocol):
 
 @runtime_checkable
 class MaskGenerator(Protocol):
-    """Marks what matters in each frame of a clip."""
+    """Marks what matters in each frame of a clip.
+
+    May offer `remarks(clip)`, one short string a frame: why another mask stands there than the one it looked for
+    ("cut", "empty"), and "" where none does. `fdakit data masks` counts them.
+    """
 
     needs: Needs
     place: Place

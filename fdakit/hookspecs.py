@@ -12,9 +12,9 @@ from typing import Any
 
 import pluggy
 
+from .component import Component
 from .contracts import (
     AlphaFusion,
-    Component,
     Dataset,
     Encoder,
     FrameSampler,

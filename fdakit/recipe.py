@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from .catalog import Catalog, Offer, Part
-from .contracts import Options
+from .component import Options
 from .errors import PluginError, RecipeError, nearest
 from .recipe_text import Document, apply_settings, find_recipe, read_document
 from .settings import Control, EvalSettings, FrameStoreSettings, LoaderSettings, TrainSettings, ViewSettings

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
-from .contracts import Options
+from .component import Options
 from .errors import nearest
 
 Control = Literal["none", "whole-frame", "zero", "rolled", "centre", "inverse", "other-video"]

@@ -91,10 +91,12 @@ class Needs:
     """What a mask asks the reader for besides the sampled frames.
 
     `neighbours` are gaps in native frames: `(-1,)` asks for the frame decoded just before each sampled one.
+    `luma` asks for the decoder's own grey beside all of them.
     """
 
     neighbours: tuple[int, ...] = ()
     motion_vectors: bool = False
+    luma: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,10 @@ class Clip:
 
     A mask whose `place` is `device` sees torch uint8 `(t, 3, h, w)` instead. `neighbours` maps a gap to
     frames of the same shape; where the file has no such frame, the nearest one that exists stands there.
+    `luma`, where it was asked for, maps a gap, 0 for the frames themselves, to uint8 `(t, h, w)`.
+    `motion_vectors` are float32 `(n, 6)` a frame, or None where the codec gives none: centre x and y of a block,
+    its width and height, and how far its content moved to the right and down on its way from the frame it is
+    predicted from (of unknown distance, forward in time), all in pixels of these frames.
     `pixel_aspect` is the width of a pixel over its height, as the upright picture is meant to be shown.
     """
 
@@ -113,6 +119,7 @@ class Clip:
     motion_vectors: tuple[Any, ...] | None = None
     seed: int = 0
     pixel_aspect: float = 1.0
+    luma: Mapping[int, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.frames.ndim != 4 or self.frames.shape[0] == 0:

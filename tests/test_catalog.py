@@ -29,7 +29,7 @@ def outside(catalog: Catalog) -> list[str]:
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of installed distributions, which may all load; `main` is the entry of one without a name."""
     monkeypatch.syspath_prepend(tmp_path)
-    names = ("one", "two", "flow", "broken", "sound", "torn")
+    names = ("one", "two", "drift", "broken", "sound", "torn")
     monkeypatch.setenv("FDAKIT_PLUGINS", ",".join(["main", *(f"fdakit-{name}" for name in names)]))
     return tmp_path
 
@@ -65,7 +65,7 @@ def late() -> Iterator[Component[Any, Any]]:
         ({"fdakit_masks": lambda: None}, "fdakit_masks: TypeError: 'NoneType' object is not iterable"),
         ({"fdakit_masks": lambda: dict}, "fdakit_masks: TypeError: 'type' object is not iterable"),
         ({"fdakit_masks": lambda: component()}, "fdakit_masks: TypeError: 'Component' object is not iterable"),
-        ({"fdakit_masks": lambda: [Component]}, "fdakit_masks offered <class 'fdakit.contracts.Component'>"),
+        ({"fdakit_masks": lambda: [Component]}, "fdakit_masks offered <class 'fdakit.component.Component'>"),
         ({"fdakit_masks": lambda: [component("Bad Name")]}, "component 'Bad Name': not a usable name"),
     ],
 )
@@ -138,11 +138,11 @@ def test_an_unknown_name_is_answered_with_what_there_is(use: str) -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_and_with_the_broken_plugins_that_may_have_had_it() -> None:
-    catalog = load_catalog([plugin("flow", fdakit_masks=late)])
+    catalog = load_catalog([plugin("drift", fdakit_masks=late)])
     with pytest.raises(PluginError) as caught:
         catalog.find("mask", "whole-fram")
     assert "did you mean 'whole-frame'?" in str(caught.value)
-    assert "plugins that could not be loaded: flow (fdakit_masks: ValueError: too late)" in str(caught.value)
+    assert "plugins that could not be loaded: drift (fdakit_masks: ValueError: too late)" in str(caught.value)
 
 
 def test_an_unknown_kind_is_answered_with_the_nearest() -> None:
@@ -160,10 +160,10 @@ def choosing(build: Callable[[Any, Shapes], Any]) -> Any:
 
 def test_a_part_that_fails_while_it_is_built_is_named() -> None:
     def build(options: Any, shapes: Shapes) -> Any:
-        raise ValueError("no such flow")
+        raise ValueError("no such drift")
 
     with pytest.raises(
-        PluginError, match=r"^mask 'x' \(prov local\) failed while it was built: ValueError: no such flow$"
+        PluginError, match=r"^mask 'x' \(prov local\) failed while it was built: ValueError: no such drift$"
     ) as caught:
         choosing(build).parts["mask"].build(Shapes())
     assert isinstance(caught.value.__cause__, ValueError)
@@ -228,9 +228,9 @@ def test_a_mask_on_the_device_gets_its_neighbours_there_too(clips: Path) -> None
 
 
 def test_an_installed_plugin_is_found_under_its_distributions_name_and_version(site: Path) -> None:
-    distribution(site, "fdakit-flow", mask_plugin("flow"), module="flow_of_outside")
-    offer = load_catalog().find("mask", "fdakit-flow:flow")
-    assert str(offer) == "mask 'flow' (fdakit-flow 0.1)"
+    distribution(site, "fdakit-drift", mask_plugin("drift"), module="drift_of_outside")
+    offer = load_catalog().find("mask", "fdakit-drift:drift")
+    assert str(offer) == "mask 'drift' (fdakit-drift 0.1)"
 
 
 @pytest.mark.parametrize(
@@ -268,12 +268,12 @@ def test_two_distributions_with_the_same_entry_name_are_both_found(site: Path) -
 
 
 def test_two_distributions_with_the_same_part_are_told_apart_by_their_names(site: Path) -> None:
-    distribution(site, "fdakit-one", mask_plugin("flow"), module="flow_one")
-    distribution(site, "fdakit-two", mask_plugin("flow"), module="flow_two")
+    distribution(site, "fdakit-one", mask_plugin("drift"), module="drift_one")
+    distribution(site, "fdakit-two", mask_plugin("drift"), module="drift_two")
     catalog = load_catalog()
-    with pytest.raises(PluginError, match="choose one: fdakit-one:flow, fdakit-two:flow"):
-        catalog.find("mask", "flow")
-    assert catalog.find("mask", "fdakit-two:flow").provider.name == "fdakit-two"
+    with pytest.raises(PluginError, match="choose one: fdakit-one:drift, fdakit-two:drift"):
+        catalog.find("mask", "drift")
+    assert catalog.find("mask", "fdakit-two:drift").provider.name == "fdakit-two"
 
 
 def test_a_damaged_installation_goes_by_its_entry_name_and_does_not_stop_the_others(site: Path) -> None:

@@ -134,3 +134,25 @@ def test_a_component_is_frozen() -> None:
     build: Callable[..., object] = component().build
     with pytest.raises(AttributeError):
         component().build = build  # type: ignore[misc]
+
+
+class Preset(Options):
+    """Options with presets."""
+
+    presets = {"plain": {}, "bold": {"share": 0.9, "pair": (1.0, 2.0)}}  # noqa: RUF012
+
+    preset: str = "plain"
+    share: float = 0.5
+    pair: tuple[float, float] = (0.0, 1.0)
+
+
+def test_a_preset_stands_in_for_defaults_and_what_is_set_beside_it_wins() -> None:
+    bold = Preset.model_validate_json('{"preset": "bold", "pair": [3, 4]}')
+    assert (bold.share, bold.pair) == (0.9, (3, 4))
+    assert Preset.model_validate_json('{"preset": "bold"}').pair == (1.0, 2.0)
+    assert (Preset().share, Preset().pair) == (0.5, (0.0, 1.0))
+    assert Preset(preset="bold", share=0.1).share == 0.1
+    again = Preset.model_validate_json(bold.model_dump_json())
+    assert again == bold
+    with pytest.raises(ValidationError):
+        bold.share = 0.2  # type: ignore[misc]

@@ -21,9 +21,10 @@ PLUGINS = PACKAGE.parent / "plugins"
 ROWS = (
     ("errors", "draws", "version"),  # 1
     ("values",),  # 2
+    ("component",),
     ("contracts",),  # 3: contracts and settings lie under the three rooms of their floor
     ("settings",),
-    ("video", "data", "ranking"),
+    ("video", "data", "ranking", "masking"),
     ("model", "report", "hookspecs"),  # 4
     ("builtin",),  # 5
     ("catalog",),  # 6

@@ -19,6 +19,8 @@ COMMANDS = {
     "show a table": ["show", "train"],
     "schema": ["schema"],
     "a command's help": ["run", "--help"],
+    "masks help": ["masks", "--help"],
+    "bench masks help": ["bench", "masks", "--help"],
 }
 SCRIPT = f"""
 import contextlib, io, json, sys

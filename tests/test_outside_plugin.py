@@ -1,4 +1,4 @@
-"""A stranger's package: the example plugin, and a copied built-in, installed beside fdakit in a new environment."""
+"""Strangers' packages: the plugins, and a copied built-in, installed beside fdakit in a new environment."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ import fdakit
 PACKAGE = Path(fdakit.__file__).parent
 ROOT = PACKAGE.parent
 EXAMPLE = ROOT / "plugins" / "fdakit-example"
+OTHERS = ("fdakit-mog2", "fdakit-raft", "fdakit-torchcodec")
 
 pytestmark = pytest.mark.skipif(not EXAMPLE.is_dir(), reason="the plugins lie beside fdakit only in a checkout")
 
@@ -68,12 +69,15 @@ def write_copied(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new environment with both packages installed, as their users install them."""
+    """A new environment with all these packages installed, as their users install them."""
     folder = tmp_path_factory.mktemp("outside")
     python = new_environment(folder / "venv")
-    example = shutil.copytree(EXAMPLE, folder / "fdakit-example", ignore=shutil.ignore_patterns("__pycache__"))
+    plugins = [
+        shutil.copytree(EXAMPLE.parent / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in (EXAMPLE.name, *OTHERS)
+    ]
     install = ["install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
-    packages = [str(example), str(write_copied(folder / "fdakit-copied"))]
+    packages = [str(path) for path in (*plugins, write_copied(folder / "fdakit-copied"))]
     done = run(Path(sys.executable), "-m", "pip", "--python", str(python), *install, *packages, cwd=folder)
     assert done.returncode == 0, done.stderr
     return python
@@ -92,7 +96,7 @@ def test_the_new_environment_runs_this_fdakit(python: Path) -> None:
     )
 
 
-def test_both_packages_are_found_under_their_names_and_versions(python: Path) -> None:
+def test_all_packages_are_found_under_their_names_and_versions(python: Path) -> None:
     found: dict[str, Any] = json.loads(tell(python, "plugins", "--json"))
     assert found["broken"] == []
     outside = [
@@ -100,6 +104,9 @@ def test_both_packages_are_found_under_their_names_and_versions(python: Path) ->
     ]
     assert ("mask", "colourful", "fdakit-example", "0.1.0") in outside
     assert ("mask", "whole-frame", "fdakit-copied", "3.0") in outside
+    assert ("mask", "mog2", "fdakit-mog2", "0.1.0") in outside
+    assert ("mask", "raft", "fdakit-raft", "0.1.0") in outside
+    assert ("reader", "torchcodec", "fdakit-torchcodec", "0.1.0") in outside
 
 
 def test_the_example_is_shown_and_can_be_chosen(python: Path) -> None:

@@ -95,7 +95,7 @@ def test_a_misspelt_key_of_fdakits_own_is_recognised_beside_a_parts_options() ->
         ({"objective": [5]}, "objective.0", "found 5; wanted a table"),
         ({"objective": []}, "objective", "found none; training needs an [[objective]], or train.epochs = 0"),
         ({"eval": {"rescoring": {"use": "x"}}}, "eval.rescoring", "wanted a list of tables, as [[eval.rescoring]]"),
-        ({"mask": {"threshold": 20}}, "mask.use", "missing; name one mask of: frame-difference,"),
+        ({"mask": {"threshold": 20}}, "mask.use", "missing; name one mask of: compensated-difference,"),
         ({"mask": {"use": 5}}, "mask.use", "found 5; name one mask of:"),
         ({"seed": True}, "seed", "found True; wanted a whole number"),
         ({"seed": 1.0}, "seed", "found 1.0; wanted a whole number"),

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fdakit.builtin.readers.pyav import PyavOptions, build
-from fdakit.contracts import Shapes
+from fdakit.component import Shapes
 from fdakit.values import Clip, Needs, VideoRef
 from fdakit.version import __version__
 from fdakit.video.decode import frame_times, read_frames

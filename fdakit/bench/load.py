@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fdakit.catalog import Catalog
-from fdakit.contracts import Preprocess, Shapes
+from fdakit.component import Shapes
+from fdakit.contracts import Preprocess
 from fdakit.errors import VideoError
 from fdakit.experiment.clips import ClipItem, ClipSource, Draw
 from fdakit.recipe import Recipe, validate

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from .bench_masks_command import masks
+from .bench_options import check_targets, names, write_json
 from .options import json_option, set_option
 from .printing import print_json, print_table
 
@@ -43,7 +44,10 @@ def _reading_options(function: F) -> F:
 
 @click.group("bench")
 def command() -> None:
-    """Measure speed beside a named peer, in one run, on this machine."""
+    """Measure beside named peers, in one run, on this machine."""
+
+
+command.add_command(masks)
 
 
 @command.command("encode")
@@ -106,14 +110,14 @@ def decode(paths: tuple[Path, ...], frames: int, rounds: int, peers: str | None,
     from fdakit.bench.long_clip import make_long_clip
     from fdakit.experiment.devices import cache_folder
 
-    _check_targets(**told)
+    check_targets(**told)
     clips = find_clips(paths)
     long_clip = make_long_clip(cache_folder(), progress=_tell_rendering) if with_long else None
     found = bench_decode(
         clips,
         frames=frames,
         rounds=rounds,
-        peers=_names(peers),
+        peers=names(peers),
         long_clip=long_clip,
         progress=_Clips(len(clips) + with_long),
     )
@@ -133,7 +137,7 @@ def load(paths: tuple[Path, ...], frames: int, rounds: int, peers: str | None, s
     from fdakit.bench.load import bench_load
     from fdakit.catalog import load_catalog
 
-    _check_targets(**told)
+    check_targets(**told)
     clips = find_clips(paths)
     found = bench_load(
         clips,
@@ -141,33 +145,17 @@ def load(paths: tuple[Path, ...], frames: int, rounds: int, peers: str | None, s
         frames=frames,
         size=size,
         rounds=rounds,
-        peers=_names(peers),
+        peers=names(peers),
         progress=_Clips(len(clips)),
     )
     return _give(found, **told)
-
-
-def _names(peers: str | None) -> list[str] | None:
-    return None if peers is None else [name.strip() for name in peers.split(",") if name.strip()]
-
-
-def _check_targets(*, plot: Path | None, out: Path | None, **others: Any) -> None:
-    """What cannot be written is found out before anything is measured."""
-    from fdakit.bench.plot import check_plot
-
-    if plot is not None:
-        check_plot()
-    for option, path in (("--plot", plot), ("--out", out)):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise click.BadParameter(f"{path.absolute().parent}: no such folder; make it first", param_hint=option)
 
 
 def _give(found: Mapping[str, Any], *, plot: Path | None, out: Path | None, as_json: bool, as_markdown: bool) -> int:
     from fdakit.bench.plot import write_plot
     from fdakit.bench.tables import clip_table, markdown, notes, ratio_table
 
-    if out is not None:
-        out.write_text(json.dumps(found, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    write_json(found, out)
     if as_json:
         print_json(found)
     elif as_markdown:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .data_masks_command import command as masks
 from .options import json_option, set_option
 from .printing import print_json, print_table
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 @click.group("data")
 def command() -> None:
     """Look after videos and annotations."""
+
+
+command.add_command(masks)
 
 
 @command.command("check")

@@ -26,6 +26,7 @@ COMMANDS = (
     "weights",
     "models",
     "data",
+    "masks",
     "cache",
 )
 

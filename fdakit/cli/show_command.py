@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,7 +24,7 @@ def command(kind: str | None, name: str | None, markdown: bool, as_json: bool) -
     from fdakit.catalog import KINDS, load_catalog
     from fdakit.errors import PluginError, nearest
     from fdakit.recipe import SETTINGS, own_keys
-    from fdakit.report.option_tables import option_rows
+    from fdakit.report.option_tables import option_rows, preset_rows
 
     if markdown:
         click.echo(_reference(), nl=False)
@@ -43,7 +43,7 @@ def command(kind: str | None, name: str | None, markdown: bool, as_json: bool) -
         return
     offer = catalog.find(kind, name)
     rows = [*option_rows(offer.component.options), *option_rows(own_keys(kind))]
-    _show(str(offer), _about(offer.component), rows, as_json)
+    _show(str(offer), _about(offer.component), rows, as_json, presets=preset_rows(offer.component.options))
 
 
 def _list(kind: str, offers: Iterable[Offer], as_json: bool) -> None:
@@ -86,10 +86,10 @@ def _about(component: Any) -> str:
     return f"{page}\n\nChoose it when {component.when}." if component.when else page
 
 
-def _show(title: str, about: str, rows: list[Any], as_json: bool) -> None:
+def _show(title: str, about: str, rows: list[Any], as_json: bool, *, presets: Sequence[tuple[str, str]] = ()) -> None:
     if as_json:
         options = [{"name": r.name, "type": r.type, "default": r.default, "help": r.help} for r in rows]
-        print_json({"title": title, "about": about, "options": options})
+        print_json({"title": title, "about": about, "options": options, "presets": dict(presets)})
         return
     click.echo(f"{title}\n\n{about}\n" if about else title)
     if rows:
@@ -98,3 +98,5 @@ def _show(title: str, about: str, rows: list[Any], as_json: bool) -> None:
         )
     else:
         click.echo("no options")
+    if presets:
+        print_table("presets", ["preset", "sets"], presets)

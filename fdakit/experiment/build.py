@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from fdakit.contracts import Dataset, Preprocess, Progress, Shapes
+from fdakit.component import Shapes
+from fdakit.contracts import Dataset, Preprocess, Progress
 from fdakit.errors import CheckpointError, DatasetError, FdakitError, blamed
 from fdakit.model.retriever import Retriever
 from fdakit.recipe import Recipe

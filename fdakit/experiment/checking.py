@@ -92,7 +92,7 @@ def _picture(path: Path) -> tuple[str, int, int, int]:
 
     with open_container(path.absolute()) as container:
         stream = first_stream(container, path=path)
-        frame = next(iter(sound_frames(container, stream)))
+        frame = next(iter(sound_frames(stream.codec_context, container.demux(stream))))
         rotation = -frame.rotation % 360 if frame.rotation % 90 == 0 else 0  # PyAV counts the other way
         return stream.codec_context.codec.canonical_name, frame.width, frame.height, rotation
 

@@ -36,7 +36,7 @@ def known_damage(recipe: Recipe, split: Split) -> dict[str, str]:
     found = ledger.find({video.path for video in split.videos})
     policy = recipe.loader.damage
     if policy == "fail":
-        _warn_of_unknown(recipe, split, known=len([video for video in split.videos if video.path in found]))
+        _warn_of_unknown(recipe, split, [video for video in split.videos if video.path not in found])
     passable = ("ok", "repaired") if policy == "repair" else ("ok",)
     bad = {
         video.id: _line(video, found[video.path])
@@ -57,10 +57,12 @@ def _line(video: VideoRef, finding: Finding) -> str:
     return f"{video.path.absolute()}: {finding.status}: {part}{finding.reason}"
 
 
-def _warn_of_unknown(recipe: Recipe, split: Split, *, known: int) -> None:
-    count = len(split.videos)
-    if known < count:
-        what = f"does not know {count - known} of the {count}" if known else f"knows none of the {count}"
+def _warn_of_unknown(recipe: Recipe, split: Split, unknown: list[VideoRef]) -> None:
+    # What lies below the cache folder, a data set of fdakit's has just rendered there.
+    ours = cache_folder().absolute()
+    missing, count = len([v for v in unknown if ours not in v.path.absolute().parents]), len(split.videos)
+    if missing:
+        what = f"does not know {missing} of the {count}" if missing < count else f"knows none of the {count}"
         warnings.warn(
             f"the ledger {what} {split.name} videos; `fdakit data check {recipe.where}` finds damaged ones before a "
             "run meets them",

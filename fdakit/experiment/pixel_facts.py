@@ -1,7 +1,8 @@
 """What decides the pixels and masks of a clip, besides its file: the keys of the frame store are made of it.
 
 A part counts with its options, its provider's version, and the code it is made of, so that a plugin that is being
-written never meets masks of its former self; fdakit's own parts stand on `video/` and `builtin/`.
+written never meets masks of its former self; fdakit's own parts stand on `video/`, `masking/` and `builtin/`. Whether
+OpenCV is installed does not count: masks are the same to the bit.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from fdakit.catalog import Part
-from fdakit.contracts import Shapes
+from fdakit.component import Shapes
 from fdakit.video.view import View
 
 OWN = "fdakit"
-_ROOMS = ("video", "builtin")
-_LIBRARIES = ("av", "numpy", "pillow", "scikit-image")
+_ROOMS = ("video", "masking", "builtin")
+_LIBRARIES = ("av", "numpy", "pillow", "scikit-image", "scipy")
 _LATER = ("cache", "pretrained")  # shapes that are no facts of the pictures
 
 

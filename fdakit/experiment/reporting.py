@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fdakit.contracts import Shapes
+from fdakit.component import Shapes
 from fdakit.draws import keyed_seed
 from fdakit.errors import blamed
 from fdakit.ranking.metrics import metrics

@@ -6,7 +6,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fdakit.contracts import RunInfo, Shapes
+from fdakit.component import Shapes
+from fdakit.contracts import RunInfo
 from fdakit.recipe import Recipe
 
 

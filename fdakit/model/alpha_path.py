@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from fdakit.contracts import StemConvolution
+from fdakit.component import StemConvolution
 from fdakit.errors import CheckpointError
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from fdakit.contracts import Fuse, Preprocess, Shapes, StemConvolution
+from fdakit.component import Shapes, StemConvolution
+from fdakit.contracts import Fuse, Preprocess
 from fdakit.errors import PluginError
 from fdakit.settings import Role
 from fdakit.values import FrameFeatures, Fused, TextFeatures

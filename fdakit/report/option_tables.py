@@ -29,9 +29,11 @@ class OptionRow:
 
 
 def option_rows(model: type[BaseModel]) -> list[OptionRow]:
-    """The options of a model in their order; `required` stands where there is no default."""
+    """The options of a model, its own before those it shares; `required` stands where there is no default."""
     schema = model.model_json_schema()
     required = schema.get("required", [])
+    fields = schema.get("properties", {})
+    own = [name for name in model.__annotations__ if name in fields]
     return [
         OptionRow(
             name=name,
@@ -39,7 +41,16 @@ def option_rows(model: type[BaseModel]) -> list[OptionRow]:
             default="required" if name in required else _default(field.get("default")),
             help=field.get("description", ""),
         )
-        for name, field in schema.get("properties", {}).items()
+        for name, field in ((name, fields[name]) for name in dict.fromkeys([*own, *fields]))
+    ]
+
+
+def preset_rows(model: type[BaseModel]) -> list[tuple[str, str]]:
+    """The presets of a model: name, and what it sets instead of the defaults, as TOML would."""
+    presets: Mapping[str, Mapping[str, Any]] = getattr(model, "presets", {})
+    return [
+        (name, ", ".join(f"{key} = {_default(value)}" for key, value in sets.items()) or "the defaults")
+        for name, sets in presets.items()
     ]
 
 

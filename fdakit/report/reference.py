@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel
 
-from .option_tables import OptionRow, option_rows
+from .option_tables import OptionRow, option_rows, preset_rows
 
 Entry = tuple[str, str, type[BaseModel]]
 
@@ -30,6 +30,8 @@ def reference_page(
             lines += [f"In every {kind} table, whatever it uses:", "", *_table(own[kind])]
         for name, summary, model in entries:
             lines += [f"### {kind} `{name}`", "", f"{summary[0].upper()}{summary[1:]}.", "", *_table(model)]
+            lines += [f"- preset `{preset}`: {sets}" for preset, sets in preset_rows(model)]
+            lines += [""] if preset_rows(model) else []
     lines += ["## Tables of fdakit itself", ""]
     for table, model in settings.items():
         lines += [f"### `[{table}]`", "", *_table(model)]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fdakit.contracts import Component, Shapes
+from fdakit.component import Component, Shapes
 from fdakit.values import Clip
 
 Part = Component[Any, Any]

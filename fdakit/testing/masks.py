@@ -24,8 +24,12 @@ def check_mask(component: Part, clip: Clip | None = None, **options: Any) -> Non
 
 def _with_needs(clip: Clip, needs: Any) -> Clip:
     neighbours = {gap: np.roll(clip.frames, gap, axis=2) for gap in needs.neighbours}
-    vectors = (None,) * len(clip.frames) if needs.motion_vectors else None
-    return replace(clip, neighbours=neighbours, motion_vectors=vectors)
+    luma = {gap: frames[..., 1] for gap, frames in {0: clip.frames, **neighbours}.items()} if needs.luma else {}
+    vectors = None
+    if needs.motion_vectors:  # none, no row, and some, in turn
+        rows = np.array([[8, 8, 16, 16, 3, 0], [40, 24, 16, 8, -2.5, 7]], np.float32)
+        vectors = tuple((None, rows[:0], rows)[place % 3] for place in range(len(clip.frames)))
+    return replace(clip, neighbours=neighbours, motion_vectors=vectors, luma=luma)
 
 
 def _check_mask_on(mask: Any, clip: Clip, *, device: bool) -> None:
@@ -34,7 +38,8 @@ def _check_mask_on(mask: Any, clip: Clip, *, device: bool) -> None:
         import torch
 
         frames, *beside = (torch.from_numpy(f).permute(0, 3, 1, 2) for f in (clip.frames, *clip.neighbours.values()))
-        clip = replace(clip, frames=frames, neighbours=dict(zip(clip.neighbours, beside, strict=True)))
+        luma = {gap: torch.from_numpy(np.ascontiguousarray(grey)) for gap, grey in clip.luma.items()}
+        clip = replace(clip, frames=frames, neighbours=dict(zip(clip.neighbours, beside, strict=True)), luma=luma)
     before = np.asarray(clip.frames).copy()
     alpha = np.asarray(mask(clip))
     assert alpha.shape == shape, f"alpha has the shape {alpha.shape}; wanted {shape}"
@@ -44,3 +49,7 @@ def _check_mask_on(mask: Any, clip: Clip, *, device: bool) -> None:
     assert alpha.max() <= 1, f"alpha rises to {alpha.max()}; wanted 0 to 1"
     assert (np.asarray(clip.frames) == before).all(), "the mask changed the clip's frames"
     assert (np.asarray(mask(clip)) == alpha).all(), "the same clip gave another alpha"
+    if hasattr(mask, "remarks"):
+        said = mask.remarks(clip)
+        assert len(said) == shape[0], f"{len(said)} remarks on {shape[0]} frames; wanted one a frame"
+        assert all(isinstance(word, str) for word in said), f"remarks are {said!r}; wanted strings"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fdakit.contracts import Shapes, StemConvolution
+from fdakit.component import Shapes, StemConvolution
 from fdakit.values import Fused
 
 from .building import Part, build_part

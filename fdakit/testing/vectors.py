@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fdakit.contracts import Shapes
+from fdakit.component import Shapes
 
 from .building import Part, build_part
 

@@ -71,7 +71,7 @@ class OpenVideo:
         # Positions in the file, a layer for each gap; gap 0 is the sampled frames themselves.
         gaps = (0, *needs.neighbours)
         layers = [np.clip(chosen + first + gap, 0, len(timeline.times) - 1).tolist() for gap in gaps]
-        canvas = Canvas(_slots(layers), layers=len(gaps), rows=len(chosen), size=size)
+        canvas = Canvas(_slots(layers), layers=len(gaps), rows=len(chosen), size=size, grey=needs.luma)
         vectors = needs.motion_vectors
         self._film.decode(canvas, vectors=vectors, tolerant=tolerant, sparse=sparse)
         stack = canvas.stack
@@ -83,6 +83,7 @@ class OpenVideo:
             neighbours={gap: stack[layer] for layer, gap in enumerate(gaps) if layer},
             pixel_aspect=self._film.pixel_aspect ** (-1 if canvas.turns % 2 else 1),
             motion_vectors=tuple(canvas.vectors[place] for place in layers[0]) if vectors else None,
+            luma={} if canvas.luma is None else dict(zip(gaps, canvas.luma, strict=True)),
         )
 
 
@@ -121,9 +122,8 @@ def read_frames(
     Indices count the frames of the segment, as `frame_times` lists them. Frames come upright (the display
     rotation is applied), uint8 `(t, h, w, 3)`, scaled bicubically to `size` if given: (h, w), or a rule that
     makes it of the upright frame's own (h, w). Neighbours come from the whole file, also from outside the
-    segment, and are clamped at its two ends. Motion vectors are FFmpeg's, one structured array a sampled frame
-    or None, in pixels of the stored picture: neither turned nor scaled. The clip tells its
-    pixel aspect ratio; nothing is stretched by it.
+    segment, and are clamped at its two ends. Motion vectors and luma are as `fdakit.Clip` describes them. The
+    clip tells its pixel aspect ratio; nothing is stretched by it.
     `tolerant` passes over damaged packets; it decodes everything, as `sparse = False` does.
     Raises `VideoError` as `frame_times` does, and where decoding fails or ends before a wanted frame;
     `ValueError` for indices outside the segment.

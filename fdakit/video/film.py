@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from .timeline import build_timeline
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
     from av.container import InputContainer
+    from av.video.codeccontext import VideoCodecContext
     from av.video.stream import VideoStream
 
 KEPT_BYTES = 256_000_000  # of a file whose packets are held in memory; larger ones are read a second time
@@ -41,6 +43,7 @@ class Film:
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self.refetched = 0
+        self._begun = False  # whether the stream's decoder was used
         self._container: InputContainer | None = open_container(self.path)
         try:
             self._stream = first_stream(self._container, path=self.path)
@@ -85,7 +88,7 @@ class Film:
 
     def _decode_few(self, left: set[int], canvas: Canvas) -> None:
         """Decode by plan; takes what came out off `left`."""
-        assert self._container is not None
+        self._begun = True
         context = one_thread(self._stream).codec_context
         stamps = self.timeline.stamps
         wanted: dict[int | None, int] = {int(stamps[position]): position for position in left}
@@ -124,16 +127,13 @@ class Film:
                 return
 
     def _decode_all(self, left: set[int], canvas: Canvas, *, vectors: bool, tolerant: bool) -> None:
-        """A full sequential decode up to the last wanted frame, on a decoder of its own."""
+        """A full sequential decode up to the last wanted frame, by a decoder that has decoded nothing yet."""
         seen: Counter[int] = Counter()
         asked, places, stamped = len(left), self.timeline.places, self.timeline.stamped
         fault, cause = "decoding ends", None
-        with open_container(self.path) as container:
-            stream = one_thread(first_stream(container, path=self.path))
-            if vectors:
-                stream.codec_context.options = {"flags2": "+export_mvs"}
-            try:
-                for frame in sound_frames(container, stream) if tolerant else container.decode(stream):
+        try:
+            with self._all_packets(vectors=vectors) as (context, packets):
+                for frame in sound_frames(context, packets, tolerant=tolerant):
                     if canvas.stack is None:
                         canvas.set_up(frame)
                     stamp = frame.pts if stamped and frame.pts is not None else 0
@@ -144,12 +144,22 @@ class Film:
                         left.discard(position)
                         if not left:
                             return
-            except FAULTS as error:
-                fault, cause = f"decoding fails: {words(error)}", error
+        except FAULTS as error:
+            fault, cause = f"decoding fails: {words(error)}", error
         raise VideoError(
             f"{self.path}: {fault}; {seen.total()} of {len(self.timeline.times)} frames decoded, {len(left)} of the "
             f"{asked} wanted ones not among them; re-encode it or remove it from the data set"
         ) from cause
+
+    @contextmanager
+    def _all_packets(self, *, vectors: bool) -> Iterator[tuple[VideoCodecContext, Iterable[Packet[VideoStream]]]]:
+        """An unused decoder and every packet for it: from memory, or read anew once the first decoder was used."""
+        if self._packets and not self._begun:
+            yield one_thread(self._stream, vectors=vectors).codec_context, self._packets
+            return
+        with open_container(self.path) as container:
+            stream = one_thread(first_stream(container, path=self.path), vectors=vectors)
+            yield stream.codec_context, container.demux(stream)
 
 
 def _taken(
@@ -170,18 +180,27 @@ def _taken(
             left.discard(position)
 
 
-def sound_frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    """Every frame that decodes, passing over packets that do not and frames that the decoder marks as corrupt."""
-    for packet in container.demux(stream):
+def sound_frames(
+    context: VideoCodecContext, packets: Iterable[Packet[VideoStream]], *, tolerant: bool = True
+) -> Iterator[VideoFrame]:
+    """Every frame that decodes; `tolerant` passes over packets that do not and frames marked as corrupt."""
+    for packet in chain((packet for packet in packets if packet.size), (None,)):
         try:
-            frames = packet.decode()
+            frames = context.decode(packet)
         except FAULTS:
+            if not tolerant:
+                raise
             continue
-        yield from (frame for frame in frames if not frame.is_corrupt)
+        yield from (frame for frame in frames if not (tolerant and frame.is_corrupt))
 
 
-def one_thread(stream: VideoStream) -> VideoStream:
-    """One thread, never by frames: leaving early hangs some decoders otherwise, and loaders have workers."""
+def one_thread(stream: VideoStream, *, vectors: bool = False) -> VideoStream:
+    """One thread, never by frames: leaving early hangs some decoders otherwise, and loaders have workers.
+
+    `vectors` has the decoder give its motion vectors with the frames.
+    """
     stream.thread_type = ThreadType.SLICE
     stream.codec_context.thread_count = 1
+    if vectors:
+        stream.codec_context.options = {"flags2": "+export_mvs"}
     return stream

@@ -21,6 +21,8 @@ from fdakit.errors import RecipeError
 from fdakit.settings import ViewSettings
 from fdakit.values import Clip
 
+from .vectors import Vectors, mirrored, scaled, shifted
+
 Pictures = NDArray[np.uint8]
 
 _FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
@@ -49,18 +51,47 @@ class View:
                 raise RecipeError(f"view.{key}: {value!r} is not known; set one of {', '.join(known)}")
 
     def __call__(self, clip: Clip, *, training: bool, rng: np.random.Generator) -> Clip:
-        """Frames and neighbours uint8 `(t, h, w, 3)` -> `(t, size, size, 3)`. Motion vectors stay as they are."""
-        layers = {0: clip.frames, **clip.neighbours}
+        """Everything a clip shows, uint8 `(t, h, w, 3)` -> `(t, size, size, 3)`, luma and motion vectors with it."""
+        drawn = training and self.draws
+        geometry: _Geometry | None = None
+
+        def shown(frames: Pictures) -> Pictures:
+            nonlocal geometry
+            if self.pixel_aspect and clip.pixel_aspect != 1:
+                frames = self._squared(frames, clip.pixel_aspect)
+            if geometry is None:
+                geometry = self._draw(frames.shape[1:3], rng=rng) if drawn else _STILL
+            return self._shown(frames, geometry=geometry)
+
+        frames = shown(clip.frames)
+        neighbours = {gap: shown(near) for gap, near in clip.neighbours.items()}
+        luma = {gap: shown(np.repeat(grey[..., None], 3, axis=3))[..., 0] for gap, grey in clip.luma.items()}
+        vectors = clip.motion_vectors
+        if vectors is not None:
+            vectors = tuple(None if one is None else self._placed(one, clip, geometry or _STILL) for one in vectors)
+        return replace(clip, frames=frames, neighbours=neighbours, luma=luma, motion_vectors=vectors)
+
+    def _placed(self, vectors: Vectors, clip: Clip, geometry: _Geometry) -> Vectors:
+        """Motion vectors `(n, 6)` of the clip as it is shown, by the steps that its frames go through."""
+        size, (height, width) = self.preprocess.size, clip.frames.shape[1:3]
         if self.pixel_aspect and clip.pixel_aspect != 1:
-            layers = {gap: self._squared(frames, clip.pixel_aspect) for gap, frames in layers.items()}
-        geometry = self._draw(layers[0].shape[1:3], rng=rng) if training and self.draws else _STILL
-        shown = {gap: self._shown(frames, geometry=geometry) for gap, frames in layers.items()}
-        return replace(clip, frames=shown.pop(0), neighbours=shown)
+            squared = _square_size((height, width), clip.pixel_aspect)
+            vectors = scaled(vectors, x=squared[1] / width, y=squared[0] / height)
+            height, width = squared
+        target = (size, size)
+        if geometry.crop is None:
+            target = _TARGETS[self.preprocess.resize]((height, width), size)
+        else:
+            top, left, height, width = geometry.crop
+            vectors = shifted(vectors, x=-left, y=-top)
+        vectors = scaled(vectors, x=target[1] / width, y=target[0] / height)
+        top, left = _offsets(target, size=size)
+        vectors = shifted(vectors, x=-left, y=-top)
+        return mirrored(vectors, width=size) if geometry.mirrored else vectors
 
     def _squared(self, frames: Pictures, aspect: float) -> Pictures:
         """Frames with square pixels: the side that is too short in the picture is stretched."""
-        height, width = frames.shape[1:3]
-        target = (height, round(width * aspect)) if aspect > 1 else (round(height / aspect), width)
+        target = _square_size(frames.shape[1:3], aspect)
         kernel = _FILTERS[self.preprocess.interpolation]
         return np.stack([_resized(frame, target=target, kernel=kernel) for frame in frames])
 
@@ -128,16 +159,29 @@ def _resized(frame: Pictures, *, target: tuple[int, int], kernel: Image.Resampli
     return np.asarray(Image.fromarray(frame).resize(target[::-1], kernel))
 
 
+def _square_size(shape: tuple[int, ...], aspect: float) -> tuple[int, int]:
+    height, width = shape
+    return (height, round(width * aspect)) if aspect > 1 else (round(height / aspect), width)
+
+
 def _fitted(frames: Pictures, *, size: int) -> Pictures:
-    """The middle `size` x `size` pixels, with black where there are none; odd rests as torchvision does."""
+    """The middle `size` x `size` pixels, with black where there are none."""
     height, width = frames.shape[1:3]
-    low, wide = max(0, size - height), max(0, size - width)
-    if low or wide:
-        pads = ((0, 0), (low // 2, (low + 1) // 2), (wide // 2, (wide + 1) // 2), (0, 0))
-        frames = np.pad(frames, pads)
-        height, width = frames.shape[1:3]
-    top, left = round((height - size) / 2), round((width - size) / 2)
-    return frames[:, top : top + size, left : left + size]
+    top, left = _offsets((height, width), size=size)
+    above, before = max(0, -top), max(0, -left)
+    if above or before or height < size or width < size:
+        below, after = max(0, size - height) - above, max(0, size - width) - before
+        frames = np.pad(frames, ((0, 0), (above, below), (before, after), (0, 0)))
+    return frames[:, max(0, top) : max(0, top) + size, max(0, left) : max(0, left) + size]
+
+
+def _offsets(shape: tuple[int, int], *, size: int) -> tuple[int, int]:
+    """Top and left of the middle `size` x `size` pixels, negative where padding comes first.
+
+    Odd rests as torchvision has them: a crop rounds, padding puts the odd pixel last.
+    """
+    top, left = (-((size - side) // 2) if side < size else round((side - size) / 2) for side in shape)
+    return top, left
 
 
 def _drawn_crop(

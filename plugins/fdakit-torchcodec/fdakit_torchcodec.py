@@ -53,11 +53,12 @@ class TorchcodecReader:
         cannot be read or torchcodec gives another frame, `PluginError` where motion vectors are needed,
         `ValueError` for indices outside the segment.
         """
-        if needs.motion_vectors:
-            raise PluginError(
-                f"reader 'torchcodec': video {video.id!r}: the mask needs codec motion vectors, which torchcodec "
-                "does not give; set reader.use = 'pyav' or choose another mask"
-            )
+        for asked, what in ((needs.motion_vectors, "codec motion vectors"), (needs.luma, "the decoder's luma")):
+            if asked:
+                raise PluginError(
+                    f"reader 'torchcodec': video {video.id!r}: the mask needs {what}, which torchcodec "
+                    "does not give; set reader.use = 'pyav' or choose another mask"
+                )
         from fdakit import frame_times
 
         every = frame_times(VideoRef(video.id, video.path))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
 from fdakit.bench import rounds as module
-from fdakit.bench.rounds import time_rounds
+from fdakit.bench.rounds import in_turn, time_rounds
 
 
 @pytest.fixture
@@ -49,6 +51,16 @@ def test_every_round_begins_with_another_rival_and_has_all_of_them() -> None:
     assert all(sorted(turn) == ["a", "b", "c"] for turn in turns)
     assert sorted(turn[0] for turn in turns[1:]) == ["a", "b", "c"]
     assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6])
+def test_each_rival_comes_after_each_other_one_equally_often(count: int) -> None:
+    names = "abcdef"[:count]
+    rounds = [in_turn(names, number) for number in range(-2 * count, 2 * count)]
+    assert all(sorted(order) == sorted(names) for order in rounds)
+    after = Counter(pair for order in rounds for pair in pairwise(order))
+    assert set(after.values()) <= {4}
+    assert len(after) == count * (count - 1)
 
 
 def test_the_device_is_waited_for_on_both_sides_of_a_rival() -> None:

@@ -26,11 +26,10 @@ from fdakit.builtin.datasets.moving_shapes_scene_module import (
     KINDS,
     MOTIONS,
     PLACES,
-    Look,
     plan_scene,
 )
 
-LOOK = Look(frames=16, size=64, distractors=7, pan=0.0, flicker=0.0, noise=1.0, still_share=0.0, seed=0)
+LOOK = MovingShapesOptions().look()
 TAU = 25  # grey levels above which frame differences count as motion
 
 
@@ -261,6 +260,17 @@ def test_options_lie_in_folders_of_their_own(tmp_path: Path) -> None:
         {"flicker": 9.0},
         {"noise": 0.0},
         {"still_share": 0.5},
+        {"ground_level": 64.0},
+        {"ground_texture": 0.0},
+        {"texture": 9.0},
+        {"texture_scales": 2},
+        {"contrast": 0.5},
+        {"shadow": 0.5},
+        {"zoom": 0.01},
+        {"rotation": 1.0},
+        {"shake": 1.0},
+        {"cut": True},
+        {"crf": 30},
         {"seed": 3},
     ]
     assert len({_dataset(tmp_path, **change).folder() for change in changes}) == len(changes)
@@ -344,6 +354,7 @@ def test_errors(tmp_path: Path) -> None:
     assert str(caught.value).startswith(str(tmp_path / "file"))
     wrong: list[dict[str, Any]] = [
         {"still_share": 0.2, "distractors": 0},
+        {"still_share": 0.2, "cut": True},
         {"size": 33},
         {"distractors": 8},
         {"frames": 1},

@@ -141,3 +141,9 @@ def test_a_name_gives_random_weights_from_the_callers_seed(tmp_path: Path) -> No
         states.append(build_part(OPEN_CLIP, model=name).clip.visual.conv1.weight)
     assert torch.equal(states[0], states[1])
     assert not torch.equal(states[0], states[2])
+
+
+def test_a_tag_s_own_preprocessing_holds_also_where_a_checkpoint_brings_the_weights() -> None:
+    options = OPEN_CLIP.options.model_validate({"model": "MobileCLIP-S1", "pretrained": "datacompdr"})
+    seen = OPEN_CLIP.build(options, Shapes(pretrained=False)).preprocess
+    assert (seen.mean, seen.std, seen.interpolation) == ((0, 0, 0), (1, 1, 1), "bilinear")

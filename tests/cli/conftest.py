@@ -27,9 +27,9 @@ def tell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of installed distributions; `fdakit-flow` and `fdakit-broken` may load."""
+    """A folder of installed distributions; `fdakit-drift` and `fdakit-broken` may load."""
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(folder)
-    monkeypatch.setenv("FDAKIT_PLUGINS", "fdakit-flow,fdakit-broken")
+    monkeypatch.setenv("FDAKIT_PLUGINS", "fdakit-drift,fdakit-broken")
     return folder

@@ -36,7 +36,7 @@ def test_the_same_is_a_table_for_people(tell: Tell) -> None:
 
 def test_every_trouble_is_a_line_on_stderr(tell: Tell, site: Path) -> None:
     distribution(site, "fdakit-broken", "1 / 0", module="broken_for_doctor")
-    distribution(site, "fdakit-flow", mask_plugin("whole-frame"), module="twin_for_doctor")
+    distribution(site, "fdakit-drift", mask_plugin("whole-frame"), module="twin_for_doctor")
     told = tell("doctor")
     assert told.code == 0
     troubles = [

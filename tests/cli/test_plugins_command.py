@@ -30,25 +30,25 @@ def test_json_holds_every_part(tell: Tell) -> None:
 
 
 def test_a_name_offered_twice_says_how_to_choose(tell: Tell, site: Path) -> None:
-    distribution(site, "fdakit-flow", mask_plugin("whole-frame"), module="second_whole_frame")
+    distribution(site, "fdakit-drift", mask_plugin("whole-frame"), module="second_whole_frame")
     told = tell("plugins")
     assert told.code == 0
     assert "(offered twice: choose fdakit:whole-frame)" in told.out
-    assert "(offered twice: choose fdakit-flow:whole-frame)" in told.out
+    assert "(offered twice: choose fdakit-drift:whole-frame)" in told.out
     assert [part["provider"] for part in tell("plugins", "--json").json["parts"] if part["ambiguous"]] == [
         "fdakit",
-        "fdakit-flow",
+        "fdakit-drift",
     ]
 
 
 def test_a_broken_plugin_is_listed_with_its_reason_beside_the_rest(tell: Tell, site: Path) -> None:
     distribution(site, "fdakit-broken", "raise RuntimeError('no [red] GPU')", module="broken_for_listing")
-    distribution(site, "fdakit-flow", mask_plugin("flow"), module="flow_for_listing")
+    distribution(site, "fdakit-drift", mask_plugin("drift"), module="drift_for_listing")
     told = tell("plugins")
     assert told.code == 0
     assert "broken plugins" in told.out
     assert "RuntimeError: no [red] GPU" in told.out
-    assert "fdakit-flow 0.1" in told.out
+    assert "fdakit-drift 0.1" in told.out
     assert tell("plugins", "--json").json["broken"] == [
         {"provider": "fdakit-broken", "version": "0.1", "entry": "main", "reason": "RuntimeError: no [red] GPU"}
     ]

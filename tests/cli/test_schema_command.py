@@ -18,6 +18,6 @@ def test_it_prints_the_schema_as_one_json_document(tell: Tell) -> None:
 
 
 def test_it_holds_the_parts_of_installed_plugins(tell: Tell, site: Path) -> None:
-    distribution(site, "fdakit-flow", mask_plugin("flow"), module="flow_for_schema")
+    distribution(site, "fdakit-drift", mask_plugin("drift"), module="drift_for_schema")
     masks = tell("schema").json["properties"]["mask"]["oneOf"]
-    assert ["flow", "fdakit-flow:flow"] in [mask["properties"]["use"]["enum"] for mask in masks]
+    assert ["drift", "fdakit-drift:drift"] in [mask["properties"]["use"]["enum"] for mask in masks]

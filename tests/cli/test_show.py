@@ -50,7 +50,10 @@ def test_every_part_shows_its_page_and_all_its_options(tell: Tell, offer: object
     shown = tell("show", kind, component.name, "--json").json
     assert shown["title"] == str(offer)
     assert shown["about"]
-    assert [option["name"] for option in shown["options"]] == names
+    shown_names = [option["name"] for option in shown["options"]]
+    assert sorted(shown_names) == sorted(names)
+    own = [name for name in component.options.__annotations__ if name in names]
+    assert shown_names[: len(own)] == own  # before those it shares
 
 
 def test_an_option_is_shown_with_type_range_default_and_help(tell: Tell) -> None:
@@ -94,10 +97,21 @@ def build(value, options, shapes):
 
 @hookimpl
 def fdakit_masks():
-    return [Component("flow", "a mask", NoOptions, partial(build, 1))]
+    return [Component("drift", "a mask", NoOptions, partial(build, 1))]
 '''
 
 
 def test_the_page_is_the_plugins_own_also_behind_a_partial_function(tell: Tell, site: Path) -> None:
-    distribution(site, "fdakit-flow", PARTIAL, module="built_by_partial")
-    assert tell("show", "mask", "flow", "--json").json["about"] == "What the mask is."
+    distribution(site, "fdakit-drift", PARTIAL, module="built_by_partial")
+    assert tell("show", "mask", "drift", "--json").json["about"] == "What the mask is."
+
+
+def test_presets_are_shown_with_what_they_set(tell: Tell) -> None:
+    told = tell("show", "mask", "frame-difference")
+    assert "presets" in told.out
+    assert 'fallback = "whole-frame"' in told.out
+    assert tell("show", "mask", "frame-difference", "--json").json["presets"] == {
+        "paper": "the defaults",
+        "robust": 'fallback = "whole-frame"',
+    }
+    assert tell("show", "mask", "whole-frame", "--json").json["presets"] == {}

@@ -263,9 +263,10 @@ def test_a_part_that_cannot_travel_to_a_worker_is_named_before_any_starts(
     make_source: Callable[..., ClipSource],
 ) -> None:
     source = make_source()
-    mask = source._parts["mask"]
+    mask = source._plan.parts["mask"]
     local = replace(mask.offer.component, build=lambda options, shapes: mask.offer.component.build(options, shapes))
-    source._parts = {**source._parts, "mask": replace(mask, offer=replace(mask.offer, component=local))}
+    swapped = {**source._plan.parts, "mask": replace(mask, offer=replace(mask.offer, component=local))}
+    source._plan = replace(source._plan, parts=swapped)
     with pytest.raises(PartError, match=r"mask 'frame-difference' .* cannot be sent to a .*workers = 0"):
         read(source, [[Draw(0)]], workers=1)
     assert read(source, [[Draw(0)]])[0].ids == (NAMES[0],)

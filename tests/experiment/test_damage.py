@@ -126,6 +126,14 @@ def test_a_ledger_that_knows_all_is_not_mentioned_and_one_that_knows_some_says_h
         assert known_damage(recipe, split) == {}
 
 
+def test_clips_that_fdakit_renders_itself_need_no_ledger(make_recipe: MakeRecipe, tmp_path: Path) -> None:
+    recipe = make_recipe(dataset={"use": "moving-shapes", "clips": 2, "frames": 2, "size": 32})
+    split = Split("train", (VideoRef("drawn", tmp_path / "cache/moving-shapes/1.mp4"),), ())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert known_damage(recipe, split) == {}
+
+
 def test_a_recipe_may_name_its_own_ledger(recipe: Callable[..., Recipe], tmp_path: Path) -> None:
     mine = recipe("skip", loader={"ledger": str(tmp_path / "mine.sqlite")})
     assert check(mine) == tmp_path / "mine.sqlite"

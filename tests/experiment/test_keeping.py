@@ -345,11 +345,11 @@ def test_a_part_that_is_in_no_file_is_used_but_nothing_is_kept(
     make_source: MakeSource, store: Path, log: Path
 ) -> None:
     source = make_source()
-    mask = source._parts["mask"]
+    mask = source._plan.parts["mask"]
     build = lambda options, shapes: mask.offer.component.build(options, shapes)  # noqa: E731 - what a notebook makes
     build.__module__ = "made_in_memory"
     offer = replace(mask.offer, component=replace(mask.offer.component, build=build))
-    source._parts = {**source._parts, "mask": replace(mask, offer=offer)}
+    source._plan = replace(source._plan, parts={**source._plan.parts, "mask": replace(mask, offer=offer)})
     for _ in range(2):
         clip(source)
     assert reads(log) == 2

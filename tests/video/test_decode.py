@@ -111,9 +111,46 @@ def test_motion_vectors_come_with_the_sampled_frames(tmp_path):
     first, *others = got.motion_vectors
     assert first is None  # nothing comes before a keyframe
     for vectors in others:
-        assert {"source", "src_x", "dst_x", "motion_x"} <= set(vectors.dtype.names)
+        assert vectors.dtype == np.float32
+        assert vectors.shape[1] == 6
         assert vectors.flags.owndata
-        assert np.median(vectors["dst_x"].astype(int) - vectors["src_x"]) == 2
+        assert np.median(vectors[:, 4]) == 2  # the picture moves to the right
+        assert np.median(vectors[:, 5]) == 0
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+def test_motion_vectors_say_how_the_upright_scaled_picture_moves(tmp_path, turn):
+    still = noise(1)[0]
+    pictures = np.stack([np.roll(still, 2 * i, axis=1) for i in range(4)])
+    path = encode(tmp_path / "moving.mp4", pictures, options={"bf": "0", "g": "100", "refs": "1"}, turn=turn)
+    height, width = read_frames(VideoRef("a", path), indices=np.array([0])).frames.shape[1:3]
+    got = read_frames(
+        VideoRef("a", path), indices=np.array([2, 3]), needs=Needs(motion_vectors=True), size=(2 * height, 3 * width)
+    )
+    vectors = got.motion_vectors[1]
+    right, down = np.median(vectors[:, 4:], axis=0).astype(int)
+    assert {abs(right), abs(down)} == ({0, 6} if turn % 180 == 0 else {0, 4})
+    before, after = got.frames.astype(int)
+    moved = np.roll(before, (down, right), axis=(0, 1))
+    assert np.abs(moved - after).mean() < 0.5 * np.abs(np.roll(before, (-down, -right), axis=(0, 1)) - after).mean()
+    assert (vectors[:, :2] >= 0).all()
+    assert (vectors[:, :2] <= got.frames.shape[2:0:-1]).all()
+    assert (vectors[:, 2:4].max(0) <= (48, 32)).all()  # blocks of at most 16 by 16
+    assert (vectors[:, 2:4].min(0) >= (3 * 4, 2 * 4)).all()
+
+
+@pytest.mark.parametrize("size", [None, (24, 32), (96, 200)])
+@pytest.mark.parametrize("turn", [0, 90])
+def test_luma_comes_beside_the_frames_and_their_neighbours(tmp_path, size, turn):
+    path = encode(tmp_path / "clip.mp4", noise(6), turn=turn)
+    video, needs = VideoRef("a", path), Needs(neighbours=(-1,), luma=True)
+    got = read_frames(video, indices=np.array([1, 4]), needs=needs, size=size)
+    assert set(got.luma) == {0, -1}
+    for gap, frames in {0: got.frames, **got.neighbours}.items():
+        assert got.luma[gap].shape == frames.shape[:3]
+        # Spread to the full range, as RGB is; clipped colours and rounding leave a rest.
+        grey = frames @ np.array([0.299, 0.587, 0.114])
+        assert np.abs(grey - got.luma[gap]).mean() < 2
 
 
 @pytest.fixture

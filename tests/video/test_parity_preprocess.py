@@ -58,7 +58,7 @@ def test_parity_preprocess_pictures(case) -> None:  # type: ignore[no-untyped-de
 def test_parity_preprocess_alpha_levels(case) -> None:  # type: ignore[no-untyped-def]
     """A mask is 0 or 1 at every pixel the reference resized from one value; its levels are the reference's."""
     from fdakit.builtin.fusions.alpha_conv import ALPHA_CONV
-    from fdakit.contracts import Shapes
+    from fdakit.component import Shapes
     from fdakit.testing import ExampleStem, build_part
 
     tensors = load_file(case / "preprocess.safetensors")

@@ -50,13 +50,36 @@ class MovingShapesOptions(Options):
     still_share: float = Field(
         0.0, ge=0, le=1, description="chance that a caption names a still shape, the known failure of motion masks"
     )
+    ground_level: float = Field(40.0, ge=0, le=255, description="mean of the ground in grey levels")
+    ground_texture: float = Field(9.0, ge=0, le=100, description="of the ground: deviation in grey levels; 0: flat")
+    texture: float = Field(0.0, ge=0, le=100, description="of all shapes, moving with them: deviation in grey levels")
+    texture_scales: int = Field(
+        1, ge=1, le=6, description="1: textures of blots of 4 px; each scale more adds blots twice as large"
+    )
+    contrast: float = Field(
+        1.0, ge=0, le=1, description="how far the mover's colour is from the ground's, as a share of its own distance"
+    )
+    shadow: float = Field(0.0, ge=0, le=1, description="light that a soft shadow beside the mover takes, as a share")
+    zoom: float = Field(0.0, ge=0, le=0.1, description="camera zoom a frame, in or out, as a share")
+    rotation: float = Field(0.0, ge=0, le=45, description="camera rotation in degrees a frame, to either side")
+    shake: float = Field(0.0, ge=0, le=32, description="camera offset of up to this many pixels, anew in each frame")
+    cut: bool = Field(False, description="in the middle, a cut to another ground and other still shapes")
+    crf: int = Field(20, ge=0, le=51, description="how coarsely H.264 encodes")
     seed: int = Field(0, description="of the rendering; not the run's seed, so that all runs share the clips")
 
     @model_validator(mode="after")
     def _check(self) -> MovingShapesOptions:
         if self.still_share > 0 and self.distractors == 0:
             raise ValueError("still_share needs distractors, as captions then name still shapes; give at least 1")
+        if self.still_share > 0 and self.cut:
+            raise ValueError(
+                "cut takes still shapes away, and still_share has captions name them; give one of the two"
+            )
         return self
+
+    def look(self) -> Look:
+        """What of these decides the pixels of a clip."""
+        return Look(**self.model_dump(exclude={"clips", "crf"}))
 
 
 class MovingShapes:
@@ -65,7 +88,7 @@ class MovingShapes:
     def __init__(self, options: MovingShapesOptions, cache: Path) -> None:
         self.options = options
         self.cache = cache
-        self.look = Look(**options.model_dump(exclude={"clips"}))
+        self.look = options.look()
 
     def splits(self) -> tuple[str, ...]:
         """`train`, `val` and `test`."""
@@ -106,7 +129,7 @@ class MovingShapes:
             rows = []
             for i in range(count):
                 rows.append([f"{split}-{i:05d}", plan_scene(self.look, split, i).caption, f"{i:05d}.mp4"])
-                write_clip(draw_clip(self.look, split, i), fresh / rows[-1][-1])
+                write_clip(draw_clip(self.look, split, i), fresh / rows[-1][-1], crf=self.options.crf)
                 progress(f"rendering {split}", i + 1, count)
             lines = ["\t".join(row) for row in [["id", "caption", "file"], *rows]]
             (fresh / _INDEX).write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -21,7 +21,7 @@ from fdakit import keyed_rng
 
 Floats = NDArray[np.float64]
 
-# Every colour lies far more than 25 grey levels (BT.601) above the ground; the nearest is blue.
+# Every colour lies far more than 25 grey levels (BT.601) above the usual ground; the nearest is blue.
 COLOURS: Mapping[str, tuple[int, int, int]] = MappingProxyType(
     {
         "red": (234, 52, 48),
@@ -55,6 +55,16 @@ class Look:
     flicker: float
     noise: float
     still_share: float
+    ground_level: float
+    ground_texture: float
+    texture: float
+    texture_scales: int
+    contrast: float
+    shadow: float
+    zoom: float
+    rotation: float
+    shake: float
+    cut: bool
     seed: int
 
 
@@ -69,11 +79,16 @@ class Shape:
 
 @dataclass(frozen=True)
 class Scene:
-    """What a clip shows, before any pixel is drawn: `still` shapes in drawing order, then the `mover`."""
+    """What a clip shows, before any pixel is drawn: `still` shapes in drawing order, then the `mover`.
+
+    From frame `cut` on, `later` shapes lie there instead of `still` ones; without a cut that frame never comes.
+    """
 
     caption: str
     mover: Shape
     still: tuple[Shape, ...]
+    cut: int
+    later: tuple[Shape, ...] = ()
 
 
 def plan_scene(look: Look, split: str, index: int) -> Scene:
@@ -94,7 +109,19 @@ def plan_scene(look: Look, split: str, index: int) -> Scene:
     shapes = [Shape(k, float(r), c) for k, r, c in zip(kinds, radii, [path, *centres], strict=True)]
     does = f"rests {PLACES[which]}" if names_still else MOTIONS[which]
     article = "an" if named[0][0] in "aeiou" else "a"
-    return Scene(f"{article} {' '.join(named)} {does}", shapes[0], tuple(shapes[1:]))
+    caption = f"{article} {' '.join(named)} {does}"
+    if not look.cut:
+        return Scene(caption, shapes[0], tuple(shapes[1:]), look.frames)
+    later = _later_shapes(look, shapes[0], keyed_rng(look.seed, "scene after the cut", split, index))
+    return Scene(caption, shapes[0], tuple(shapes[1:]), look.frames // 2, later)
+
+
+def _later_shapes(look: Look, mover: Shape, rng: np.random.Generator) -> tuple[Shape, ...]:
+    """As many still shapes for the scene after a cut, clear of the same mover's path."""
+    kinds = _other_kinds(mover.kind, look.distractors, rng)
+    radii = np.array([mover.radius, *(look.size * rng.uniform(*_RADIUS, size=len(kinds)))])
+    places = _still_places(radii, None, mover.centres, look.size, rng)
+    return tuple(Shape(k, float(r), c) for k, r, c in zip(kinds, radii[1:], places, strict=True))
 
 
 def _other_kinds(named: tuple[str, str], count: int, rng: np.random.Generator) -> list[tuple[str, str]]:

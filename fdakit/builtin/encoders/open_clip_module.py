@@ -31,7 +31,7 @@ def build_open_clip(options: Any, shapes: Shapes) -> ClipEncoder:
     quick = _quick_gelu(source, options)
     with _quiet():
         tokenizer = make_tokenizer(source)
-        clip = _create(source, tag, quick)
+        clip = _create(source, tag, quick, pictures=_tag(source, options.pretrained))
     if source.text.get("hf_model_name"):  # such a tower names the most that it could read, or nothing
         clip.context_length = tokenizer.context_length
     encoder = ClipEncoder(
@@ -88,15 +88,16 @@ def _tag(source: Source, name: str | None) -> Mapping[str, Any]:
     return known
 
 
-def _create(source: Source, tag: str | None, quick_gelu: bool) -> Any:
+def _create(source: Source, tag: str | None, quick_gelu: bool, *, pictures: Mapping[str, Any]) -> Any:
     """The model, with the weights of a tag or random ones.
 
-    A tag's file is handed over as a path: open_clip would ask the hub again for what is in the cache.
+    A tag's file is handed over as a path: open_clip would ask the hub again for what is in the cache. `pictures` are
+    the facts of the tag that the recipe names, also where its weights come from a checkpoint.
     """
     what = f"encoder {source.asked} with pretrained {tag!r}"
     known = _tag(source, tag)
     kept = tag_file(known, what=what) if tag else None
-    pictures = {key: known[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in known}
+    wanted = {key: pictures[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in pictures}
     settings = text_settings(source)
     try:
         return open_clip.create_model(
@@ -104,7 +105,7 @@ def _create(source: Source, tag: str | None, quick_gelu: bool) -> Any:
             pretrained=str(kept) if kept else None,
             load_weights=kept is not None,
             precision="fp32",
-            force_preprocess_cfg=pictures,
+            force_preprocess_cfg=wanted,
             pretrained_text=False,
             quick_gelu=quick_gelu,
             **settings,

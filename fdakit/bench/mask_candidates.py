@@ -1,0 +1,87 @@
+"""The masks that `fdakit bench masks` tries: installed parts by `"NAME KEY=VALUE ..."`, and the peers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fdakit.catalog import Catalog, Offer, Part
+from fdakit.component import Shapes
+from fdakit.contracts import MaskGenerator
+from fdakit.errors import FdakitError, PartError, RecipeError
+from fdakit.recipe import validate
+from fdakit.recipe_text import Document, apply_settings
+from fdakit.values import Needs
+
+_RECIPE: Document = {"name": "bench", "dataset": {"use": "moving-shapes"}, "encoder": {"use": "tiny"}}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A mask that is tried: `label` in tables, `who` in messages, and its options as written out."""
+
+    label: str
+    who: str
+    mask: MaskGenerator
+    options: Mapping[str, Any]
+    peer: bool = False
+
+
+def read_masks(
+    labels: Sequence[str], *, catalog: Catalog, gap: int | None = None
+) -> tuple[dict[str, Part], dict[str, str]]:
+    """The masks by label, and the reason why an installed one is left out.
+
+    Without labels all that are installed, by their defaults; one that cannot do without options is left out.
+    `gap` is set where a mask has such an option and its label leaves it open. Raises `RecipeError` for a label
+    that is wrong.
+    """
+    if labels:
+        return {label: _read_mask(label, catalog, gap) for label in labels}, {}
+    parts, failed = {}, {}
+    for label in _installed(catalog):
+        try:
+            parts[label] = _read_mask(label, catalog, gap)
+        except RecipeError as error:
+            failed[label] = str(error)
+    return parts, failed
+
+
+def build_candidate(label: str, part: Part, shapes: Shapes) -> Candidate:
+    """The part, built. Raises `FdakitError` where it cannot be, or is no mask."""
+    who = str(part.offer)
+    mask = part.build(shapes)
+    needs, place = getattr(mask, "needs", None), getattr(mask, "place", None)
+    asks = isinstance(needs, Needs) and isinstance(needs.neighbours, tuple)
+    if not asks or place not in ("worker", "device"):
+        raise PartError(
+            f"{who}: needs is {needs!r} and place {place!r}; wanted fdakit.Needs with a tuple of neighbours, and "
+            "worker or device"
+        )
+    return Candidate(label, who, mask, part.options.model_dump(mode="json"))
+
+
+def _installed(catalog: Catalog) -> list[str]:
+    def label(offer: Offer) -> str:
+        name = offer.component.name
+        return f"{offer.provider.name}:{name}" if (offer.kind, name) in catalog.ambiguous() else name
+
+    return [label(offer) for offer in catalog.of_kind("mask")]
+
+
+def _read_mask(label: str, catalog: Catalog, gap: int | None) -> Part:
+    name, *options = label.split() or [""]
+    own = [f"mask.use={name}", *(f"mask.{option}" for option in options)]
+    recipe = validate(apply_settings(_RECIPE, own), where="bench", catalog=catalog)
+    part = recipe.parts["mask"]
+    if recipe.control != "none":
+        raise RecipeError("bench: mask.control: acts on a mask that is made already; leave it out here")
+    if gap is None or "gap" not in type(part.options).model_fields or "gap" in part.options.model_fields_set:
+        return part
+    return validate(apply_settings(_RECIPE, [*own, f"mask.gap={gap}"]), where="bench", catalog=catalog).parts["mask"]
+
+
+def reason(error: FdakitError | MemoryError | RuntimeError) -> str:
+    """One line of why a mask is left out."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__

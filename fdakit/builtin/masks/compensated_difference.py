@@ -1,0 +1,170 @@
+"""Where a frame differs from its native neighbours once the camera's motion and the light are taken off.
+
+Global motion is estimated and removed, brightness matched, what the camera did not see before is left out; the
+difference to the frames before and after is taken, of both the smaller one (three-frame rule), and thresholded
+above the noise that is left. Source: made for fdakit; three-frame differencing after Collins et al.,
+CMU-RI-TR-00-12; see `fdakit.masking.alignment` for the estimates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from fdakit import (
+    BrightnessRule,
+    CameraRule,
+    Clip,
+    Component,
+    FinishOptions,
+    MaskGenerator,
+    Masks,
+    Needs,
+    Place,
+    Shapes,
+    ThresholdOptions,
+    averaged,
+    choose_engine,
+    clean_masks,
+    compensated,
+    conclude_masks,
+    grey_layers,
+    hookimpl,
+    level_cuts,
+    level_thresholds,
+    soft_strength,
+)
+
+Levels = NDArray[np.float32]
+Known = NDArray[np.bool_]
+Change = tuple[Levels, Known]  # levels (h, w), and where they are known
+
+
+class CompensatedDifferenceOptions(ThresholdOptions, FinishOptions):
+    """Meant for native neighbours; thresholds above the frame's own noise."""
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"plain": {}, "robust": {"fallback": "whole-frame"}}
+
+    preset: Literal["plain", "robust"] = Field(
+        "plain", description="defaults of the others; what is set beside it wins"
+    )
+    gap: int = Field(1, ge=1, le=250, description="native frames between a frame and those it is compared with")
+    sides: Literal["both-or-either", "both", "either", "before"] = Field(
+        "both-or-either",
+        description="what differs from the frame before and from the one after (both), from one of them (either), "
+        "or from the one before; both-or-either: either where both mark nothing, as on flat things",
+    )
+    camera: CameraRule = Field(
+        "translation", description="motion taken off: a shift; a shift, turn and zoom (similarity); or none"
+    )
+    brightness: BrightnessRule = Field("gain-bias", description="change of light taken off")
+    grey: Literal["bt601", "decoder-luma"] = Field("bt601", description="luma of RGB, or the decoder's own")
+    working_size: int = Field(
+        0, ge=0, le=4096, description="shorter side in px that frames are averaged to first; 0: as they are"
+    )
+    smoothing: int = Field(
+        1, ge=0, le=64, description="radius in px at 224 over which differences are averaged before the threshold"
+    )
+    threshold: float = Field(6, ge=0, le=255, description="grey levels a pixel must change by, strictly more")
+    threshold_rule: Literal["fixed", "mad", "otsu"] = Field("mad", description="see frame-difference")
+    mad_factor: float = Field(4.0, ge=0, le=100, description="k of the rule mad")
+    cut: float = Field(
+        12, ge=0, le=255, description="fallback where the mean difference, less its median, is above this; 0: never"
+    )
+    closing: int = Field(5, ge=0, le=64, description="radius of the closing in px at 224; 0: none")
+    fill_holes: bool = Field(True, description="mark what a component encloses")
+
+
+class CompensatedDifference:
+    """Takes two native neighbours of each frame; one where the file has no more."""
+
+    place: Place = "worker"
+
+    def __init__(self, options: CompensatedDifferenceOptions) -> None:
+        self.options = options
+        self.engine = choose_engine("auto" if options.backend == "torch" else options.backend)
+        gaps = (-options.gap,) if options.sides == "before" else (-options.gap, options.gap)
+        self.needs = Needs(neighbours=gaps, luma=options.grey == "decoder-luma")
+
+    def __call__(self, clip: Clip) -> NDArray[np.float32]:
+        """uint8 frames `(t, h, w, 3)` -> float32 `(t, h, w)`."""
+        return self._masks(clip).alpha
+
+    def remarks(self, clip: Clip) -> tuple[str, ...]:
+        """Why a frame has the fallback: "cut", "empty", "full", or ""."""
+        return self._masks(clip).remarks
+
+    def _masks(self, clip: Clip) -> Masks:
+        options = self.options
+        layers = grey_layers(clip, engine=self.engine, rule=options.grey, short_side=options.working_size)
+        grey = {gap: layer[0] for gap, layer in layers.items()}
+        sides = [self._sides(grey, place) for place in range(len(clip.frames))]
+        levels, known = _joined(sides, both=options.sides != "either")
+        masks = self._changed(levels, known)
+        nothing = np.flatnonzero(~masks.any(axis=(1, 2)))
+        if options.sides == "both-or-either" and len(nothing):
+            levels[nothing], known[nothing] = _joined([sides[place] for place in nothing], both=False)
+            masks[nothing] = self._changed(levels[nothing], known[nothing])
+        soft = options.alpha == "soft"
+        return conclude_masks(
+            masks,
+            options=options,
+            shape=clip.frames.shape[1:3],
+            strength=soft_strength(levels, level_thresholds(levels, known, options)) if soft else None,
+            cut=level_cuts(levels, known, options.cut) if options.fallback != "none" else None,
+        )
+
+    def _sides(self, grey: Mapping[int, NDArray[np.uint8]], place: int) -> list[Change]:
+        """How a frame differs from each of its neighbours."""
+        now = grey[0][place]
+        radius = round(self.options.smoothing * min(now.shape) / 224)
+        found = [
+            compensated(near, now, camera=self.options.camera, brightness=self.options.brightness)
+            for near in (grey[gap][place] for gap in self.needs.neighbours)
+            if not np.array_equal(near, now)  # at an end of the file the frame stands there itself
+        ] or [(np.zeros_like(now), np.ones(now.shape, np.bool_))]
+        return [(averaged(levels, radius), known) for levels, known in found]
+
+    def _changed(self, levels: Levels, known: Known) -> Known:
+        """What is above the threshold, cleaned: bool `(t, h, w)`."""
+        changed = levels > level_thresholds(levels, known, self.options)[:, None, None]
+        return np.array(clean_masks(changed, options=self.options, engine=self.engine))
+
+
+def _joined(frames: Sequence[list[Change]], *, both: bool) -> tuple[Levels, Known]:
+    """Of two differences the smaller, or the larger; the known one where the camera saw the place only once.
+
+    Levels and where they are known, `(t, h, w)`.
+    """
+    joined = []
+    for sides in frames:
+        levels, known = sides[0]
+        for others, valid in sides[1:]:
+            together = np.minimum(levels, others) if both else np.maximum(levels, others)
+            levels = np.where(known & valid, together, np.where(known, levels, others))
+            known = known | valid
+        joined.append((levels, known))
+    return np.stack([levels for levels, _ in joined]), np.stack([known for _, known in joined])
+
+
+def build(options: CompensatedDifferenceOptions, shapes: Shapes) -> MaskGenerator:
+    """Depends on the options alone. Raises `PluginError` where the backend's library is not installed."""
+    return CompensatedDifference(options)
+
+
+COMPENSATED_DIFFERENCE = Component(
+    "compensated-difference",
+    "where frames differ from their neighbours, camera motion and flicker taken off",
+    CompensatedDifferenceOptions,
+    build,
+    when="the camera pans or shakes, or the light flickers",
+)
+
+
+@hookimpl
+def fdakit_masks() -> Iterable[Component[Any, MaskGenerator]]:
+    return (COMPENSATED_DIFFERENCE,)

@@ -1,0 +1,133 @@
+"""Where the optical flow to a native neighbour is otherwise than the camera's motion.
+
+Flow by TV-L1 (Zach et al., DAGM 2007) or iterative Lucas-Kanade (Le Besnerais and Champagnat, ICIP 2005), both from
+coarse to fine as scikit-image has them; the motion that most of the picture shares is taken off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from fdakit import (
+    CameraRule,
+    Clip,
+    Component,
+    FinishOptions,
+    MaskGenerator,
+    Masks,
+    Needs,
+    Place,
+    Shapes,
+    beside_camera,
+    choose_engine,
+    cuts,
+    finish_masks,
+    grey_layers,
+    hookimpl,
+    stood_in,
+)
+
+Levels = NDArray[np.uint8]
+
+
+class FlowOptions(FinishOptions):
+    """Thresholds are px in a picture of 224 px, over `gap` native frames."""
+
+    method: Literal["tvl1", "ilk"] = Field(
+        "tvl1", description="TV-L1, smooth with edges; or Lucas-Kanade in windows, which blurs them"
+    )
+    gap: int = Field(2, ge=1, le=250, description="native frames to the neighbour before, at a file's start after")
+    working_size: int = Field(112, ge=16, le=4096, description="shorter side in px at which flow is sought")
+    warps: int = Field(3, ge=1, le=100, description="times that flow is corrected on each scale")
+    iterations: int = Field(5, ge=1, le=1000, description="steps of tvl1 in each correction")
+    radius: int = Field(5, ge=1, le=64, description="half the window of ilk, in px at the working size")
+    threshold: float = Field(1.5, ge=0, le=224, description="px at 224 that a place must move by, strictly more")
+    camera: CameraRule = Field(
+        "similarity", description="motion taken off: a shift, turn and zoom (similarity); a shift; or none"
+    )
+    backend: Literal["auto", "scikit-image", "numpy", "opencv"] = Field(
+        "auto", description="what masks are cleaned with, equal to the bit; see frame-difference"
+    )
+
+
+class Flow:
+    """A frame that is equal to its neighbours has no flow; a clip of one such frame is marked whole."""
+
+    place: Place = "worker"
+
+    def __init__(self, options: FlowOptions) -> None:
+        self.options = options
+        self.engine = choose_engine(options.backend)
+        self.needs = Needs(neighbours=(-options.gap, options.gap))
+
+    def __call__(self, clip: Clip) -> NDArray[np.float32]:
+        """uint8 frames `(t, h, w, 3)` -> float32 `(t, h, w)`."""
+        return self._masks(clip).alpha
+
+    def remarks(self, clip: Clip) -> tuple[str, ...]:
+        """Why another mask stands there: "cut", "empty", "full", "alone" (one frame, nothing differs), or ""."""
+        return self._masks(clip).remarks
+
+    def _masks(self, clip: Clip) -> Masks:
+        options = self.options
+        layers = grey_layers(clip, engine=self.engine, short_side=options.working_size)
+        now, before, after = (layers[gap][0] for gap in (0, -options.gap, options.gap))
+        near = np.stack(
+            [one if (one != here).any() else other for here, one, other in zip(now, before, after, strict=True)]
+        )
+        moved = np.stack([self._moved(here, there) for here, there in zip(now, near, strict=True)])
+        limit = options.threshold * min(now.shape[1:]) / 224
+        changes = self.engine.difference(now, near)
+        masks = finish_masks(
+            moved > limit,
+            options=options,
+            engine=self.engine,
+            shape=clip.frames.shape[1:3],
+            strength=np.minimum(moved / max(2 * limit, 1e-6), 1) if options.alpha == "soft" else None,
+            cut=cuts(self.engine.counts(changes), options.cut),
+        )
+        alone = np.array([len(now) == 1 and not changes.any()] * len(now))
+        return stood_in(masks, alone, alpha=1.0, remark="alone")
+
+    def _moved(self, now: Levels, near: Levels) -> NDArray[np.float32]:
+        """px `(h, w)` by which each place moved besides the camera, at the working size."""
+        options = self.options
+        if (now == near).all() or min(now.shape) < 2:  # a line of pixels has no gradient across it
+            return np.zeros(now.shape, np.float32)
+        from skimage.registration import optical_flow_ilk, optical_flow_tvl1
+
+        # From one darkest level, so that a level added to both changes nothing; in [0, 1] as TV-L1's weights expect.
+        base = min(int(now.min()), int(near.min()))
+        one, other = ((picture - np.float32(base)) / np.float32(255) for picture in (now, near))
+        if options.method == "ilk":
+            down, right = optical_flow_ilk(one, other, radius=options.radius, num_warp=options.warps)
+        else:
+            down, right = optical_flow_tvl1(one, other, num_warp=options.warps, num_iter=options.iterations)
+        moved = np.nan_to_num(np.stack([right, down], axis=-1), nan=0, posinf=0, neginf=0).astype(np.float32)
+        y, x = np.mgrid[0 : now.shape[0], 0 : now.shape[1]].astype(np.float32)
+        places = np.stack([x.ravel(), y.ravel()], axis=1)
+        return beside_camera(places, moved.reshape(-1, 2), camera=options.camera).reshape(now.shape)
+
+
+def build(options: FlowOptions, shapes: Shapes) -> MaskGenerator:
+    """Depends on the options alone. Raises `PluginError` where the backend's library is not installed."""
+    return Flow(options)
+
+
+FLOW = Component(
+    "flow",
+    "where the optical flow is otherwise than the camera's motion",
+    FlowOptions,
+    build,
+    when="the camera moves and time is not short; no codec's vectors, no network",
+)
+
+
+@hookimpl
+def fdakit_masks() -> Iterable[Component[Any, MaskGenerator]]:
+    return (FLOW,)

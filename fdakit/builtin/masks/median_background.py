@@ -1,0 +1,131 @@
+"""What differs from the clip's background, the median of each pixel over all its frames.
+
+A thing that stands on a pixel in less than half of the frames is not in the median. Source: temporal median
+background, as in Cucchiara et al., Detecting Moving Objects, Ghosts, and Shadows in Video Streams (PAMI 2003).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from fdakit import (
+    Clip,
+    Component,
+    FinishOptions,
+    GreyRule,
+    MaskGenerator,
+    Masks,
+    Needs,
+    Place,
+    Shapes,
+    ThresholdOptions,
+    choose_engine,
+    cuts,
+    difference,
+    finish_masks,
+    grey_layers,
+    hookimpl,
+    soft_strength,
+    stood_in,
+    thresholds,
+)
+
+
+class MedianBackgroundOptions(ThresholdOptions, FinishOptions):
+    """The median is taken of the sampled frames and, with `warmup`, of native frames around them."""
+
+    grey: GreyRule = Field("bt601", description="see frame-difference")
+    warmup: int = Field(
+        4, ge=0, le=64, description="native frames around each sampled one that the background is made of besides"
+    )
+    gap: int = Field(10, ge=1, le=250, description="native frames from one of those to the next")
+    threshold: float = Field(20, ge=0, le=255, description="grey levels a pixel must differ by, strictly more")
+    closing: int = Field(3, ge=0, le=64, description="radius of the closing in px at 224; 0: none")
+    working_size: int = Field(
+        0, ge=0, le=4096, description="shorter side in px that frames are averaged to first; 0: as they are"
+    )
+    backend: Literal["auto", "scikit-image", "numpy", "opencv"] = Field(
+        "auto", description="what it is computed with, equal to the bit; see frame-difference"
+    )
+
+
+class MedianBackground:
+    """One background a clip. Of two pictures it is their mean, so that both are marked where they differ.
+
+    A clip of one frame whose background is that frame is marked whole.
+    """
+
+    place: Place = "worker"
+
+    def __init__(self, options: MedianBackgroundOptions) -> None:
+        self.options = options
+        self.engine = choose_engine(options.backend)
+        self.needs = Needs(neighbours=spread_gaps(options.warmup, options.gap), luma=options.grey == "decoder-luma")
+
+    def __call__(self, clip: Clip) -> NDArray[np.float32]:
+        """uint8 frames `(t, h, w, 3)` -> float32 `(t, h, w)`."""
+        return self._masks(clip).alpha
+
+    def remarks(self, clip: Clip) -> tuple[str, ...]:
+        """Why another mask stands there: "cut", "empty", "full", "alone" (nothing to compare with), or ""."""
+        return self._masks(clip).remarks
+
+    def _masks(self, clip: Clip) -> Masks:
+        options, engine = self.options, self.engine
+        layers = grey_layers(clip, engine=engine, rule=options.grey, short_side=options.working_size)
+        now = layers[0]
+        ground = middle(np.concatenate([layers[gap] for gap in (0, *self.needs.neighbours)], axis=1))
+        changes = difference(now, np.broadcast_to(ground[:, None], now.shape), engine=engine)
+        counts = engine.counts(changes)
+        limits = thresholds(counts, options)
+        masks = finish_masks(
+            engine.above(changes, limits),
+            options=options,
+            engine=engine,
+            shape=clip.frames.shape[1:3],
+            strength=soft_strength(changes, limits) if options.alpha == "soft" else None,
+            cut=cuts(counts, options.cut),
+        )
+        alone = np.array([len(changes) == 1 and not changes.any()] * len(changes))
+        return stood_in(masks, alone, alpha=1.0, remark="alone")
+
+
+def spread_gaps(count: int, gap: int) -> tuple[int, ...]:
+    """`count` multiples of the gap around 0, half of them before it; of an odd number one more."""
+    before = (count + 1) // 2
+    return tuple(gap * step for step in range(-before, count - before + 1) if step)
+
+
+def middle(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The median `(c, h, w)` of each pixel of `(c, n, h, w)`; of an even number the mean of the two, cut to a level.
+
+    Cutting, unlike rounding to even, commutes with adding a level to all.
+    """
+    count = pictures.shape[1]
+    low, high = (count - 1) // 2, count // 2
+    parted = np.partition(pictures, (low, high), axis=1)
+    return ((parted[:, low].astype(np.uint16) + parted[:, high]) // 2).astype(np.uint8)
+
+
+def build(options: MedianBackgroundOptions, shapes: Shapes) -> MaskGenerator:
+    """Depends on the options alone. Raises `PluginError` where the backend's library is not installed."""
+    return MedianBackground(options)
+
+
+MEDIAN_BACKGROUND = Component(
+    "median-background",
+    "what differs from the median of the clip's frames",
+    MedianBackgroundOptions,
+    build,
+    when="the camera stands still for the whole clip and things pass through it or move slowly",
+)
+
+
+@hookimpl
+def fdakit_masks() -> Iterable[Component[Any, MaskGenerator]]:
+    return (MEDIAN_BACKGROUND,)

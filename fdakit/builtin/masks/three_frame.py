@@ -1,0 +1,133 @@
+"""What differs from the frame before and from the one after: of both differences the smaller, thresholded.
+
+A difference of two frames marks a moving thing twice, where it is and where it was or will be. Only where it is
+differs from both neighbours. Source: Collins et al., A System for Video Surveillance and Monitoring
+(CMU-RI-TR-00-12), three-frame differencing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from fdakit import (
+    Clip,
+    Component,
+    FinishOptions,
+    GreyRule,
+    MaskGenerator,
+    Masks,
+    Needs,
+    Place,
+    Shapes,
+    ThresholdOptions,
+    choose_engine,
+    cuts,
+    difference,
+    finish_masks,
+    grey_layers,
+    hookimpl,
+    soft_strength,
+    stood_in,
+    thresholds,
+)
+
+
+class ThreeFrameOptions(ThresholdOptions, FinishOptions):
+    """Near neighbours differ by less than sampled frames do, so the threshold is lower than elsewhere."""
+
+    grey: GreyRule = Field("bt601", description="see frame-difference")
+    reference: Literal["native", "sampled"] = Field(
+        "native", description="neighbours: the frames `gap` native frames away, or the sampled ones on both sides"
+    )
+    gap: int = Field(3, ge=1, le=250, description="native frames to each neighbour of the reference native")
+    working_size: int = Field(
+        0, ge=0, le=4096, description="shorter side in px that frames are averaged to first; 0: as they are"
+    )
+    threshold: float = Field(12, ge=0, le=255, description="grey levels a pixel must change by, strictly more")
+    closing: int = Field(4, ge=0, le=64, description="radius of the closing in px at 224; 0: none")
+
+    @model_validator(mode="after")
+    def _check(self) -> ThreeFrameOptions:
+        if self.backend == "torch" and self.working_size:
+            raise ValueError("backend 'torch' takes frames as they are; set working_size = 0 or another backend")
+        return self
+
+
+class ThreeFrame:
+    """A side on which a frame differs in nothing has no say: at the end of a file the frame itself stands there.
+
+    A clip of one frame that no neighbour differs from is marked whole.
+    """
+
+    def __init__(self, options: ThreeFrameOptions) -> None:
+        self.options = options
+        self.engine = choose_engine(options.backend)
+        self.place: Place = "device" if options.backend == "torch" else "worker"
+        gaps = (-options.gap, options.gap) if options.reference == "native" else ()
+        self.needs = Needs(neighbours=gaps, luma=options.grey == "decoder-luma")
+
+    def __call__(self, clip: Clip) -> NDArray[np.float32]:
+        """uint8 frames `(t, h, w, 3)` -> float32 `(t, h, w)`."""
+        return self._masks(clip).alpha
+
+    def remarks(self, clip: Clip) -> tuple[str, ...]:
+        """Why another mask stands there: "cut", "empty", "full", "alone" (one frame, nothing differs), or ""."""
+        return self._masks(clip).remarks
+
+    def _masks(self, clip: Clip) -> Masks:
+        options, engine = self.options, self.engine
+        layers = grey_layers(clip, engine=engine, rule=options.grey, short_side=options.working_size)
+        changes = self._changes(layers)
+        counts = engine.counts(changes)
+        limits = thresholds(counts, options)
+        masks = finish_masks(
+            engine.above(changes, limits),
+            options=options,
+            engine=engine,
+            shape=clip.frames.shape[-2:] if self.place == "device" else clip.frames.shape[1:3],
+            strength=soft_strength(engine.numpy(changes), limits) if options.alpha == "soft" else None,
+            cut=cuts(counts, options.cut),
+        )
+        alone = np.array([len(changes) == 1 and not changes.any()] * len(changes))
+        return stood_in(masks, alone, alpha=1.0, remark="alone")
+
+    def _changes(self, layers: Mapping[int, Any]) -> Any:
+        """Levels uint8 `(t, h, w)` by which each frame differs from both neighbours."""
+        now, engine = layers[0], self.engine
+        if self.options.reference == "native":
+            before, after = layers[-self.options.gap], layers[self.options.gap]
+        else:
+            last = now.shape[1] - 1
+            before, after = now[:, [0, *range(last)]], now[:, [*range(1, last + 1), last]]
+        before, after = (difference(now, near, engine=engine) for near in (before, after))
+        both = engine.smallest(engine.stack([before, after]))
+        for place in range(len(both)):
+            if not before[place].any():
+                both[place] = after[place]
+            elif not after[place].any():
+                both[place] = before[place]
+        return both
+
+
+def build(options: ThreeFrameOptions, shapes: Shapes) -> MaskGenerator:
+    """Depends on the options alone. Raises `PluginError` where the backend's library is not installed."""
+    return ThreeFrame(options)
+
+
+THREE_FRAME = Component(
+    "three-frame",
+    "what differs from the frame before and from the one after",
+    ThreeFrameOptions,
+    build,
+    when="the camera stands still and things must not be marked twice",
+)
+
+
+@hookimpl
+def fdakit_masks() -> Iterable[Component[Any, MaskGenerator]]:
+    return (THREE_FRAME,)

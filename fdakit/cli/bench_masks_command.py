@@ -1,0 +1,119 @@
+"""`fdakit bench masks`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .bench_options import check_targets, names, write_json
+from .options import json_option
+from .printing import print_json, print_table
+
+
+@click.command("masks")
+@click.option(
+    "--mask",
+    "labels",
+    multiple=True,
+    metavar="'NAME KEY=VALUE ...'",
+    help="A mask to try, with options; may be repeated.  [default: all that are installed]",
+)
+@click.option("--condition", "chosen", multiple=True, metavar="NAME", help="Only this one; may be repeated.")
+@click.option(
+    "--gap",
+    type=click.IntRange(min=1),
+    metavar="FRAMES",
+    help="Set the option gap of the masks that have it, where --mask leaves it open.",
+)
+@click.option("--clips", type=click.IntRange(1, 999), default=6, show_default=True, help="Clips of a condition.")
+@click.option("--frames", type=click.IntRange(1, 40), default=12, show_default=True, help="Frames of a clip.")
+@click.option("--size", type=click.IntRange(32, 512), default=240, show_default=True, help="Pixels a side, even.")
+@click.option(
+    "--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Interleaved rounds of timing."
+)
+@click.option(
+    "--peers", metavar="NAME,...", help="OpenCV chains to stand beside.  [default: all, where it is installed]"
+)
+@click.option("--device", default="auto", show_default=True, help="For masks that ask for one: auto, cpu, cuda, mps.")
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the figures into this PNG.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the JSON into this file.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print the tables as Markdown.")
+@json_option
+def masks(
+    labels: tuple[str, ...],
+    chosen: tuple[str, ...],
+    gap: int | None,
+    clips: int,
+    frames: int,
+    size: int,
+    rounds: int,
+    peers: str | None,
+    device: str,
+    **told: Any,
+) -> int:
+    """Try masks on rendered clips in which it is known what moves: precision, recall, IoU, and what they cost.
+
+    The conditions: camera pan, shake, zoom and rotation, flicker, noise, coarse encoding, a cut, low contrast, a
+    shadow, and things without texture. Clips are rendered once into the cache. Peers come with
+    pip install "fdakit[bench]".
+    """
+    from fdakit.bench.mask_candidates import read_masks
+    from fdakit.bench.mask_clips import find_conditions
+    from fdakit.bench.masks import bench_masks
+    from fdakit.catalog import load_catalog
+    from fdakit.experiment.devices import cache_folder
+
+    check_targets(**told)
+    if size % 2:
+        raise click.BadParameter(f"{size}: the encoder takes even sides only; give {size - 1}", param_hint="--size")
+    conditions = find_conditions(chosen)
+    parts, failed = read_masks(labels, catalog=load_catalog(), gap=gap)
+    found = bench_masks(
+        parts,
+        cache=cache_folder(),
+        failed=failed,
+        conditions=conditions,
+        clips=clips,
+        size=size,
+        frames=frames,
+        rounds=rounds,
+        peers=names(peers),
+        device=device,
+        progress=_tell,
+    )
+    return _give(found, **told)
+
+
+def _give(found: Mapping[str, Any], *, plot: Path | None, out: Path | None, as_json: bool, as_markdown: bool) -> int:
+    from fdakit.bench.mask_plot import write_mask_plot
+    from fdakit.bench.mask_tables import fitted, mask_markdown, mask_notes, mask_tables
+
+    write_json(found, out)
+    if as_json:
+        print_json(found)
+    elif as_markdown:
+        click.echo(mask_markdown(found))
+    else:
+        for whole in mask_tables(found):
+            for table in fitted(whole, shutil.get_terminal_size().columns):
+                print_table(table.title, table.columns, table.rows, numbers=True)
+        for note in mask_notes(found):
+            click.echo(note)
+    if plot is not None:
+        write_mask_plot(found, plot)
+    if found["stopped"]:
+        click.echo(f"stopped after {len(found['measured'])} of {len(found['conditions'])} conditions", err=True)
+        return 130
+    return 0
+
+
+def _tell(what: str, done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\r{what} {done} of {total}", nl=done == total, err=True)
+    elif what == "condition" or done % 20 == 0 or done == total:
+        click.echo(f"{what} {done} of {total}", err=True)

@@ -1,0 +1,64 @@
+"""The files of a census of masks: facts as JSON, the histogram, and a sheet of the oddest clips."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fdakit.contracts import Progress
+from fdakit.errors import FdakitError
+from fdakit.report.histograms import histogram_svg
+from fdakit.report.odd_clips import OddStrip, odd_sheet
+
+from .mask_census import Census
+from .mask_choices import options_in_words
+from .mask_findings import OddClip, oddest
+from .run_folder import RunFolder
+
+FACTS, HISTOGRAM, SHEET = "masks.json", "coverage.svg", "oddest.png"
+
+
+def check_target(out: Path) -> None:
+    """Make the folder, so that nobody counts for an hour to learn that it cannot be. Raises `FdakitError`."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FdakitError(f"{out.absolute()}: cannot be made ({error.strerror}); choose with --out") from error
+
+
+def write_facts(census: Census, facts: Mapping[str, Any], out: Path) -> None:
+    """Write masks.json and coverage.svg into a folder that is there."""
+    folder, found = RunFolder(out), facts["coverage"]["histogram"]
+    folder.write(FACTS, json.dumps(facts, indent=2, allow_nan=False) + "\n")
+    title = f"{facts['mask']['use']} on {_whole(census)}: share of the frame that is marked"
+    folder.write(HISTOGRAM, histogram_svg(found["counts"], found["edges"], title=title, x_label="share marked"))
+
+
+def write_oddest(census: Census, out: Path, *, progress: Progress) -> Path | None:
+    """Read the oddest clips again and draw them into oddest.png; None where no clip stands out."""
+    odd = oddest(census)
+    strips = []
+    numbers = {video.id: number for number, video in enumerate(census.source.videos)}
+    for done, one in enumerate(odd, 1):
+        strips.append(_strip(census, one, numbers[one.clip.id]))
+        progress("drawing the oddest clips", done, len(odd))
+    if not strips:
+        (out / SHEET).unlink(missing_ok=True)  # that of a former census
+        return None
+    part = census.recipe.parts["mask"]
+    facts = ", ".join(words for words in (part.name, options_in_words(part)) if words)
+    sheet = odd_sheet(strips, title=f"The oddest masks of {_whole(census)}", facts=facts)
+    fresh = out / f".{SHEET}"
+    sheet.save(fresh, "png")
+    return fresh.replace(out / SHEET)
+
+
+def _strip(census: Census, odd: OddClip, number: int) -> OddStrip:
+    clip, alpha = census.source.clip(number)
+    return OddStrip(odd.clip.id, odd.reason, clip.frames, alpha, clip.times.tolist(), odd.clip.remarks, odd.focus)
+
+
+def _whole(census: Census) -> str:
+    return f"{census.recipe.name}, {census.split}, {len(census.clips)} clips"

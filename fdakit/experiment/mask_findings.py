@@ -1,0 +1,193 @@
+"""What a census of masks says: shares, histogram, the oddest clips, and advice where the numbers are bad."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fdakit.version import __version__
+
+from .mask_census import Census, CountedClip
+
+BINS, ODDEST = 20, 20
+_EMPTY, _FULL = 0.002, 0.9
+_MANY, _SOME = 0.2, 0.1  # shares of the frames from which on there is advice
+
+
+@dataclass(frozen=True)
+class OddClip:
+    """A clip that stands out, why in words, and the frame that shows it best."""
+
+    clip: CountedClip
+    reason: str
+    focus: int
+
+
+def census_facts(census: Census) -> dict[str, Any]:
+    """Everything as plain values: what masks.json holds."""
+    part = census.recipe.parts["mask"]
+    covered = _coverage(census)
+    counts, edges = np.histogram(covered, bins=BINS, range=(0, 1))
+    seconds = np.array([clip.seconds for clip in census.clips])
+    return {
+        "recipe": census.recipe.name,
+        "split": census.split,
+        "fdakit": __version__,
+        "mask": {
+            "use": f"{part.offer.provider.name}:{part.name}",
+            "version": part.offer.provider.version,
+            "options": part.options.model_dump(mode="json"),
+        },
+        "control": census.recipe.control,
+        "stopped": census.stopped,
+        "videos": {
+            "in_split": census.whole,
+            "asked": census.asked,
+            "counted": len(census.clips),
+            "lost": {video.id: video.reason for video in census.lost},
+            "repaired": {clip.id: clip.repaired for clip in census.clips if clip.repaired},
+        },
+        "frames": len(covered),
+        "coverage": {
+            "mean": float(covered.mean()),
+            "median": float(np.median(covered)),
+            "histogram": {"edges": edges.round(6).tolist(), "counts": counts.tolist()},
+        },
+        "shares": shares(census),
+        "limits": {"empty": _empty_limit(census), "full": _FULL},
+        "remarks": dict(_remarks(census)),
+        "seconds_per_clip": {"mean": float(seconds.mean()), "median": float(np.median(seconds))},
+        "advice": advice(census),
+        "oddest": [{"id": odd.clip.id, "reason": odd.reason} for odd in oddest(census)],
+        "clips": [_row(clip) for clip in census.clips],
+    }
+
+
+def _row(clip: CountedClip) -> dict[str, Any]:
+    return {
+        "id": clip.id,
+        "seconds": clip.seconds,
+        "times": list(clip.times),
+        "coverage": list(clip.coverage),
+        "remarks": list(clip.remarks),
+    }
+
+
+def shares(census: Census) -> dict[str, float]:
+    """Shares of the frames. `empty` and `full` are of the mask's own finding, before a fallback took its place."""
+    covered, words = _coverage(census), _words(census)
+    own = words == ""
+    return {
+        "empty": float(((own & (covered < _empty_limit(census))) | (words == "empty")).mean()),
+        "full": float(((own & (covered > _FULL)) | (words == "full")).mean()),
+        "cut": float((words == "cut").mean()),
+        "fallen_back": float((~own).mean()),
+    }
+
+
+def advice(census: Census) -> list[str]:
+    """A sentence for each number that is bad; none for a mask that marks everything on purpose."""
+    covered, found, remarks = _coverage(census), shares(census), _remarks(census)
+    said = []
+    if found["empty"] > _MANY:
+        said.append(
+            f"{found['empty']:.0%} of masks mark next to nothing: little changes between the frames that are "
+            "compared; lower the mask's threshold, or sample fewer frames, which then lie further apart"
+        )
+    if found["full"] > _MANY and not (covered == 1).all():
+        plain = census.recipe.parts["mask"].name == "frame-difference"
+        cure = "try compensated-difference" if plain else "raise the mask's threshold"
+        said.append(
+            f"{found['full']:.0%} of masks cover more than {_FULL:.0%}: the camera moves or the light changes; {cure}"
+        )
+    if found["cut"] > _SOME:
+        said.append(
+            f"{found['cut']:.0%} of frames are compared across a cut; sample more frames, or take a mask that "
+            "compares native neighbours, as compensated-difference"
+        )
+    without = remarks["no-vectors"] / len(covered)
+    if without > _SOME:
+        said.append(f"{without:.0%} of frames have no motion vectors; take a mask that needs none")
+    if census.lost:
+        said.append(
+            f"{len(census.lost)} of {len(census.lost) + len(census.clips)} videos could not be read; "
+            "`fdakit data check` finds all that are damaged"
+        )
+    return said
+
+
+def oddest(census: Census, *, most: int = ODDEST) -> list[OddClip]:
+    """Up to `most` clips, each once: in turn the emptiest, fullest, most remarked on and of largest change."""
+    rankings = [_emptiest(census), _fullest(census), _remarked(census), _changing(census)]
+    found: dict[str, OddClip] = {}
+    while any(rankings) and len(found) < most:
+        for ranking in rankings:
+            while ranking and ranking[0].clip.id in found:
+                ranking.pop(0)
+            if ranking and len(found) < most:
+                odd = ranking.pop(0)
+                found[odd.clip.id] = odd
+    return list(found.values())
+
+
+def _emptiest(census: Census) -> list[OddClip]:
+    mean = _coverage(census).mean()
+    means = [(float(np.mean(clip.coverage)), clip) for clip in census.clips]
+    ranked = sorted(((m, clip) for m, clip in means if m < mean), key=lambda pair: pair[0])
+    return [OddClip(clip, f"emptiest: {m:.1%} marked", int(np.argmin(clip.coverage))) for m, clip in ranked]
+
+
+def _fullest(census: Census) -> list[OddClip]:
+    mean = _coverage(census).mean()
+    means = [(float(np.mean(clip.coverage)), clip) for clip in census.clips]
+    ranked = sorted(((m, clip) for m, clip in means if m > mean), key=lambda pair: -pair[0])
+    return [OddClip(clip, f"fullest: {m:.1%} marked", int(np.argmax(clip.coverage))) for m, clip in ranked]
+
+
+def _remarked(census: Census) -> list[OddClip]:
+    counted = [(Counter(word for word in clip.remarks if word), clip) for clip in census.clips]
+    ranked = sorted(((words, clip) for words, clip in counted if words), key=lambda pair: -pair[0].total())
+    return [
+        OddClip(
+            clip,
+            f"remarks on {words.total()} of {len(clip.remarks)} frames: "
+            + ", ".join(f"{word} {count}" for word, count in words.most_common()),
+            next(place for place, word in enumerate(clip.remarks) if word),
+        )
+        for words, clip in ranked
+    ]
+
+
+def _changing(census: Census) -> list[OddClip]:
+    found = []
+    for clip in census.clips:
+        steps = np.abs(np.diff(clip.coverage))
+        if steps.size and steps.max() > 0:
+            place = int(steps.argmax())
+            before, after = clip.coverage[place : place + 2]
+            reason = f"largest change: {before:.1%} to {after:.1%} from {clip.times[place]:.2f} s on"
+            found.append((float(steps[place]), OddClip(clip, reason, place + 1)))
+    return [odd for _, odd in sorted(found, key=lambda pair: -pair[0])]
+
+
+def _coverage(census: Census) -> NDArray[np.float64]:
+    return np.array([share for clip in census.clips for share in clip.coverage])
+
+
+def _words(census: Census) -> NDArray[np.str_]:
+    return np.array([word for clip in census.clips for word in clip.remarks])
+
+
+def _remarks(census: Census) -> Counter[str]:
+    return Counter(word for clip in census.clips for word in clip.remarks if word)
+
+
+def _empty_limit(census: Census) -> float:
+    options: Mapping[str, Any] = census.recipe.parts["mask"].options.model_dump()
+    limit = options.get("min_coverage", _EMPTY)
+    return float(limit) if isinstance(limit, int | float) else _EMPTY

@@ -1,0 +1,52 @@
+"""The options that masks share: how change is thresholded, cleaned, and what stands in where it says nothing."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from fdakit.component import Options
+
+from .engines import Backend, Connectivity
+
+
+class ThresholdOptions(Options):
+    """Above which level a pixel has changed."""
+
+    threshold: float = Field(25, ge=0, le=255, description="grey levels a pixel must change by, strictly more")
+    threshold_rule: Literal["fixed", "mad", "otsu"] = Field(
+        "fixed",
+        description="fixed: that one; mad: median + mad_factor x 1.4826 x MAD of the frame's differences; otsu: "
+        "Otsu's split of them; neither under `threshold`",
+    )
+    mad_factor: float = Field(3.0, ge=0, le=100, description="k of the rule mad")
+
+
+class FinishOptions(Options):
+    """Cleaning, hard or soft alpha, fallback. Disks and areas are stated at 224 px and scale with the picture."""
+
+    closing: int = Field(2, ge=0, le=64, description="radius of the closing in px at 224; 0: none")
+    opening: int = Field(1, ge=0, le=64, description="radius of the opening in px at 224; 0: none")
+    element: Literal["disk", "square"] = Field("disk", description="shape that closing, opening, dilation go by")
+    min_area: int = Field(64, ge=0, description="smallest component kept, in px at 224")
+    connectivity: Connectivity = Field(8, description="neighbours of a pixel that are of its component: 4 or 8")
+    fill_holes: bool = Field(False, description="mark what a component encloses")
+    dilation: int = Field(0, ge=0, le=64, description="radius by which the cleaned mask grows, in px at 224; 0: none")
+    alpha: Literal["hard", "soft"] = Field(
+        "hard",
+        description="hard: 0 or 1; soft: in the cleaned mask, the difference over twice the threshold, at most 1",
+    )
+    fallback: Literal["none", "whole-frame"] = Field(
+        "none", description="what a mask outside the coverage limits or across a cut becomes; none: it stays as it is"
+    )
+    min_coverage: float = Field(0.002, ge=0, le=1, description="fallback below this share of the frame")
+    max_coverage: float = Field(0.9, ge=0, le=1, description="fallback above this share of the frame")
+    cut: float = Field(
+        45, ge=0, le=255, description="fallback where the mean difference, less its median, is above this; 0: never"
+    )
+    backend: Backend = Field(
+        "auto",
+        description="what it is computed with, all equal to the bit: scikit-image, numpy, opencv, or torch on the "
+        "model's device; auto: opencv where it is installed, else numpy",
+    )

@@ -1,0 +1,59 @@
+"""A codec's motion vectors in the pixels of the frames they belong to: read, scaled, turned, cropped, mirrored.
+
+Rows are (x, y, width, height, dx, dy), float32 `(n, 6)`, see `fdakit.Clip`. Source: FFmpeg's AVMotionVector
+(libavutil/motion_vector.h): dst is a block's centre, motion points from there to where it is predicted from.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+
+Vectors = NDArray[np.float32]
+
+
+def motion_vectors(frame: VideoFrame, *, size: tuple[int, int], turns: int) -> Vectors | None:
+    """The frame's vectors as it stands upright after `turns` quarter turns, its stored picture scaled to `size`.
+
+    None where the codec gave none, as for every frame that is predicted from no other.
+    """
+    said = frame.side_data.get("MOTION_VECTORS")
+    if said is None:
+        return None
+    records = said.to_ndarray()
+    # The motion points to the source; content comes from a source in the past, and goes to one in the future.
+    forward = np.where(records["source"] < 0, -1.0, 1.0) / np.maximum(records["motion_scale"], 1)
+    columns = [records[name] for name in ("dst_x", "dst_y", "w", "h")]
+    rows = np.stack([*columns, records["motion_x"] * forward, records["motion_y"] * forward], axis=1)
+    height, width = size
+    found = scaled(rows.astype(np.float32), x=width / frame.width, y=height / frame.height)
+    for _ in range(turns):
+        found, (height, width) = _turned(found, width=width), (width, height)
+    return found
+
+
+def scaled(vectors: Vectors, *, x: float, y: float) -> Vectors:
+    """Vectors of a picture that becomes `x` times as wide and `y` times as high."""
+    return vectors * np.array([x, y, x, y, x, y], np.float32)
+
+
+def shifted(vectors: Vectors, *, x: float, y: float) -> Vectors:
+    """Vectors of a picture whose content is moved by `x` and `y` pixels, by cropping or padding."""
+    return vectors + np.array([x, y, 0, 0, 0, 0], np.float32)
+
+
+def mirrored(vectors: Vectors, *, width: int) -> Vectors:
+    """Vectors of a picture `width` pixels wide whose left becomes its right."""
+    found = vectors * np.array([-1, 1, 1, 1, -1, 1], np.float32)
+    return shifted(found, x=width, y=0)
+
+
+def _turned(vectors: Vectors, *, width: int) -> Vectors:
+    """A quarter turn against the clock, as `numpy.rot90` has it, of a picture `width` wide."""
+    x, y, wide, high, dx, dy = vectors.T
+    return np.stack([y, width - x, high, wide, dy, -dx], axis=1)
