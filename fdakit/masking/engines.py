@@ -93,8 +93,8 @@ def choose_engine(backend: Backend) -> Engine:
         backend = "opencv" if find_spec("cv2") else "numpy"
     if not find_spec(_LIBRARIES[backend]):
         raise PluginError(
-            f"mask backend {backend!r}: {_LIBRARIES[backend]} is not installed; pip install opencv-python-headless, "
-            "or set backend = 'auto'"
+            f"mask backend {backend!r}: {_LIBRARIES[backend]} is not installed; "
+            "pip install \"fdakit[opencv]\", or set backend = 'auto'"
         )
     engine: Engine = import_module(f".{_MODULES[backend]}", __package__).ENGINE
     return engine

@@ -130,6 +130,6 @@ def test_without_opencv_the_reference_is_taken_and_asking_for_it_says_what_to_in
     monkeypatch.setattr(engines, "find_spec", lambda name: None if name == "cv2" else object())
     assert choose_engine("auto") is choose_engine("numpy")
     with pytest.raises(
-        PluginError, match=r"backend 'opencv': cv2 is not installed; pip install opencv-python-headless"
+        PluginError, match="backend 'opencv': cv2 is not installed; pip install \"fdakit\\[opencv\\]\""
     ):
         choose_engine("opencv")
