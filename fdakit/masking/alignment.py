@@ -16,7 +16,6 @@ from .warping import Camera, Floats, Picture, inside, rimmed, sampled, warp
 
 _ROUNDS = 2  # of block matching: the second begins where the first ended
 _STEPS = 6  # of Gauss-Newton, at most
-_NEAR = 0.02  # px: a step this small is the last
 
 
 def estimate_translation(before: Picture, after: Picture) -> Camera:
@@ -27,7 +26,7 @@ def estimate_translation(before: Picture, after: Picture) -> Camera:
     if min(before.shape) < 128:
         return Camera(np.eye(2), _block_shift(before, after))
     halves = _halved(before), _halved(after)
-    coarse = _refined(*halves, -np.array(phase_shift(*halves)), stride=2)
+    coarse = _refined(*halves, -np.array(phase_shift(*halves)), stride=2, near=0.1)
     return Camera(np.eye(2), _refined(before, after, 2 * coarse, stride=4))
 
 
@@ -83,8 +82,11 @@ def _fitted(points: Floats, sources: Floats) -> Camera:
     return Camera(np.array([[a, b], [-b, a]]), np.array([down, right]))
 
 
-def _refined(before: Picture, after: Picture, shift: Floats, *, stride: int) -> Floats:
-    """Gauss-Newton: `after(p) = before(p + shift) + bias`, over pixels that fit, of every stride-th row."""
+def _refined(before: Picture, after: Picture, shift: Floats, *, stride: int, near: float = 0.02) -> Floats:
+    """Gauss-Newton: `after(p) = before(p + shift) + bias`, over pixels that fit, of every stride-th row.
+
+    A step of less than `near` px is the last.
+    """
     height, width = after.shape
     if height < 3 or width < 3:
         return shift
@@ -104,7 +106,7 @@ def _refined(before: Picture, after: Picture, shift: Floats, *, stride: int) -> 
             return shift
         step = np.array([xx * gy - xy * gx, yy * gx - xy * gy]) / level
         shift = shift + np.clip(step, -1, 1)
-        if np.abs(step).max() < _NEAR:
+        if np.abs(step).max() < near:
             break
     return shift
 
