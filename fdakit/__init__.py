@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from .experiment.seeing import SeenMasks, show_masks
     from .hookspecs import hookimpl
     from .masking.change import GreyRule, cuts, difference, grey_layers, soft_strength, thresholds
+    from .masking.changed import ChangeOptions, masks_of_change
     from .masking.compensation import BrightnessRule, CameraRule, compensated
     from .masking.displacement import beside_camera, block_texture, painted_blocks
     from .masking.engines import Engine, choose_engine
@@ -86,6 +87,7 @@ _HOME = {
     "experiment.seeing": "SeenMasks show_masks",
     "hookspecs": "hookimpl",
     "masking.change": "GreyRule cuts difference grey_layers soft_strength thresholds",
+    "masking.changed": "ChangeOptions masks_of_change",
     "masking.compensation": "BrightnessRule CameraRule compensated",
     "masking.displacement": "beside_camera block_texture painted_blocks",
     "masking.engines": "Engine choose_engine",
@@ -109,6 +111,7 @@ __all__ = [
     "BrightnessRule",
     "CameraRule",
     "Caption",
+    "ChangeOptions",
     "CheckpointError",
     "Clip",
     "ClipEncoder",
@@ -174,6 +177,7 @@ __all__ = [
     "level_cuts",
     "level_thresholds",
     "load",
+    "masks_of_change",
     "painted_blocks",
     "read_caption_map",
     "read_clip_weights",

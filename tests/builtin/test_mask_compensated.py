@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from scipy.ndimage import gaussian_filter
 
 from fdakit import Clip
@@ -145,3 +146,8 @@ def test_robust_says_where_it_fell_back() -> None:
     frames[2] = cut[2]
     part = build_part(COMPENSATED_DIFFERENCE, preset="robust")
     assert part.remarks(replace(clip, frames=frames)) == ("", "", "cut", "", "")
+
+
+def test_a_backend_that_it_does_not_have_is_refused() -> None:
+    with pytest.raises(ValidationError, match="backend"):
+        COMPENSATED_DIFFERENCE.options.model_validate({"backend": "torch"})

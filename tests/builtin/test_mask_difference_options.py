@@ -183,6 +183,16 @@ def test_robust_switches_the_fallback_on_and_what_is_set_beside_it_wins() -> Non
     np.testing.assert_array_equal(masks(clip(frames), preset="robust"), masks(clip(frames), **every))
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"reference": "union"}, {"preset": "robust", "first_frame": "empty"}], ids=str
+)
+def test_a_frame_with_nothing_to_compare_is_marked_whole_and_says_so(options: dict[str, Any]) -> None:
+    part = build_part(FRAME_DIFFERENCE, **options)
+    alone = clip(example_clip(1, 48).frames)
+    assert part(alone).min() == 1
+    assert part.remarks(alone) == ("alone",)
+
+
 def test_what_does_not_go_together_is_refused() -> None:
     with pytest.raises(ValidationError, match="backend 'torch' takes frames as they are"):
         FRAME_DIFFERENCE.options.model_validate({"backend": "torch", "working_size": 64})

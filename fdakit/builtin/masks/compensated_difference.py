@@ -77,6 +77,9 @@ class CompensatedDifferenceOptions(ThresholdOptions, FinishOptions):
     )
     closing: int = Field(5, ge=0, le=64, description="radius of the closing in px at 224; 0: none")
     fill_holes: bool = Field(True, description="mark what a component encloses")
+    backend: Literal["auto", "scikit-image", "numpy", "opencv"] = Field(
+        "auto", description="what it is computed with, equal to the bit; see frame-difference"
+    )
 
 
 class CompensatedDifference:
@@ -86,7 +89,7 @@ class CompensatedDifference:
 
     def __init__(self, options: CompensatedDifferenceOptions) -> None:
         self.options = options
-        self.engine = choose_engine("auto" if options.backend == "torch" else options.backend)
+        self.engine = choose_engine(options.backend)
         gaps = (-options.gap,) if options.sides == "before" else (-options.gap, options.gap)
         self.needs = Needs(neighbours=gaps, luma=options.grey == "decoder-luma")
 

@@ -15,28 +15,25 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from fdakit import (
+    ChangeOptions,
     Clip,
     Component,
-    FinishOptions,
     GreyRule,
     MaskGenerator,
     Masks,
     Needs,
     Place,
     Shapes,
-    ThresholdOptions,
     choose_engine,
-    cuts,
     difference,
-    finish_masks,
     grey_layers,
     hookimpl,
-    soft_strength,
-    thresholds,
+    masks_of_change,
+    stood_in,
 )
 
 
-class FrameDifferenceOptions(ThresholdOptions, FinishOptions):
+class FrameDifferenceOptions(ChangeOptions):
     """The paper's setting is the default; `robust` switches the fallback on."""
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {}, "robust": {"fallback": "whole-frame"}}
@@ -86,7 +83,7 @@ class FrameDifference:
         return self._masks(clip).alpha
 
     def remarks(self, clip: Clip) -> tuple[str, ...]:
-        """Why a frame has the fallback: "cut", "empty", "full", or ""."""
+        """Why another mask stands there: "cut", "empty", "full", "alone" (nothing to compare with), or ""."""
         return self._masks(clip).remarks
 
     def _masks(self, clip: Clip) -> Masks:
@@ -98,24 +95,12 @@ class FrameDifference:
         lacks = self._first_lacks(clip, changes)
         if lacks and count > 1 and options.reference == "native":
             changes[0] = changes[1]
-        # Counting costs as much as all the rest with OpenCV; the paper's mask asks for none.
-        adapts, falls = options.threshold_rule != "fixed", options.fallback != "none" and options.cut > 0
-        counts = engine.counts(changes) if adapts or falls else np.ones((count, 256), np.int64)
-        limits = thresholds(counts, options)
-        changed = engine.above(changes, limits)
-        if lacks and (count == 1 or options.first_frame != "as-second"):
-            changed[0] = count == 1 or options.first_frame == "whole-frame"
-        strength = None
-        if options.alpha == "soft":
-            strength = soft_strength(engine.numpy(changes), limits)
-        return finish_masks(
-            changed,
-            options=options,
-            engine=engine,
-            shape=shape,
-            strength=strength,
-            cut=cuts(counts, options.cut) if falls else None,
-        )
+        if lacks and options.first_frame == "empty":
+            changes[0] = 0
+        masks = masks_of_change(changes, options=options, engine=engine, shape=shape)
+        whole = np.zeros(count, np.bool_)
+        whole[0] = lacks and (count == 1 or options.first_frame == "whole-frame")
+        return stood_in(masks, whole, alpha=1.0, remark="alone" if count == 1 else "")
 
     def _changes(self, layers: Mapping[int, Any]) -> Any:
         """Levels uint8 `(t, h, w)` by which each frame differs from its reference; 0 for one that has none."""

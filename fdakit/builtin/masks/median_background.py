@@ -14,29 +14,25 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from fdakit import (
+    ChangeOptions,
     Clip,
     Component,
-    FinishOptions,
     GreyRule,
     MaskGenerator,
     Masks,
     Needs,
     Place,
     Shapes,
-    ThresholdOptions,
     choose_engine,
-    cuts,
     difference,
-    finish_masks,
     grey_layers,
     hookimpl,
-    soft_strength,
+    masks_of_change,
     stood_in,
-    thresholds,
 )
 
 
-class MedianBackgroundOptions(ThresholdOptions, FinishOptions):
+class MedianBackgroundOptions(ChangeOptions):
     """The median is taken of the sampled frames and, with `warmup`, of native frames around them."""
 
     grey: GreyRule = Field("bt601", description="see frame-difference")
@@ -81,16 +77,7 @@ class MedianBackground:
         now = layers[0]
         ground = middle(np.concatenate([layers[gap] for gap in (0, *self.needs.neighbours)], axis=1))
         changes = difference(now, np.broadcast_to(ground[:, None], now.shape), engine=engine)
-        counts = engine.counts(changes)
-        limits = thresholds(counts, options)
-        masks = finish_masks(
-            engine.above(changes, limits),
-            options=options,
-            engine=engine,
-            shape=clip.frames.shape[1:3],
-            strength=soft_strength(changes, limits) if options.alpha == "soft" else None,
-            cut=cuts(counts, options.cut),
-        )
+        masks = masks_of_change(changes, options=options, engine=engine, shape=clip.frames.shape[1:3])
         alone = np.array([len(changes) == 1 and not changes.any()] * len(changes))
         return stood_in(masks, alone, alpha=1.0, remark="alone")
 

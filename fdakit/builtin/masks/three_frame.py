@@ -15,29 +15,25 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from fdakit import (
+    ChangeOptions,
     Clip,
     Component,
-    FinishOptions,
     GreyRule,
     MaskGenerator,
     Masks,
     Needs,
     Place,
     Shapes,
-    ThresholdOptions,
     choose_engine,
-    cuts,
     difference,
-    finish_masks,
     grey_layers,
     hookimpl,
-    soft_strength,
+    masks_of_change,
     stood_in,
-    thresholds,
 )
 
 
-class ThreeFrameOptions(ThresholdOptions, FinishOptions):
+class ThreeFrameOptions(ChangeOptions):
     """Near neighbours differ by less than sampled frames do, so the threshold is lower than elsewhere."""
 
     grey: GreyRule = Field("bt601", description="see frame-difference")
@@ -83,16 +79,8 @@ class ThreeFrame:
         options, engine = self.options, self.engine
         layers = grey_layers(clip, engine=engine, rule=options.grey, short_side=options.working_size)
         changes = self._changes(layers)
-        counts = engine.counts(changes)
-        limits = thresholds(counts, options)
-        masks = finish_masks(
-            engine.above(changes, limits),
-            options=options,
-            engine=engine,
-            shape=clip.frames.shape[-2:] if self.place == "device" else clip.frames.shape[1:3],
-            strength=soft_strength(engine.numpy(changes), limits) if options.alpha == "soft" else None,
-            cut=cuts(counts, options.cut),
-        )
+        shape = clip.frames.shape[-2:] if self.place == "device" else clip.frames.shape[1:3]
+        masks = masks_of_change(changes, options=options, engine=engine, shape=shape)
         alone = np.array([len(changes) == 1 and not changes.any()] * len(changes))
         return stood_in(masks, alone, alpha=1.0, remark="alone")
 

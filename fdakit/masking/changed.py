@@ -1,0 +1,36 @@
+"""From levels of change to masks: threshold, cut, soft alpha, cleaning, fallback, with one set of options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .change import cuts, soft_strength, thresholds
+from .engines import Engine
+from .finish import Masks, finish_masks
+from .options import FinishOptions, ThresholdOptions
+
+
+class ChangeOptions(ThresholdOptions, FinishOptions):
+    """What a mask that thresholds whole grey levels of change is told."""
+
+
+def masks_of_change(changes: Any, *, options: ChangeOptions, engine: Engine, shape: tuple[int, int]) -> Masks:
+    """Levels uint8 `(t, h, w)` of the engine -> masks of `shape (h, w)`.
+
+    Levels are counted only where the threshold adapts or cuts are looked for: with OpenCV that costs as much as all
+    the rest.
+    """
+    cutting = options.fallback != "none" and options.cut > 0
+    counted = cutting or options.threshold_rule != "fixed"
+    counts = engine.counts(changes) if counted else np.ones((len(changes), 256), np.int64)
+    limits = thresholds(counts, options)
+    return finish_masks(
+        engine.above(changes, limits),
+        options=options,
+        engine=engine,
+        shape=shape,
+        strength=soft_strength(engine.numpy(changes), limits) if options.alpha == "soft" else None,
+        cut=cuts(counts, options.cut) if cutting else None,
+    )
