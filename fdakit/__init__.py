@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .contracts import (
         AlphaFusion,
         Dataset,
+        Direction,
         Encoder,
         FrameSampler,
         Fuse,
@@ -65,8 +66,10 @@ if TYPE_CHECKING:
         FrameFeatures,
         Fused,
         Needs,
+        Official,
         Place,
         Scores,
+        SourceFile,
         Split,
         TextFeatures,
         VideoRef,
@@ -76,7 +79,7 @@ if TYPE_CHECKING:
 _HOME = {
     "component": "Component Options Shapes StemConvolution",
     "contracts": (
-        "AlphaFusion Dataset Encoder FrameSampler Fuse MaskGenerator Objective Observer OptimiserFactory "
+        "AlphaFusion Dataset Direction Encoder FrameSampler Fuse MaskGenerator Objective Observer OptimiserFactory "
         "Preprocess Progress Reader Rescorer RunInfo Stem TemporalAggregator"
     ),
     "data.annotations": "find_videos read_caption_map read_id_list",
@@ -99,7 +102,9 @@ _HOME = {
     "model.loading": "read_clip_weights",
     "model.tower": "ClipEncoder",
     "model.weights": "read_weights",
-    "values": "Batch Caption Clip FrameFeatures Fused Needs Place Scores Split TextFeatures VideoRef",
+    "values": (
+        "Batch Caption Clip FrameFeatures Fused Needs Official Place Scores SourceFile Split TextFeatures VideoRef"
+    ),
     "video.decode": "OpenVideo frame_times read_frames",
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names.split()}
@@ -118,6 +123,7 @@ __all__ = [
     "Component",
     "Dataset",
     "DatasetError",
+    "Direction",
     "Encoder",
     "Engine",
     "FdakitError",
@@ -133,6 +139,7 @@ __all__ = [
     "Needs",
     "Objective",
     "Observer",
+    "Official",
     "OpenVideo",
     "OptimiserFactory",
     "Options",
@@ -148,6 +155,7 @@ __all__ = [
     "Scores",
     "SeenMasks",
     "Shapes",
+    "SourceFile",
     "Split",
     "Stem",
     "StemConvolution",

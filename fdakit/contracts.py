@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 SizeRule = Callable[[tuple[int, int]], tuple[int, int]]
 """`(h, w)` of an upright frame -> the (h, w) it is wanted in."""
+
+Direction = Literal["t2v", "v2t"]
+"""Text to video, where captions are the queries, and video to text, where videos are."""
 
 Progress = Callable[[str, int, int], None]
 """`progress(what, done, total)`, called often during long work; cheap, and never required."""
@@ -158,7 +161,11 @@ class Objective(Protocol):
 
 
 class Dataset(Protocol):
-    """Splits of videos, captions and the protocol they are scored under."""
+    """Splits of videos, captions and the protocol they are scored under.
+
+    May offer `sources()`, one `SourceFile` for each file or folder it is read from, and `root`, the folder they lie
+    in: `fdakit data prepare` lays it out and says what to download from where.
+    """
 
     def splits(self) -> tuple[str, ...]:
         """The names `load` accepts."""
@@ -170,12 +177,21 @@ class Dataset(Protocol):
 
 
 class Rescorer(Protocol):
-    """Changes similarities after the fact, as dual softmax does; always reported in a row of its own."""
+    """Changes similarities after the fact, as dual softmax does; always reported in a row of its own.
+
+    `needs_all_queries`: a query's scores depend on the other queries, so nobody who searches online can have them.
+    `needs_bank`: it is given the similarities of training captions. `directions`: those it has a formula for.
+    """
 
     needs_all_queries: bool
+    needs_bank: bool
+    directions: tuple[Direction, ...]
 
-    def __call__(self, scores: Scores, bank: NDArray[np.float32] | None) -> Scores:
-        """`bank (b, v)`: similarities of training captions to the same videos, or None."""
+    def __call__(self, scores: Scores, bank: NDArray[np.float32] | None, direction: Direction) -> Scores:
+        """New scores of the same shape, to be ranked in this direction alone; the old ones stay untouched.
+
+        `bank (b, v)`: similarities of training captions to the same videos; None unless `needs_bank`.
+        """
         ...
 
 

@@ -157,4 +157,9 @@ class EvalSettings(Options):
         "grouped", description="several captions a video: best caption of a group, or single captions"
     )
     controls: tuple[Control, ...] = Field((), description="the same weights scored again under these masks")
+    bank: int = Field(
+        20_000,
+        ge=0,
+        description="training captions given to a rescorer that needs a bank, drawn by the seed; 0: all of them",
+    )
     bootstrap: int = Field(1000, ge=0, description="draws for the 95% intervals; 0: none")

@@ -60,10 +60,37 @@ class Caption:
 
 
 @dataclass(frozen=True)
+class Official:
+    """How many videos and captions a split has as published; captions None where publications differ."""
+
+    videos: int
+    captions: int | None = None
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file or folder of a data set's layout: what it is, where to get it, and how to know it.
+
+    `path` is relative to the data set's root, `others` are names under which it circulates too; one of them
+    is enough. `sha256` lists the digests of known copies, none where no copy is known; `splits` the splits that
+    need it, none for all of them.
+    """
+
+    path: str
+    what: str
+    origin: str
+    others: tuple[str, ...] = ()
+    sha256: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Split:
     """The videos and captions of one split, with the protocol they are scored under.
 
-    Raises `DatasetError` where ids repeat or a caption names no video.
+    `protocol` is `single-caption` (one caption a video), `multi-caption` (several, each a query of its own) or
+    `paragraph` (all sentences of a video joined to one caption). `remarks` say in words how the files found differ
+    from the published split. Raises `DatasetError` where ids repeat or a caption names no video.
     """
 
     name: str
@@ -71,6 +98,8 @@ class Split:
     captions: tuple[Caption, ...]
     protocol: str = "single-caption"
     left_out: tuple[str, ...] = ()  # ids named by the data set whose file is absent
+    official: Official | None = None
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         ids = [video.id for video in self.videos]

@@ -97,6 +97,10 @@ class Splits:
 
     def load(self, name: str) -> Split:
         """The split, every file checked. Raises `DatasetError` where it is empty or files are absent."""
+        return self._check_files(self.listed(name))
+
+    def listed(self, name: str) -> Split:
+        """The split as the data set lists it, its files unchecked. Raises `DatasetError` where it is empty."""
         if name not in self.names():
             raise DatasetError(
                 f"split {name!r}: the data set has none; it has: {', '.join(self.names()) or 'nothing'}; "
@@ -108,7 +112,7 @@ class Splits:
             raise DatasetError(
                 f"split {name!r}: {len(split.videos)} videos and {len(split.captions)} captions; both are needed"
             )
-        return self._check_files(split)
+        return split
 
     def _check_files(self, split: Split) -> Split:
         absent = [video for video in split.videos if not video.path.is_file()]

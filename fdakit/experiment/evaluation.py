@@ -29,7 +29,8 @@ from .devices import autocast, loader_workers
 class Evaluated:
     """Scores under each control (the recipe's own first), and what was met on the way.
 
-    `repaired` says of which videos only the frames that decode were used, and the file's fault.
+    `repaired` says of which videos only the frames that decode were used, and the file's fault. `bank (b, v)` are
+    the similarities of training captions to the same videos, where a rescorer of the recipe needs them.
     """
 
     scores: Mapping[str, Scores]
@@ -38,6 +39,7 @@ class Evaluated:
     cut: int
     distinct_texts: int
     coverage: NDArray[np.float64]
+    bank: NDArray[np.float32] | None = None
 
 
 class Evaluator:
@@ -52,11 +54,13 @@ class Evaluator:
         device: torch.device,
         progress: Progress,
         controls: Sequence[Control] = (),
+        bank: Sequence[str] = (),
     ) -> None:
         self._recipe = recipe
         self._split = split
         self._device = device
         self._progress = progress
+        self._bank = tuple(dict.fromkeys(bank))
         self._own: Control = recipe.control
         names: list[Control] = [self._own, *(c for c in controls if c != self._own)]
         self._places = _places([video.content for video in split.videos])
@@ -77,7 +81,9 @@ class Evaluator:
         """Scores of every caption against every video, under each control."""
         retriever.eval()
         frames, lost, repaired = self._frames(retriever)
-        texts, text_places = self._texts(retriever)
+        captions = [caption.text for caption in self._split.captions]
+        text_places = _places(captions)
+        texts = self._texts(retriever, list(dict.fromkeys(captions)), what=f"{self._split.name} captions")
         scores = {control: self._scores(retriever, frames[control], texts, text_places, lost) for control in frames}
         coverage = next(iter(frames.values()))
         assert coverage.coverage is not None
@@ -88,7 +94,15 @@ class Evaluator:
             cut=int(texts.cut.cpu().numpy()[text_places].sum()),
             distinct_texts=len(texts.vectors),
             coverage=coverage.coverage[coverage.valid].double().cpu().numpy(),
+            bank=self._banked(retriever, frames[self._own]),
         )
+
+    def _banked(self, retriever: Retriever, frames: FrameFeatures) -> NDArray[np.float32] | None:
+        """Similarities of the bank's captions, each once, to every video of the split."""
+        if not self._bank:
+            return None
+        texts = self._texts(retriever, self._bank, what="bank captions")
+        return score_matrix(retriever, frames, texts, block=self._recipe.eval.text_batch_size)[:, self._places]
 
     def _frames(self, retriever: Retriever) -> tuple[dict[str, FrameFeatures], dict[str, LostVideo], dict[str, str]]:
         size = self._recipe.eval.batch_size
@@ -124,15 +138,13 @@ class Evaluator:
                 found[control] = retriever.encode_frames(frames, alpha.to(self._device), valid, batch.times)
         return found
 
-    def _texts(self, retriever: Retriever) -> tuple[TextFeatures, list[int]]:
-        captions = [caption.text for caption in self._split.captions]
-        places, distinct = _places(captions), list(dict.fromkeys(captions))
+    def _texts(self, retriever: Retriever, texts: Sequence[str], *, what: str) -> TextFeatures:
         size, parts = self._recipe.eval.text_batch_size, []
-        for start in range(0, len(distinct), size):
+        for start in range(0, len(texts), size):
             with autocast(self._device, self._recipe.train.precision):
-                parts.append(retriever.encode_texts(distinct[start : start + size]))
-            self._progress(f"encoding {self._split.name} captions", min(start + size, len(distinct)), len(distinct))
-        return _joined(parts), places
+                parts.append(retriever.encode_texts(texts[start : start + size]))
+            self._progress(f"encoding {what}", min(start + size, len(texts)), len(texts))
+        return _joined(parts)
 
     def _scores(
         self,

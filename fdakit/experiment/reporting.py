@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fdakit.component import Shapes
+from fdakit.contracts import Direction, Rescorer
 from fdakit.draws import keyed_seed
 from fdakit.errors import blamed
 from fdakit.ranking.metrics import metrics
@@ -19,14 +21,19 @@ from fdakit.values import Scores, Split
 from .evaluation import Evaluated
 
 Report = dict[str, Any]
+DIRECTIONS: tuple[Direction, ...] = ("t2v", "v2t")
 
 
-def rankings(scores: Scores, recipe: Recipe) -> dict[str, Ranking]:
+def rankings(scores: Scores, recipe: Recipe) -> dict[Direction, Ranking]:
     """Text to video (`t2v`) and video to text (`v2t`)."""
-    return {"t2v": rank_captions(scores), "v2t": rank_videos(scores, mode=recipe.eval.video_to_text)}
+    return {direction: _ranked(scores, direction, recipe) for direction in DIRECTIONS}
 
 
-def both_metrics(scores: Scores, recipe: Recipe) -> dict[str, dict[str, float]]:
+def _ranked(scores: Scores, direction: Direction, recipe: Recipe) -> Ranking:
+    return rank_captions(scores) if direction == "t2v" else rank_videos(scores, mode=recipe.eval.video_to_text)
+
+
+def both_metrics(scores: Scores, recipe: Recipe) -> dict[Direction, dict[str, float]]:
     """R@1, R@5, R@10 in percent, MdR and MnR as ranks, in both directions."""
     found = rankings(scores, recipe)
     return {direction: metrics(ranking, ties=recipe.eval.ties) for direction, ranking in found.items()}
@@ -48,14 +55,17 @@ def make_report(
     own, *others = evaluated.scores
     scores = evaluated.scores[own]
     found = rankings(scores, recipe)
+    measured = {direction: metrics(ranking, ties=recipe.eval.ties) for direction, ranking in found.items()}
     return {
         "name": recipe.name,
         "protocol": _protocol(recipe, split, selection),
-        **both_metrics(scores, recipe),
+        "t2v": measured["t2v"],
+        "v2t": measured["v2t"],
         "ci95": _intervals(recipe, scores, found),
         "ties": {direction: ranking.tied for direction, ranking in found.items()},
+        "pool": {direction: ranking.pool for direction, ranking in found.items()},
         "controls": {control: both_metrics(evaluated.scores[control], recipe) for control in others},
-        "rescored": _rescored(recipe, scores),
+        "rescored": _rescored(recipe, scores, evaluated.bank),
         "videos": _videos(split, evaluated, training_damage or {}),
         "captions": {
             "counted": len(split.captions),
@@ -84,11 +94,11 @@ def _protocol(recipe: Recipe, split: Split, selection: str) -> dict[str, Any]:
     }
 
 
-def _intervals(recipe: Recipe, scores: Scores, found: Mapping[str, Ranking]) -> dict[str, Any]:
+def _intervals(recipe: Recipe, scores: Scores, found: Mapping[Direction, Ranking]) -> dict[str, Any]:
     """95% bootstrap intervals over queries; captions of one video are drawn together."""
     if recipe.eval.bootstrap == 0:
         return {}
-    clusters = {"t2v": scores.owners, "v2t": np.arange(len(found["v2t"].better))}
+    clusters: dict[Direction, NDArray[np.int64]] = {"t2v": scores.owners, "v2t": np.arange(len(found["v2t"].better))}
     return {
         direction: {
             name: list(interval)
@@ -104,19 +114,29 @@ def _intervals(recipe: Recipe, scores: Scores, found: Mapping[str, Ranking]) -> 
     }
 
 
-def _rescored(recipe: Recipe, scores: Scores) -> dict[str, Any]:
+def _rescored(recipe: Recipe, scores: Scores, bank: NDArray[np.float32] | None) -> dict[str, Any]:
     """One row a `[[eval.rescoring]]`; a rescorer that stands there twice is numbered."""
     found: dict[str, Any] = {}
     for part in recipe.rescoring:
         rescorer = part.build(Shapes(seed=recipe.seed))
-        with blamed(str(part.offer), "while rescoring"):
-            changed = rescorer(scores, None)
         before = sum(other.name == part.name for other in recipe.rescoring[: len(found)])
-        found[f"{part.name} {before + 1}" if before else part.name] = {
-            **both_metrics(changed, recipe),
-            "needs_all_queries": bool(rescorer.needs_all_queries),
-        }
+        with blamed(str(part.offer), "while rescoring"):
+            found[f"{part.name} {before + 1}" if before else part.name] = {
+                "options": part.options.model_dump(mode="json"),
+                "needs_all_queries": bool(rescorer.needs_all_queries),
+                **_rescored_metrics(rescorer, scores, bank if rescorer.needs_bank else None, recipe),
+            }
     return found
+
+
+def _rescored_metrics(
+    rescorer: Rescorer, scores: Scores, bank: NDArray[np.float32] | None, recipe: Recipe
+) -> dict[str, dict[str, float]]:
+    """The metrics of each direction that the rescorer has a formula for."""
+    return {
+        direction: metrics(_ranked(rescorer(scores, bank, direction), direction, recipe), ties=recipe.eval.ties)
+        for direction in rescorer.directions
+    }
 
 
 def _videos(split: Split, evaluated: Evaluated, training_damage: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:

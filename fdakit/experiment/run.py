@@ -17,6 +17,7 @@ from fdakit.recipe import Recipe
 from fdakit.values import Split
 from fdakit.version import __version__
 
+from .bank import bank_captions
 from .build import Splits, build_objectives, build_retriever, count_parameters, together
 from .checkpoints import find_checkpoint, load_weights, read_facts, read_state, save_checkpoint, standing
 from .devices import choose_device
@@ -225,7 +226,13 @@ def _evaluate(
     folder: RunFolder | None,
 ) -> Finished:
     evaluator = Evaluator(
-        recipe, split, retriever, device=device, progress=watchers.progressed, controls=recipe.eval.controls
+        recipe,
+        split,
+        retriever,
+        device=device,
+        progress=watchers.progressed,
+        controls=recipe.eval.controls,
+        bank=bank_captions(recipe, device=device, progress=watchers.progressed),
     )
     evaluated = evaluator.run(retriever)
     report = make_report(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import platform
 import sys
@@ -14,12 +16,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from fdakit.contracts import Direction
 from fdakit.errors import RecipeError
 from fdakit.ranking.exports import write_ranks
 from fdakit.recipe import Recipe
 from fdakit.recipe_text import dump_document
 from fdakit.report.tables import report_markdown
-from fdakit.values import Scores, Split
+from fdakit.values import Scores, Split, VideoRef
 from fdakit.version import __version__
 
 from .reporting import Report, rankings
@@ -61,17 +64,18 @@ class RunFolder:
         return text
 
     def write_report(self, report: Report, *, recipe: Recipe, split: Split, scores: Scores) -> None:
-        """Write report.json, report.md, similarity.npy and the rank of every query."""
+        """Write report.json, report.md, similarity.npy, the videos and the rank of every query."""
         self.write("report.json", json.dumps(report, indent=2, allow_nan=False) + "\n")
         self.write("report.md", report_markdown(report))
         fresh = self.path / ".similarity.npy"
         np.save(fresh, scores.matrix)
         fresh.replace(self.path / "similarity.npy")
+        self.write("videos.csv", _videos_csv(split.videos))
         found = rankings(scores, recipe)
         texts = [caption.text for caption in split.captions]
         owners = [caption.video_id for caption in split.captions]
         described = [video.id for video in split.videos if video.id in set(owners)]
-        pairs: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
+        pairs: Mapping[Direction, tuple[Sequence[str], Sequence[str]]] = {
             "t2v": (texts, owners),
             "v2t": (described, described),
         }
@@ -82,8 +86,17 @@ class RunFolder:
     def write(self, name: str, text: str) -> None:
         """Write a text file whole or not at all."""
         fresh = self.path / f".{name}"
-        fresh.write_text(text, encoding="utf-8")
+        fresh.write_bytes(text.encode("utf-8", "surrogateescape"))  # a file name need not be text
         fresh.replace(self.path / name)
+
+
+def _videos_csv(videos: Sequence[VideoRef]) -> str:
+    """Id, absolute path and segment of each video, in the order of the columns of the similarities."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(("id", "path", "start", "end"))
+    table.writerows((video.id, video.path.absolute(), video.start, video.end) for video in videos)
+    return text.getvalue()
 
 
 def _unused(path: Path) -> Path:

@@ -27,6 +27,7 @@ def report_rows(report: Mapping[str, Any]) -> list[tuple[str, str, dict[str, flo
                 both[direction],
             )
             for name, both in report["rescored"].items()
+            if direction in both
         ]
     return rows
 

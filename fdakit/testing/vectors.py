@@ -91,14 +91,21 @@ def check_objective(component: Part, *, reaches: Sequence[str] = ("videos", "tex
 
 
 def check_rescorer(component: Part, **options: Any) -> None:
-    """Finite scores of the same shape, the given ones untouched."""
+    """Finite scores of one shape in each direction it names, the given ones untouched, equal rows still equal."""
     from fdakit.values import Scores
 
     rescorer = build_part(component, **options)
-    assert isinstance(rescorer.needs_all_queries, bool), "needs_all_queries must be true or false"
+    for name in ("needs_all_queries", "needs_bank"):
+        assert isinstance(getattr(rescorer, name), bool), f"{name} must be true or false"
+    ways = rescorer.directions
+    assert ways and set(ways) <= {"t2v", "v2t"}, f"directions {ways!r}; wanted 't2v', 'v2t' or both"
     matrix = np.random.default_rng(0).uniform(-1, 1, (6, 4)).astype(np.float32)
+    matrix[4] = matrix[3]
     scores = Scores(matrix.copy(), np.array([0, 0, 1, 2, 3, 3]), np.zeros(4, np.bool_))
-    changed = rescorer(scores, np.random.default_rng(1).uniform(-1, 1, (5, 4)).astype(np.float32))
-    assert changed.matrix.shape == matrix.shape, f"scores {changed.matrix.shape}; wanted {matrix.shape}"
-    assert np.isfinite(changed.matrix).all(), "scores are not finite"
-    assert (scores.matrix == matrix).all(), "the rescorer changed the scores it was given"
+    bank = np.random.default_rng(1).uniform(-1, 1, (5, 4)).astype(np.float32) if rescorer.needs_bank else None
+    for way in ways:
+        changed = rescorer(scores, bank, way)
+        assert changed.matrix.shape == matrix.shape, f"{way}: scores {changed.matrix.shape}; wanted {matrix.shape}"
+        assert np.isfinite(changed.matrix).all(), f"{way}: scores are not finite"
+        assert (changed.matrix[4] == changed.matrix[3]).all(), f"{way}: equal captions no longer score equally"
+        assert (scores.matrix == matrix).all(), f"{way}: the rescorer changed the scores it was given"

@@ -79,6 +79,7 @@ def test_the_run_folder_is_complete(run: Path, full: Recipe) -> None:
         "similarity.npy",
         "ranks_t2v.csv",
         "ranks_v2t.csv",
+        "videos.csv",
     }
     text = (run / "recipe.toml").read_text()
     assert "# mask 'frame-difference' (fdakit " in text

@@ -1,0 +1,134 @@
+"""A finished run read back from its folder: its report, its queries with their ranks, its videos."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fdakit.contracts import Direction
+from fdakit.errors import ScoreError
+from fdakit.ranking.ranks import Ranking, TieRule
+from fdakit.values import Scores, VideoRef
+
+from .reporting import DIRECTIONS
+
+REPORT, VIDEOS, SIMILARITY = "report.json", "videos.csv", "similarity.npy"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class RankedQueries:
+    """The queries of one direction in their order, each with the name of its target, and where those stand.
+
+    Text to video: `queries` are captions, `targets` ids of videos. Video to text: both are ids of videos.
+    """
+
+    queries: tuple[str, ...]
+    targets: tuple[str, ...]
+    ranking: Ranking
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """A run folder as it lies on disk; every file is read when it is first asked for.
+
+    Raises `ScoreError`, naming the file, where it is absent, damaged or of an older fdakit.
+    """
+
+    folder: Path
+
+    @cached_property
+    def report(self) -> Mapping[str, Any]:
+        """report.json as it stands."""
+
+        def read(path: Path) -> Mapping[str, Any]:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(found, dict) or not {"name", "protocol", "t2v", "v2t", "pool"} <= found.keys():
+                raise ValueError("not the report of a run of this fdakit")
+            return found
+
+        return self._read(REPORT, read)
+
+    @property
+    def name(self) -> str:
+        """The recipe's name."""
+        return str(self.report["name"])
+
+    @property
+    def ties(self) -> TieRule:
+        """The tie rule of its report."""
+        rule: TieRule = self.report["protocol"]["ties"]
+        return rule
+
+    @cached_property
+    def ranked(self) -> Mapping[Direction, RankedQueries]:
+        """Queries, targets and ranks in both directions."""
+        return {way: self._read(f"ranks_{way}.csv", partial(self._ranked, way=way)) for way in DIRECTIONS}
+
+    def _ranked(self, path: Path, *, way: Direction) -> RankedQueries:
+        rows = _rows(path, ("query", "target", "better", "equal"))
+        counts = {name: np.array([int(row[name]) for row in rows], np.int64) for name in ("better", "equal")}
+        ranking = Ranking(counts["better"], counts["equal"], int(self.report["pool"][way]))
+        return RankedQueries(tuple(row["query"] for row in rows), tuple(row["target"] for row in rows), ranking)
+
+    @cached_property
+    def videos(self) -> tuple[VideoRef, ...]:
+        """The videos in the order of the columns of the similarity matrix."""
+
+        def read(path: Path) -> tuple[VideoRef, ...]:
+            return tuple(_video(row) for row in _rows(path, ("id", "path", "start", "end")))
+
+        return self._read(VIDEOS, read)
+
+    def scores(self) -> Scores:
+        """Similarities, owners and lost videos. Similarities too many for a matrix were not written."""
+        matrix: NDArray[np.float32] = self._read(SIMILARITY, self._matrix)
+        column = {video.id: place for place, video in enumerate(self.videos)}
+        lost = set(self.report["videos"]["damaged_reasons"])
+        owners = self._read(VIDEOS, lambda _: [column[name] for name in self.ranked["t2v"].targets])
+        gone = np.array([video.id in lost for video in self.videos])
+        return Scores(matrix=matrix, owners=np.array(owners, np.int64), lost=gone)
+
+    def _matrix(self, path: Path) -> NDArray[np.float32]:
+        matrix: NDArray[np.float32] = np.load(path, allow_pickle=False)
+        wanted = (len(self.ranked["t2v"].queries), len(self.videos))
+        if matrix.shape != wanted:
+            raise ValueError(f"a matrix of {matrix.shape} beside {wanted[0]} captions and {wanted[1]} videos")
+        return matrix
+
+    def _read(self, name: str, read: Callable[[Path], T]) -> T:
+        path = (self.folder / name).absolute()
+        try:
+            return read(path)
+        except FileNotFoundError as error:
+            raise ScoreError(
+                f"{path}: no such file; name the folder of a finished run, or make it with `fdakit eval --checkpoint "
+                f"{self.folder} --out FOLDER`"
+            ) from error
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+            raise ScoreError(
+                f"{path}: not readable as part of a run ({error}); make it again with `fdakit eval --checkpoint "
+                f"{self.folder} --out FOLDER`"
+            ) from error
+
+
+def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    """At least one row; raises `ValueError` where a column is absent or a row is short."""
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    if not rows or any(row.get(column) is None for row in rows for column in columns):
+        raise ValueError(f"wanted rows with the columns {', '.join(columns)}")
+    return rows
+
+
+def _video(row: Mapping[str, str]) -> VideoRef:
+    start, end = (float(row[key]) if row[key] else None for key in ("start", "end"))
+    return VideoRef(row["id"], Path(row["path"]), start, end)
