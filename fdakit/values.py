@@ -263,12 +263,12 @@ class Fused:
 
 @dataclass(frozen=True)
 class Scores:
-    """Similarities `matrix (q, v)` float32, rows captions and columns videos; `owners (q,)` column of the truth.
+    """Similarities `matrix (q, v)`, rows captions and columns videos; `owners (q,)` column of the truth.
 
-    `lost` marks the columns of videos that could not be read; their scores mean nothing.
+    Cosines are float32; a rescorer may give float64. `lost` marks the columns of videos that could not be read; their scores mean nothing.
     """
 
-    matrix: NDArray[np.float32]
+    matrix: NDArray[np.floating[Any]]
     owners: NDArray[np.int64]
     lost: NDArray[np.bool_]
 

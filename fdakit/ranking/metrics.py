@@ -1,4 +1,4 @@
-"""R@K, median and mean rank of a ranking."""
+"""R@K, median, mean and reciprocal rank of a ranking."""
 
 from __future__ import annotations
 
@@ -8,19 +8,27 @@ from fdakit.errors import ScoreError
 
 from .ranks import Ranking, TieRule
 
+CUTOFFS = (1, 5, 10, 50)
+SUMMED = (1, 5, 10)  # RSum, as the field adds it up for one direction
 
-def metrics(
-    ranking: Ranking, *, ties: TieRule = "expected", cutoffs: tuple[int, ...] = (1, 5, 10)
-) -> dict[str, float]:
-    """`R@K` in percent for every cutoff, then `MdR` and `MnR`, the median and mean rank from 1; unrounded.
 
-    The median is the mean of the middle two. Under `expected` R@K is its mean over all orders of the tied,
-    and the ranks are their mean ranks. Raises `ScoreError` for a ranking without queries, `ValueError` for an
-    unknown tie rule or a cutoff below 1.
+def metrics(ranking: Ranking, *, ties: TieRule = "expected", cutoffs: tuple[int, ...] = CUTOFFS) -> dict[str, float]:
+    """`R@K` in percent for every cutoff, `MdR` and `MnR`, the median and mean rank from 1, `MRR`, `RSum`; unrounded.
+
+    The median is the mean of the middle two. `MRR` is the mean of 1 / rank, in (0, 1]; `RSum` is R@1 + R@5 + R@10 of
+    this direction, up to 300. Under `expected` R@K and MRR are means over all orders of the tied, and the ranks are
+    their mean ranks. Raises `ScoreError` for a ranking without queries, `ValueError` for an unknown tie rule or a
+    cutoff below 1.
     """
-    queries = ranking.better.size
-    if queries == 0:
+    if ranking.better.size == 0:
         raise ScoreError("metrics: the ranking holds no query; give a split with captions")
-    found = {f"R@{k}": 100.0 * float(ranking.hits(k, ties).sum()) / queries for k in cutoffs}
+    found = {f"R@{k}": recall(ranking, k, ties=ties) for k in cutoffs}
     ranks = ranking.ranks(ties)
-    return found | {"MdR": float(np.median(ranks)), "MnR": float(ranks.mean())}
+    found |= {"MdR": float(np.median(ranks)), "MnR": float(ranks.mean())}
+    found["MRR"] = float(ranking.reciprocals(ties).mean())
+    return found | {"RSum": sum(recall(ranking, k, ties=ties) for k in SUMMED)}
+
+
+def recall(ranking: Ranking, k: int, *, ties: TieRule) -> float:
+    """`R@K` in percent."""
+    return 100.0 * float(ranking.hits(k, ties).sum()) / ranking.better.size

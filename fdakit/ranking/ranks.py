@@ -7,7 +7,7 @@ every tie rule can be read off later. Equal means equal bits: the same text give
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +74,17 @@ class Ranking:
             return np.clip((k - self.better) / (self.equal + 1), 0.0, 1.0)
         return (self.ranks(ties) <= k).astype(np.float64)
 
+    def reciprocals(self, ties: TieRule) -> NDArray[np.float64]:
+        """One over the rank `(n,)`; for `expected` its mean over all orders of the tied.
+
+        Raises `ValueError` for an unknown tie rule.
+        """
+        if ties != "expected":
+            return np.asarray(1.0 / self.ranks(ties), np.float64)
+        last = int((self.better + self.equal).max(initial=0)) + 1
+        harmonic = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, last + 1))])
+        return np.asarray((harmonic[self.better + self.equal + 1] - harmonic[self.better]) / (self.equal + 1))
+
 
 def rank_captions(scores: Scores) -> Ranking:
     """Text to video: every caption `(q,)`, in row order, is a query over the N videos (`pool`).
@@ -121,7 +132,7 @@ def rank_videos(scores: Scores, *, mode: Reverse = "grouped") -> Ranking:
 
 
 def _count(
-    candidates: NDArray[np.float32], *, holders: NDArray[np.int64], targets: NDArray[np.int64]
+    candidates: NDArray[np.floating[Any]], *, holders: NDArray[np.int64], targets: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Counts `(b,)` of better and of equal rivals; scores `(c, b)`, `holders (c,)` own the candidates."""
     own = holders[:, None] == targets

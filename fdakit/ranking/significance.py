@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from fdakit.draws import keyed_rng
 from fdakit.errors import ScoreError
 
+from .metrics import CUTOFFS, SUMMED
 from .ranks import Ranking, TieRule
 
 
@@ -19,7 +20,7 @@ def bootstrap_ci(
     draws: int = 1000,
     seed: int,
     level: float = 0.95,
-    cutoffs: tuple[int, ...] = (1, 5, 10),
+    cutoffs: tuple[int, ...] = CUTOFFS,
 ) -> dict[str, tuple[float, float]]:
     """Lower and upper end of the interval of every metric in `metrics()`, in the same units, per `level`.
 
@@ -37,7 +38,7 @@ def bootstrap_ci(
             f"clusters {clusters.shape}, {draws} draws, level {level}; "
             f"wanted ({queries},), 1 draw or more and a level between 0 and 1"
         )
-    names = [f"R@{k}" for k in cutoffs] + ["MdR", "MnR"]
+    names = [*(f"R@{k}" for k in cutoffs), "MdR", "MnR", "MRR", "RSum"]
     drawn = _draw(ranking, clusters=clusters, ties=ties, draws=draws, seed=seed, cutoffs=cutoffs)
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return {name: (float(low[i]), float(high[i])) for i, name in enumerate(names)}
@@ -52,7 +53,7 @@ def _draw(
     seed: int,
     cutoffs: tuple[int, ...],
 ) -> NDArray[np.float64]:
-    """Metrics `(draws, cutoffs + 2)` of each draw: R@K in percent, median rank, mean rank.
+    """Metrics `(draws, cutoffs + 4)` of each draw, in the order of `metrics()`.
 
     A draw is a weight for each cluster; sums over queries become sums over clusters, and the queries are
     sorted once for the medians, so memory stays that of one draw.
@@ -60,18 +61,21 @@ def _draw(
     ranks = ranking.ranks(ties)
     _, member = np.unique(clusters, return_inverse=True)
     count = int(member.max()) + 1
-    columns = [100.0 * ranking.hits(k, ties) for k in cutoffs] + [ranks, np.ones_like(ranks)]
+    summed = 100.0 * sum(ranking.hits(k, ties) for k in SUMMED)
+    means = [*(100.0 * ranking.hits(k, ties) for k in cutoffs), ranks, ranking.reciprocals(ties), summed]
+    columns = [*means, np.ones_like(ranks)]
     sums = np.stack([np.bincount(member, weights=column, minlength=count) for column in columns], axis=1)
     order = np.argsort(ranks, kind="stable")
     sorted_ranks, sorted_member = ranks[order], member[order]
     rng = keyed_rng(seed, "bootstrap")
-    drawn = np.empty((draws, len(cutoffs) + 2))
+    drawn = np.empty((draws, len(means) + 1))
+    place = len(cutoffs)  # of the median, which is no mean
     for row in drawn:
         weights = np.bincount(rng.integers(count, size=count), minlength=count)
-        totals = weights @ sums  # a sum for each cutoff, that of the ranks, the number of queries drawn
-        row[:-2] = totals[:-2] / totals[-1]
-        row[-2] = _median(sorted_ranks, weights=weights[sorted_member])
-        row[-1] = totals[-2] / totals[-1]
+        totals = weights @ sums  # a sum for each mean, and the number of queries drawn
+        row[:place] = totals[:place] / totals[-1]
+        row[place] = _median(sorted_ranks, weights=weights[sorted_member])
+        row[place + 1 :] = totals[place:-1] / totals[-1]
     return drawn
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-COLUMNS = ("R@1", "R@5", "R@10", "MdR", "MnR")
+COLUMNS = ("R@1", "R@5", "R@10", "R@50", "MdR", "MnR")
 DIRECTIONS = {"t2v": "text to video", "v2t": "video to text"}
 
 
@@ -86,7 +86,7 @@ def report_markdown(report: Mapping[str, Any]) -> str:
     notes = report_notes(report)
     lines += [f"{notes[0]}.", ""]
     for direction, title in DIRECTIONS.items():
-        lines += [f"## {title.capitalize()}", "", f"| mask | {' | '.join(COLUMNS)} |", "|---" * 6 + "|"]
+        lines += [f"## {title.capitalize()}", "", f"| mask | {' | '.join(COLUMNS)} |", "|---" * (1 + len(COLUMNS)) + "|"]
         lines += [f"| {label} | {' | '.join(cells(m))} |" for d, label, m in report_rows(report) if d == direction]
         interval = report["ci95"].get(direction, {}).get("R@1")
         if interval:

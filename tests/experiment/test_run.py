@@ -25,7 +25,7 @@ from fdakit.values import Scores
 
 MakeRecipe = Callable[..., Recipe]
 CONTROLS = ["whole-frame", "zero", "rolled", "centre", "inverse", "other-video"]
-NUMBERS = ["R@1", "R@5", "R@10", "MdR", "MnR"]
+NUMBERS = ["R@1", "R@5", "R@10", "R@50", "MdR", "MnR", "MRR", "RSum"]
 
 
 @pytest.fixture

@@ -82,6 +82,7 @@ def test_expected_is_the_mean_over_all_orders_of_the_tied(side, scores):
             better = sum((-score, p) < (-own, order[0]) for score, p in zip(rivals, order[1:], strict=True))
             places.append(1 + better)
         assert ranking.ranks("expected")[query] == pytest.approx(np.mean(places), abs=1e-9)
+        assert ranking.reciprocals("expected")[query] == pytest.approx(np.mean([1 / place for place in places]))
         for k in range(1, ranking.pool + 1):
             wanted = np.mean([place <= k for place in places])
             assert ranking.hits(k, "expected")[query] == pytest.approx(wanted, abs=1e-9)

@@ -96,7 +96,7 @@ def test_a_wider_level_holds_the_narrower():
 
 def test_other_cutoffs():
     found = bootstrap_ci(some(20), clusters=np.arange(20), seed=0, draws=5, cutoffs=(50,))
-    assert list(found) == ["R@50", "MdR", "MnR"]
+    assert list(found) == ["R@50", "MdR", "MnR", "MRR", "RSum"]
 
 
 def test_memory_is_that_of_one_draw():

@@ -11,7 +11,7 @@ from fdakit.report.tables import COLUMNS, DIRECTIONS, cells, report_markdown, re
 
 
 def metrics(first: float) -> dict[str, float]:
-    return {"R@1": first, "R@5": 61.25, "R@10": 100.0, "MdR": 2.0, "MnR": 3.349}
+    return {"R@1": first, "R@5": 61.25, "R@10": 100.0, "R@50": 100.0, "MdR": 2.0, "MnR": 3.349}
 
 
 def both(first: float) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def test_rescoring_that_works_query_by_query_is_not_marked() -> None:
 
 
 def test_cells_stand_in_the_order_of_the_columns_with_one_digit() -> None:
-    assert cells(metrics(48.25)) == ["48.2", "61.2", "100.0", "2.0", "3.3"]
+    assert cells(metrics(48.25)) == ["48.2", "61.2", "100.0", "100.0", "2.0", "3.3"]
     assert len(cells(metrics(0))) == len(COLUMNS)
 
 
@@ -133,7 +133,7 @@ def test_the_markdown_page_holds_both_tables_with_every_row() -> None:
     for table, direction in zip(tables(page), DIRECTIONS, strict=True):
         head, rule, *rows = table
         assert head == ["mask", *COLUMNS]
-        assert rule == ["---"] * 6
+        assert rule == ["---"] * (1 + len(COLUMNS))
         assert rows == [[label, *cells(found)] for way, label, found in report_rows(REPORT) if way == direction]
 
 
