@@ -1,4 +1,5 @@
-"""From similarities to ranks, metrics, intervals and per-query tables. Needs numpy alone.
+"""From similarities to ranks, metrics, intervals and per-query tables. Needs numpy; `streamed` needs torch.
 
-The functions live in the modules `ranks`, `metrics`, `significance` and `exports`.
+The functions live in the modules `ranks`, `streamed`, `metrics`, `relevance`, `significance`, `paired`, `trec`,
+`trec_measures` and `exports`.
 """

@@ -1,0 +1,187 @@
+"""Ranks in both directions straight from vectors, tile by tile: the matrix of similarities never stands in memory.
+
+Every score is read from the product of the same pair of tiles wherever it is compared. A text that several captions
+share is multiplied once and copied to them, and so is a video that stands there twice: true ties are equal to the
+last bit. As captions lie in the order of their videos, the scores of right pairs, which everything is compared with,
+come from few tiles, and one pass over all tiles counts both directions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fdakit.contracts import Progress
+from fdakit.errors import ScoreError, nearest
+from fdakit.values import describe
+
+from .ranks import Ranking, Reverse
+from .tiles import Layout, Products
+
+if TYPE_CHECKING:
+    import torch
+
+TILE = 4096  # captions and videos of a tile: 64 MiB of scores
+
+
+@dataclass(frozen=True, repr=False)
+class Vectors:
+    """Vectors `texts (q, d)` and `videos (v, d)` float32, `owners (q,)` the video of each caption, `lost (v,)`.
+
+    Scores are their products: cosines, where they have length one. Raises `ScoreError` where shapes do not fit, an
+    owner is no video, or a vector of a text or of a video that is not lost is not finite.
+    """
+
+    texts: NDArray[np.float32]
+    videos: NDArray[np.float32]
+    owners: NDArray[np.int64]
+    lost: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        widths = self.texts.shape[1:], self.videos.shape[1:]
+        fit = self.owners.shape == self.texts.shape[:1] and self.lost.shape == self.videos.shape[:1]
+        if len(widths[0]) != 1 or widths[0] != widths[1] or not fit:
+            raise ScoreError(f"vectors: {self!r}; wanted texts (q, d), videos (v, d), owners (q,) and lost (v,)")
+        strange = np.flatnonzero((self.owners < 0) | (self.owners >= len(self.videos)))
+        if strange.size:
+            raise ScoreError(
+                f"vectors: {strange.size} captions belong to none of the {len(self.videos)} videos, the first in row "
+                f"{strange[0]}; give owners from 0 to {len(self.videos) - 1}"
+            )
+        _check_finite("texts", self.texts, np.zeros(len(self.texts), np.bool_))
+        _check_finite("videos", self.videos, self.lost)
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={describe(getattr(self, name))}" for name in ("texts", "videos", "owners", "lost"))
+        return f"Vectors({', '.join(shown)})"
+
+
+def _check_finite(name: str, rows: NDArray[np.float32], spared: NDArray[np.bool_]) -> None:
+    broken = np.flatnonzero(~np.isfinite(rows).all(axis=1) & ~spared)
+    if broken.size:
+        raise ScoreError(
+            f"vectors: {broken.size} of {len(rows)} {name} are not finite, the first in row {broken[0]}; look for "
+            "NaN or infinite values there, and mark as lost the videos that could not be read"
+        )
+
+
+def rank_vectors(
+    vectors: Vectors,
+    *,
+    mode: Reverse = "grouped",
+    device: str = "cpu",
+    tile: int = TILE,
+    progress: Progress | None = None,
+) -> tuple[Ranking, Ranking]:
+    """Text to video and video to text: what `rank_captions` and `rank_videos` count on the matrix of all products.
+
+    Memory is that of the vectors, twice, and of a few tiles of `tile` x `tile` scores. Raises `ValueError` for an
+    unknown mode.
+    """
+    if mode not in get_args(Reverse):
+        raise ValueError(f"unknown mode {mode!r}; {nearest(str(mode), get_args(Reverse))}")
+    return _Count(vectors, mode=mode, device=device, tile=tile).run(progress or _silent)
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Nobody watches."""
+
+
+class _Tally:
+    """For queries in a row: the score of the right answer, and how many candidates were better or equal so far."""
+
+    def __init__(self, queries: int, device: str) -> None:
+        import torch
+
+        self.own = torch.full((queries,), -torch.inf, device=device)
+        self.better = torch.zeros(queries, dtype=torch.int64, device=device)
+        self.equal = torch.zeros(queries, dtype=torch.int64, device=device)
+
+    def add(self, queries: slice, scores: torch.Tensor) -> None:
+        """Count candidates of these queries, `scores (queries, candidates)`; right answers among them are -inf."""
+        import torch
+
+        own, ones = self.own[queries, None], scores.new_ones(scores.shape[1])
+        found = torch.empty_like(scores)
+        # a float result is summed by a product: exact below 2^24 candidates, and several times faster than bools
+        self.better[queries] += (torch.gt(scores, own, out=found) @ ones).long()
+        self.equal[queries] += (torch.eq(scores, own, out=found) @ ones).long()
+
+
+class _Count:
+    """One count over all tiles. Rows, columns and right pairs are those of the layout."""
+
+    def __init__(self, vectors: Vectors, *, mode: Reverse, device: str, tile: int) -> None:
+        self._vectors, self._mode = vectors, mode
+        self._layout = Layout.of(vectors.texts, vectors.videos, vectors.owners, tile=tile)
+        self._products = Products(self._layout, vectors.texts, vectors.videos, device)
+        self._lost = vectors.lost[self._layout.columns]
+        self._captions = _Tally(len(self._layout.rows), device)
+        self._videos = _Tally(len(self._layout.columns), device)
+
+    def run(self, progress: Progress) -> tuple[Ranking, Ranking]:
+        layout = self._layout
+        for columns in layout.column_cuts:
+            self._products.turn_to(columns)
+            for rows in layout.row_cuts:
+                self._note_right_pairs(rows, columns)
+        total, done = len(layout.row_cuts) * len(layout.column_cuts), 0
+        for columns in layout.column_cuts:
+            self._products.turn_to(columns)
+            for rows in layout.row_cuts:
+                self._add(rows, columns)
+                done += 1
+                progress("ranking", done, total)
+        return self._of_captions(), self._of_videos()
+
+    def _right_pairs(self, rows: slice, columns: slice) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Places within the tile of the captions whose video stands in it, and of those videos."""
+        own = self._layout.own[rows]
+        inside = np.flatnonzero((own >= columns.start) & (own < columns.stop))
+        return inside, own[inside] - columns.start
+
+    def _note_right_pairs(self, rows: slice, columns: slice) -> None:
+        captions, videos = (self._products.moved(places) for places in self._right_pairs(rows, columns))
+        if len(captions):
+            scores = self._products(rows)[captions, videos]
+            self._captions.own[captions + rows.start] = scores
+            self._videos.own.scatter_reduce_(0, videos + columns.start, scores, "amax")
+
+    def _add(self, rows: slice, columns: slice) -> None:
+        """Every score of a tile, once as a caption's and once as a video's; right pairs are nobody's rivals."""
+        import torch
+
+        scores = self._products(rows)
+        captions, videos = (self._products.moved(places) for places in self._right_pairs(rows, columns))
+        scores[captions, videos] = -torch.inf
+        lost = np.flatnonzero(self._lost[columns])
+        if lost.size:
+            scores[:, self._products.moved(lost)] = -torch.inf
+        self._captions.add(rows, scores)
+        if self._mode == "grouped":
+            lengths = np.unique(self._layout.own[rows], return_counts=True)[1]
+            if len(lengths) < len(scores):
+                scores = torch.segment_reduce(scores, "max", lengths=self._products.moved(lengths), axis=0)
+        self._videos.add(columns, scores.T)
+
+    def _of_captions(self) -> Ranking:
+        pool, every = len(self._lost), np.arange(len(self._layout.rows))
+        return _ranking(self._captions, every, lost=self._lost[self._layout.own], order=self._layout.rows, pool=pool)
+
+    def _of_videos(self) -> Ranking:
+        owned = np.unique(self._vectors.owners)
+        pool = len(owned) if self._mode == "grouped" else len(self._layout.rows)
+        return _ranking(self._videos, owned, lost=self._lost, order=self._layout.columns, pool=pool)
+
+
+def _ranking(
+    tally: _Tally, queries: NDArray[np.int64], *, lost: NDArray[np.bool_], order: NDArray[np.int64], pool: int
+) -> Ranking:
+    """The counts of these queries, of which `order` says where each stood; a lost one has the last place."""
+    better, equal = np.empty(len(order), np.int64), np.empty(len(order), np.int64)
+    better[order] = np.where(lost, pool - 1, tally.better.cpu().numpy())
+    equal[order] = np.where(lost, 0, tally.equal.cpu().numpy())
+    return Ranking(better[queries], equal[queries], pool)

@@ -1,0 +1,110 @@
+"""Products of text and video vectors, tile by tile, in an order that keeps right pairs and equal vectors together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+Places = NDArray[np.int64]
+_ROOM = 1 << 26  # scores in memory together, those of shared texts included: 256 MiB
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Rows are captions in the order of their videos, columns videos with bit-equal ones side by side.
+
+    `rows (q,)` and `columns (v,)` give for each place the caption or video that stands there, `own (q,)` for each row
+    the column of its video. No cut of `row_cuts` runs through the captions of a video, none of `column_cuts` through
+    equal videos. `texts (q,)` number the rows' texts, equal ones alike, and `shared` are those numbers that stand in
+    several rows.
+    """
+
+    rows: Places
+    columns: Places
+    own: Places
+    row_cuts: tuple[slice, ...]
+    column_cuts: tuple[slice, ...]
+    texts: Places
+    videos: Places
+    shared: Places
+
+    @classmethod
+    def of(cls, texts: NDArray[np.float32], videos: NDArray[np.float32], owners: Places, *, tile: int) -> Layout:
+        """The layout of `texts (q, d)` and `videos (v, d)` in tiles of about `tile` rows and columns."""
+        text_ids, video_ids = numbered(texts), numbered(videos)
+        columns = np.argsort(video_ids, kind="stable")
+        place = np.empty_like(columns)
+        place[columns] = np.arange(len(columns))
+        rows = np.argsort(place[owners], kind="stable")
+        own, ordered = place[owners][rows], text_ids[rows]
+        numbers, counts = np.unique(ordered, return_counts=True)
+        shared = numbers[counts > 1]
+        width = max(1, min(tile, _ROOM // (len(shared) + tile)))
+        cuts = tuple(_cuts(own, tile)), tuple(_cuts(video_ids[columns], width))
+        return cls(rows, columns, own, *cuts, ordered, video_ids[columns], shared)
+
+
+def numbered(vectors: NDArray[np.float32]) -> Places:
+    """A number for each row `(n,)`, the same for rows of equal bits, counted up in the order they first appear."""
+    seen: dict[bytes, int] = {}
+    rows = np.ascontiguousarray(vectors)
+    keys = (blake2b(row.tobytes(), digest_size=16).digest() for row in rows)
+    return np.array([seen.setdefault(key, len(seen)) for key in keys], np.int64)
+
+
+def _cuts(keys: Places, size: int) -> Iterator[slice]:
+    """Slices of about `size` places, none of them ending between equal keys."""
+    ends = np.append(np.flatnonzero(keys[1:] != keys[:-1]) + 1, len(keys))
+    start = 0
+    while start < len(keys):
+        fitting = ends[(ends > start) & (ends <= start + size)]
+        end = int(fitting[-1] if fitting.size else ends[ends > start][0])
+        yield slice(start, end)
+        start = end
+
+
+class Products:
+    """Scores of one row tile against one column tile; the same tiles give the same bits each time."""
+
+    def __init__(self, layout: Layout, texts: NDArray[np.float32], videos: NDArray[np.float32], device: str) -> None:
+        self._layout = layout
+        self._device = device
+        self._texts = self.moved(texts[layout.rows])
+        self._videos = self.moved(videos[layout.columns])
+        first = np.searchsorted(np.sort(layout.texts), layout.shared)
+        self._shared = self._texts[self.moved(np.argsort(layout.texts, kind="stable")[first])]
+        self._copies: torch.Tensor | None = None
+
+    def moved(self, values: NDArray[Any]) -> torch.Tensor:
+        """The values on the device."""
+        import torch
+
+        return torch.from_numpy(np.ascontiguousarray(values)).to(self._device)
+
+    def turn_to(self, columns: slice) -> None:
+        """Choose the column tile of the following calls."""
+        numbers = self._layout.videos[columns]
+        firsts = np.flatnonzero(np.append(True, numbers[1:] != numbers[:-1]))
+        videos = self._videos[columns]
+        repeated = len(firsts) < len(numbers)
+        self._columns = videos[self.moved(firsts)] if repeated else videos
+        self._copies = self.moved(np.searchsorted(firsts, np.arange(len(numbers)), "right") - 1) if repeated else None
+        self._of_shared = self._shared @ self._columns.T
+
+    def __call__(self, rows: slice) -> torch.Tensor:
+        """Scores float32 `(rows, columns)`, the caller's to change."""
+        scores = self._texts[rows] @ self._columns.T
+        numbers = self._layout.texts[rows]
+        several = np.flatnonzero(np.isin(numbers, self._layout.shared))
+        if several.size:
+            places = np.searchsorted(self._layout.shared, numbers[several])
+            scores[self.moved(several)] = self._of_shared[self.moved(places)]
+        return scores if self._copies is None else scores[:, self._copies]

@@ -1,0 +1,174 @@
+"""TREC run and qrels files, read and written: what evaluation tools everywhere exchange.
+
+A run has six fields a line, `query Q0 document rank score tag`; qrels have four, `query 0 document relevance`. The
+rank column is not read: trec_eval ignores it too and sorts by score. Ids hold no white space; where a name does, it
+is written as in addresses, `a%20b.mp4`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fdakit.contracts import Direction
+from fdakit.errors import ScoreError
+from fdakit.values import Scores
+
+from .ranks import Ranking
+
+Run = Mapping[str, Mapping[str, float]]
+"""Query -> document -> score."""
+
+Qrels = Mapping[str, Mapping[str, int]]
+"""Query -> document -> relevance; above 0 is a right answer."""
+
+T = TypeVar("T", int, float)
+_KEPT = "".join(chr(code) for code in range(33, 127) if chr(code) != "%")
+
+
+def read_run(path: Path) -> Run:
+    """A run. Raises `ScoreError`, naming the line, for another layout, a score not finite, or a pair met twice."""
+
+    def score(text: str) -> float:
+        value = float(text)
+        if not np.isfinite(value):
+            raise ValueError("not finite")
+        return value
+
+    return _read(path, layout="query Q0 document rank score tag", column=4, value=score)
+
+
+def read_qrels(path: Path) -> Qrels:
+    """Judgements. Raises `ScoreError`, naming the line, for another layout or a pair that stands there twice."""
+    return _read(path, layout="query 0 document relevance", column=3, value=int)
+
+
+def _read(path: Path, *, layout: str, column: int, value: Callable[[str], T]) -> dict[str, dict[str, T]]:
+    found: dict[str, dict[str, T]] = {}
+    wanted = len(layout.split())
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScoreError(f"{path.absolute()}: cannot be read as text ({error}); check the path") from error
+    for number, line in enumerate(text.split("\n"), 1):
+        fields = line.split()
+        if not fields:
+            continue
+        where = f"{path.absolute()}: line {number}"
+        if len(fields) < wanted:
+            raise ScoreError(f"{where}: {len(fields)} fields; wanted {wanted}: {layout}")
+        try:
+            taken = value(fields[column])
+        except ValueError as error:
+            raise ScoreError(f"{where}: {layout.split()[column]} {fields[column]!r}; wanted a number") from error
+        documents = found.setdefault(fields[0], {})
+        if fields[2] in documents:
+            raise ScoreError(
+                f"{where}: query {fields[0]!r} names document {fields[2]!r} a second time; keep one line"
+            )
+        documents[fields[2]] = taken
+    if not found:
+        raise ScoreError(f"{path.absolute()}: holds no line; wanted {layout}")
+    return found
+
+
+def rank_run(run: Run, qrels: Qrels) -> Ranking:
+    """Where the best right document of each judged query stands, queries in the order of the qrels.
+
+    The pool are all documents that run or qrels name; a query whose right documents were not retrieved has the last
+    rank. Other right documents are no rivals. Raises `ScoreError` where run and qrels do not fit.
+    """
+    check_run(run, qrels)
+    pool = len({name for table in (run, qrels) for documents in table.values() for name in documents})
+    better, equal = [], []
+    for query, judged in qrels.items():
+        right = {name for name, relevance in judged.items() if relevance > 0}
+        scores = run.get(query, {})
+        best = max((score for name, score in scores.items() if name in right), default=None)
+        rivals = [score for name, score in scores.items() if name not in right]
+        better.append(pool - 1 if best is None else sum(score > best for score in rivals))
+        equal.append(0 if best is None else sum(score == best for score in rivals))
+    return Ranking(np.array(better, np.int64), np.array(equal, np.int64), pool)
+
+
+def check_run(run: Run, qrels: Qrels) -> None:
+    """Raise `ScoreError` where a query of the run is not judged, or a judged one has no right document."""
+    unjudged = [query for query in run if query not in qrels]
+    if unjudged:
+        raise ScoreError(
+            f"truth: {len(unjudged)} of {len(run)} queries of the run are without truth, such as {unjudged[0]!r}; "
+            "add them to the qrels, or take them out of the run"
+        )
+    empty = [query for query, judged in qrels.items() if not any(relevance > 0 for relevance in judged.values())]
+    if empty:
+        raise ScoreError(f"truth: {len(empty)} queries have no right document, such as {empty[0]!r}; take them out")
+
+
+def write_run(
+    path: Path,
+    scores: Scores,
+    *,
+    direction: Direction,
+    queries: Sequence[str],
+    documents: Sequence[str],
+    tag: str,
+    depth: int = 1000,
+) -> None:
+    """Write the first `depth` documents of every query, best first; whole or not at all.
+
+    Text to video: `queries` name the rows of `scores`, `documents` its columns; video to text the other way round.
+    Columns of lost videos are left out. Raises `ValueError` where the names do not fit.
+    """
+    matrix, live = _turned(scores, direction, queries, documents)
+    names, word = [_id(name) for name in documents], _id(tag)
+    asked = range(len(queries)) if direction == "t2v" else live.tolist()
+    columns = live if direction == "t2v" else np.arange(len(documents))
+
+    def lines() -> Iterable[str]:
+        for row in asked:
+            values = matrix[row][columns]
+            for rank, place in enumerate(np.argsort(-values, kind="stable")[:depth].tolist(), 1):
+                yield f"{_id(queries[row])} Q0 {names[columns[place]]} {rank} {float(values[place])!r} {word}\n"
+
+    _write(path, lines())
+
+
+def write_qrels(
+    path: Path, scores: Scores, *, direction: Direction, queries: Sequence[str], documents: Sequence[str]
+) -> None:
+    """One line for each caption and its video, the query first; whole or not at all. Names as for `write_run`."""
+    _turned(scores, direction, queries, documents)
+    pairs = enumerate(scores.owners.tolist())
+    ordered = pairs if direction == "t2v" else sorted((owner, caption) for caption, owner in pairs)
+    _write(path, (f"{_id(queries[query])} 0 {_id(documents[document])} 1\n" for query, document in ordered))
+
+
+def _turned(
+    scores: Scores, direction: Direction, queries: Sequence[str], documents: Sequence[str]
+) -> tuple[NDArray[np.floating[Any]], NDArray[np.int64]]:
+    """The matrix with queries as rows, and the videos that were read."""
+    matrix = scores.matrix if direction == "t2v" else scores.matrix.T
+    if matrix.shape != (len(queries), len(documents)):
+        raise ValueError(f"{len(queries)} queries and {len(documents)} documents beside scores {matrix.shape}")
+    return matrix, np.flatnonzero(~scores.lost)
+
+
+def _id(name: str) -> str:
+    """A name without white space, the same for the same name and different for different ones."""
+    return quote(name, safe=_KEPT) or "%"
+
+
+def _write(path: Path, lines: Iterable[str]) -> None:
+    part = path.with_name(f".{path.name}.{uuid4().hex}.part")
+    try:
+        with part.open("x", encoding="utf-8", newline="") as handle:
+            handle.writelines(lines)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

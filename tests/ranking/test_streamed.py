@@ -1,0 +1,107 @@
+"""Ranks from vectors equal ranks from the matrix; true ties are ties; nothing of the size of the matrix is held."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fdakit.errors import ScoreError
+from fdakit.ranking.ranks import rank_captions, rank_videos
+from fdakit.ranking.streamed import Vectors, rank_vectors
+from fdakit.values import Scores
+
+
+def same(one, other):
+    np.testing.assert_array_equal(one.better, other.better)
+    np.testing.assert_array_equal(one.equal, other.equal)
+    assert one.pool == other.pool
+
+
+@st.composite
+def drawn_vectors(draw):
+    """Small whole numbers: products are exact, so that every order of adding gives the same bits; many repeats."""
+    queries, videos, width = draw(st.integers(1, 12)), draw(st.integers(1, 8)), draw(st.integers(1, 3))
+    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
+    texts, clips = (rng.integers(-2, 3, (count, width)).astype(np.float32) for count in (queries, videos))
+    lost = rng.random(videos) < draw(st.sampled_from([0.0, 0.3]))
+    return Vectors(texts, clips, rng.integers(0, videos, queries), lost)
+
+
+@pytest.mark.parametrize("mode", ["grouped", "per-caption"])
+@settings(max_examples=80, deadline=None)
+@given(vectors=drawn_vectors(), tile=st.integers(1, 20))
+def test_equal_to_the_ranks_of_the_matrix(mode, vectors, tile):
+    scores = Scores(vectors.texts @ vectors.videos.T, vectors.owners, vectors.lost)
+    captions, videos = rank_vectors(vectors, mode=mode, tile=tile)
+    same(captions, rank_captions(scores))
+    same(videos, rank_videos(scores, mode=mode))
+
+
+@pytest.mark.parametrize("tile", [64, 100, 4096])
+def test_equal_texts_and_videos_tie_whatever_the_tiles(tile):
+    rng = np.random.default_rng(5)
+    texts, videos = (rng.standard_normal((300, 96)).astype(np.float32) for _ in range(2))
+    texts[250] = texts[3]  # the same sentence for two videos, far apart
+    videos[200] = videos[7]
+    captions, clips = rank_vectors(Vectors(texts, videos, np.arange(300), np.zeros(300, np.bool_)), tile=tile)
+    assert np.flatnonzero(captions.equal).tolist() == [7, 200]  # each stands beside its double
+    assert np.flatnonzero(clips.equal).tolist() == [3, 250]
+
+
+def test_a_real_text_space_in_tiles_and_as_a_whole(data_dir):
+    rows = np.load(data_dir / "oracles" / "clip_text_lvis" / "lvis_v1_clip_a+cname.npy").astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    rng = np.random.default_rng(0)
+    texts = rows + rng.normal(0, 0.02, rows.shape).astype(np.float32)
+    vectors = Vectors(texts, rows, np.arange(len(rows)), np.zeros(len(rows), np.bool_))
+    scores = Scores(texts @ rows.T, vectors.owners, vectors.lost)
+    for found, wanted in zip(
+        rank_vectors(vectors, tile=500), (rank_captions(scores), rank_videos(scores)), strict=True
+    ):
+        # other tiles round the last bit otherwise, which may turn near ties
+        assert np.abs(found.better - wanted.better).max() <= 1
+        assert (found.better != wanted.better).mean() < 0.01
+
+
+def test_progress_reaches_its_end():
+    told = []
+    vectors = Vectors(np.eye(9, dtype=np.float32), np.eye(9, dtype=np.float32), np.arange(9), np.zeros(9, np.bool_))
+    rank_vectors(vectors, tile=4, progress=lambda *step: told.append(step))
+    assert told[-1] == ("ranking", 9, 9)
+
+
+GOOD = {
+    "texts": np.ones((3, 4), np.float32),
+    "videos": np.ones((2, 4), np.float32),
+    "owners": np.array([0, 0, 1]),
+    "lost": np.zeros(2, np.bool_),
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"texts": np.ones((3, 5), np.float32)}, r"wanted texts \(q, d\), videos \(v, d\)"),
+        ({"texts": np.ones(3, np.float32)}, r"wanted texts \(q, d\)"),
+        ({"owners": np.array([0, 0])}, r"owners=int64\(2,\)"),
+        ({"owners": np.array([0, 0, 2])}, "1 captions belong to none of the 2 videos, the first in row 2"),
+        ({"texts": np.full((3, 4), np.nan, np.float32)}, "3 of 3 texts are not finite"),
+        (
+            {"videos": np.array([[1.0] * 4, [np.inf] * 4], np.float32)},
+            "1 of 2 videos are not finite, the first in row 1",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(change, words):
+    with pytest.raises(ScoreError, match=words):
+        Vectors(**{**GOOD, **change})
+
+
+def test_the_vector_of_a_lost_video_means_nothing():
+    videos = np.array([[1, 0], [np.nan, np.nan], [0, 1]], np.float32)
+    texts = np.array([[2, 1], [3, 3], [1, 2]], np.float32)
+    captions, clips = rank_vectors(Vectors(texts, videos, np.arange(3), np.array([False, True, False])))
+    assert captions.better.tolist() == [0, 2, 0]
+    assert clips.better.tolist() == [1, 2, 1]  # the lost video's caption, 3, stays a candidate
