@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fdakit.component import Shapes
-from fdakit.contracts import Direction, Rescorer
+from fdakit.contracts import Direction
 from fdakit.draws import keyed_seed
-from fdakit.errors import blamed
 from fdakit.ranking.metrics import metrics
 from fdakit.ranking.ranks import Ranking, rank_captions, rank_videos
 from fdakit.ranking.significance import bootstrap_ci
@@ -19,6 +17,7 @@ from fdakit.recipe import Recipe
 from fdakit.values import Scores, Split
 
 from .evaluation import Evaluated
+from .rescoring import rescored_rows
 
 Report = dict[str, Any]
 DIRECTIONS: tuple[Direction, ...] = ("t2v", "v2t")
@@ -65,7 +64,13 @@ def make_report(
         "ties": {direction: ranking.tied for direction, ranking in found.items()},
         "pool": {direction: ranking.pool for direction, ranking in found.items()},
         "controls": {control: both_metrics(evaluated.scores[control], recipe) for control in others},
-        "rescored": _rescored(recipe, scores, evaluated.bank),
+        "rescored": rescored_rows(
+            recipe.rescoring,
+            scores,
+            evaluated.bank,
+            lambda changed, way: metrics(_ranked(changed, way, recipe), ties=recipe.eval.ties),
+            seed=recipe.seed,
+        ),
         "videos": _videos(split, evaluated, training_damage or {}),
         "captions": {
             "counted": len(split.captions),
@@ -111,31 +116,6 @@ def _intervals(recipe: Recipe, scores: Scores, found: Mapping[Direction, Ranking
             ).items()
         }
         for direction, ranking in found.items()
-    }
-
-
-def _rescored(recipe: Recipe, scores: Scores, bank: NDArray[np.float32] | None) -> dict[str, Any]:
-    """One row a `[[eval.rescoring]]`; a rescorer that stands there twice is numbered."""
-    found: dict[str, Any] = {}
-    for part in recipe.rescoring:
-        rescorer = part.build(Shapes(seed=recipe.seed))
-        before = sum(other.name == part.name for other in recipe.rescoring[: len(found)])
-        with blamed(str(part.offer), "while rescoring"):
-            found[f"{part.name} {before + 1}" if before else part.name] = {
-                "options": part.options.model_dump(mode="json"),
-                "needs_all_queries": bool(rescorer.needs_all_queries),
-                **_rescored_metrics(rescorer, scores, bank if rescorer.needs_bank else None, recipe),
-            }
-    return found
-
-
-def _rescored_metrics(
-    rescorer: Rescorer, scores: Scores, bank: NDArray[np.float32] | None, recipe: Recipe
-) -> dict[str, dict[str, float]]:
-    """The metrics of each direction that the rescorer has a formula for."""
-    return {
-        direction: metrics(_ranked(rescorer(scores, bank, direction), direction, recipe), ties=recipe.eval.ties)
-        for direction in rescorer.directions
     }
 
 

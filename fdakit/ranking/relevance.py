@@ -50,7 +50,7 @@ def ndcg(matrix: Matrix, gains: Matrix, *, ties: TieRule = "expected") -> NDArra
     """Normalised discounted cumulative gain of each query `(q,)`, in [0, 1], over the whole ranking.
 
     A gain g at place p counts g / log2(1 + p), and the sum is divided by that of the best order (Järvelin and
-    Kekäläinen, TOIS 2002). Under `expected` and `average` each of the tied gets the mean gain of all of them (McSherry
+    Kekäläinen, TOIS 2002). Under `expected` and `average` each of the tied gets the mean gain of them all (McSherry
     and Najork, ECIR 2008). Raises `ScoreError` as `check_relevance` does, `ValueError` for an unknown tie rule.
     """
     if ties not in get_args(TieRule):

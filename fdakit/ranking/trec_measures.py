@@ -60,7 +60,7 @@ def _judged(scores: Mapping[str, float], judged: Mapping[str, int]) -> _Judged:
 
 def _measures(query: _Judged) -> dict[str, float]:
     right = query.retrieved > 0
-    total, hits = int((query.judged > 0).sum()), np.cumsum(right)
+    total, hits = int((query.judged > 0).sum()), np.cumsum(right, dtype=np.int64)
     precision = hits / np.arange(1, len(right) + 1)
     first = int(right.argmax()) + 1 if right.any() else 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_ndcg_under_ties_is_the_mean_the_best_and_the_worst_of_all_orders(scores
     ideal = np.sort(gains)[::-1] @ (1 / np.log2(np.arange(2, len(row) + 2)))
     values = []
     for order in permutations(range(len(row))):
-        if all(row[a] >= row[b] for a, b in zip(order, order[1:], strict=False)):
+        if all(row[a] >= row[b] for a, b in pairwise(order)):
             values.append(gains[list(order)] @ (1 / np.log2(np.arange(2, len(row) + 2))) / ideal)
     found = {rule: ndcg(row[None], gains[None], ties=rule)[0] for rule in ("expected", "optimistic", "pessimistic")}
     assert found["expected"] == pytest.approx(np.mean(values))

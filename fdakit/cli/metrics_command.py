@@ -1,0 +1,159 @@
+"""`fdakit metrics`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from fdakit.settings import TieRule
+
+from .options import json_option
+from .printing import print_json, print_table
+
+if TYPE_CHECKING:
+    from fdakit.experiment.given_scores import Given
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command("metrics")
+@click.argument("source", required=False, type=FILE, metavar="[SIMS.npy|RUN]")
+@click.option(
+    "--truth",
+    type=FILE,
+    help="Right column of each row, gains (q, v), or qrels.  [default: the diagonal of a matrix]",
+)
+@click.option("--ties", type=click.Choice(get_args(TieRule)), default="expected", show_default=True, help="Tie rule.")
+@click.option(
+    "--video-to-text",
+    "mode",
+    type=click.Choice(["grouped", "per-caption"]),
+    default="grouped",
+    show_default=True,
+    help="Several captions a video: best caption of each group, or single captions.",
+)
+@click.option(
+    "--rescore", multiple=True, metavar="NAME", help='dsl, qb-norm, or "NAME KEY=VALUE ...". May be repeated.'
+)
+@click.option("--bank", type=FILE, help="Training captions x the same videos, .npy: what qb-norm needs.")
+@click.option("--texts", type=FILE, help="Vectors of captions, .npy; with --videos instead of SIMS, ranked in tiles.")
+@click.option("--videos", type=FILE, help="Vectors of videos, .npy.")
+@click.option("--device", default="auto", show_default=True, help="Where vectors are multiplied: auto, cpu, cuda.")
+@click.option(
+    "--bootstrap",
+    "draws",
+    type=click.IntRange(min=0),
+    default=1000,
+    show_default=True,
+    help="Draws; 0: no intervals.",
+)
+@click.option("--out", type=FILE, help="Folder for metrics.json and the rank of every query.")
+@json_option
+def command(
+    source: Path | None,
+    truth: Path | None,
+    ties: TieRule,
+    mode: Any,
+    rescore: tuple[str, ...],
+    bank: Path | None,
+    texts: Path | None,
+    videos: Path | None,
+    device: str,
+    draws: int,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure anyone's similarities: R@K, ranks and intervals in both directions, with the ties counted right.
+
+    SIMS.npy holds a row for each caption and a column for each video; without --truth the right pairs are its
+    diagonal. RUN is a TREC run, measured by trec_eval's names too, or the folder of a run of fdakit. Rescored scores
+    stand in rows of their own.
+    """
+    if (source is None) == (texts is None or videos is None) or (source and (texts or videos)):
+        raise click.UsageError("give SIMS.npy, a run, or both --texts and --videos")
+
+    from fdakit.catalog import load_catalog
+    from fdakit.experiment.rescoring import rescorers
+
+    chosen = rescorers(rescore, catalog=load_catalog())
+
+    from fdakit.builtin.observers.console import Console
+    from fdakit.experiment.devices import choose_device
+    from fdakit.experiment.given_scores import read_bank, read_given, read_vectors
+    from fdakit.experiment.scoring import measure
+
+    console = Console(every=10.0)
+    try:
+        if source is not None:
+            given: Given = read_given(source, truth)
+        else:
+            assert texts is not None and videos is not None
+            given = read_vectors(texts, videos, truth)
+        found, rankings = measure(
+            given,
+            ties=ties,
+            mode=mode,
+            rescoring=chosen,
+            bank=None if bank is None else read_bank(bank),
+            draws=draws,
+            device=str(choose_device(device)),
+            progress=console.progressed,
+        )
+    finally:
+        console.run_finished({})  # puts the bar away
+    name = str(source or texts)
+    found = {"source": name, **found}
+    if out is not None:
+        from fdakit.experiment.score_files import write_scored
+
+        write_scored(out, found, rankings, ties=ties)
+    if as_json:
+        print_json(found)
+    else:
+        _print(found)
+        if out is not None:
+            click.echo(f"written: {out}/metrics.json")
+
+
+def _print(found: Mapping[str, Any]) -> None:
+    for way, title in (("t2v", "text to video"), ("v2t", "video to text")):
+        if way in found:
+            _print_direction(found, way, title)
+    if "trec" in found:
+        rows = [[name, f"{value:.4f}"] for name, value in found["trec"].items()]
+        print_table("as trec_eval", ["measure", "all"], rows, numbers=True)
+    for name, row in found["rescored"].items():
+        if row["needs_all_queries"]:
+            click.echo(f"{name} needs all queries at once: not to be had by a search that answers one after another")
+    for remark in found["remarks"]:
+        click.echo(remark)
+
+
+def _print_direction(found: Mapping[str, Any], way: str, title: str) -> None:
+    """A row for each metric; rescored scores in columns of their own."""
+    intervals = found["ci95"].get(way)
+    others = {name: row[way] for name, row in found["rescored"].items() if way in row}
+    columns = ["metric", "as given", *(["95% interval"] if intervals else []), *(f"rescored: {n}" for n in others)]
+    rows = []
+    for name, value in found[way].items():
+        between = [_between(intervals.get(name), name)] if intervals else []
+        rows.append([name, _shown(value, name), *between, *(_shown(row.get(name), name) for row in others.values())])
+    print_table(f"{title}: {Path(found['source']).name}", columns, rows, numbers=True)
+    mode = f"; video to text {found['protocol']['video_to_text']}" if way == "v2t" else ""
+    click.echo(
+        f"{found['queries'][way]} queries among {found['pool'][way]}; {found['ties'][way]} tied, ranked by the "
+        f"{found['protocol']['ties']} rule{mode}\n"
+    )
+
+
+def _shown(value: float | None, name: str) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4f}" if name in ("MRR", "nDCG") else f"{value:.2f}"
+
+
+def _between(interval: list[float] | None, name: str) -> str:
+    return "" if interval is None else f"{_shown(interval[0], name)} to {_shown(interval[1], name)}"

@@ -1,0 +1,179 @@
+"""`fdakit metrics`: the same object as a report, tie rules, rescoring, and a clear word for each fault."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fdakit.cli.main import execute
+
+SIMS = np.array([[0.75, 0.5, 0.25], [0.5, 0.5, 0.5], [0.0, 0.25, 0.5]], np.float32)
+
+
+@pytest.fixture
+def sims(tmp_path: Path) -> Path:
+    np.save(tmp_path / "sims.npy", SIMS)
+    return tmp_path / "sims.npy"
+
+
+def measured(capsys: pytest.CaptureFixture[str], *arguments: object) -> Any:
+    assert execute(["metrics", *map(str, arguments), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    assert execute(["metrics", *map(str, arguments)]) == 2
+    return " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("ties", "first", "mean"),
+    [
+        ("expected", 77.7778, 1.3333),
+        ("optimistic", 100, 1),
+        ("pessimistic", 66.6667, 1.6667),
+        ("average", 66.6667, 1.3333),
+    ],
+)
+def test_every_tie_rule(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, ties: str, first: float, mean: float
+) -> None:
+    matrix = np.eye(3, dtype=np.float32)
+    matrix[1] = 0.5
+    np.save(tmp_path / "sims.npy", matrix)
+    found = measured(capsys, tmp_path / "sims.npy", "--ties", ties)
+    assert found["t2v"]["R@1"] == pytest.approx(first, abs=1e-4)
+    assert found["t2v"]["MnR"] == pytest.approx(mean, abs=1e-4)
+    assert found["v2t"]["R@1"] == 100.0
+    assert found["ties"] == {"t2v": 1, "v2t": 0}
+    assert list(found["t2v"]) == ["R@1", "R@5", "R@10", "R@50", "MdR", "MnR", "MRR", "RSum"]
+
+
+def test_rescored_scores_stand_apart(capsys: pytest.CaptureFixture[str], sims: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "bank.npy", SIMS[::-1])
+    given = measured(capsys, sims)
+    rescore = ["--rescore", "dsl", "--rescore", "dsl temperature=1", "--rescore", "qb-norm"]
+    found = measured(capsys, sims, *rescore, "--bank", tmp_path / "bank.npy")
+    assert {way: found[way] for way in ("t2v", "v2t")} == {way: given[way] for way in ("t2v", "v2t")}
+    assert list(found["rescored"]) == ["dsl", "dsl 2", "qb-norm"]
+    assert found["rescored"]["dsl 2"]["options"]["temperature"] == 1.0
+    assert found["rescored"]["dsl"]["needs_all_queries"]
+    assert not found["rescored"]["qb-norm"]["needs_all_queries"]
+    assert "v2t" not in found["rescored"]["qb-norm"]
+    execute(["metrics", str(sims), "--rescore", "dsl"])
+    printed = capsys.readouterr().out
+    assert "dsl needs all queries at once" in printed
+
+
+@pytest.mark.parametrize("ending", ["npy", "json", "txt"])
+def test_several_captions_a_video_in_every_form_of_truth(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, ending: str
+) -> None:
+    np.save(tmp_path / "sims.npy", np.array([[0.9, 0.75], [0.2, 0.8], [0.3, 0.7]]))
+    truth = tmp_path / f"truth.{ending}"
+    if ending == "npy":
+        np.save(truth, np.array([0, 0, 1]))
+    else:
+        truth.write_text("[0, 0, 1]" if ending == "json" else "0\n0\n1\n")
+    grouped = measured(capsys, tmp_path / "sims.npy", "--truth", truth)
+    assert grouped["t2v"]["R@1"] == pytest.approx(66.6667, abs=1e-4)
+    assert (grouped["v2t"]["R@1"], grouped["v2t"]["MnR"]) == (50.0, 1.5)
+    single = measured(capsys, tmp_path / "sims.npy", "--truth", truth, "--video-to-text", "per-caption")
+    assert single["v2t"]["MnR"] == 2.0
+    assert single["pool"] == {"t2v": 2, "v2t": 3}
+
+
+def test_several_right_videos_give_ndcg(capsys: pytest.CaptureFixture[str], sims: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "gains.npy", np.array([[2, 1, 0], [0, 1, 0], [0, 0, 1]]))
+    found = measured(capsys, sims, "--truth", tmp_path / "gains.npy")
+    assert found["t2v"]["nDCG"] == pytest.approx((1 + (1 + 1 / np.log2(3) + 0.5) / 3 + 1) / 3)
+    assert found["v2t"]["R@1"] == pytest.approx(100 * (1 + 1 + 0.5) / 3)
+
+
+def test_vectors_give_the_numbers_of_their_matrix(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    texts, videos = rng.integers(-3, 4, (12, 4)).astype(np.float32), rng.integers(-3, 4, (6, 4)).astype(np.float32)
+    owners = rng.integers(0, 6, 12)
+    for name, values in (("t", texts), ("v", videos), ("truth", owners), ("sims", texts @ videos.T)):
+        np.save(tmp_path / f"{name}.npy", values)
+    truth = ["--truth", tmp_path / "truth.npy"]
+    streamed = measured(
+        capsys, "--texts", tmp_path / "t.npy", "--videos", tmp_path / "v.npy", *truth, "--device", "cpu"
+    )
+    whole = measured(capsys, tmp_path / "sims.npy", *truth)
+    assert {**streamed, "source": ""} == {**whole, "source": ""}
+
+
+def test_ranks_of_every_query_are_kept(capsys: pytest.CaptureFixture[str], sims: Path, tmp_path: Path) -> None:
+    found = measured(capsys, sims, "--out", tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == found
+    rows = (tmp_path / "out" / "ranks_t2v.csv").read_text().splitlines()
+    assert rows[2] == "1,1,2.0,0,2"
+
+
+def test_a_trec_run_is_measured_both_ways(capsys: pytest.CaptureFixture[str], data_dir: Path) -> None:
+    folder = data_dir / "oracles" / "trec_eval"
+    found = measured(capsys, folder / "results.test", "--truth", folder / "qrels.test")
+    assert found["trec"]["map"] == pytest.approx(0.1785, abs=5e-5)
+    assert found["t2v"]["R@1"] == pytest.approx(33.3333, abs=1e-4)
+    assert found["t2v"]["nDCG"] == pytest.approx(0.4021, abs=5e-5)
+    assert "v2t" not in found
+
+
+@pytest.mark.parametrize("name", ["video", "titles"])
+@pytest.mark.parametrize("ties", ["optimistic", "pessimistic", "average", "expected"])
+def test_the_real_matrices_give_the_expected_values(
+    capsys: pytest.CaptureFixture[str], data_dir: Path, name: str, ties: str
+) -> None:
+    folder = data_dir / "oracles" / "cap4video"
+    wanted = json.loads((folder / "expected_metrics.json").read_text())["results"][name]
+    rule = {"average": "mean", "expected": "random_order"}.get(ties, ties)
+    matrix = folder / f"msrvtt_{name}_matrix.npy"
+    found = measured(capsys, matrix, "--ties", ties, "--rescore", "dsl", "--bootstrap", 0)
+    for way in ("t2v", "v2t"):
+        for expected, got in ((wanted["raw"], found), (wanted["dsl"], found["rescored"]["dsl"])):
+            values = expected[way][rule]
+            assert {key: got[way][key] for key in values} == pytest.approx(values, abs=1e-4)
+
+
+def test_faults_are_named(capsys: pytest.CaptureFixture[str], tmp_path: Path, sims: Path) -> None:
+    broken = SIMS.copy()
+    broken[1, 2] = np.nan
+    arrays = {
+        "nan": broken,
+        "flat": SIMS[0],
+        "tall": SIMS[:, :2],
+        "words": np.array(["a"]),
+        "short": np.array([0, 1]),
+    }
+    paths = {name: tmp_path / f"{name}.npy" for name in arrays}
+    for name, values in arrays.items():
+        np.save(paths[name], values)
+    assert "not finite for 1 of 3 queries (rows [1]) and 1 of 3 videos (columns [2])" in refused(capsys, paths["nan"])
+    assert "float32(3,); wanted numbers in 2 dimensions" in refused(capsys, paths["flat"])
+    assert "<U1(1,); wanted numbers" in refused(capsys, paths["words"])
+    assert "3 captions and 2 videos, so the truth is no diagonal" in refused(capsys, paths["tall"])
+    assert "2 rows of truth for 3 captions" in refused(capsys, sims, "--truth", paths["short"])
+    assert "cannot be read" in refused(capsys, tmp_path / "absent.npy")
+    assert "no such file" in refused(capsys, tmp_path)
+    assert "needs its judgements" in refused(capsys, Path(__file__))
+    (tmp_path / "truth.txt").write_text("0\n-1\n2\n")
+    assert "1 captions are without truth: row 1 names column -1" in refused(
+        capsys, sims, "--truth", tmp_path / "truth.txt"
+    )
+    (tmp_path / "truth.txt").write_text("0\nb\n2\n")
+    assert "not one column number for each row" in refused(capsys, sims, "--truth", tmp_path / "truth.txt")
+    (tmp_path / "empty.npy").write_bytes(b"")
+    assert "not readable as .npy" in refused(capsys, tmp_path / "empty.npy")
+    (tmp_path / "run").write_text("q0 Q0 a 1 0.5 t\nq0 Q0 a 2 0.5 t\n")
+    (tmp_path / "qrels").write_text("q0 0 a 1\n")
+    assert "line 2: query 'q0' names document 'a' a second time" in refused(
+        capsys, tmp_path / "run", "--truth", tmp_path / "qrels"
+    )
+    assert "bank none" in refused(capsys, sims, "--rescore", "qb-norm")
+    assert "did you mean 'dsl'" in refused(capsys, sims, "--rescore", "dls")
+    assert "give SIMS.npy, a run, or both" in refused(capsys)
