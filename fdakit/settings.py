@@ -157,6 +157,12 @@ class EvalSettings(Options):
         "grouped", description="several captions a video: best caption of a group, or single captions"
     )
     controls: tuple[Control, ...] = Field((), description="the same weights scored again under these masks")
+    similarity_mb: int = Field(
+        4_000,
+        ge=0,
+        description="MB of similarities that are kept whole and written; more than that, and they are ranked tile by "
+        "tile from the vectors, which are written instead",
+    )
     bank: int = Field(
         20_000,
         ge=0,

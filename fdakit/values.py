@@ -73,7 +73,7 @@ class SourceFile:
 
     `path` is relative to the data set's root, `others` are names under which it circulates too; one of them
     is enough. `sha256` lists the digests of known copies, none where no copy is known; `splits` the splits that
-    need it, none for all of them.
+    need it, none for all of them; what is `optional` may be absent.
     """
 
     path: str
@@ -82,6 +82,7 @@ class SourceFile:
     others: tuple[str, ...] = ()
     sha256: tuple[str, ...] = ()
     splits: tuple[str, ...] = ()
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -265,7 +266,8 @@ class Fused:
 class Scores:
     """Similarities `matrix (q, v)`, rows captions and columns videos; `owners (q,)` column of the truth.
 
-    Cosines are float32; a rescorer may give float64. `lost` marks the columns of videos that could not be read; their scores mean nothing.
+    Cosines are float32; a rescorer may give float64. `lost` marks the columns of videos that could not be read; their
+    scores mean nothing.
     """
 
     matrix: NDArray[np.floating[Any]]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -14,7 +15,11 @@ from .options import json_option
 from .printing import print_json, print_table
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from fdakit.experiment.given_scores import Given
+    from fdakit.experiment.scoring import Rankings
 
 FILE = click.Path(path_type=Path)
 
@@ -75,35 +80,9 @@ def command(
     if (source is None) == (texts is None or videos is None) or (source and (texts or videos)):
         raise click.UsageError("give SIMS.npy, a run, or both --texts and --videos")
 
-    from fdakit.catalog import load_catalog
-    from fdakit.experiment.rescoring import rescorers
-
-    chosen = rescorers(rescore, catalog=load_catalog())
-
-    from fdakit.builtin.observers.console import Console
-    from fdakit.experiment.devices import choose_device
-    from fdakit.experiment.given_scores import read_bank, read_given, read_vectors
-    from fdakit.experiment.scoring import measure
-
-    console = Console(every=10.0)
-    try:
-        if source is not None:
-            given: Given = read_given(source, truth)
-        else:
-            assert texts is not None and videos is not None
-            given = read_vectors(texts, videos, truth)
-        found, rankings = measure(
-            given,
-            ties=ties,
-            mode=mode,
-            rescoring=chosen,
-            bank=None if bank is None else read_bank(bank),
-            draws=draws,
-            device=str(choose_device(device)),
-            progress=console.progressed,
-        )
-    finally:
-        console.run_finished({})  # puts the bar away
+    given = partial(_read, source, texts, videos, truth)
+    bank_of = partial(_read_bank, bank)
+    found, rankings = _measured(given, bank_of, rescore, ties=ties, mode=mode, draws=draws, device=device)
     name = str(source or texts)
     found = {"source": name, **found}
     if out is not None:
@@ -116,6 +95,55 @@ def command(
         _print(found)
         if out is not None:
             click.echo(f"written: {out}/metrics.json")
+
+
+def _read(source: Path | None, texts: Path | None, videos: Path | None, truth: Path | None) -> Given:
+    from fdakit.experiment.given_scores import read_given, read_vectors
+
+    if source is not None:
+        return read_given(source, truth)
+    assert texts is not None and videos is not None
+    return read_vectors(texts, videos, truth)
+
+
+def _read_bank(path: Path | None) -> NDArray[np.float32] | None:
+    from fdakit.experiment.given_scores import read_bank
+
+    return None if path is None else read_bank(path)
+
+
+def _measured(
+    given: Callable[[], Given],
+    bank: Callable[[], NDArray[np.float32] | None],
+    rescore: Sequence[str],
+    *,
+    ties: TieRule,
+    mode: Any,
+    draws: int,
+    device: str,
+) -> tuple[dict[str, Any], Rankings]:
+    """Rescorers are checked before anything is read."""
+    from fdakit.builtin.observers.console import Console
+    from fdakit.catalog import load_catalog
+    from fdakit.experiment.devices import choose_device
+    from fdakit.experiment.rescoring import rescorers
+    from fdakit.experiment.scoring import measure
+
+    chosen = rescorers(rescore, catalog=load_catalog())
+    console = Console(every=10.0)
+    try:
+        return measure(
+            given(),
+            ties=ties,
+            mode=mode,
+            rescoring=chosen,
+            bank=bank(),
+            draws=draws,
+            device=str(choose_device(device)),
+            progress=console.progressed,
+        )
+    finally:
+        console.run_finished({})  # puts the bar away
 
 
 def _print(found: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ import json
 import pickle
 import shutil
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,15 @@ def checkpoint_recipe(folder: Path, *, catalog: Catalog, settings: tuple[str, ..
 def load_weights(retriever: Retriever, path: Path) -> None:
     """Load weights into the retriever, all or none. Raises `CheckpointError` on another architecture."""
     load_strictly(retriever, read_weights(path), where=path)
+
+
+def weights_hash(retriever: Retriever) -> str:
+    """SHA-256 over every weight by name: equal for equal weights, whatever file they lie in."""
+    digest = sha256()
+    for name, value in sorted(retriever.state_dict().items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def read_facts(folder: Path) -> dict[str, Any]:

@@ -15,25 +15,28 @@ import torch
 from numpy.typing import NDArray
 
 from fdakit.contracts import Progress
-from fdakit.errors import VideoError
+from fdakit.errors import RecipeError, VideoError
 from fdakit.model.retriever import Retriever
+from fdakit.ranking.streamed import Vectors
 from fdakit.recipe import Recipe
 from fdakit.settings import Control
 from fdakit.values import Batch, FrameFeatures, LostVideo, Scores, Split, TextFeatures, VideoRef
 
 from .clips import ClipSource, Draw, batches
 from .devices import autocast, loader_workers
+from .similarities import Rankings, Similarities, rank_both, score_matrix, unit_vectors
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """Scores under each control (the recipe's own first), and what was met on the way.
+    """Similarities and rankings under each control (the recipe's own first), and what was met on the way.
 
     `repaired` says of which videos only the frames that decode were used, and the file's fault. `bank (b, v)` are
     the similarities of training captions to the same videos, where a rescorer of the recipe needs them.
     """
 
-    scores: Mapping[str, Scores]
+    scores: Mapping[str, Similarities]
+    rankings: Mapping[str, Rankings]
     lost: tuple[LostVideo, ...]
     repaired: Mapping[str, str]
     cut: int
@@ -61,6 +64,7 @@ class Evaluator:
         self._device = device
         self._progress = progress
         self._bank = tuple(dict.fromkeys(bank))
+        self._whole = _fits(recipe, split)
         self._own: Control = recipe.control
         names: list[Control] = [self._own, *(c for c in controls if c != self._own)]
         self._places = _places([video.content for video in split.videos])
@@ -89,6 +93,7 @@ class Evaluator:
         assert coverage.coverage is not None
         return Evaluated(
             scores=scores,
+            rankings={control: self._ranked(found) for control, found in scores.items()},
             lost=tuple(lost.values()),
             repaired=repaired,
             cut=int(texts.cut.cpu().numpy()[text_places].sum()),
@@ -153,28 +158,31 @@ class Evaluator:
         texts: TextFeatures,
         text_places: list[int],
         lost: Mapping[str, LostVideo],
-    ) -> Scores:
+    ) -> Similarities:
         ids = {video.id: place for place, video in enumerate(self._split.videos)}
-        unique = score_matrix(retriever, frames, texts, block=self._recipe.eval.text_batch_size)
+        owners = np.array([ids[caption.video_id] for caption in self._split.captions], np.int64)
         gone = np.array([video.id in lost for video in self._source.videos])[self._places]
-        return Scores(
-            matrix=unique[np.ix_(text_places, self._places)],
-            owners=np.array([ids[caption.video_id] for caption in self._split.captions], np.int64),
-            lost=gone,
+        if self._whole or retriever.text_conditioned:
+            unique = score_matrix(retriever, frames, texts, block=self._recipe.eval.text_batch_size)
+            return Scores(matrix=unique[np.ix_(text_places, self._places)], owners=owners, lost=gone)
+        rows, columns = (found.cpu().numpy() for found in unit_vectors(retriever, frames, texts))
+        return Vectors(rows[text_places], columns[self._places], owners, gone)
+
+    def _ranked(self, found: Similarities) -> Rankings:
+        mode = self._recipe.eval.video_to_text
+        return rank_both(found, mode=mode, device=str(self._device), progress=self._progress)
+
+
+def _fits(recipe: Recipe, split: Split) -> bool:
+    """Whether the matrix of similarities is kept. Raises `RecipeError` where a rescorer needs one too large."""
+    size = 4 * len(split.captions) * len(split.videos) / 1e6
+    fits = size <= recipe.eval.similarity_mb
+    if not fits and recipe.rescoring:
+        raise RecipeError(
+            f"{recipe.where}: eval.rescoring: needs all {len(split.captions)} x {len(split.videos)} similarities at "
+            f"once, {size:,.0f} MB; raise eval.similarity_mb, or leave rescoring out"
         )
-
-
-def score_matrix(
-    retriever: Retriever, frames: FrameFeatures, texts: TextFeatures, *, block: int
-) -> NDArray[np.float32]:
-    """Cosines `(q, v)` float32; text-conditioned aggregators see `block` texts at a time."""
-    if not retriever.text_conditioned:
-        return retriever.scores(retriever.video_vectors(frames), texts).float().cpu().numpy()
-    rows = []
-    for start in range(0, len(texts.vectors), block):
-        chosen = _sliced(texts, slice(start, start + block))
-        rows.append(retriever.scores(retriever.video_vectors(frames, chosen), chosen).float().cpu().numpy())
-    return np.concatenate(rows)
+    return fits
 
 
 def _places(keys: Sequence[Any]) -> list[int]:
@@ -205,7 +213,3 @@ def _placed(parts: Sequence[FrameFeatures], order: Sequence[int]) -> FrameFeatur
 def _joined(parts: Sequence[TextFeatures]) -> TextFeatures:
     names = ("vectors", "ids", "mask", "cut")
     return TextFeatures(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
-
-
-def _sliced(texts: TextFeatures, rows: slice) -> TextFeatures:
-    return TextFeatures(texts.vectors[rows], texts.ids[rows], texts.mask[rows], texts.cut[rows])

@@ -19,7 +19,16 @@ from fdakit.version import __version__
 
 from .bank import bank_captions
 from .build import Splits, build_objectives, build_retriever, count_parameters, together
-from .checkpoints import find_checkpoint, load_weights, read_facts, read_state, save_checkpoint, standing
+from .checkpoints import (
+    WEIGHTS,
+    find_checkpoint,
+    load_weights,
+    read_facts,
+    read_state,
+    save_checkpoint,
+    standing,
+    weights_hash,
+)
 from .devices import choose_device
 from .evaluation import Evaluator
 from .reporting import Report, both_metrics, make_report
@@ -136,13 +145,13 @@ class _Job:
             self._save_last(trainer)
             raise Interrupted(self.folder.path, trainer.position.done, trainer.steps) from error
         best = find_checkpoint(self.folder.checkpoint("best"))
-        load_weights(self.retriever, best / "model.safetensors")
+        load_weights(self.retriever, best / WEIGHTS)
         return read_facts(best)
 
     def _take_up(self, trainer: Trainer) -> None:
         last = standing(self.folder.checkpoint("last"))
         state = read_state(last)
-        load_weights(self.retriever, last / "model.safetensors")
+        load_weights(self.retriever, last / WEIGHTS)
         trainer.restore(state)
         self._best = list(state["best"]) or None
 
@@ -160,8 +169,8 @@ class _Job:
         facts["damage"] = trainer.damage()
         found: dict[str, float] = {}
         if validation is not None:
-            scores = validation.run(self.retriever).scores[self.recipe.control]
-            measured = both_metrics(scores, self.recipe)
+            rankings = validation.run(self.retriever).rankings[self.recipe.control]
+            measured = both_metrics(rankings, self.recipe)
             found = {f"val_{way}_{name}": value for way, m in measured.items() for name, value in m.items()}
             quality = [measured["t2v"]["R@1"], -measured["t2v"]["MnR"]]
             facts |= {"chosen_by": BY_VALIDATION, "validation": measured}
@@ -210,7 +219,7 @@ def evaluate_checkpoint(
 
 def load_retriever(recipe: Recipe, checkpoint: Path, *, device: torch.device) -> Retriever:
     """The recipe's retriever with the weights of a checkpoint folder, a run folder or a weights file."""
-    weights = checkpoint if checkpoint.is_file() else find_checkpoint(checkpoint) / "model.safetensors"
+    weights = checkpoint if checkpoint.is_file() else find_checkpoint(checkpoint) / WEIGHTS
     retriever = build_retriever(recipe, device=device, pretrained=False)
     load_weights(retriever, weights)
     return retriever.eval()
@@ -247,10 +256,14 @@ def _evaluate(
             "parts": recipe.providers(),
             "epoch": facts.get("epoch"),
             "step": facts.get("step"),
+            "weights_sha256": weights_hash(retriever),
         },
     )
     if folder is not None:
-        folder.write_report(report, recipe=recipe, split=split, scores=evaluated.scores[recipe.control])
+        own = recipe.control
+        folder.write_report(
+            report, recipe=recipe, split=split, scores=evaluated.scores[own], rankings=evaluated.rankings[own]
+        )
     return Finished(report, folder.path if folder else None)
 
 

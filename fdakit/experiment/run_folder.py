@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from fdakit.contracts import Direction
 from fdakit.errors import RecipeError
@@ -25,7 +26,8 @@ from fdakit.report.tables import report_markdown
 from fdakit.values import Scores, Split, VideoRef
 from fdakit.version import __version__
 
-from .reporting import Report, rankings
+from .reporting import Report
+from .similarities import Rankings, Similarities
 
 PACKAGES = ("torch", "open_clip_torch", "timm", "av", "scikit-image", "numpy", "pydantic", "pluggy")
 
@@ -63,15 +65,18 @@ class RunFolder:
         self.write("environment.json", json.dumps(environment(device), indent=2) + "\n")
         return text
 
-    def write_report(self, report: Report, *, recipe: Recipe, split: Split, scores: Scores) -> None:
-        """Write report.json, report.md, similarity.npy, the videos and the rank of every query."""
+    def write_report(
+        self, report: Report, *, recipe: Recipe, split: Split, scores: Similarities, rankings: Rankings
+    ) -> None:
+        """Write report.json, report.md, the similarities or their vectors, the videos and the rank of every query."""
         self.write("report.json", json.dumps(report, indent=2, allow_nan=False) + "\n")
         self.write("report.md", report_markdown(report))
-        fresh = self.path / ".similarity.npy"
-        np.save(fresh, scores.matrix)
-        fresh.replace(self.path / "similarity.npy")
+        if isinstance(scores, Scores):
+            self._save("similarity.npy", scores.matrix)
+        else:
+            self._save("text_vectors.npy", scores.texts)
+            self._save("video_vectors.npy", scores.videos)
         self.write("videos.csv", _videos_csv(split.videos))
-        found = rankings(scores, recipe)
         texts = [caption.text for caption in split.captions]
         owners = [caption.video_id for caption in split.captions]
         described = [video.id for video in split.videos if video.id in set(owners)]
@@ -81,7 +86,12 @@ class RunFolder:
         }
         for direction, (queries, targets) in pairs.items():
             path = self.path / f"ranks_{direction}.csv"
-            write_ranks(path, ranking=found[direction], ties=recipe.eval.ties, queries=queries, targets=targets)
+            write_ranks(path, ranking=rankings[direction], ties=recipe.eval.ties, queries=queries, targets=targets)
+
+    def _save(self, name: str, values: NDArray[Any]) -> None:
+        fresh = self.path / f".{name}"
+        np.save(fresh, values)
+        fresh.replace(self.path / name)
 
     def write(self, name: str, text: str) -> None:
         """Write a text file whole or not at all."""

@@ -18,7 +18,7 @@ from fdakit.errors import ScoreError
 from fdakit.ranking.ranks import Ranking, TieRule
 from fdakit.values import Scores, VideoRef
 
-from .reporting import DIRECTIONS
+from .similarities import DIRECTIONS
 
 REPORT, VIDEOS, SIMILARITY = "report.json", "videos.csv", "similarity.npy"
 T = TypeVar("T")

@@ -13,16 +13,17 @@ from fdakit.contracts import Direction, Progress
 from fdakit.draws import keyed_seed
 from fdakit.errors import ScoreError
 from fdakit.ranking.metrics import metrics
-from fdakit.ranking.ranks import Ranking, Reverse, TieRule, rank_captions, rank_videos
+from fdakit.ranking.ranks import Ranking, Reverse, TieRule
 from fdakit.ranking.relevance import ndcg, rank_relevant
 from fdakit.ranking.significance import bootstrap_ci
-from fdakit.ranking.streamed import Vectors, rank_vectors
+from fdakit.ranking.streamed import Vectors
 from fdakit.ranking.trec import rank_run
 from fdakit.ranking.trec_measures import trec_measures
 from fdakit.values import Scores
 
 from .given_scores import Given, Graded, JudgedRun
 from .rescoring import rescored_rows
+from .similarities import rank, rank_both
 
 Rankings = dict[Direction, Ranking]
 
@@ -77,11 +78,8 @@ def _rankings(
             "v2t": rank_relevant(*_of_videos(given)),
         }
         return found, {way: np.arange(len(ranking.better)) for way, ranking in found.items()}
-    if isinstance(given, Vectors):
-        captions, videos = rank_vectors(given, mode=mode, device=device, progress=progress)
-    else:
-        captions, videos = rank_captions(given), rank_videos(given, mode=mode)
-    return {"t2v": captions, "v2t": videos}, {"t2v": given.owners, "v2t": np.arange(len(videos.better))}
+    both = rank_both(given, mode=mode, device=device, progress=progress)
+    return both, {"t2v": given.owners, "v2t": np.arange(len(both["v2t"].better))}
 
 
 def _of_videos(given: Graded) -> tuple[NDArray[np.floating[Any]], NDArray[np.float64]]:
@@ -110,7 +108,7 @@ def _rescored(
     def ranked(changed: Scores, way: Direction) -> Ranking:
         if isinstance(given, Graded):
             return _rankings(Graded(changed, given.gains), mode=mode, device="cpu", progress=None)[0][way]
-        return rank_captions(changed) if way == "t2v" else rank_videos(changed, mode=mode)
+        return rank(changed, way, mode=mode)
 
     return rescored_rows(rescoring, scores, bank, lambda changed, way: metrics(ranked(changed, way), ties=ties))
 

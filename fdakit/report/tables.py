@@ -43,6 +43,10 @@ def report_notes(report: Mapping[str, Any]) -> list[str]:
         lost = "video could not be read: its" if videos["damaged"] == 1 else "videos could not be read: their"
         notes.append(f"{videos['damaged']} {lost} queries count as misses")
     notes += _repair_notes(videos)
+    published = videos.get("published")
+    if published is not None and published != videos["counted"] and not videos["missing"]:
+        notes.append(f"not the published {protocol['split']} split: {videos['counted']} videos instead of {published}")
+    notes += [f"data: {remark}" for remark in videos.get("remarks", ())]
     notes.append(
         f"{protocol['dataset']} {protocol['split']}: {captions['counted']} captions, {videos['counted']} videos, "
         f"{protocol['captions']}; video to text {protocol['video_to_text']}"
@@ -86,7 +90,12 @@ def report_markdown(report: Mapping[str, Any]) -> str:
     notes = report_notes(report)
     lines += [f"{notes[0]}.", ""]
     for direction, title in DIRECTIONS.items():
-        lines += [f"## {title.capitalize()}", "", f"| mask | {' | '.join(COLUMNS)} |", "|---" * (1 + len(COLUMNS)) + "|"]
+        lines += [
+            f"## {title.capitalize()}",
+            "",
+            f"| mask | {' | '.join(COLUMNS)} |",
+            "|---" * (1 + len(COLUMNS)) + "|",
+        ]
         lines += [f"| {label} | {' | '.join(cells(m))} |" for d, label, m in report_rows(report) if d == direction]
         interval = report["ci95"].get(direction, {}).get("R@1")
         if interval:

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from fdakit import Caption, PluginError, Split, VideoError, VideoRef, keyed_seed
+from fdakit import Caption, PluginError, RecipeError, Split, VideoError, VideoRef, keyed_seed
+from fdakit.experiment.bank import bank_captions
 from fdakit.experiment.build import build_retriever
 from fdakit.experiment.clips import ClipItem, ClipSource, Collate, Draw
 from fdakit.experiment.evaluation import Evaluated, Evaluator
 from fdakit.experiment.reporting import make_report
+from fdakit.experiment.run import run_recipe
 from fdakit.model.retriever import Retriever
 from fdakit.ranking.ranks import rank_captions
 from fdakit.ranking.significance import bootstrap_ci
@@ -262,3 +264,55 @@ def test_a_failing_mask_is_named_and_no_video_is_called_lost(make_recipe: MakeRe
     recipe = make_recipe(mask={"use": "failing", "video": "blue-down"})
     with pytest.raises(PluginError, match=r"mask 'failing' \(stand_ins local\) failed on video 'blue-down': KeyErr"):
         evaluate(recipe, split(*PAIRS))
+
+
+def test_too_large_a_matrix_is_ranked_from_vectors_that_are_written_instead(
+    make_recipe: MakeRecipe, split: MakeSplit, tmp_path: Path
+) -> None:
+    whole, tiles = make_recipe(), make_recipe(eval={"similarity_mb": 0})
+    pairs, retriever = with_twins(split(*PAIRS)), build(whole)
+    kept, streamed = evaluate(whole, pairs, retriever), evaluate(tiles, pairs, retriever)
+    for way, ranking in kept.rankings["none"].items():
+        np.testing.assert_array_equal(streamed.rankings["none"][way].better, ranking.better)
+        np.testing.assert_array_equal(streamed.rankings["none"][way].equal, ranking.equal)
+    reports = [
+        make_report(recipe, pairs, found, selection="", provenance={})
+        for recipe, found in ((whole, kept), (tiles, streamed))
+    ]
+    assert reports[0] == reports[1]
+    assert reports[0]["ties"]["t2v"] > 0  # the twins
+    run_recipe(make_recipe(train={"epochs": 0}, eval={"similarity_mb": 0}), out=tmp_path / "run")
+    assert not (tmp_path / "run" / "similarity.npy").exists()
+    assert np.load(tmp_path / "run" / "video_vectors.npy").shape[0] == 6
+
+
+def test_rescoring_without_a_matrix_is_refused_before_anything_is_read(
+    make_recipe: MakeRecipe, split: MakeSplit
+) -> None:
+    recipe = make_recipe(eval={"similarity_mb": 0, "rescoring": [{"use": "dsl"}]})
+    with pytest.raises(RecipeError, match=r"raise eval\.similarity_mb, or leave rescoring out"):
+        Evaluator(recipe, split(*PAIRS), build(recipe), device=CPU, progress=quiet)
+
+
+def test_a_bank_of_training_captions_is_scored_against_the_same_videos(
+    make_recipe: MakeRecipe, tmp_path: Path
+) -> None:
+    rescoring = [{"use": "qb-norm"}, {"use": "dsl"}]
+    recipe = make_recipe(train={"epochs": 0}, eval={"rescoring": rescoring, "bank": 5})
+    report = run_recipe(recipe, out=tmp_path / "run").report
+    assert list(report["rescored"]["qb-norm"]["t2v"]) == list(report["t2v"])
+    assert "v2t" not in report["rescored"]["qb-norm"]
+    assert report["rescored"]["dsl"]["needs_all_queries"] is True
+    assert len(bank_captions(recipe, device=CPU, progress=quiet)) == 5
+    every = bank_captions(make_recipe(eval={"rescoring": rescoring, "bank": 0}), device=CPU, progress=quiet)
+    assert len(every) == 14
+    assert not {"a red square rests"} & set(every)  # of the test split alone
+
+
+def test_a_bank_needs_a_training_split(make_recipe: MakeRecipe, manifest: Path, tmp_path: Path) -> None:
+    lines = [line for line in manifest.read_text().splitlines() if not line.endswith(",train")]
+    (tmp_path / "test.csv").write_text("\n".join(lines))
+    dataset = {"use": "manifest", "path": str(tmp_path / "test.csv"), "root": str(manifest.parent)}
+    recipe = make_recipe(dataset=dataset, eval={"rescoring": [{"use": "qb-norm"}]})
+    with pytest.raises(RecipeError, match="'qb-norm' takes its bank from training captions"):
+        bank_captions(recipe, device=CPU, progress=quiet)

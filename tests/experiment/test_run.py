@@ -17,11 +17,12 @@ from safetensors.torch import load_file
 
 from fdakit import CheckpointError, DatasetError
 from fdakit.catalog import Catalog
+from fdakit.data.counts import id_hash
 from fdakit.experiment.build import build_retriever
 from fdakit.experiment.checkpoints import checkpoint_recipe, find_checkpoint, read_facts
 from fdakit.experiment.run import Interrupted, evaluate_checkpoint, retitled, run_recipe
+from fdakit.experiment.similarities import Rankings
 from fdakit.recipe import Recipe
-from fdakit.values import Scores
 
 MakeRecipe = Callable[..., Recipe]
 CONTROLS = ["whole-frame", "zero", "rolled", "centre", "inverse", "other-video"]
@@ -106,12 +107,18 @@ def test_the_report_says_everything_once(run: Path) -> None:
     assert list(report["controls"]) == CONTROLS
     assert all(list(report["controls"][control][way]) == NUMBERS for control in CONTROLS for way in ("t2v", "v2t"))
     assert report["rescored"] == {}
+    with (run / "videos.csv").open(newline="") as file:
+        assert report["videos"].pop("id_hash") == id_hash(row["id"] for row in csv.DictReader(file))
     assert report["videos"] == {
-        "counted": 6, "missing": 0, "missing_ids": [], "damaged": 0, "damaged_reasons": {},
+        "published": None, "remarks": [], "counted": 6, "missing": 0, "missing_ids": [],
+        "damaged": 0, "damaged_reasons": {},
         "repaired": 0, "repaired_reasons": {},
         "training": {"skipped": 0, "skipped_reasons": {}, "repaired": 0, "repaired_reasons": {}},
     }  # fmt: skip
-    assert report["captions"] == {"counted": 6, "distinct": 6, "cut": 0}
+    assert len(report["captions"].pop("hash")) == 64
+    assert report["captions"] == {"published": None, "counted": 6, "distinct": 6, "cut": 0}
+    assert report["protocol"]["dataset_options"]["caption_column"] == "caption"
+    assert "path" not in report["protocol"]["dataset_options"]
     assert 0 < report["masks"]["mean_coverage"] < 1
     assert report["provenance"]["seed"] == 3
     assert "mask 'frame-difference' (fdakit" in " ".join(report["provenance"]["parts"])
@@ -205,7 +212,7 @@ def test_the_best_epoch_is_that_of_the_best_validation(
 ) -> None:
     quality = iter([(20.0, 9.0), (60.0, 4.0), (60.0, 3.0), (60.0, 3.0), (40.0, 1.0)])
 
-    def measured(scores: Scores, recipe: Recipe) -> Mapping[str, Mapping[str, float]]:
+    def measured(rankings: Rankings, recipe: Recipe) -> Mapping[str, Mapping[str, float]]:
         recall, rank = next(quality)
         return {way: {"R@1": recall, "MnR": rank} for way in ("t2v", "v2t")}
 

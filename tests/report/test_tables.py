@@ -95,6 +95,12 @@ def test_the_notes_tell_protocol_ties_checkpoint_and_masks() -> None:
         ({"videos__damaged": 2}, 0, "2 videos could not be read: their queries count as misses"),
         ({"videos__repaired": 1}, 0, "1 video is damaged in part: only frames that decode were used"),
         (
+            {"videos__remarks": ["test: 27,000 captions, published 27,763"]},
+            0,
+            "data: test: 27,000 captions, published 27,763",
+        ),
+        ({"videos__published": 671}, 0, "not the published test split: 670 videos instead of 671"),
+        (
             {"videos__training": {"skipped": 2, "repaired": 0}},
             0,
             "training met damaged videos: 2 left out, 0 used in part",

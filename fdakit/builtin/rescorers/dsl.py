@@ -31,7 +31,7 @@ class DslOptions(Options):
     temperature: float = Field(100.0, gt=0, description="factor on the cosines before the softmax")
     video_to_text: Literal["own", "transposed"] = Field(
         "own",
-        description="own: softmax over the videos; transposed: the text-to-video scores again, as CLIP-ViP ranks them",
+        description="own: softmax over the videos; transposed: the text-to-video scores again, as CLIP-ViP does",
     )
 
 

@@ -67,7 +67,7 @@ class QbNorm:
         top = min(self._options.top, bank.shape[1])
         activated = np.zeros(bank.shape[1], np.bool_)
         activated[np.argsort(-bank, axis=1, kind="stable")[:, :top]] = True
-        return activated[raw.argmax(axis=1)]
+        return np.asarray(activated[raw.argmax(axis=1)])
 
 
 def _checked(scores: Scores, bank: NDArray[np.float32] | None) -> NDArray[np.float32]:

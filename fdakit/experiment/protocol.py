@@ -1,0 +1,76 @@
+"""The rules and the data behind a report's numbers, in names that others can follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from fdakit.data.counts import id_hash
+from fdakit.recipe import Recipe
+from fdakit.values import Split
+
+from .evaluation import Evaluated
+
+
+def protocol(recipe: Recipe, split: Split, selection: str) -> dict[str, Any]:
+    """Data set, split, captions, directions, ties, how the checkpoint was chosen, and what frames were seen."""
+    sampler, dataset = recipe.parts["sampler"], recipe.parts["dataset"]
+    draws = recipe.frame_store.draws if recipe.frame_store.enabled else 0
+    return {
+        "dataset": dataset.name,
+        "dataset_options": {
+            name: value
+            for name, value in dataset.options.model_dump(mode="json").items()
+            if not isinstance(getattr(dataset.options, name), Path)  # where it lies changes no number
+        },
+        "split": split.name,
+        "captions": split.protocol,
+        "video_to_text": recipe.eval.video_to_text,
+        "ties": recipe.eval.ties,
+        "checkpoint_chosen_by": selection,
+        "sampler": {"use": sampler.name, **sampler.options.model_dump(mode="json")},
+        "reader": recipe.parts["reader"].name,
+        "mask": recipe.parts["mask"].name,
+        "mask_control": recipe.control,
+        "batch_size": recipe.train.batch_size if recipe.train.epochs else None,
+        **({"frame_store_draws": draws} if draws else {}),
+    }
+
+
+def counted_videos(
+    split: Split, evaluated: Evaluated, training_damage: Mapping[str, Mapping[str, str]]
+) -> dict[str, Any]:
+    """Published, counted, missing and damaged videos; `id_hash` names the list that was scored."""
+    skipped, repaired = (training_damage.get(kind, {}) for kind in ("skipped", "repaired"))
+    return {
+        "published": split.official.videos if split.official else None,
+        "counted": len(split.videos),
+        "id_hash": id_hash(video.id for video in split.videos),
+        "remarks": list(split.remarks),
+        "missing": len(split.left_out),
+        "missing_ids": list(split.left_out),
+        "damaged": len(evaluated.lost),
+        "damaged_reasons": {video.id: video.reason for video in evaluated.lost},
+        "repaired": len(evaluated.repaired),
+        "repaired_reasons": dict(evaluated.repaired),
+        "training": {
+            "skipped": len(skipped),
+            "skipped_reasons": dict(skipped),
+            "repaired": len(repaired),
+            "repaired_reasons": dict(repaired),
+        },
+    }
+
+
+def counted_captions(split: Split, evaluated: Evaluated) -> dict[str, Any]:
+    """Published, counted and distinct captions; `hash` names the pairs of video and caption, in their order."""
+    pairs = "".join(f"{caption.video_id}\t{caption.text}\n" for caption in split.captions)
+    return {
+        "published": split.official.captions if split.official else None,
+        "counted": len(split.captions),
+        "hash": sha256(pairs.encode("utf-8", "surrogateescape")).hexdigest(),
+        "distinct": evaluated.distinct_texts,
+        "cut": evaluated.cut,
+    }
