@@ -31,7 +31,12 @@ if TYPE_CHECKING:
         Stem,
         TemporalAggregator,
     )
-    from .data.annotations import find_videos, read_caption_map, read_id_list
+    from .data.annotations import need_captions, read_caption_map, read_id_list, read_json
+    from .data.counts import count_remarks, id_hash
+    from .data.layout import find_source, look_for, need_root
+    from .data.paragraphs import join_paragraphs, name_ids
+    from .data.table_rows import TableRow, no_column, read_table_rows, row_fault
+    from .data.video_files import VIDEO_ENDINGS, find_videos
     from .draws import keyed_rng, keyed_seed
     from .errors import (
         CheckpointError,
@@ -82,7 +87,12 @@ _HOME = {
         "AlphaFusion Dataset Direction Encoder FrameSampler Fuse MaskGenerator Objective Observer OptimiserFactory "
         "Preprocess Progress Reader Rescorer RunInfo Stem TemporalAggregator"
     ),
-    "data.annotations": "find_videos read_caption_map read_id_list",
+    "data.annotations": "need_captions read_caption_map read_id_list read_json",
+    "data.counts": "count_remarks id_hash",
+    "data.layout": "find_source look_for need_root",
+    "data.paragraphs": "join_paragraphs name_ids",
+    "data.table_rows": "TableRow no_column read_table_rows row_fault",
+    "data.video_files": "VIDEO_ENDINGS find_videos",
     "draws": "keyed_rng keyed_seed",
     "errors": "CheckpointError DatasetError FdakitError PluginError RecipeError ScoreError VideoError",
     "experiment.creation": "create_model_and_transforms",
@@ -110,6 +120,7 @@ _HOME = {
 _WHERE = {name: module for module, names in _HOME.items() for name in names.split()}
 
 __all__ = [
+    "VIDEO_ENDINGS",
     "AlphaFusion",
     "AlphaPath",
     "Batch",
@@ -159,6 +170,7 @@ __all__ = [
     "Split",
     "Stem",
     "StemConvolution",
+    "TableRow",
     "TemporalAggregator",
     "TextFeatures",
     "ThresholdOptions",
@@ -172,26 +184,38 @@ __all__ = [
     "clean_masks",
     "compensated",
     "conclude_masks",
+    "count_remarks",
     "create_model_and_transforms",
     "cuts",
     "difference",
+    "find_source",
     "find_videos",
     "finish_masks",
     "frame_times",
     "grey_layers",
     "hookimpl",
+    "id_hash",
+    "join_paragraphs",
     "keyed_rng",
     "keyed_seed",
     "level_cuts",
     "level_thresholds",
     "load",
+    "look_for",
     "masks_of_change",
+    "name_ids",
+    "need_captions",
+    "need_root",
+    "no_column",
     "painted_blocks",
     "read_caption_map",
     "read_clip_weights",
     "read_frames",
     "read_id_list",
+    "read_json",
+    "read_table_rows",
     "read_weights",
+    "row_fault",
     "show_masks",
     "soft_strength",
     "stood_in",

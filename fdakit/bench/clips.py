@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fdakit.data.annotations import VIDEO_ENDINGS
+from fdakit.data.video_files import VIDEO_ENDINGS
 from fdakit.errors import DatasetError, FdakitError, blamed
 
 from .ratios import OURS

@@ -11,6 +11,7 @@ import click
 
 from .bench_masks_command import masks
 from .bench_options import check_targets, names, write_json
+from .bench_rank_command import rank
 from .options import json_option, set_option
 from .printing import print_json, print_table
 
@@ -48,6 +49,7 @@ def command() -> None:
 
 
 command.add_command(masks)
+command.add_command(rank)
 
 
 @command.command("encode")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,3 +47,4 @@ def print_report(report: Mapping[str, Any], folder: object) -> None:
         click.echo(note)
     if folder is not None:
         click.echo(f"report: {folder}/report.md")
+        click.echo(f"queries as pictures: fdakit report {shlex.quote(str(folder))} --to html --out page.html")

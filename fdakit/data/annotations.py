@@ -1,17 +1,15 @@
-"""Annotation files in the forms people have them: id lists and caption maps. Pickles are read without code."""
+"""Annotation files in the forms people have them: id lists, caption maps, JSON. Pickles are read without code."""
 
 from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fdakit.errors import DatasetError
-
-VIDEO_ENDINGS = (".mp4", ".avi", ".webm", ".mkv", ".mov", ".mpg", ".mpeg", ".m4v", ".gif")
-
 
 _DAMAGE = (
     pickle.UnpicklingError,
@@ -23,7 +21,7 @@ _DAMAGE = (
     OverflowError,
     MemoryError,  # a damaged length
 )
-"""What a damaged JSON or pickle file was seen to raise."""
+"""What a damaged pickle file was seen to raise."""
 
 
 def read_id_list(path: Path) -> tuple[str, ...]:
@@ -37,10 +35,35 @@ def read_id_list(path: Path) -> tuple[str, ...]:
     ids = tuple(line.strip() for line in lines if line.strip())
     if not ids:
         raise DatasetError(f"{path.absolute()}: holds no ids; one id a line is wanted")
-    twice = sorted({name for name in ids if ids.count(name) > 1})[:3] if len(set(ids)) < len(ids) else []
+    twice = sorted(name for name, count in Counter(ids).items() if count > 1)[:3]
     if twice:
         raise DatasetError(f"{path.absolute()}: ids appear twice: {', '.join(twice)}; keep one line each")
     return ids
+
+
+def read_json(path: Path, what: str) -> Any:
+    """What a JSON file holds; `what` it is to hold, in words, stands in errors ("captions").
+
+    Raises `DatasetError` where the file is absent or damaged, and where one object has a key twice: of two caption
+    lists of a video, the first would be lost in silence.
+    """
+    path = path.absolute()
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({error.strerror}); put the {what} there") from error
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path}: not UTF-8; save the {what} as UTF-8") from error
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{path}: not readable as {what} ({error}); fetch it again") from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"{twice!r} stands twice in one object")
+    return made
 
 
 def read_caption_map(path: Path) -> dict[str, tuple[str, ...]]:
@@ -54,10 +77,22 @@ def read_caption_map(path: Path) -> dict[str, tuple[str, ...]]:
     return {str(key): _sentences(path, str(key), value) for key, value in found.items()}
 
 
+def need_captions(
+    captions: Mapping[str, Sequence[str]], ids: Sequence[str], *, split: str, path: Path, remedy: str
+) -> None:
+    """Raises `DatasetError` with their number where videos of `ids` have none of the `captions` of file `path`."""
+    without = [name for name in ids if not captions.get(name)]
+    if without:
+        shown = ", ".join(without[:3]) + (", ..." if without[3:] else "")
+        raise DatasetError(
+            f"{path.absolute()}: no captions for {len(without):,} of {len(ids):,} {split} videos ({shown}); {remedy}"
+        )
+
+
 def _load(path: Path) -> Any:
+    if path.suffix.lower() == ".json":
+        return read_json(path, "captions")
     try:
-        if path.suffix == ".json":
-            return json.loads(path.read_text(encoding="utf-8-sig"))
         with path.open("rb") as file:
             return _PlainUnpickler(file, encoding="utf-8").load()
     except OSError as error:
@@ -85,17 +120,3 @@ def _sentence(path: Path, key: str, item: Any) -> str:
     if isinstance(item, list | tuple) and all(isinstance(word, str) for word in item):
         return " ".join(item)
     raise DatasetError(f"{path.absolute()}: {key}: found {item!r}; wanted a sentence or a list of words")
-
-
-def find_videos(folder: Path, ids: Iterable[str]) -> dict[str, Path]:
-    """Where each id's file lies, whatever its ending; an absent one is expected as `.mp4`.
-
-    Raises `DatasetError` where the folder itself is absent.
-    """
-    if not folder.is_dir():
-        raise DatasetError(f"{folder.absolute()}: no such folder; put the videos there")
-    by_stem: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in VIDEO_ENDINGS:
-            by_stem.setdefault(path.stem, path)
-    return {name: by_stem.get(name, folder / f"{name}.mp4") for name in ids}

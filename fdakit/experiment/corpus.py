@@ -10,10 +10,10 @@ from pathlib import Path
 
 import torch
 
-from fdakit.builtin.datasets.manifest_module import read_rows
 from fdakit.catalog import Catalog
 from fdakit.contracts import Progress
-from fdakit.data.annotations import VIDEO_ENDINGS
+from fdakit.data.table_rows import read_table_rows
+from fdakit.data.video_files import VIDEO_ENDINGS
 from fdakit.errors import DatasetError, RecipeError, blamed, nearest
 from fdakit.recipe import Recipe, read_recipe
 from fdakit.recipe_text import shipped_recipes
@@ -22,7 +22,6 @@ from .build import base_shapes, together
 from .damage import ledger_path
 
 LISTS = (".txt", ".csv", ".tsv", ".jsonl")
-ENDINGS = frozenset((*VIDEO_ENDINGS, ".3gp", ".asf", ".flv", ".m2ts", ".m2v", ".mts", ".ogv", ".ts", ".vob", ".wmv"))
 
 
 @dataclass(frozen=True)
@@ -89,18 +88,18 @@ def _walked(folder: Path) -> list[Path]:
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found += [Path(place, name) for name in sorted(names) if not name.startswith(".")]
-    videos = [path for path in found if path.suffix.lower() in ENDINGS]
+    videos = [path for path in found if path.suffix.lower() in VIDEO_ENDINGS]
     if not videos:
         raise DatasetError(
             f"{folder.absolute()}: no video among its {len(found)} files; name a folder that holds files ending in "
-            f"{', '.join(sorted(ENDINGS))}, or a list of files"
+            f"{', '.join(sorted(VIDEO_ENDINGS))}, or a list of files"
         )
     return videos
 
 
 def _listed(path: Path, *, column: str) -> list[Path]:
     if path.suffix.lower() != ".txt":
-        values = [str(row.fields[column]).strip() for row in read_rows(path, {column: "--column"})]
+        values = [str(row.fields[column]).strip() for row in read_table_rows(path, {column: "--column"})]
     else:
         try:
             values = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]

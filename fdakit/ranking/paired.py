@@ -80,13 +80,14 @@ def paired_tests(
     shapes = {side[name].shape for side in (first, second) for name in side}
     if names != list(second) or shapes != {clusters.shape} or draws < 1 or not 0.0 < level < 1.0:
         raise ValueError(
-            f"{names} of {sorted(shapes)} beside {list(second)}, clusters {clusters.shape}, {draws} draws, level {level}; "
-            "wanted the same metrics with one value a query, 1 draw or more and a level between 0 and 1"
+            f"{names} of {sorted(shapes)} beside {list(second)}, clusters {clusters.shape}, {draws} draws, level "
+            f"{level}; wanted the same metrics with one value a query, 1 draw or more and a level between 0 and 1"
         )
     one, two = (np.stack([side[name] for name in names], axis=1) for side in (first, second))
     _, member = np.unique(clusters, return_inverse=True)
     sizes = np.bincount(member).astype(np.float64)
-    sums = np.stack([np.bincount(member, weights=change) for change in (two - one).T], axis=1)
+    changes = [np.bincount(member, weights=change) for change in (two - one).T]
+    sums: NDArray[np.float64] = np.stack(changes, axis=1).astype(np.float64, copy=False)
     low, high = np.quantile(_redrawn(sums, sizes, draws, seed), [(1 - level) / 2, (1 + level) / 2], axis=0)
     p = _swapped(sums, draws, seed)
     means, difference = (one.mean(axis=0), two.mean(axis=0)), sums.sum(axis=0) / clusters.size

@@ -45,7 +45,9 @@ def report_notes(report: Mapping[str, Any]) -> list[str]:
     notes += _repair_notes(videos)
     published = videos.get("published")
     if published is not None and published != videos["counted"] and not videos["missing"]:
-        notes.append(f"not the published {protocol['split']} split: {videos['counted']} videos instead of {published}")
+        notes.append(
+            f"not the published {protocol['split']} split: {videos['counted']} videos instead of {published}"
+        )
     notes += [f"data: {remark}" for remark in videos.get("remarks", ())]
     notes.append(
         f"{protocol['dataset']} {protocol['split']}: {captions['counted']} captions, {videos['counted']} videos, "

@@ -1,4 +1,4 @@
-"""Id lists, caption maps and video files; damage is told in words and no file's code is run."""
+"""Id lists, caption maps and JSON; damage is told in words and no file's code is run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fdakit import DatasetError, find_videos, read_caption_map, read_id_list
+from fdakit import DatasetError, need_captions, read_caption_map, read_id_list, read_json
 
 
 def put(path: Path, content: Any) -> Path:
@@ -118,20 +119,35 @@ def test_a_damaged_caption_file_is_read_or_refused_in_words(tmp_path: Path, data
         assert str(path) in str(error)
 
 
-def test_videos_are_found_whatever_their_ending_and_depth(tmp_path: Path) -> None:
-    (tmp_path / "deep").mkdir()
-    for name in ("a.avi", "b.MP4", "deep/c.webm", "d.x.mp4", "e.txt"):
-        put(tmp_path / name, b"")
-    found = find_videos(tmp_path, ["a", "b", "c", "d.x", "e"])
-    assert {name: str(path.relative_to(tmp_path)) for name, path in found.items()} == {
-        "a": "a.avi",
-        "b": "b.MP4",
-        "c": "deep/c.webm",
-        "d.x": "d.x.mp4",
-        "e": "e.mp4",
-    }
+def test_json_is_read_with_or_without_a_mark(tmp_path: Path) -> None:
+    for content in (b'{"a": [1]}', b'\xef\xbb\xbf{"a": [1]}\r\n'):
+        assert read_json(put(tmp_path / "x.json", content), "labels") == {"a": [1]}
 
 
-def test_an_absent_video_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=f"{tmp_path}/videos: no such folder"):
-        find_videos(tmp_path / "videos", ["a"])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "not readable as labels .*; fetch it again"),
+        (b"[1,", "not readable as labels"),
+        (b"[" * 100_000, "not readable as labels"),
+        (b"\xff\xfe[", "not UTF-8; save the labels as UTF-8"),
+        (b'[{"a": 1, "b": 2, "b": 3}]', "not readable as labels .'b' stands twice in one object"),
+    ],
+)
+def test_what_is_wrong_with_a_json_file_is_said(tmp_path: Path, content: bytes, words: str) -> None:
+    with pytest.raises(DatasetError, match=rf"x\.json: {words}"):
+        read_json(put(tmp_path / "x.json", content), "labels")
+
+
+def test_a_video_whose_captions_stand_twice_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="'v1' stands twice"):
+        read_caption_map(put(tmp_path / "c.json", '{"v1": ["a"], "v2": ["b"], "v1": ["c"]}'))
+
+
+def test_videos_without_captions_are_counted_and_the_first_named(tmp_path: Path) -> None:
+    call = partial(need_captions, {"a": ["x"], "b": []}, split="test", path=tmp_path / "c.json", remedy="get more")
+    call(["a"])
+    with pytest.raises(DatasetError, match=r"c\.json: no captions for 1 of 2 test videos \(b\); get more"):
+        call(["a", "b"])
+    with pytest.raises(DatasetError, match=r"no captions for 5 of 5 test videos \(b, c, d, \.\.\.\)"):
+        call(["b", "c", "d", "e", "f"])

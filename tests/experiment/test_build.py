@@ -146,7 +146,7 @@ def test_all_that_is_missing_is_said_together_and_once(make_recipe: MakeRecipe, 
         run_recipe(recipe, out=tmp_path / "run")
     lines = str(caught.value).splitlines()
     assert len(lines) == 3
-    for name, line in zip(("msvd: MSVD is absent", "gone.pt is absent", "alpha.pth is absent"), lines, strict=True):
+    for name, line in zip(("msvd: msvd is absent", "gone.pt is absent", "alpha.pth is absent"), lines, strict=True):
         assert name in line
     assert not (tmp_path / "run").exists()
 

@@ -15,9 +15,22 @@ from typing import Any
 
 from pydantic import Field
 
-from fdakit import Caption, Component, Dataset, DatasetError, Options, Progress, Shapes, Split, VideoRef, hookimpl
-
-from .manifest_module import Row, fault, no_column, read_rows
+from fdakit import (
+    Caption,
+    Component,
+    Dataset,
+    DatasetError,
+    Options,
+    Progress,
+    Shapes,
+    Split,
+    TableRow,
+    VideoRef,
+    hookimpl,
+    no_column,
+    read_table_rows,
+    row_fault,
+)
 
 
 class ManifestOptions(Options):
@@ -57,7 +70,7 @@ class Manifest:
     def _entries(self) -> tuple[tuple[str, VideoRef, str], ...]:
         """Split, video and caption of each row."""
         named = {getattr(self._options, option): option for option in ("video_column", "caption_column")}
-        rows = read_rows(self._path, named)
+        rows = read_table_rows(self._path, named)
         columns = list(dict.fromkeys(column for row in rows for column in row.fields))
         for option in ("split_column", "start_column", "end_column"):
             column = getattr(self._options, option)
@@ -66,27 +79,29 @@ class Manifest:
                 raise DatasetError(f"{self._path}: {no_column(column, option, columns)}")
         return tuple(self._entry(row) for row in rows)
 
-    def _entry(self, row: Row) -> tuple[str, VideoRef, str]:
+    def _entry(self, row: TableRow) -> tuple[str, VideoRef, str]:
         options = self._options
         name = self._text(row, options.video_column)
         caption = self._text(row, options.caption_column)
         split = self._text(row, options.split_column) if options.split_column in row.fields else "test"
         start, end = self._seconds(row, options.start_column), self._seconds(row, options.end_column)
         if end is not None and end <= (start or 0.0):
-            raise fault(self._path, row.line, f"the segment ends at {end:g} s, not after its start; give a later end")
+            raise row_fault(
+                self._path, row.line, f"the segment ends at {end:g} s, not after its start; give a later end"
+            )
         root = self._path.parent if options.root is None else options.root
         segment = "" if start is end is None else f"#{_written(start)}-{_written(end)}"
         return split, VideoRef(name + segment, root / name, start, end), caption
 
-    def _text(self, row: Row, column: str) -> str:
+    def _text(self, row: TableRow, column: str) -> str:
         value = row.fields[column]
         if not isinstance(value, str):
-            raise fault(self._path, row.line, f"{column} is {value!r}; wanted text")
+            raise row_fault(self._path, row.line, f"{column} is {value!r}; wanted text")
         if not value.strip():
-            raise fault(self._path, row.line, f"{column} is empty; fill it or delete the row")
+            raise row_fault(self._path, row.line, f"{column} is empty; fill it or delete the row")
         return value.strip()
 
-    def _seconds(self, row: Row, column: str) -> float | None:
+    def _seconds(self, row: TableRow, column: str) -> float | None:
         value = row.fields.get(column)
         if value is None or (isinstance(value, str) and not value.strip()):
             return None
@@ -95,7 +110,7 @@ class Manifest:
         except (TypeError, ValueError, OverflowError):
             seconds = math.nan
         if not (math.isfinite(seconds) and seconds >= 0):
-            raise fault(self._path, row.line, f"{column} is {value!r}; wanted seconds, as 12.5")
+            raise row_fault(self._path, row.line, f"{column} is {value!r}; wanted seconds, as 12.5")
         return seconds
 
 

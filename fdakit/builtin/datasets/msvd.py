@@ -1,25 +1,74 @@
 """MSVD: 1,970 short clips with about 40 captions each; every caption is a query.
 
 Splits of 1,200 / 100 / 670 videos as in CLIP4Clip. Source: Chen and Dolan, *Collecting Highly Parallel Data
-for Paraphrase Evaluation*, ACL 2011.
+for Paraphrase Evaluation*, ACL 2011. Captions are read as `raw-captions.pkl` (word lists), as a JSON map from clip
+id to captions, from the lines of `AllVideoDescriptions.txt`, or from the corpus csv, which has many languages.
+
+The csv holds a few English descriptions more than are published: five that go on in a second paragraph and one
+in Devanagari among those of val and test. Such ones are left out with a remark, so that every form gives the
+same 4,290 and 27,763 queries.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from fdakit import Caption, Component, Dataset, DatasetError, Options, Progress, Shapes, Split, VideoRef, hookimpl
+from fdakit import (
+    Caption,
+    Component,
+    Dataset,
+    Official,
+    Options,
+    Progress,
+    Shapes,
+    SourceFile,
+    Split,
+    VideoRef,
+    hookimpl,
+)
 
-CAPTION_FILES = ("captions_msvd.json", "captions.json", "raw-captions.pkl")
-VIDEO_FOLDERS = ("videos", "YouTubeClips", "msvd_videos", "MSVD_Videos")
-HOW = (
-    "lay it out as train_list.txt, val_list.txt, test_list.txt and raw-captions.pkl (all in msvd_data.zip of the "
-    "CLIP4Clip release v0.0 on github.com/ArrowLuo/CLIP4Clip) beside videos/, which holds the clips of "
-    "YouTubeClips.tar from www.cs.utexas.edu/users/ml/clamp/videoDescription"
+if TYPE_CHECKING:
+    from .msvd_module import Descriptions
+
+OFFICIAL = {"train": Official(1200, 48_774), "val": Official(100, 4290), "test": Official(670, 27_763)}
+_ZIP = "msvd_data.zip of the CLIP4Clip release v0.0 on github.com/ArrowLuo/CLIP4Clip"
+_DIGESTS = {
+    "train": "223a750f33fcec3c5fcb1894123564e67286edd1e9f9473be97930340027d659",
+    "val": "9527cf1ef6c8fe2fb1ecfda0e1856acc563fecef5ff0a409b5d908b65c1e6ed4",
+    "test": "95eacd1fddb1d88cd7144267913ef02d0ecb8cc94a88bc484035433a2d8f9c7a",
+}
+LISTS = {
+    split: SourceFile(
+        f"{split}_list.txt",
+        f"the clip ids of the {split} split",
+        _ZIP,
+        sha256=(digest,),
+        splits=(split,),
+    )
+    for split, digest in _DIGESTS.items()
+}
+CAPTIONS = SourceFile(
+    "raw-captions.pkl",
+    "the captions by clip id",
+    f"{_ZIP}, or the corpus csv from www.microsoft.com/en-us/download/details.aspx?id=52422",
+    others=(
+        "captions_msvd.json",
+        "captions.json",
+        "AllVideoDescriptions.txt",
+        "MSR Video Description Corpus.csv",
+        "video_corpus.csv",
+    ),
+)
+VIDEOS = SourceFile(
+    "videos",
+    "the clips",
+    "YouTubeClips.tar of www.cs.utexas.edu/users/ml/clamp/videoDescription",
+    others=("YouTubeClips", "msvd_videos", "MSVD_Videos"),
 )
 
 
@@ -28,14 +77,24 @@ class MsvdOptions(Options):
 
     root: Path = Field(Path("data/msvd"), description="folder with the id lists, the captions and the videos")
     videos: Path | None = Field(None, description="folder of the clips; left out: videos/ or YouTubeClips/ in root")
+    captions: Path | None = Field(None, description="the caption file; left out: the first of its names in root")
+    language: str = Field("English", description="language of the captions; others than English from the corpus csv")
 
 
 class Msvd:
     """The three splits, captions joined to their videos by id."""
 
     def __init__(self, options: MsvdOptions) -> None:
-        self._root = options.root
-        self._videos = options.videos
+        self._options = options
+
+    @property
+    def root(self) -> Path:
+        """The folder of the data set."""
+        return self._options.root
+
+    def sources(self) -> tuple[SourceFile, ...]:
+        """The lists, the captions and the clips."""
+        return (*LISTS.values(), CAPTIONS, VIDEOS)
 
     def splits(self) -> tuple[str, ...]:
         """Always the three official ones."""
@@ -43,37 +102,39 @@ class Msvd:
 
     def load(self, split: str, progress: Progress) -> Split:
         """The split; raises `DatasetError` saying which file goes where and how to get it."""
-        from fdakit import find_videos, read_caption_map, read_id_list
+        from fdakit import count_remarks, find_source, find_videos, need_captions, need_root, read_id_list
 
-        if not self._root.is_dir():
-            raise DatasetError(f"{self._root.absolute()}: MSVD is absent; {HOW}")
-        ids = read_id_list(self._root / f"{split}_list.txt")
-        captions = read_caption_map(self._captions())
-        without = [name for name in ids if not captions.get(name)]
-        if without:
-            raise DatasetError(
-                f"{self._captions().absolute()}: no captions for {len(without)} of {len(ids)} {split} videos, "
-                f"such as {without[0]}; {HOW}"
-            )
-        files = find_videos(self._folder(), ids)
+        need_root(self.root, MSVD.name, self.sources())
+        language = self._options.language
+        english = language.casefold() == "english"
+        listed = read_id_list(find_source(self.root, LISTS[split]))
+        path, found = self._descriptions
+        # Only the English captions are published as splits; those of other languages lack some clips.
+        ids = listed if english else tuple(name for name in listed if name in found.captions) or listed
+        need_captions(found.captions, ids, split=split, path=path, remedy=f"complete ones: {CAPTIONS.origin}")
+        files = find_videos(self._options.videos or find_source(self.root, VIDEOS), ids)
+        captions = tuple(Caption(text, name) for name in ids for text in found.captions[name])
+        official = OFFICIAL[split] if english else Official(OFFICIAL[split].videos)
+        remarks = [*count_remarks(split, videos=len(ids), captions=len(captions), official=official)]
+        if len(ids) < len(listed):
+            remarks.append(f"{split}: clips without captions in {language!r} left out: {len(listed) - len(ids):,}")
         return Split(
             name=split,
             videos=tuple(VideoRef(name, files[name]) for name in ids),
-            captions=tuple(Caption(text, name) for name in ids for text in captions[name]),
+            captions=captions,
             protocol="multi-caption",
+            official=official,
+            remarks=(*remarks, *found.remarks(split, ids)),
         )
 
-    def _captions(self) -> Path:
-        for name in CAPTION_FILES:
-            if (self._root / name).is_file():
-                return self._root / name
-        raise DatasetError(f"{self._root.absolute()}: holds none of {', '.join(CAPTION_FILES)}; {HOW}")
+    @cached_property
+    def _descriptions(self) -> tuple[Path, Descriptions]:
+        from fdakit import find_source
 
-    def _folder(self) -> Path:
-        if self._videos is not None:
-            return self._videos
-        folders = [self._root / name for name in VIDEO_FOLDERS]
-        return next((folder for folder in folders if folder.is_dir()), folders[0])
+        from .msvd_module import read_descriptions
+
+        path = self._options.captions or find_source(self.root, CAPTIONS)
+        return path, read_descriptions(path, self._options.language)
 
 
 def build(options: MsvdOptions, shapes: Shapes) -> Dataset:

@@ -1,4 +1,4 @@
-"""Reads the rows of a manifest, each with the line it starts on: CSV, TSV or JSON Lines, told by the ending."""
+"""Rows of a table, each with the line it starts on: CSV, TSV or JSON Lines, told by the ending."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from fdakit import DatasetError
+from fdakit.errors import DatasetError
+
+Required = Mapping[str, str] | Iterable[str]
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _NAMES = {",": "','", "\t": "tabs", ";": "';'", "|": "'|'"}
@@ -19,42 +21,50 @@ _QUOTES = 'a field that begins with " must end with it, and quotes inside it are
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One row: the line it starts on, and its fields by column; in CSV and TSV every field is text."""
 
     line: int
     fields: Mapping[str, Any]
 
 
-def read_rows(path: Path, required: Mapping[str, str]) -> tuple[Row, ...]:
+def read_table_rows(path: Path, required: Required, *, separator: str | None = None) -> tuple[TableRow, ...]:
     """All rows that are not blank, at least one.
 
-    `required` maps each column that every row must have to the option that names it. Raises `DatasetError`
-    with the line where the file cannot be read so.
+    `required` are the columns that every row must have, mapped to the options that name them where there are such.
+    A given `separator` holds whatever the ending. Raises `DatasetError` with the line where the file cannot be
+    read so, also where its columns are plainly separated by another character.
     """
+    path = path.absolute()
+    wanted = required if isinstance(required, Mapping) else dict.fromkeys(required, "")
     text = _read_text(path)
     if not text.strip():
         raise DatasetError(f"{path}: the file is empty; it needs a row for each caption")
     ending = path.suffix.lower()
-    if ending == ".jsonl":
+    if ending == ".jsonl" and separator is None:
         lines = enumerate(text.split("\n"), 1)
-        return tuple(_read_object(path, i, line, required) for i, line in lines if line.strip())
-    if ending in _SEPARATORS:
-        return _read_table(path, text, required)
+        return tuple(_read_object(path, i, line, wanted) for i, line in lines if line.strip())
+    separator = separator or _SEPARATORS.get(ending)
+    if separator is not None:
+        return _read_table(path, text, wanted, separator)
     raise DatasetError(f"{path}: unknown ending {ending!r}; name it .csv, .tsv or .jsonl")
 
 
-def fault(path: Path, line: int, what: str) -> DatasetError:
+def row_fault(path: Path, line: int, what: str) -> DatasetError:
     """The error for one line."""
     return DatasetError(f"{path}: line {line}: {what}")
 
 
 def no_column(wanted: str, option: str, columns: Iterable[str]) -> str:
-    """What to say where a column is absent: those that are there, the nearest, and the option that names it."""
+    """What to say where a column is absent: those that are there, the nearest, and the option that names it.
+
+    The option is "" where no option can name another column.
+    """
     found = [column for column in columns if column]
     close = get_close_matches(wanted, found, n=1)
     guess = f"did you mean {close[0]!r}? " if close else ""
-    return f"no column {wanted!r} among {', '.join(map(repr, found)) or 'none'}; {guess}name it with {option}"
+    remedy = f"name it with {option}" if option else "a file of this kind has it: fetch the file again or rename one"
+    return f"no column {wanted!r} among {', '.join(map(repr, found)) or 'none'}; {guess}{remedy}"
 
 
 def _read_text(path: Path) -> str:
@@ -63,48 +73,48 @@ def _read_text(path: Path) -> str:
         data = path.read_bytes()
     except OSError as error:
         raise DatasetError(
-            f"{path}: cannot be read ({error.strerror}); put the file there or correct path"
+            f"{path}: cannot be read ({error.strerror}); put the file there or correct its path"
         ) from error
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise fault(path, line, "not UTF-8; save the file as UTF-8") from error
+        raise row_fault(path, line, "not UTF-8; save the file as UTF-8") from error
 
 
-def _read_object(path: Path, line: int, text: str, required: Mapping[str, str]) -> Row:
+def _read_object(path: Path, line: int, text: str, required: Mapping[str, str]) -> TableRow:
     try:
         fields = json.loads(text)
     except ValueError as error:
-        raise fault(path, line, f"not JSON ({error}); write one object a line") from error
+        raise row_fault(path, line, f"not JSON ({error}); write one object a line") from error
     if not isinstance(fields, dict):
-        raise fault(path, line, f"{text.strip()[:40]!r} is no object; write one object a line")
+        raise row_fault(path, line, f"{text.strip()[:40]!r} is no object; write one object a line")
     for column, option in required.items():
         if column not in fields:
-            raise fault(path, line, no_column(column, option, fields))
-    return Row(line, fields)
+            raise row_fault(path, line, no_column(column, option, fields))
+    return TableRow(line, fields)
 
 
-def _read_table(path: Path, text: str, required: Mapping[str, str]) -> tuple[Row, ...]:
-    separator = _SEPARATORS[path.suffix.lower()]
+def _read_table(path: Path, text: str, required: Mapping[str, str], separator: str) -> tuple[TableRow, ...]:
+    said = _NAMES.get(separator, repr(separator))
     (line, header), *body = _read_records(path, text, separator)
     header = [name.strip() for name in header]
     other = next((s for s in _NAMES if len(header) == 1 and s in header[0]), None)
     if other is not None:
-        raise fault(path, line, f"columns are separated by {_NAMES[other]}; save it with {_NAMES[separator]} instead")
+        raise row_fault(path, line, f"columns are separated by {_NAMES[other]}; save it with {said} instead")
     twice = next((name for name in header if name and header.count(name) > 1), None)
     if twice is not None:
-        raise fault(path, line, f"two columns are called {twice!r}; rename one")
+        raise row_fault(path, line, f"two columns are called {twice!r}; rename one")
     for column, option in required.items():
         if column not in header:
-            raise fault(path, line, no_column(column, option, header))
+            raise row_fault(path, line, no_column(column, option, header))
     if not body:
         raise DatasetError(f"{path}: columns but no rows, an empty split; add a row for each caption")
     for line, fields in body:
         if len(fields) != len(header):
             what = f"{len(fields)} fields under {len(header)} columns"
-            raise fault(path, line, f'{what}; put a field that holds {_NAMES[separator]} between double quotes (")')
-    return tuple(Row(line, dict(zip(header, fields, strict=True))) for line, fields in body)
+            raise row_fault(path, line, f'{what}; put a field that holds {said} between double quotes (")')
+    return tuple(TableRow(line, dict(zip(header, fields, strict=True))) for line, fields in body)
 
 
 def _read_records(path: Path, text: str, separator: str) -> list[tuple[int, list[str]]]:
@@ -118,5 +128,5 @@ def _read_records(path: Path, text: str, separator: str) -> list[tuple[int, list
                 records.append((line, fields))
             line = reader.line_num + 1
     except csv.Error as error:
-        raise fault(path, line, f"not readable as a table ({error}); {_QUOTES}") from error
+        raise row_fault(path, line, f"not readable as a table ({error}); {_QUOTES}") from error
     return records

@@ -1,0 +1,151 @@
+"""ActivityNet Captions: long videos; all sentences of a video, joined in their order, are its one caption.
+
+10,009 videos train, and the 4,917 of `val_1` are what the field reports, so they are `test` here; `val_2` describes
+4,885 of the same videos a second time. There is no `val`: to choose a checkpoint on `val_1` is to choose it on the
+test set. Source: Krishna et al., *Dense-Captioning Events in Videos*, ICCV 2017; paragraphs as in Zhang et al.,
+*Cross-Modal and Hierarchical Modeling of Video and Text*, ECCV 2018.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from fdakit import (
+    Caption,
+    Component,
+    Dataset,
+    DatasetError,
+    Official,
+    Options,
+    Progress,
+    Shapes,
+    SourceFile,
+    Split,
+    VideoRef,
+    hookimpl,
+    keyed_seed,
+)
+
+from .activitynet_module import ANNOTATIONS, LISTS, VIDEOS
+
+COUNTS = {"train": 10009, "test": 4917, "val_2": 4885}
+
+
+class ActivityNetOptions(Options):
+    """Where the data set lies, and which videos make a split."""
+
+    root: Path = Field(Path("data/activitynet"), description="folder with the sentences and the videos")
+    videos: Path | None = Field(None, description="folder of the videos; left out: videos/ in root")
+    ids: Literal["annotated", "listed"] = Field(
+        "annotated",
+        description="annotated: every video with sentences counts; listed: only those that the id list in root names "
+        "too (train_ids.json, val_ids.json or train_list.txt, val_1_list.txt, val_2_list.txt)",
+    )
+    hold_out: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the train videos that are `val` instead, the same ones in every run; 0: no val split",
+    )
+
+
+class ActivityNet:
+    """`train`, `test`, `val` where some are held out, and `val_2` where its file is there."""
+
+    def __init__(self, options: ActivityNetOptions) -> None:
+        self.root = options.root
+        self._options = options
+
+    def sources(self) -> tuple[SourceFile, ...]:
+        """Sentences and id list of each split, and the videos; `val_2` and the lists may be absent."""
+        return (*ANNOTATIONS.values(), *LISTS.values(), VIDEOS)
+
+    def splits(self) -> tuple[str, ...]:
+        """In the order train, val, test, val_2."""
+        from fdakit import look_for
+
+        val = ("val",) if self._options.hold_out else ()
+        val_2 = ("val_2",) if look_for(self.root, ANNOTATIONS["val_2"]) else ()
+        return ("train", *val, "test", *val_2)
+
+    def load(self, split: str, progress: Progress) -> Split:
+        """One caption a video. Raises `DatasetError` naming the file that is absent or wrong, and where to get it."""
+        from fdakit import count_remarks
+
+        known = dict.fromkeys((*self.splits(), "val_2"))
+        if split not in known:
+            raise DatasetError(f"activitynet: no split {split!r}; choose one of {', '.join(known)}")
+        source = "train" if split == "val" else split
+        texts, remarks = self._paragraphs(source)
+        official = Official(COUNTS[source], COUNTS[source])
+        remarks += count_remarks(source, videos=len(texts), captions=len(texts), official=official)
+        if source == "train" and self._options.hold_out:
+            held = _held_out(tuple(texts), self._options.hold_out)
+            remarks += (f"{split}: {len(held):,} of {len(texts):,} train videos are held out as val",)
+            texts = {name: text for name, text in texts.items() if (name in held) == (split == "val")}
+        return Split(
+            name=split,
+            videos=self._videos(tuple(texts)),
+            captions=tuple(Caption(text, name) for name, text in texts.items()),
+            protocol="paragraph",
+            official=None if split == "val" else official,
+            remarks=remarks,
+        )
+
+    def _paragraphs(self, split: str) -> tuple[dict[str, str], tuple[str, ...]]:
+        """The captions of an official split by id, and how its id list differs from its sentences."""
+        from fdakit import find_source, join_paragraphs, look_for, name_ids
+
+        from .activitynet_module import read_ids, read_sentences
+
+        path = find_source(self.root, ANNOTATIONS[split])
+        sentences = read_sentences(path)
+        select = self._options.ids == "listed"
+        listing = (find_source if select else look_for)(self.root, LISTS[split])
+        if listing is None:
+            return join_paragraphs(split, sentences, sentences, listing=path, annotations=path)
+        listed = read_ids(listing)
+        texts, remarks = join_paragraphs(split, listed, sentences, listing=listing, annotations=path)
+        unlisted = sorted(sentences.keys() - set(listed))
+        if unlisted:
+            fate = "left out" if select else "counted"
+            what = "1 video" if len(unlisted) == 1 else f"{len(unlisted):,} videos"
+            remarks += (f"{split}: {what} of {path.name} not in {listing.name}, {fate}: {name_ids(unlisted)}",)
+        if not select:
+            texts, _ = join_paragraphs(split, sentences, sentences, listing=path, annotations=path)
+        return texts, remarks
+
+    def _videos(self, ids: Sequence[str]) -> tuple[VideoRef, ...]:
+        """The file of each id, whose name may or may not begin with v_."""
+        from fdakit import find_source, find_videos
+
+        folder = self._options.videos or find_source(self.root, VIDEOS)
+        files = find_videos(folder, [*ids, *(name[2:] for name in ids)])
+        paths = (files[name[2:]] if files[name[2:]].is_file() else files[name] for name in ids)
+        return tuple(VideoRef(name, path) for name, path in zip(ids, paths, strict=True))
+
+
+def _held_out(ids: Sequence[str], share: float) -> frozenset[str]:
+    """At least one id and not all of them, drawn by the ids alone."""
+    count = min(max(1, round(share * len(ids))), len(ids) - 1)
+    return frozenset(sorted(ids, key=lambda name: keyed_seed("activitynet", name))[:count])
+
+
+def build(options: ActivityNetOptions, shapes: Shapes) -> Dataset:
+    """Reads nothing until a split is loaded."""
+    return ActivityNet(options)
+
+
+ACTIVITYNET = Component(
+    "activitynet", "ActivityNet Captions; all sentences of a video are one caption", ActivityNetOptions, build
+)
+
+
+@hookimpl
+def fdakit_datasets() -> Iterable[Component[Any, Dataset]]:
+    """Offers `activitynet`."""
+    return (ACTIVITYNET,)

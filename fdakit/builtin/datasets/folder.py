@@ -1,0 +1,154 @@
+"""folder: your own videos, each with its caption beside it, as webdataset and video2dataset lay them out.
+
+`name.mp4` has its caption in `name.txt`, in `name.json`, or in both; folders may be nested, and a video may have any
+known ending. First-level folders `train`, `val` and `test` are splits; where there are none, everything is `test`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from fdakit import (
+    Caption,
+    Component,
+    Dataset,
+    DatasetError,
+    Options,
+    Progress,
+    Shapes,
+    SourceFile,
+    Split,
+    VideoRef,
+    hookimpl,
+    name_ids,
+)
+
+if TYPE_CHECKING:
+    from .folder_module import Sample
+
+SPLITS = ("train", "val", "test")
+
+
+class FolderOptions(Options):
+    """The folder, and where its captions stand."""
+
+    path: Path = Field(description="the folder; unpack .tar shards first")
+    caption_key: str | None = Field(
+        None, description="key of the captions in .json files, text or a list of text; left out: caption, else text"
+    )
+    skip_uncaptioned: bool = Field(
+        False, description="leave videos without a caption out and say how many; false: they are an error"
+    )
+
+
+class Folder:
+    """The dataset. Walks the folder when first asked, and reads captions when a split is loaded."""
+
+    def __init__(self, options: FolderOptions) -> None:
+        self.root = options.path
+        self._options = options
+
+    def sources(self) -> tuple[SourceFile, ...]:
+        """The folder itself."""
+        what = "videos, each beside a .txt or .json file of the same name that holds its caption"
+        return (SourceFile(".", what, "your own collection, or video2dataset with output_format = files"),)
+
+    def splits(self) -> tuple[str, ...]:
+        """Those that have a folder of their own, else `test`."""
+        return tuple(name for name in SPLITS if (self.root / name).is_dir()) or ("test",)
+
+    def load(self, split: str, progress: Progress) -> Split:
+        """A split, videos in the order of their paths. An id is the path below the folder, without the ending.
+
+        Several lines of a .txt file are one caption; captions of a .json file come after it, equal ones once. Raises
+        `DatasetError` where the split holds no video, a video no caption, or a file of captions cannot be read.
+        """
+        from .folder_module import read_captions
+
+        if split not in self.splits():
+            raise DatasetError(f"{self.root.absolute()}: no split {split!r}; it has: {', '.join(self.splits())}")
+        samples = self._of_split(split)
+        texts: dict[str, tuple[str, ...]] = {}
+        for done, (name, sample) in enumerate(samples.items(), 1):
+            texts[name] = read_captions(sample, key=self._options.caption_key)
+            progress(f"reading captions of {split}", done, len(samples))
+        bare = [name for name in samples if not texts[name]]
+        if bare and (not self._options.skip_uncaptioned or len(bare) == len(samples)):
+            raise DatasetError(self._no_captions(bare, samples))
+        videos = tuple(VideoRef(name, samples[name].video) for name in samples if texts[name])
+        captions = tuple(Caption(text, video.id) for video in videos for text in texts[video.id])
+        remarks = [f"{split}: {_count(bare, 'video')} without a caption, left out: {name_ids(bare)}"] if bare else []
+        return Split(
+            name=split,
+            videos=videos,
+            captions=captions,
+            protocol="multi-caption" if len(captions) > len(videos) else "single-caption",
+            remarks=(*remarks, *self._strays(split)),
+        )
+
+    @cached_property
+    def _found(self) -> tuple[Mapping[str, Sample], tuple[str, ...]]:
+        from .folder_module import walk_samples
+
+        return walk_samples(self.root)
+
+    def _prefix(self, split: str) -> str:
+        """What the names of a split begin with: its folder, or nothing where the whole folder is one split."""
+        return f"{split}/" if (self.root / split).is_dir() else ""
+
+    def _of_split(self, split: str) -> dict[str, Sample]:
+        prefix = self._prefix(split)
+        found = {name: sample for name, sample in self._found[0].items() if name.startswith(prefix)}
+        if not found:
+            raise DatasetError(f"{self.root.absolute()}: split {split!r} holds no video; put some there")
+        return found
+
+    def _strays(self, split: str) -> tuple[str, ...]:
+        """Remarks on files that were passed over."""
+        samples, texts = self._found
+        prefix, places = self._prefix(split), tuple(map(self._prefix, self.splits()))
+        lone = [name for name in texts if name.startswith(prefix)]
+        told = [f"{split}: {_count(lone, '.txt file')} without a video: {name_ids(lone, shown=5)}"] if lone else []
+        outside = [name for name in samples if not name.startswith(places)]
+        if outside:
+            said = ", ".join(places)
+            told.append(f"{_count(outside, 'video')} outside {said}, in no split: {name_ids(outside, shown=5)}")
+        return tuple(told)
+
+    def _no_captions(self, bare: list[str], samples: Mapping[str, Sample]) -> str:
+        from .folder_module import json_keys
+
+        key = self._options.caption_key or "caption"
+        keys = next((found for name in bare if (found := json_keys(samples[name]))), ())
+        said = f", not {', '.join(map(repr, keys[:8]))} alone" if keys else ""
+        leave = "" if len(bare) == len(samples) else ", or set skip_uncaptioned = true to leave them out"
+        return (
+            f"{self.root.absolute()}: {len(bare):,} of {len(samples):,} videos have no caption: "
+            f"{name_ids(bare, shown=3)}; put a .txt file beside each, or a .json file with the key {key!r}{said} "
+            f"(caption_key names another){leave}"
+        )
+
+
+def _count(names: Sequence[str], what: str) -> str:
+    return f"1 {what}" if len(names) == 1 else f"{len(names):,} {what}s"
+
+
+def build(options: FolderOptions, shapes: Shapes) -> Dataset:
+    """Reads nothing until splits are asked for."""
+    return Folder(options)
+
+
+FOLDER = Component(
+    "folder", "a folder of videos, each with its caption in a .txt or .json file beside it", FolderOptions, build
+)
+
+
+@hookimpl
+def fdakit_datasets() -> Iterable[Component[Any, Dataset]]:
+    """Offers `folder`."""
+    return (FOLDER,)

@@ -1,0 +1,73 @@
+"""Reads LSMDC's annotation files: lines of six fields between tabs, no header, quotes mean nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fdakit import DatasetError, row_fault
+
+_FIELDS = "clip id, start, end, start, end, sentence"
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Captions by clip id in the file's order, and what there is to say of the rows."""
+
+    captions: Mapping[str, tuple[str, ...]]
+    remarks: tuple[str, ...]
+
+
+def read_sentences(path: Path) -> Sentences:
+    """The captions of one annotation file.
+
+    Rows without a sentence are left out with a remark, unless no row has one, as in the blind test. Raises
+    `DatasetError` there and where a line has other than these fields.
+    """
+    path = path.absolute()
+    captions: dict[str, list[str]] = {}
+    rows = silent = repeated = 0
+    for number, line in enumerate(_read_lines(path), 1):
+        if not line.strip():
+            continue
+        fields = [field.strip() for field in line.split("\t")]
+        if len(fields) not in (5, 6):
+            raise row_fault(path, number, f"{len(fields)} fields between tabs; wanted {_FIELDS}")
+        name, text = fields[0], fields[5] if len(fields) == 6 else ""
+        if not name:
+            raise row_fault(path, number, f"no clip id; wanted {_FIELDS}")
+        rows += 1
+        mine = captions.setdefault(name, []) if text else None
+        if mine is None:
+            silent += 1
+        elif text in mine:
+            repeated += 1
+        else:
+            mine.append(text)
+    if not captions:
+        raise DatasetError(
+            f"{path}: no sentence in any of {rows:,} rows, as in the blind test; a time stamp is no caption: take a "
+            f"file whose rows hold {_FIELDS}"
+        )
+    clips = {name: tuple(texts) for name, texts in captions.items()}
+    return Sentences(clips, _remarks(clips, silent, repeated))
+
+
+def _remarks(clips: Mapping[str, tuple[str, ...]], silent: int, repeated: int) -> tuple[str, ...]:
+    several = sum(len(texts) > 1 for texts in clips.values())
+    counts = {
+        "rows without a sentence, left out": silent,
+        "clips with several sentences, each a caption": several,
+        "rows that repeat a sentence of their clip, left out": repeated,
+    }
+    return tuple(f"{what}: {count:,}" for what, count in counts.items() if count)
+
+
+def _read_lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig").split("\n")
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({error.strerror}); put the annotation file there") from error
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path}: not UTF-8; save the file as UTF-8") from error

@@ -1,0 +1,207 @@
+"""MSR-VTT: 10,000 web clips of 10 to 30 s with 20 captions each, under the protocols in use.
+
+| protocol | train | val | test |
+|---|---|---|---|
+| `1k-A-9k` | 9,000 videos, 180,000 captions | none | 1,000 videos, one caption each |
+| `1k-A-7k` | 7,010 videos, 140,200 captions | none | the same |
+| `full` | 6,513 videos | 497 | 2,990 videos, every caption a query |
+| `1k-B` | 6,656 videos | none | 1,000 other videos |
+
+Sources: Xu et al., *MSR-VTT*, CVPR 2016 (full); Yu et al., *A Joint Sequence Fusion Model*, ECCV 2018 (1k-A);
+Miech et al., arXiv 1804.02516 (1k-B). The lists of 1k-B train on 453 of 1k-A's test videos: a train list that meets
+the test split is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from fdakit import (
+    Caption,
+    Component,
+    Dataset,
+    Official,
+    Options,
+    Progress,
+    Shapes,
+    SourceFile,
+    Split,
+    VideoRef,
+    hookimpl,
+)
+
+if TYPE_CHECKING:
+    from .msrvtt_module import Annotations
+
+
+class MsrvttOptions(Options):
+    """Which protocol, and where the data set lies."""
+
+    root: Path = Field(Path("data/msrvtt"), description="folder with the lists, the captions and the videos")
+    protocol: Literal["1k-A-9k", "1k-A-7k", "full", "1k-B"] = Field(
+        "1k-A-9k", description="which videos train and test; numbers of different protocols do not compare"
+    )
+    hold_out: bool = Field(
+        False, description="take the 497 official validation videos out of training as split val; full has it anyway"
+    )
+    captions_per_video: int | None = Field(
+        None, ge=1, description="captions of each training video to use, from the first on; left out: all 20"
+    )
+    videos: Path | None = Field(None, description="folder of the clips; left out: videos/ or MSRVTT_Videos/ in root")
+    captions: Path | None = Field(
+        None, description="the file of all captions; left out: the first of its names in root"
+    )
+    train_list: Path | None = Field(
+        None, description="ids of other training videos; refused where it holds test videos"
+    )
+
+
+class Msrvtt:
+    """The splits of one protocol."""
+
+    def __init__(self, options: MsrvttOptions) -> None:
+        from .msrvtt_sources_module import HELD_OUT, LAYOUTS
+
+        self._options = options
+        self._layout = LAYOUTS[options.protocol]
+        self._holds_out = options.hold_out and "val" not in self._layout.lists
+        self._lists = {**self._layout.lists, **({"val": HELD_OUT} if self._holds_out else {})}
+
+    @property
+    def root(self) -> Path:
+        """The folder of the data set."""
+        return self._options.root
+
+    def sources(self) -> tuple[SourceFile, ...]:
+        """The lists of the protocol, the captions and the clips."""
+        from .msrvtt_sources_module import VIDEOS
+
+        return (*(self._lists[split] for split in self.splits()), self._layout.captions, VIDEOS)
+
+    def splits(self) -> tuple[str, ...]:
+        """`train` and `test`; `val` where the protocol has one or it is held out of training."""
+        return tuple(split for split in ("train", "val", "test") if split in self._lists)
+
+    def load(self, split: str, progress: Progress) -> Split:
+        """The split, videos in the order of its list. Raises `DatasetError` naming the file and what to do."""
+        from fdakit import count_remarks, need_captions, need_root
+
+        need_root(self.root, MSRVTT.name, self.sources())
+        ids, remarks = self._ids(split), []
+        if split == "train" and self._holds_out:
+            held = set(self._ids("val"))
+            ids = tuple(name for name in ids if name not in held)
+            remarks.append(f"train: {len(held):,} validation videos held out")
+        self._refuse_shared(split, ids)
+        path, found = self._captions(split)
+        need_captions(found, ids, split=split, path=path, remedy=f"complete ones: {self._layout.captions.origin}")
+        most = self._options.captions_per_video if split == "train" else None
+        if most is not None:
+            remarks.append(f"train: captions taken of each video, from the first on: {most}")
+        if split == "val" and self._holds_out:
+            remarks.append(f"val: held out of training, captions of {path.name}")
+        if split == "test" and self._options.protocol == "1k-B":
+            remarks.append("test: publications differ on the captions of 1k-B; here each of a video's is a query")
+        captions = tuple(Caption(text, name) for name in ids for text in found[name][:most])
+        official = self._layout.official.get(split, Official(497))
+        files = self._files(ids)
+        return Split(
+            name=split,
+            videos=tuple(VideoRef(name, files[name]) for name in ids),
+            captions=captions,
+            protocol="multi-caption" if len(captions) > len(ids) else "single-caption",
+            official=official,
+            remarks=(*count_remarks(split, videos=len(ids), captions=len(captions), official=official), *remarks),
+        )
+
+    def _ids(self, split: str) -> tuple[str, ...]:
+        from fdakit import find_source
+
+        from .msrvtt_module import read_ids
+
+        return self._known_ids(split) or read_ids(find_source(self.root, self._lists[split]))
+
+    def _known_ids(self, split: str) -> tuple[str, ...] | None:
+        """The list of a split, None where it is absent; the captions' own file tells the official splits too."""
+        from fdakit import look_for
+
+        from .msrvtt_module import read_ids
+
+        path = self._options.train_list if split == "train" else None
+        path = path or look_for(self.root, self._lists[split])
+        if path is not None:
+            return read_ids(path)
+        official = self._options.protocol == "full" or split == "val"
+        return self._annotated[1].splits.get(split) if official else None
+
+    def _refuse_shared(self, split: str, ids: tuple[str, ...]) -> None:
+        """Raises `DatasetError` where videos of this split are in a later one, as far as its list is there."""
+        from fdakit import look_for
+
+        from .msrvtt_module import refuse_shared
+
+        path = self._options.train_list if split == "train" else None
+        path = path or look_for(self.root, self._lists[split]) or self._annotated[0]
+        for later in self.splits()[self.splits().index(split) + 1 :]:
+            refuse_shared(path, ids, self._known_ids(later) or (), split=split, later=later)
+
+    def _captions(self, split: str) -> tuple[Path, Mapping[str, tuple[str, ...]]]:
+        """The captions that a split takes, by video, and the file they are from."""
+        from fdakit import find_source, look_for
+
+        from .msrvtt_module import read_pairs
+        from .msrvtt_sources_module import VAL_PAIRS
+
+        path = None
+        if split == "test" and self._layout.pairs:
+            path = find_source(self.root, self._lists["test"])
+        elif split == "val" and self._holds_out:
+            path = look_for(self.root, VAL_PAIRS)
+        if path is not None:
+            return path, read_pairs(path)
+        return self._annotated[0], self._annotated[1].captions
+
+    @cached_property
+    def _annotated(self) -> tuple[Path, Annotations]:
+        """The file of all captions, and what it holds; the original release comes in two."""
+        from fdakit import find_source
+
+        from .msrvtt_module import read_annotations
+        from .msrvtt_sources_module import ORIGINAL
+
+        path = self._options.captions or find_source(self.root, self._layout.captions)
+        paths = [path.with_name(name) for name in ORIGINAL] if path.name in ORIGINAL else [path]
+        return path, read_annotations([path, *(other for other in paths if other != path and other.is_file())])
+
+    def _files(self, ids: tuple[str, ...]) -> dict[str, Path]:
+        """Where the clips lie; the original release has two folders."""
+        from fdakit import find_source, find_videos
+
+        from .msrvtt_sources_module import FOLDERS, VIDEOS
+
+        folder = self._options.videos or find_source(self.root, VIDEOS)
+        files = find_videos(folder, ids)
+        for other in FOLDERS if folder.name in FOLDERS else ():
+            if other != folder.name and folder.with_name(other).is_dir():
+                beside = find_videos(folder.with_name(other), ids)
+                files |= {name: path for name, path in beside.items() if path.is_file() and not files[name].is_file()}
+        return files
+
+
+def build(options: MsrvttOptions, shapes: Shapes) -> Dataset:
+    """Reads nothing until a split is loaded."""
+    return Msrvtt(options)
+
+
+MSRVTT = Component("msrvtt", "MSR-VTT under the protocols 1k-A, full and 1k-B", MsrvttOptions, build)
+
+
+@hookimpl
+def fdakit_datasets() -> Iterable[Component[Any, Dataset]]:
+    """Offers `msrvtt`."""
+    return (MSRVTT,)

@@ -1,0 +1,74 @@
+"""Video files on disk: which endings count, and where the file of an id lies, whatever it is called exactly."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from fdakit.errors import DatasetError
+
+VIDEO_ENDINGS = (
+    *(".mp4", ".avi", ".webm", ".mkv", ".mov", ".mpg", ".mpeg", ".m4v", ".gif", ".3gp", ".flv", ".wmv"),
+    *(".ts", ".m2ts", ".mts", ".ogv", ".asf", ".vob", ".m2v", ".3g2", ".3gpp", ".qt", ".divx"),
+)
+"""Lower case; a file counts whatever the case of its ending."""
+
+
+def find_videos(folder: Path, ids: Iterable[str]) -> dict[str, Path]:
+    """Where each id's file lies below the folder; an absent one is expected as `.mp4`. Nothing is opened.
+
+    An id names its file with an ending, whole or without its own (`x.mov` on a list, `x.mp4` on disk), or without
+    the dot that some ids end in. Endings count in any case, ids as they are written; hidden files and folders do
+    not count. Of several files of an id, the most literal name is taken, then the least deep, then the first by
+    path. Raises `DatasetError` where a folder is absent or cannot be read.
+    """
+    if not folder.is_dir():
+        raise DatasetError(f"{folder.absolute()}: no such folder; put the videos there")
+    names: dict[str, str] = {}  # whole name -> path
+    stems: dict[str, str] = {}  # name without a video ending -> path
+    for name, path in _files(str(folder)):
+        names.setdefault(name, path)
+        stem = _stem(name)
+        if stem != name:
+            stems.setdefault(stem, path)
+    found = {}
+    for wanted in ids:
+        stem = _stem(wanted)
+        path = names.get(wanted, "") if stem != wanted else ""
+        for known, name in ((stems, wanted), (stems, stem), (stems, wanted.rstrip(".")), (names, wanted)):
+            path = path or known.get(name, "")
+        found[wanted] = Path(path) if path else folder / (wanted if stem != wanted else f"{wanted}.mp4")
+    return found
+
+
+def _stem(name: str) -> str:
+    """The name without its ending, where that is a video's."""
+    stem, _, ending = name.rpartition(".")
+    return stem if stem and f".{ending.lower()}" in VIDEO_ENDINGS else name
+
+
+def _files(folder: str) -> Iterator[tuple[str, str]]:
+    """Name and path of each file below the folder, level by level, each level by path; no file is looked at."""
+    level, seen = [folder], {os.path.realpath(folder)}
+    while level:
+        below: list[str] = []
+        files: list[tuple[str, str]] = []
+        for place in level:
+            try:
+                with os.scandir(place) as entries:
+                    shown = [entry for entry in entries if not entry.name.startswith(".")]
+            except OSError as error:
+                raise DatasetError(
+                    f"{Path(place).absolute()}: cannot be read ({error.strerror}); correct its rights or move it away"
+                ) from error
+            for entry in shown:
+                if not entry.is_dir():
+                    files.append((entry.name, entry.path))
+                elif not entry.is_symlink():
+                    below.append(entry.path)
+                elif (real := os.path.realpath(entry.path)) not in seen:  # links may go in circles
+                    seen.add(real)
+                    below.append(entry.path)
+        yield from sorted(files, key=lambda file: file[1])
+        level = below

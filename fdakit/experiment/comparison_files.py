@@ -1,0 +1,78 @@
+"""A comparison as JSON, Markdown and a page with pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from fdakit.contracts import Direction, Progress
+from fdakit.report.comparisons import comparison_markdown, comparison_notes
+
+from .compared_runs import Side
+from .comparing import Comparison, Pair
+from .comparison_page import comparison_html
+from .recipe_differences import reading_differences
+from .run_folder import RunFolder
+from .similarities import DIRECTIONS
+
+JSON, MARKDOWN, HTML = "compare.json", "compare.md", "compare.html"
+
+
+def comparison_document(comparison: Comparison) -> dict[str, Any]:
+    """Everything as JSON holds it; the deviation of a single seed is null."""
+    protocol = comparison.sides[0].runs[0].report["protocol"]
+    sides = zip(comparison.labels, comparison.sides, comparison.measured, strict=True)
+    document = {
+        "protocol": {key: protocol.get(key) for key in ("dataset", "split", "captions", "video_to_text", "ties")},
+        "draws": comparison.draws,
+        "level": comparison.level,
+        "sides": [_side(label, side, measured) for label, side, measured in sides],
+        "pairs": [_pair(pair) for pair in comparison.pairs],
+    }
+    return {**document, "notes": comparison_notes(document)}
+
+
+def write_comparison(
+    comparison: Comparison, document: Mapping[str, Any], out: Path, *, progress: Progress
+) -> list[Path]:
+    """Write compare.json, compare.md and compare.html into a folder that is there, each whole or not at all."""
+    page = comparison_html(comparison, document, progress=progress)
+    folder = RunFolder(out)
+    folder.write(JSON, json.dumps(document, indent=2, allow_nan=False) + "\n")
+    folder.write(MARKDOWN, comparison_markdown(document))
+    folder.write(HTML, page)
+    return [out / name for name in (JSON, MARKDOWN, HTML)]
+
+
+def _side(label: str, side: Side, measured: Mapping[Direction, Mapping[str, Sequence[float]]]) -> dict[str, Any]:
+    runs = [
+        {
+            "folder": str(run.folder.absolute()),
+            "seed": seed,
+            **{way: {metric: values[number] for metric, values in measured[way].items()} for way in DIRECTIONS},
+        }
+        for number, (run, seed) in enumerate(zip(side.runs, side.seeds, strict=True))
+    ]
+    spread: dict[str, Any] = {
+        way: {metric: _spread(values) for metric, values in measured[way].items()} for way in DIRECTIONS
+    }
+    return {"label": label, "name": side.name, "runs": runs, **spread}
+
+
+def _spread(values: Sequence[float]) -> dict[str, float | None]:
+    return {"mean": mean(values), "sd": stdev(values) if len(values) > 1 else None}
+
+
+def _pair(pair: Pair) -> dict[str, Any]:
+    baseline, other = pair.labels
+    return {
+        "baseline": baseline,
+        "other": other,
+        "differs_in": {key: list(values) for key, values in pair.differs.items()},
+        "read_unlike": list(reading_differences(pair.differs)),
+        **{way: asdict(found) for way, found in pair.found.items()},
+    }

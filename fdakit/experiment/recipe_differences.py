@@ -1,0 +1,80 @@
+"""In what two runs differ, as their recipes and reports say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fdakit.recipe_text import read_document
+
+from .checkpoints import RECIPE
+from .saved_run import SavedRun
+
+Difference = tuple[Any, Any]
+
+# No result depends on these, or it is compared by itself: the seeds are told beside the runs.
+_ASIDE = (
+    *("name", "seed", "observer", "loader.workers", "loader.prefetch", "loader.ledger", "loader.time_limit"),
+    *("frame_store.enabled", "frame_store.limit_mb", "frame_store.folder", "train.device"),
+    *("eval.batch_size", "eval.text_batch_size", "eval.controls", "eval.bank", "eval.bootstrap", "eval.rescoring"),
+)
+_READING = ("dataset", "sampler", "reader", "view")
+_OWN = "fdakit:"
+LOST = "videos that could not be read"
+
+
+def recipe_differences(first: SavedRun, second: SavedRun) -> dict[str, Difference]:
+    """Option -> its value in both, where they differ; None where it is not set.
+
+    Of a table that uses another part only `use` is told, and `control`. Where a folder holds no recipe, only what the
+    report says of both is compared. Raises `RecipeError` where a recipe cannot be read.
+    """
+    one, two = _options(first), _options(second)
+    if not one or not two:
+        one, two = {}, {}
+    one, two = one | _told(first), two | _told(second)
+    differing = {
+        key: (one.get(key), two.get(key)) for key in dict.fromkeys([*one, *two]) if one.get(key) != two.get(key)
+    }
+    exchanged = tuple(key.removesuffix("use") for key in differing if key.endswith(".use"))
+    return {
+        key: values
+        for key, values in differing.items()
+        if key.endswith((".use", ".control")) or not key.startswith(exchanged)
+    }
+
+
+def reading_differences(differences: Mapping[str, Difference]) -> tuple[str, ...]:
+    """Those among them that make evaluation see other pixels, whatever the model."""
+    return tuple(key for key in differences if key.startswith(_READING) and ".train_" not in key)
+
+
+def _options(run: SavedRun) -> dict[str, Any]:
+    """The resolved recipe's options, none where the folder holds no recipe."""
+    path = run.folder / RECIPE
+    document = read_document(path) if path.is_file() else {}
+    return {key: value for key, value in _flat(document) if not _aside(key)}
+
+
+def _told(run: SavedRun) -> dict[str, Any]:
+    """What the report alone says."""
+    return {
+        "checkpoint chosen by": run.report["protocol"].get("checkpoint_chosen_by"),
+        "fdakit": run.report.get("provenance", {}).get("fdakit"),
+        LOST: run.report.get("videos", {}).get("damaged"),
+    }
+
+
+def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Options as dotted keys; the tables of a list are numbered."""
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        value = {str(place): item for place, item in enumerate(value)}
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _flat(inner, f"{key}.{name}" if key else name)
+    else:
+        yield key, value.removeprefix(_OWN) if key.endswith(".use") else value
+
+
+def _aside(key: str) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in _ASIDE)

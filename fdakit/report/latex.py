@@ -1,0 +1,89 @@
+"""A table of results for a paper: a LaTeX tabular with booktabs, to be put into a table of one's own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import groupby
+
+from .result_tables import (
+    HEADINGS,
+    Reported,
+    ResultLine,
+    best_lines,
+    cell,
+    metric_columns,
+    one_protocol,
+    remarks,
+    result_lines,
+)
+from .tables import DIRECTIONS, report_notes
+
+# A bracket or star that begins a line would be read as an argument of the line break before it.
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "[": "{[}",
+    "*": "{*}",
+    "±": r"$\pm$",
+    **{sign: f"\\{sign}" for sign in "{}$&#%_"},
+}
+_GONE = re.compile(r"[\x00-\x1f\x7f]+")
+
+
+def latex_text(text: str) -> str:
+    """Any text as LaTeX sets it: specials escaped, line breaks and control characters as spaces."""
+    plain = _GONE.sub(" ", text.encode("utf-8", "backslashreplace").decode("utf-8"))
+    escaped = "".join(_SPECIAL.get(sign, sign) for sign in plain)
+    return re.sub("-(?=-)", "-{}", escaped)  # two hyphens would become a dash
+
+
+def latex_table(runs: Sequence[Reported]) -> str:
+    """Both directions of every run in one line, recall in percent; needs `\\usepackage{booktabs}`.
+
+    The best results of a column are bold where the runs share a protocol and miss no video; controls and rescored
+    lines stand below under headings of their own and are never bold. What must be read beside the numbers follows
+    as notes, and in full as comments.
+    """
+    lines = result_lines(runs)
+    columns = metric_columns(lines)
+    width = 1 + len(columns)
+    written = ["% needs \\usepackage{booktabs}"]
+    for run in runs:
+        written += [f"% {_GONE.sub(' ', f'{run.name}: {note}')}" for note in report_notes(run.reports[0])]
+    written += [f"\\begin{{tabular}}{{l{'r' * len(columns)}}}", "\\toprule", *_head(columns), "\\midrule"]
+    bold = {column: best_lines(lines, column) if one_protocol(runs) else set() for column in columns}
+    for kind, group in groupby(enumerate(lines), key=lambda pair: pair[1].kind):
+        if HEADINGS[kind]:
+            written += ["\\midrule", f"\\multicolumn{{{width}}}{{l}}{{\\emph{{{latex_text(HEADINGS[kind])}}}}} \\\\"]
+        for place, line in group:
+            written.append(_row(line, columns, {column for column in columns if place in bold[column]}))
+    written.append("\\bottomrule")
+    written += [
+        f"\\multicolumn{{{width}}}{{l}}{{\\footnotesize {latex_text(f'{name}: {text}' if name else text)}}} \\\\"
+        for name, text in remarks(runs)
+    ]
+    return "\n".join([*written, "\\end{tabular}"]) + "\n"
+
+
+def _head(columns: Sequence[tuple[str, str]]) -> list[str]:
+    titles, rules, start = [], [], 2
+    for way, words in DIRECTIONS.items():
+        count = sum(column[0] == way for column in columns)
+        if count:
+            titles.append(f"\\multicolumn{{{count}}}{{c}}{{{words.capitalize()}}}")
+            rules.append(f"\\cmidrule(lr){{{start}-{start + count - 1}}}")
+            start += count
+    arrows = {True: "$\\uparrow$", False: "$\\downarrow$"}
+    names = [f"{name} {arrows[name.startswith('R@')]}" for _, name in columns]
+    return [f" & {' & '.join(titles)} \\\\", "".join(rules), f"Run & {' & '.join(names)} \\\\"]
+
+
+def _row(line: ResultLine, columns: Sequence[tuple[str, str]], bold: set[tuple[str, str]]) -> str:
+    cells = [cell(line, column, sign="$\\pm$", absent="--") for column in columns]
+    shown = [f"\\textbf{{{text}}}" if column in bold else text for text, column in zip(cells, columns, strict=True)]
+    return f"{latex_text(line.title)} & {' & '.join(shown)} \\\\"

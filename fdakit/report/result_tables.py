@@ -1,0 +1,157 @@
+"""Several reports in one table: a line a run, lines of other masks and of rescored scores apart from those."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean, stdev
+from typing import Any, Literal
+
+from .tables import DIRECTIONS
+
+METRICS = ("R@1", "R@5", "R@10", "R@50", "MdR", "MnR")
+EVERY = (*METRICS, "MRR", "RSum")
+Kind = Literal["result", "control", "rescored"]
+HEADINGS: Mapping[Kind, str] = {
+    "result": "",
+    "control": "Controls: same weights, another mask",
+    "rescored": "Rescored: scores changed afterwards, not comparable with the lines above",
+}
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A run by its name with the report of every seed, at least one; all of one recipe."""
+
+    name: str
+    reports: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A metric's values, one a seed, as measured."""
+
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """The value itself where there is one seed."""
+        return mean(self.values)
+
+    @property
+    def sd(self) -> float | None:
+        """Standard deviation over seeds (n - 1), None for one seed."""
+        return stdev(self.values) if len(self.values) > 1 else None
+
+
+@dataclass(frozen=True)
+class ResultLine:
+    """One line: `label` says what was changed, "" for the result itself.
+
+    `metrics` holds a spread for direction and metric; what was not measured is not in it.
+    """
+
+    name: str
+    kind: Kind
+    label: str
+    metrics: Mapping[tuple[str, str], Spread]
+
+    @property
+    def title(self) -> str:
+        """Name and label in one cell."""
+        return f"{self.name}, {self.label}" if self.label else self.name
+
+
+def result_lines(runs: Sequence[Reported]) -> list[ResultLine]:
+    """All results, then all controls, then all rescored lines, each in the order of the runs."""
+    found = [ResultLine(run.name, "result", _seeds(run), _spreads(run.reports)) for run in runs]
+    for run in runs:
+        for control in _shared(run.reports, "controls"):
+            taken = _spreads([report["controls"][control] for report in run.reports])
+            found.append(ResultLine(run.name, "control", f"same weights, {control} mask", taken))
+    for run in runs:
+        for name in _shared(run.reports, "rescored"):
+            both = [report["rescored"][name] for report in run.reports]
+            more = " (needs all queries)" if both[0]["needs_all_queries"] else ""
+            found.append(ResultLine(run.name, "rescored", f"rescored: {name}{more}", _spreads(both)))
+    return found
+
+
+def metric_columns(lines: Sequence[ResultLine], metrics: Sequence[str] = METRICS) -> list[tuple[str, str]]:
+    """(direction, metric) of every column that any line fills, text to video first."""
+    filled = {column for line in lines for column in line.metrics}
+    return [(way, name) for way in DIRECTIONS for name in metrics if (way, name) in filled]
+
+
+def cell(line: ResultLine, column: tuple[str, str], *, sign: str = "±", absent: str = "") -> str:
+    """A value with one digit, or mean and deviation."""
+    spread = line.metrics.get(column)
+    if spread is None:
+        return absent
+    return f"{spread.mean:.1f}" if spread.sd is None else f"{spread.mean:.1f} {sign} {spread.sd:.1f}"
+
+
+def best_lines(lines: Sequence[ResultLine], column: tuple[str, str]) -> set[int]:
+    """Places of the best results of a column by what is shown, several where they are shown alike.
+
+    Only results as measured compete; there must be two of them.
+    """
+    shown = {
+        place: float(f"{line.metrics[column].mean:.1f}")
+        for place, line in enumerate(lines)
+        if line.kind == "result" and column in line.metrics
+    }
+    if len(shown) < 2:
+        return set()
+    first = max(shown.values()) if column[1].startswith("R@") else min(shown.values())
+    return {place for place, value in shown.items() if value == first}
+
+
+def protocol_line(report: Mapping[str, Any]) -> str:
+    """What two reports must share for their numbers to be compared, in one line."""
+    protocol = report["protocol"]
+    return (
+        f"{protocol['dataset']} {protocol['split']}, {protocol['captions']}, video to text "
+        f"{protocol['video_to_text']}, ties by the {protocol['ties']} rule"
+    )
+
+
+def shortfalls(run: Reported) -> list[str]:
+    """Videos that the numbers miss, worst seed first told; nothing where all were there."""
+    missing, damaged = (max(report["videos"][kind] for report in run.reports) for kind in ("missing", "damaged"))
+    found = [f"{missing} absent video{'s'[: missing > 1]} left out: not the full split"] if missing else []
+    if damaged:
+        found.append(f"{damaged} unreadable video{'s'[: damaged > 1]}: their queries count as misses")
+    return found
+
+
+def remarks(runs: Sequence[Reported]) -> list[tuple[str, str]]:
+    """(name of a run, "" for all of them; remark): what must be read beside the table, lost videos first."""
+    found = [(run.name, text) for run in runs for text in shortfalls(run)]
+    protocols = {run.name: protocol_line(run.reports[0]) for run in runs}
+    if len(set(protocols.values())) == 1:
+        return [*found, ("", next(iter(protocols.values())))]
+    return [*found, *protocols.items(), ("", "runs of different protocols: their numbers do not compare")]
+
+
+def one_protocol(runs: Sequence[Reported]) -> bool:
+    """Whether all runs were scored alike and on all videos, so that one of them may be called the best."""
+    return len({protocol_line(run.reports[0]) for run in runs}) == 1 and not any(shortfalls(run) for run in runs)
+
+
+def _seeds(run: Reported) -> str:
+    return f"mean ± sd of {len(run.reports)} seeds" if len(run.reports) > 1 else ""
+
+
+def _spreads(both: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Spread]:
+    return {
+        (way, name): Spread(tuple(float(one[way][name]) for one in both))
+        for way in DIRECTIONS
+        for name in EVERY
+        if all(name in one.get(way, {}) for one in both)
+    }
+
+
+def _shared(reports: Sequence[Mapping[str, Any]], table: str) -> list[str]:
+    """The names that every seed has."""
+    return [name for name in reports[0][table] if all(name in report[table] for report in reports)]

@@ -1,0 +1,57 @@
+"""The table of results as CSV and as Markdown: the same lines as in LaTeX."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from itertools import groupby
+
+from .result_tables import EVERY, HEADINGS, Reported, cell, metric_columns, remarks, result_lines
+
+
+def csv_table(runs: Sequence[Reported]) -> str:
+    """Columns run, kind (result, control or rescored), label, seeds, then every metric, unrounded.
+
+    With several seeds a metric is their mean, and its deviation stands in a column `... sd` after it.
+    """
+    lines = result_lines(runs)
+    columns, seeds = metric_columns(lines, EVERY), {run.name: len(run.reports) for run in runs}
+    spread = max(seeds.values(), default=1) > 1
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    names = [f"{way} {name}" for way, name in columns]
+    table.writerow(
+        ["run", "kind", "label", "seeds", *(n for name in names for n in [name, f"{name} sd"][: 1 + spread])]
+    )
+    for line in lines:
+        row: list[str | int | float | None] = [
+            line.name,
+            line.kind,
+            line.label if line.kind != "result" else "",
+            seeds[line.name],
+        ]
+        for column in columns:
+            found = line.metrics.get(column)
+            row += [None if found is None else found.mean, None if found is None else found.sd][: 1 + spread]
+        table.writerow(row)
+    return text.getvalue()
+
+
+def markdown_table(runs: Sequence[Reported]) -> str:
+    """A table for results, one for controls and one for rescored scores, each where there are any, then remarks."""
+    lines = result_lines(runs)
+    columns = metric_columns(lines)
+    head = ["run", *(f"{way} {name}" for way, name in columns)]
+    written = ["Text to video (t2v) and video to text (v2t); recall in percent.", ""]
+    for kind, group in groupby(lines, key=lambda line: line.kind):
+        written += [f"## {HEADINGS[kind]}", ""] if HEADINGS[kind] else []
+        written += [f"| {' | '.join(head)} |", "|---" + "|---:" * len(columns) + "|"]
+        written += [f"| {' | '.join(_escaped([line.title, *(cell(line, c) for c in columns)]))} |" for line in group]
+        written.append("")
+    written += [f"- {name}: {text}" if name else f"- {text}" for name, text in remarks(runs)]
+    return "\n".join(written) + "\n"
+
+
+def _escaped(cells: Sequence[str]) -> list[str]:
+    return [text.replace("|", "\\|").replace("\n", " ") for text in cells]

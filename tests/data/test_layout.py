@@ -1,0 +1,45 @@
+"""A file of a data set under any of its names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fdakit import DatasetError, SourceFile, find_source, look_for, need_root
+
+SOURCE = SourceFile("a.txt", "the ids", "a.example", others=("lists/a.txt", "b.csv"))
+
+
+def test_the_first_name_that_exists_is_taken(tmp_path: Path) -> None:
+    assert look_for(tmp_path, SOURCE) is None
+    (tmp_path / "b.csv").touch()
+    assert look_for(tmp_path, SOURCE) == find_source(tmp_path, SOURCE) == tmp_path / "b.csv"
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "a.txt").touch()
+    assert find_source(tmp_path, SOURCE) == tmp_path / "lists" / "a.txt"
+    (tmp_path / "a.txt").mkdir()  # a folder is found like a file: which of them it is to be, the reader says
+    assert find_source(tmp_path, SOURCE) == tmp_path / "a.txt"
+
+
+def test_what_is_absent_is_said_with_all_names_and_where_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DatasetError) as caught:
+        find_source(Path(), SOURCE)
+    assert str(caught.value) == (
+        f"{tmp_path}/a.txt: absent, and so are lists/a.txt, b.csv; put there: the ids, from a.example"
+    )
+    with pytest.raises(DatasetError, match=r"none/a\.txt: absent; put there: the ids, from a\.example$"):
+        find_source(Path("none"), SourceFile("a.txt", "the ids", "a.example"))
+
+
+def test_an_absent_folder_is_said_with_all_that_belongs_into_it(tmp_path: Path) -> None:
+    need_root(tmp_path, "letters", [SOURCE])
+    root = tmp_path / "none"
+    with pytest.raises(DatasetError) as caught:
+        need_root(root, "letters", [SOURCE, SourceFile("videos", "the clips", "a.example"), SOURCE])
+    assert str(caught.value) == (
+        f"{root}: letters is absent; `fdakit data prepare letters --root {root}` says from where to get a.txt, videos"
+    )

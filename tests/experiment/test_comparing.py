@@ -1,0 +1,347 @@
+"""Runs compared over the same queries: what is won and lost, over seeds too, and what cannot be compared."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from statistics import stdev
+from typing import Any
+
+import numpy as np
+import pytest
+from finished_runs import finished_run
+
+from fdakit.errors import RecipeError, ScoreError
+from fdakit.experiment.compared_runs import read_side
+from fdakit.experiment.comparing import Change, Comparison, Tally, compare
+from fdakit.experiment.comparison_files import comparison_document, write_comparison
+from fdakit.report.comparisons import comparison_lines, comparison_notes, comparison_tables
+from fdakit.report.page import page_html
+
+IDS = ("red-across", "green-across", "blue-down", "yellow-down", "pink-down")
+OWNERS = (0, 0, 1, 2, 3, 4)  # the first video has two captions
+GOOD = np.eye(5, dtype=np.float32)[list(OWNERS)]
+MakeRun = Callable[..., Path]
+
+
+def scores(*ranks: int) -> np.ndarray:
+    """A matrix in which the target of each caption has that rank."""
+    matrix = np.tile(np.float32([0.5, 0.4, 0.3, 0.2, 0.1]), (len(ranks), 1))
+    for row, rank in enumerate(ranks):
+        others = [place for place in range(5) if place != OWNERS[row]]
+        order = [*others[: rank - 1], OWNERS[row], *others[rank - 1 :]]
+        matrix[row, order] = [0.5, 0.4, 0.3, 0.2, 0.1]
+    return matrix
+
+
+@pytest.fixture
+def make_run(tmp_path: Path, clips: Path) -> MakeRun:
+    """`make_run("a", matrix, seed=1)` writes a run folder over five real clips and six captions."""
+
+    def make(folder: str, matrix: Any, /, **options: Any) -> Path:
+        options = {"videos": [clips / f"{video}.mp4" for video in IDS], "owners": OWNERS, **options}
+        return finished_run(tmp_path / folder, matrix, **options)
+
+    return make
+
+
+def compared(*sides: Path | str, **options: Any) -> Comparison:
+    return compare([read_side(str(side)) for side in sides], draws=200, **options)
+
+
+def test_a_run_against_itself_differs_in_nothing(make_run: MakeRun) -> None:
+    run = make_run("a", scores(1, 2, 3, 4, 5, 1))
+    comparison = compared(run, run)
+    (pair,) = comparison.pairs
+    assert pair.differs == {}
+    for found in pair.found.values():
+        assert {(test.p, test.difference, test.interval) for test in found.tests.values()} == {(1.0, 0.0, (0.0, 0.0))}
+        assert found.won == found.lost == ()
+        assert found.by_rank == found.by_first == Tally(0, 0, found.queries)
+
+
+def test_queries_won_and_lost_with_the_largest_changes_first(make_run: MakeRun) -> None:
+    first = make_run("a", scores(1, 5, 4, 2, 1, 3))
+    second = make_run("b", scores(2, 3, 1, 1, 3, 3))
+    found = compared(first, second).pairs[0].found["t2v"]
+    assert (found.queries, found.clusters) == (6, 5)
+    assert found.by_rank == Tally(won=3, lost=2, equal=1)
+    assert found.by_first == Tally(won=2, lost=2, equal=2)
+    # What reaches or leaves the first place stands before a longer way elsewhere, and there the longest way first.
+    assert found.won == (
+        Change("caption 2", "green-across", (4.0, 1.0), (2, 2)),
+        Change("caption 3", "blue-down", (2.0, 1.0), (3, 3)),
+        Change("caption 1", "red-across", (5.0, 3.0), (1, 1)),
+    )
+    assert [(change.query, change.ranks) for change in found.lost] == [
+        ("caption 4", (1.0, 3.0)),
+        ("caption 0", (1.0, 2.0)),
+    ]
+    assert found.tests["R@1"].difference == 0.0
+    assert found.tests["MnR"].first == pytest.approx(16 / 6)
+    assert found.tests["MnR"].second == pytest.approx(13 / 6)
+    assert [change.query for change in compared(first, second, show=1).pairs[0].found["t2v"].won] == ["caption 2"]
+
+
+def test_captions_of_one_video_count_as_one_draw(make_run: MakeRun) -> None:
+    together = compared(make_run("a", scores(5, 5, 1, 1, 1, 1)), make_run("b", scores(1, 1, 1, 1, 1, 1)))
+    test = together.pairs[0].found["t2v"].tests["R@1"]
+    assert test.difference == pytest.approx(100 / 3)
+    assert test.p == 1.0  # the one video that changed may have been swapped or not
+
+
+def test_several_seeds_are_averaged_and_each_is_told(make_run: MakeRun) -> None:
+    ranks = {1: (1, 2, 3, 1, 1, 1), 10: (3, 2, 1, 1, 1, 1), 2: (2, 2, 5, 1, 1, 1)}
+    for seed, its in ranks.items():
+        make_run(f"swept/seed-{seed}", scores(*its), seed=seed)
+    single = make_run("b", scores(2, 2, 3, 1, 1, 2), name="other", seed=7)
+    comparison = compared(single.parent / "swept", single)
+    assert comparison.sides[0].seeds == (1, 2, 10)
+    measured = comparison.measured[0]["t2v"]
+    assert measured["MnR"] == pytest.approx((9 / 6, 12 / 6, 9 / 6))
+    found = comparison.pairs[0].found["t2v"]
+    assert found.tests["MnR"].first == pytest.approx(10 / 6)
+    assert found.by_rank == Tally(won=0, lost=1, equal=5)  # (1 + 3 + 2) / 3 is the other's 2
+    assert found.by_first == Tally(won=0, lost=3, equal=3)
+    assert found.lost == (Change("caption 5", "pink-down", (1.0, 2.0), (5, 5)),)
+    side = comparison_document(comparison)["sides"][0]
+    assert side["t2v"]["MnR"] == {"mean": pytest.approx(10 / 6), "sd": pytest.approx(stdev([1.5, 2.0, 1.5]))}
+    assert [(run["seed"], run["t2v"]["MnR"]) for run in side["runs"]] == [(1, 1.5), (2, 2.0), (10, 1.5)]
+    assert comparison_document(comparison)["sides"][1]["t2v"]["MnR"]["sd"] is None
+    several = compared(",".join(str(single.parent / "swept" / f"seed-{seed}") for seed in (10, 1)), single)
+    assert several.sides[0].seeds == (10, 1)
+
+
+def test_the_order_of_seeds_decides_nothing(make_run: MakeRun, clips: Path) -> None:
+    six = {"videos": [clips / f"{video}.mp4" for video in (*IDS, "white-across")], "owners": range(6)}
+    runs = []
+    for seed, tied in enumerate((1, 3, 3)):  # 1 + 1/3 + 1/3 is not 1/3 + 1/3 + 1 to the last bit
+        matrix = np.eye(6)
+        matrix[0, :tied] = 1
+        runs.append(str(make_run(f"{seed}", matrix, seed=seed, **six)))
+    found = compared(",".join(runs), ",".join(runs[::-1])).pairs[0].found["t2v"]
+    assert found.by_rank == found.by_first == Tally(0, 0, 6)
+    assert found.won == found.lost == ()
+    assert {test.p for test in found.tests.values()} == {1.0}
+
+
+def test_more_than_two_are_compared_with_the_first(make_run: MakeRun) -> None:
+    runs = [make_run(name, scores(*[rank] * 6)) for name, rank in (("a", 2), ("b", 1), ("c", 4))]
+    comparison = compared(*runs, metrics=("R@1", "RSum", "R@1"))
+    assert [pair.labels for pair in comparison.pairs] == [("A", "B"), ("A", "C")]
+    differences = [pair.found["t2v"].tests["R@1"].difference for pair in comparison.pairs]
+    assert differences == [100.0, 0.0]
+    assert list(comparison.pairs[0].found["v2t"].tests) == ["R@1", "RSum"]
+
+
+def test_the_same_queries_in_another_order_are_matched(make_run: MakeRun, clips: Path, tmp_path: Path) -> None:
+    captions = ["one", "two", "again", "again", "three", "four"]
+    owners = (0, 0, 1, 1, 2, 3)  # a caption that stands twice ties with itself
+    matrix = np.random.default_rng(0).permuted(np.tile(np.arange(5.0), (6, 1)), axis=1)
+    matrix[3] = matrix[2]
+    first = make_run("a", matrix, texts=captions, owners=owners)
+    order, columns = np.array([4, 3, 5, 0, 2, 1]), np.array([2, 0, 4, 3, 1])
+    moved = make_run(
+        "b",
+        matrix[order][:, columns],
+        texts=[captions[row] for row in order],
+        owners=[int(np.flatnonzero(columns == owners[row])[0]) for row in order],
+        videos=[clips / f"{IDS[column]}.mp4" for column in columns],
+    )
+    (pair,) = compared(first, moved).pairs
+    for found in pair.found.values():
+        assert {test.p for test in found.tests.values()} == {1.0}
+        assert found.by_rank.equal == found.queries
+    texts, moved_owners = [captions[row] for row in order], [owners[row] for row in order]
+    worse = compared(first, make_run("c", -matrix[order], texts=texts, owners=moved_owners))
+    changes = worse.pairs[0].found["t2v"].won + worse.pairs[0].found["t2v"].lost
+    write_comparison(worse, comparison_document(worse), tmp_path, progress=lambda *_: None)
+    page = (tmp_path / "compare.html").read_text()
+    for change in changes:
+        row = change.rows[0]
+        assert captions[row] == change.query == captions[order[change.rows[1]]]
+        firsts = f"first in A: {IDS[matrix[row].argmax()]}", f"first in B: {IDS[matrix[row].argmin()]}"
+        card = page[page.index(f"<h3>{change.query}</h3>") :].partition("</article>")[0]
+        assert all(first in card for first in firsts)
+    assert len(changes) > 1
+
+
+def test_what_differs_between_the_recipes_is_listed(make_run: MakeRun) -> None:
+    first = make_run("a", GOOD)
+    second = make_run(
+        "b", GOOD, name="other", seed=5, mask="flow", frames=8, train_frames=4, checkpoint_chosen_by="validation"
+    )
+    (pair,) = compared(first, second).pairs
+    assert pair.differs == {
+        "sampler.train_frames": (6, 4),
+        "sampler.eval_frames": (12, 8),
+        "mask.use": ("frame-difference", "flow"),
+        "checkpoint chosen by": ("last epoch", "validation"),
+    }
+    document = comparison_document(compared(first, second))
+    assert document["pairs"][0]["read_unlike"] == ["sampler.eval_frames"]
+    assert (
+        "B differs from A in sampler.train_frames 4 instead of 6; sampler.eval_frames 8 instead of 12; "
+        "mask.use 'flow' instead of 'frame-difference'; "
+        "checkpoint chosen by 'validation' instead of 'last epoch'"
+    ) in comparison_lines(document)
+    assert any("did not read the videos alike (sampler.eval_frames)" in note for note in comparison_notes(document))
+    (first / "recipe.toml").unlink()
+    assert list(compared(first, second).pairs[0].differs) == ["checkpoint chosen by"]
+    (second / "recipe.toml").write_text("a = ")
+    (first / "recipe.toml").write_text("a = 1")
+    with pytest.raises(RecipeError, match="not valid TOML"):
+        compared(first, second)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"split": "val"}, "split 'val' instead of 'test'; .* --split test --out FOLDER"),
+        ({"ties": "average"}, "ties 'average' instead of 'expected'; .* --split test --set eval.ties=expected --out"),
+        ({"video_to_text": "per-caption"}, "--set eval.video_to_text=grouped"),
+        ({"captions": "paragraph"}, "captions 'paragraph' instead of 'multi-caption'; .*over the same annotations"),
+        ({"dataset": "else"}, "dataset 'else' instead of 'made'; .* --set dataset.use=made"),
+        (
+            {"texts": list("abcdef")},
+            "6 queries instead of 6 .t2v., only here: 'a', 'b', 'c'; only there: 'caption 0', ",
+        ),
+        ({"owners": (0, 1, 1, 2, 3, 4)}, "6 queries instead of 6 .t2v., the same ones in other numbers"),
+        (
+            {"matrix": GOOD[:5, :4], "films": 4, "owners": OWNERS[:5]},
+            "4 videos instead of 5, only there: 'pink-down'",
+        ),
+    ],
+)
+def test_runs_that_ranked_something_else_are_refused(
+    make_run: MakeRun, clips: Path, options: dict[str, Any], words: str
+) -> None:
+    options = dict(options)
+    matrix, films = options.pop("matrix", GOOD), options.pop("films", 5)
+    videos = [clips / f"{video}.mp4" for video in IDS[:films]]
+    first, other = make_run("a", GOOD), make_run("b", matrix, videos=videos, **options)
+    with pytest.raises(ScoreError, match=words) as caught:
+        compared(first, other)
+    assert str(caught.value).startswith(f"{other}: not scored as {first} was: ")
+    assert f"fdakit eval --checkpoint {other} --split test" in str(caught.value)
+
+
+def test_what_is_no_side_is_refused(make_run: MakeRun, tmp_path: Path) -> None:
+    run, other = make_run("deep/a", GOOD), make_run("deep/b", GOOD, frames=8, seed=2)
+    for given, words in (
+        (tmp_path / "gone", "gone/report.json: no such file"),
+        (tmp_path, f"holds neither report.json nor seed-.*finished runs below it: {run}, {other}"),
+        (f"{run},{other}", "not another seed of .*differs in sampler.eval_frames; name them as two sides"),
+        (f"{run},{run}", "seed 24 is there twice"),
+        (f"{run},,{tmp_path / 'gone'}", "gone/report.json: no such file"),
+    ):
+        with pytest.raises(ScoreError, match=words):
+            compared(run, given)
+    (tmp_path / "seeds" / "seed-3").mkdir(parents=True)
+    with pytest.raises(ScoreError, match=r"seed-3: this run is not finished; run the same `fdakit sweep` again"):
+        compared(tmp_path / "seeds", run)
+    with pytest.raises(ScoreError, match="found 1 run; name two or more"):
+        compared(run)
+    with pytest.raises(ScoreError, match=r"'R@one': no mean over queries"):
+        compared(run, run, metrics=("R@one",))
+
+
+@pytest.mark.parametrize(
+    ("seeds", "words"),
+    [(1, "one seed on a side: .* not estimated"), (2, "two seeds on a side"), (3, "± is the standard deviation")],
+)
+def test_the_notes_say_what_is_not_covered(make_run: MakeRun, seeds: int, words: str) -> None:
+    sides = [
+        ",".join(str(make_run(f"{side}{seed}", GOOD, seed=seed)) for seed in range(count))
+        for side, count in (("a", seeds), ("b", 3))
+    ]
+    document = comparison_document(compared(*sides, metrics=("R@1",)))
+    notes = "\n".join(document["notes"])
+    assert re.search(words, notes)
+    assert "not another training seed, not another data set, not how a checkpoint or an option was chosen" in notes
+    assert "p is not corrected for the 2 rows" in notes
+    assert "rest on 5 videos, which is few" in notes
+    assert "B and A have one recipe" in comparison_lines(document)
+    titles = [table.title for table in comparison_tables(document)]
+    assert titles[0] == "B against A, text to video: 6 captions of 5 videos"
+    assert ("Every seed as measured, text to video" in titles) == (seeds + 3 > 2)
+
+
+def test_the_files_hold_the_same_for_machines_and_people(make_run: MakeRun, tmp_path: Path) -> None:
+    first = make_run("a", scores(1, 5, 4, 2, 1, 3))
+    second = make_run("b", scores(2, 3, 1, 1, 3, 3), name="better | <b>")
+    comparison = compared(first, second)
+    document, told = comparison_document(comparison), []
+    out = tmp_path / "out"
+    out.mkdir()
+    written = write_comparison(comparison, document, out, progress=lambda *facts: told.append(facts))
+    assert [path.name for path in written] == ["compare.json", "compare.md", "compare.html"]
+    assert sorted(path.name for path in out.iterdir()) == sorted(path.name for path in written)
+    assert json.loads((out / "compare.json").read_text()) == json.loads(json.dumps(document))
+    markdown, page = (out / "compare.md").read_text(), (out / "compare.html").read_text()
+    assert "| R@1 | 33.3 | 33.3 | +0.00 | " in markdown
+    assert "| caption 2 | green-across | 4 | 1 |" in markdown
+    for text in document["notes"]:
+        assert text in markdown
+    assert page.startswith("<!DOCTYPE html>")
+    assert "better | &lt;b&gt; against small" in page
+    assert page.count("<article>") == 5
+    assert page.index("caption 2</h3>") < page.index("caption 3</h3>") < page.index("caption 1</h3>")
+    card = page[page.index("caption 2</h3>") : page.index("caption 3</h3>")]
+    assert [*re.findall(r"<p>(.*?)</p>", card)] == ["rank 4 in A", "rank 1 in B"]
+    assert re.findall(r"aria-label=\"(.*?)\"", card) == [
+        "sought: green-across",
+        "first in A: red-across (wrong)",
+        "first in B: green-across (right)",
+    ]
+    assert "no picture" not in page
+    assert told[-1] == ("drawing videos", 4, 4)  # each once, and none that is not shown
+
+
+def test_a_page_without_similarities_or_films_says_so(make_run: MakeRun, tmp_path: Path) -> None:
+    gone = [tmp_path / f"{video}.mp4" for video in IDS]
+    first = make_run("a", scores(1, 5, 4, 2, 1, 3), similarity=False)
+    second = make_run("b", scores(2, 3, 1, 1, 3, 3), videos=gone)
+    comparison = compared(first, second)
+    write_comparison(comparison, comparison_document(comparison), tmp_path, progress=lambda *_: None)
+    page = (tmp_path / "compare.html").read_text()
+    assert "what A ranked first is not shown: no similarity.npy" in page
+    assert "first in A" not in page
+    assert "first in B: green-across (right)" in page
+    assert "no picture" not in page  # the other run's films are there
+    lone = compared(second, make_run("c", GOOD, videos=gone))
+    write_comparison(lone, comparison_document(lone), tmp_path, progress=lambda *_: None)
+    assert "no picture" in (tmp_path / "compare.html").read_text()
+    (second / "similarity.npy").write_bytes(b"torn")
+    with pytest.raises(ScoreError, match=r"similarity\.npy: not readable"):
+        write_comparison(comparison, comparison_document(comparison), tmp_path, progress=lambda *_: None)
+
+
+def test_lost_videos_never_stand_first(make_run: MakeRun, tmp_path: Path) -> None:
+    matrix = scores(1, 1, 1, 1, 1, 1)
+    spoiled = matrix.copy()
+    spoiled[:, 4] = np.nan
+    first, second = make_run("a", matrix), make_run("b", spoiled, lost=[4])
+    comparison = compared(first, second)
+    assert comparison.pairs[0].differs == {"videos that could not be read": (0, 1)}
+    (change,) = comparison.pairs[0].found["t2v"].lost
+    assert (change.target, change.ranks) == ("pink-down", (1.0, 5.0))
+    write_comparison(comparison, comparison_document(comparison), tmp_path, progress=lambda *_: None)
+    assert "first in B: red-across (wrong)" in (tmp_path / "compare.html").read_text()
+
+
+def test_the_page_needs_no_gallery_where_nothing_changed(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run("a", GOOD)
+    comparison = compared(run, run)
+    document = comparison_document(comparison)
+    write_comparison(comparison, document, tmp_path, progress=lambda *_: None)
+    page = (tmp_path / "compare.html").read_text()
+    assert "<article>" not in page
+    assert page == page_html(
+        "small against small",
+        lines=[*comparison_lines(document), *comparison_notes(document)],
+        tables=comparison_tables(document),
+        galleries=[],
+    )

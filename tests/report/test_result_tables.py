@@ -1,0 +1,228 @@
+"""Several reports in one table: results first, controls and rescored lines apart, in every form alike."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fdakit.report.latex import latex_table, latex_text
+from fdakit.report.result_tables import (
+    HEADINGS,
+    Reported,
+    best_lines,
+    cell,
+    metric_columns,
+    one_protocol,
+    remarks,
+    result_lines,
+)
+from fdakit.report.text_tables import csv_table, markdown_table
+
+METRICS = ("R@1", "R@5", "R@10", "R@50", "MdR", "MnR", "MRR", "RSum")
+
+
+def both(first: float, **more: Any) -> dict[str, Any]:
+    """Metrics that all follow from the first: lower ranks and higher recall for higher values."""
+    rising = {"R@1": first, "R@5": first + 1, "R@10": first + 2, "R@50": first + 3}
+    found = {**rising, "MdR": 100 - first, "MnR": 100.25 - first, "MRR": first / 100, "RSum": 3 * first}
+    return {"t2v": found, "v2t": {name: value + 0.5 for name, value in found.items()}, **more}
+
+
+def report(first: float, name: str = "fda", **changes: Any) -> dict[str, Any]:
+    """A report; `table__key` is replaced."""
+    made: dict[str, Any] = {
+        "name": name,
+        "protocol": {
+            "dataset": "msvd",
+            "split": "test",
+            "captions": "multi-caption",
+            "video_to_text": "grouped",
+            "ties": "expected",
+            "checkpoint_chosen_by": "last epoch",
+            "mask": "frame-difference",
+            "mask_control": "none",
+        },
+        **both(first),
+        "ci95": {},
+        "ties": {"t2v": 0, "v2t": 0},
+        "controls": {"rolled": both(first / 2)},
+        "rescored": {"dual-softmax": both(90, needs_all_queries=True)},
+        "videos": {"counted": 670, "missing": 0, "damaged": 0},
+        "captions": {"counted": 27763, "distinct": 21000, "cut": 0},
+        "masks": {"mean_coverage": 0.1, "empty_share": 0.05, "full_share": 0.0},
+    }
+    for place, value in changes.items():
+        table, _, key = place.partition("__")
+        made[table] = {**made[table], key: value} if key else value
+    return made
+
+
+FDA, OTHER = Reported("fda", (report(48.25),)), Reported("other", (report(40.0),))
+SEEDS = Reported("three", (report(40.0), report(44.0), report(42.0)))
+
+
+def test_results_stand_before_controls_and_those_before_rescored_scores() -> None:
+    lines = result_lines([FDA, OTHER])
+    assert [(line.name, line.kind, line.label) for line in lines] == [
+        ("fda", "result", ""),
+        ("other", "result", ""),
+        ("fda", "control", "same weights, rolled mask"),
+        ("other", "control", "same weights, rolled mask"),
+        ("fda", "rescored", "rescored: dual-softmax (needs all queries)"),
+        ("other", "rescored", "rescored: dual-softmax (needs all queries)"),
+    ]
+    assert [cell(line, ("t2v", "R@1")) for line in lines] == ["48.2", "40.0", "24.1", "20.0", "90.0", "90.0"]
+    assert [cell(line, ("v2t", "R@1")) for line in lines] == ["48.8", "40.5", "24.6", "20.5", "90.5", "90.5"]
+
+
+def test_several_seeds_are_mean_and_deviation_of_what_all_of_them_have() -> None:
+    odd = Reported("odd", (report(40.0), report(44.0, controls={}), report(42.0)))
+    line, control, _ = result_lines([SEEDS])
+    assert (cell(line, ("t2v", "R@1")), cell(control, ("t2v", "R@1"))) == ("42.0 ± 2.0", "21.0 ± 1.0")
+    assert line.title == "three, mean ± sd of 3 seeds"
+    assert [line.kind for line in result_lines([odd])] == ["result", "rescored"]
+
+
+def test_columns_are_those_that_any_line_fills() -> None:
+    old = report(30.0, rescored={}, controls={})
+    for way in ("t2v", "v2t"):
+        del old[way]["R@50"]
+    lines = result_lines([Reported("old", (old,))])
+    assert [name for way, name in metric_columns(lines) if way == "t2v"] == ["R@1", "R@5", "R@10", "MdR", "MnR"]
+    mixed = result_lines([Reported("old", (old,)), FDA])
+    assert ("v2t", "R@50") in metric_columns(mixed)
+    assert cell(mixed[0], ("v2t", "R@50"), absent="--") == "--"
+
+
+def test_a_rescorer_of_one_direction_leaves_the_other_empty() -> None:
+    way = {"bank": {"t2v": both(60)["t2v"], "needs_all_queries": False}}
+    line = result_lines([Reported("fda", (report(1.0, rescored=way, controls={}),))])[-1]
+    assert (line.label, cell(line, ("t2v", "R@1")), cell(line, ("v2t", "R@1"))) == ("rescored: bank", "60.0", "")
+
+
+def test_only_results_compete_and_equal_ones_share_the_first_place() -> None:
+    lines = result_lines([FDA, OTHER, Reported("third", (report(48.21),))])
+    assert best_lines(lines, ("t2v", "R@1")) == {0, 2}  # 48.2 both, as shown
+    assert best_lines(lines, ("t2v", "MnR")) == {0, 2}  # the lower the better
+    assert best_lines(result_lines([FDA]), ("t2v", "R@1")) == set()
+
+
+def test_what_was_lost_is_told_first_and_then_the_protocol() -> None:
+    assert remarks([FDA, OTHER]) == [
+        ("", "msvd test, multi-caption, video to text grouped, ties by the expected rule")
+    ]
+    lost = Reported("lost", (report(1.0, videos__missing=3), report(2.0, videos__damaged=1)))
+    told = remarks([FDA, lost])
+    assert told[:2] == [
+        ("lost", "3 absent videos left out: not the full split"),
+        ("lost", "1 unreadable video: their queries count as misses"),
+    ]
+    other = Reported("val", (report(1.0, protocol__split="val"),))
+    assert remarks([FDA, other])[-1] == ("", "runs of different protocols: their numbers do not compare")
+    assert [one_protocol(runs) for runs in ([FDA, OTHER], [FDA, lost], [FDA, other])] == [True, False, False]
+
+
+def latex_rows(text: str) -> list[list[str]]:
+    """The cells of every line of the table, without comments and rules."""
+    body = text.partition("\\midrule\n")[2]
+    rows = [line.removesuffix(" \\\\") for line in body.splitlines() if line.endswith("\\\\")]
+    return [re.split(r"(?<!\\) & ", row) for row in rows]
+
+
+def test_the_latex_table_is_whole_with_labelled_lines_apart() -> None:
+    text = latex_table([FDA, OTHER])
+    tabular = [line for line in text.splitlines() if not line.startswith("%")]
+    assert tabular[0] == f"\\begin{{tabular}}{{l{'r' * 12}}}"
+    assert tabular[-1] == "\\end{tabular}"
+    assert [text.count(rule) for rule in ("\\toprule", "\\midrule", "\\bottomrule", "\\cmidrule")] == [1, 3, 1, 2]
+    rows = [row for row in latex_rows(text) if not row[0].startswith("\\multicolumn")]
+    assert {len(row) for row in rows} == {13}
+    assert [row[0] for row in rows] == [line.title for line in result_lines([FDA, OTHER])]
+    headings = [row[0] for row in latex_rows(text) if "\\emph" in row[0]]
+    assert headings == [f"\\multicolumn{{13}}{{l}}{{\\emph{{{HEADINGS[kind]}}}}}" for kind in ("control", "rescored")]
+    assert text.count("{") == text.count("}")
+
+
+def test_bold_is_the_best_result_and_never_a_labelled_line() -> None:
+    bold = [[value.startswith("\\textbf") for value in row[1:]] for row in latex_rows(latex_table([FDA, OTHER]))]
+    assert bold[0] == [True] * 12
+    assert not any(value for row in bold[1:] for value in row)
+    for runs in ([FDA], [FDA, Reported("val", (report(1.0, protocol__split="val"),))]):
+        assert "\\textbf" not in latex_table(runs)
+
+
+def test_a_latex_mean_carries_its_deviation() -> None:
+    assert "42.0 $\\pm$ 2.0" in latex_table([SEEDS])
+    assert "mean $\\pm$ sd of 3 seeds" in latex_table([SEEDS])
+
+
+def test_latex_notes_are_in_full_as_comments_and_shortly_below_the_table() -> None:
+    text = latex_table([Reported("a_b", (report(1.0, videos__missing=3),))])
+    assert "% a_b: 3 videos are absent and were left out: not the full test split\n" in text
+    assert (
+        "{\\footnotesize a\\_b: 3 absent videos left out: not the full split} \\\\\n"
+        in text.partition("bottomrule")[2]
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("a_b & 50% #1 $x$ {y}", r"a\_b \& 50\% \#1 \$x\$ \{y\}"),
+        (r"\input{x}", r"\textbackslash{}input\{x\}"),
+        ("[1] * --set", "{[}1] {*} -{}-set"),
+        ("two\nlines", "two lines"),
+    ],
+)
+def test_latex_specials_are_escaped(text: str, wanted: str) -> None:
+    assert latex_text(text) == wanted
+
+
+@given(st.text(max_size=30))
+def test_no_name_ends_a_line_a_cell_or_a_group(name: str) -> None:
+    text = latex_text(name)
+    bare = re.sub(r"\\[{}$&#%_]", "", text)
+    assert not set(bare) & set("$&#%_^~\n\r") or "±" in name
+    assert bare.count("{") == bare.count("}")
+    assert not re.search(r"\\(?!textbackslash|textascii|textless|textgreater|textbar|pm)", bare)
+
+
+def test_csv_holds_every_line_unrounded() -> None:
+    head, *rows = csv.reader(io.StringIO(csv_table([FDA, OTHER])))
+    assert head == ["run", "kind", "label", "seeds", *(f"{way} {m}" for way in ("t2v", "v2t") for m in METRICS)]
+    assert [row[:4] for row in rows[:3]] == [
+        ["fda", "result", "", "1"],
+        ["other", "result", "", "1"],
+        ["fda", "control", "same weights, rolled mask", "1"],
+    ]
+    assert [float(value) for value in rows[0][4:12]] == list(both(48.25)["t2v"].values())
+    assert len(rows) == 6
+
+
+def test_csv_of_seeds_has_a_column_for_the_deviation() -> None:
+    head, *rows = csv.reader(io.StringIO(csv_table([FDA, SEEDS])))
+    first = head.index("t2v R@1")
+    assert head[first + 1] == "t2v R@1 sd"
+    assert [row[first : first + 2] for row in rows[:2]] == [["48.25", ""], ["42.0", "2.0"]]
+    assert {len(row) for row in rows} == {len(head)}
+
+
+def test_markdown_has_a_table_a_kind_and_the_remarks_below() -> None:
+    named = Reported("a|b", deepcopy(FDA.reports))
+    text = markdown_table([named, OTHER])
+    rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in text.splitlines() if line.startswith("|")]
+    assert {len(row) for row in rows} == {13}
+    assert len(rows) == 3 * 2 + 6
+    assert rows[2][0] == " a\\|b "
+    assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == [
+        HEADINGS["control"],
+        HEADINGS["rescored"],
+    ]
+    assert text.endswith("- msvd test, multi-caption, video to text grouped, ties by the expected rule\n")

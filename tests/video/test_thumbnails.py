@@ -1,0 +1,64 @@
+"""Thumbnails: the middle frame, upright, with square pixels, of whatever can be read."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import filming
+import numpy as np
+import pytest
+import troubled
+from PIL import Image
+
+from fdakit import VideoRef, read_frames
+from fdakit.video.thumbnails import thumbnail
+
+
+def opened(picture):
+    """The JPEG as pixels `(h, w, 3)`."""
+    assert picture is not None
+    with Image.open(BytesIO(picture)) as image:
+        assert image.format == "JPEG"
+        return np.asarray(image.convert("RGB"))
+
+
+@pytest.mark.parametrize(("start", "end", "number"), [(None, None, 10), (0.2, 0.4, 7), (0.4, None, 15)])
+def test_it_is_the_middle_frame_of_the_segment(tmp_path, start, end, number):
+    path = filming.encode(tmp_path / "film.mp4", filming.numbered(20))
+    pixels = opened(thumbnail(VideoRef("film", path, start, end)))
+    assert pixels.shape == (48, 64, 3)  # never larger than the video
+    assert filming.numbers(pixels[None]) == [number]
+
+
+@pytest.mark.parametrize(
+    ("shape", "small"), [((96, 128), (48, 64)), ((128, 96), (48, 36)), ((16, 400), (6, 144)), ((400, 16), (48, 2))]
+)
+def test_its_shape_is_the_videos_but_for_pixels(tmp_path, shape, small):
+    path = filming.encode(tmp_path / "film.mp4", filming.numbered(3, height=shape[0], width=shape[1]))
+    assert opened(thumbnail(VideoRef("film", path), height=48)).shape == (*small, 3)
+
+
+def test_it_is_upright(tmp_path):
+    video = VideoRef("film", filming.encode(tmp_path / "film.mp4", filming.ramp(3), turn=90))
+    pixels = opened(thumbnail(video))
+    assert pixels.shape == (64, 48, 3)
+    assert np.abs(pixels.astype(int) - read_frames(video, indices=np.array([1])).frames[0]).mean() < 6
+
+
+def test_its_pixels_are_square(data_dir):
+    video = VideoRef("wide", data_dir / "videos/odd/h264_white_frame_sar_16_9.mp4")
+    height, width = read_frames(video, indices=np.array([0])).frames.shape[1:3]
+    small = opened(thumbnail(video, height=90))
+    assert small.shape[1] / small.shape[0] == pytest.approx(width / height * 16 / 9, rel=0.03)
+
+
+def test_of_a_file_damaged_in_part_it_is_the_middle_of_what_decodes(tmp_path):
+    path = troubled.holed_film(tmp_path / "film.mp4")
+    pixels = opened(thumbnail(VideoRef("film", path, 2 / 8, 9 / 8)))  # 2 to 8, of which 5 is the middle and a hole
+    assert troubled.numbers(pixels[None]) == [4]
+
+
+def test_there_is_none_where_nothing_can_be_read(tmp_path):
+    (tmp_path / "bad.mp4").write_bytes(b"no film")
+    assert thumbnail(VideoRef("bad", tmp_path / "bad.mp4")) is None
+    assert thumbnail(VideoRef("absent", tmp_path / "absent.mp4")) is None
