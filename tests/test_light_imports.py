@@ -21,6 +21,10 @@ COMMANDS = {
     "a command's help": ["run", "--help"],
     "masks help": ["masks", "--help"],
     "bench masks help": ["bench", "masks", "--help"],
+    "metrics help": ["metrics", "--help"],
+    "compare help": ["compare", "--help"],
+    "report help": ["report", "--help"],
+    "data help": ["data", "check", "--help"],
 }
 SCRIPT = f"""
 import contextlib, io, json, sys

@@ -104,7 +104,7 @@ def _streamed(count: int, width: int, device: str) -> dict[str, Any]:
 
 
 def stream_once(count: int, width: int, device: str) -> dict[str, Any]:
-    """Rank `count` captions among `count` videos once: seconds, peak memory of this process, and R@1 to see it work."""
+    """Rank `count` captions among `count` videos once: seconds, this process's peak memory, R@1 to see it work."""
     vectors = make_vectors(count, count, width)
     before = peak_memory()
     start = time.perf_counter()

@@ -80,8 +80,9 @@ def test_a_file_that_hangs_or_crashes_is_unreadable_and_the_rest_goes_on(tmp_pat
 
 
 INTERRUPTED = """
-import sys
+import signal, sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite started in the background ignores it
 sys.path.insert(0, sys.argv[1])
 import troubled
 from fdakit.data.ledger import Ledger
