@@ -55,6 +55,9 @@ FILE = click.Path(path_type=Path)
     show_default=True,
     help="Draws; 0: no intervals.",
 )
+@click.option(
+    "--compat", is_flag=True, help="Also as CLIP4Clip counts, which ranks ties wrong: to compare with tables."
+)
 @click.option("--out", type=FILE, help="Folder for metrics.json and the rank of every query.")
 @json_option
 def command(
@@ -68,6 +71,7 @@ def command(
     videos: Path | None,
     device: str,
     draws: int,
+    compat: bool,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -82,7 +86,8 @@ def command(
 
     given = partial(_read, source, texts, videos, truth)
     bank_of = partial(_read_bank, bank)
-    found, rankings = _measured(given, bank_of, rescore, ties=ties, mode=mode, draws=draws, device=device)
+    settings = {"ties": ties, "mode": mode, "draws": draws, "compat": compat}
+    found, rankings = _measured(given, bank_of, rescore, device=device, settings=settings)
     name = str(source or texts)
     found = {"source": name, **found}
     if out is not None:
@@ -117,10 +122,8 @@ def _measured(
     bank: Callable[[], NDArray[np.float32] | None],
     rescore: Sequence[str],
     *,
-    ties: TieRule,
-    mode: Any,
-    draws: int,
     device: str,
+    settings: Mapping[str, Any],
 ) -> tuple[dict[str, Any], Rankings]:
     """Rescorers are checked before anything is read."""
     from fdakit.builtin.observers.console import Console
@@ -134,11 +137,9 @@ def _measured(
     try:
         return measure(
             given(),
-            ties=ties,
-            mode=mode,
             rescoring=chosen,
             bank=bank(),
-            draws=draws,
+            **settings,
             device=str(choose_device(device)),
             progress=console.progressed,
         )
@@ -163,8 +164,9 @@ def _print(found: Mapping[str, Any]) -> None:
 def _print_direction(found: Mapping[str, Any], way: str, title: str) -> None:
     """A row for each metric; rescored scores in columns of their own."""
     intervals = found["ci95"].get(way)
-    others = {name: row[way] for name, row in found["rescored"].items() if way in row}
-    columns = ["metric", "as given", *(["95% interval"] if intervals else []), *(f"rescored: {n}" for n in others)]
+    others = {f"rescored: {name}": row[way] for name, row in found["rescored"].items() if way in row}
+    others |= {f"as {name} counts": both[way] for name, both in found.get("compat", {}).items()}
+    columns = ["metric", "as given", *(["95% interval"] if intervals else []), *others]
     rows = []
     for name, value in found[way].items():
         between = [_between(intervals.get(name), name)] if intervals else []

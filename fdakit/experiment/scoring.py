@@ -12,6 +12,7 @@ from fdakit.catalog import Part
 from fdakit.contracts import Direction, Progress
 from fdakit.draws import keyed_seed
 from fdakit.errors import ScoreError
+from fdakit.ranking.compat import clip4clip_metrics
 from fdakit.ranking.metrics import metrics
 from fdakit.ranking.ranks import Ranking, Reverse, TieRule
 from fdakit.ranking.relevance import ndcg, rank_relevant
@@ -36,13 +37,15 @@ def measure(
     rescoring: Sequence[Part] = (),
     bank: NDArray[np.float32] | None = None,
     draws: int = 1000,
+    compat: bool = False,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> tuple[dict[str, Any], Rankings]:
     """What report.json holds of the numbers, and the rankings behind them.
 
     `t2v` and, but for a TREC run, `v2t` as in a report, `ci95` by `draws` of the bootstrap, `ties` and `pool` of each
-    direction, `rescored` apart, `trec` by trec_eval's names for a run, and remarks in words. Raises `ScoreError`.
+    direction, `rescored` apart, `compat` as CLIP4Clip counts, `trec` by trec_eval's names for a run, and remarks in
+    words. Raises `ScoreError`.
     """
     found, clusters = _rankings(given, mode=mode, device=device, progress=progress)
     measured: dict[str, Any] = {
@@ -55,6 +58,8 @@ def measure(
         "rescored": _rescored(given, rescoring, bank, ties=ties, mode=mode),
         "remarks": _remarks(given, rescoring),
     }
+    if compat:
+        measured["compat"] = {"clip4clip": {way: clip4clip_metrics(ranking) for way, ranking in found.items()}}
     if isinstance(given, Graded):
         gains = {"t2v": (given.scores.matrix, given.gains), "v2t": _of_videos(given)}
         for way, (matrix, worth) in gains.items():

@@ -108,6 +108,13 @@ def test_vectors_give_the_numbers_of_their_matrix(capsys: pytest.CaptureFixture[
     assert {**streamed, "source": ""} == {**whole, "source": ""}
 
 
+def test_counting_as_clip4clip_does_stands_apart(capsys: pytest.CaptureFixture[str], sims: Path) -> None:
+    found = measured(capsys, sims, "--compat", "--ties", "optimistic")
+    assert found["t2v"]["R@1"] == 100.0
+    assert found["compat"]["clip4clip"]["t2v"]["entries"] == 5
+    assert found["compat"]["clip4clip"]["t2v"]["R@1"] == 60.0
+
+
 def test_ranks_of_every_query_are_kept(capsys: pytest.CaptureFixture[str], sims: Path, tmp_path: Path) -> None:
     found = measured(capsys, sims, "--out", tmp_path / "out")
     assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == found

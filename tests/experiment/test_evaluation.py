@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -284,6 +285,25 @@ def test_too_large_a_matrix_is_ranked_from_vectors_that_are_written_instead(
     run_recipe(make_recipe(train={"epochs": 0}, eval={"similarity_mb": 0}), out=tmp_path / "run")
     assert not (tmp_path / "run" / "similarity.npy").exists()
     assert np.load(tmp_path / "run" / "video_vectors.npy").shape[0] == 6
+
+
+@pytest.mark.parametrize("batch", [7, 256])
+def test_the_equal_sentences_of_a_real_test_set_tie_exactly(
+    make_recipe: MakeRecipe, split: MakeSplit, data_dir: Path, batch: int
+) -> None:
+    with (data_dir / "annotations" / "msrvtt" / "MSRVTT_JSFUSION_test.csv").open(newline="") as file:
+        sentences = [row["sentence"] for row in csv.DictReader(file)]
+    names = ("red-across", "green-across", "blue-down", "yellow-down", "pink-down")
+    pairs = split(*((names[place % 5], sentence) for place, sentence in enumerate(sentences)))
+    scores = evaluate(make_recipe(eval={"text_batch_size": batch}), pairs).scores["none"].matrix
+    equal: dict[str, list[int]] = {}
+    for place, sentence in enumerate(sentences):
+        equal.setdefault(sentence, []).append(place)
+    groups = [places for places in equal.values() if len(places) > 1]
+    assert sorted(map(len, groups)) == [2, 2, 2, 3]
+    for places in groups:
+        assert len({scores[place].tobytes() for place in places}) == 1
+    assert len({row.tobytes() for row in scores}) > 900  # other sentences, other scores
 
 
 def test_rescoring_without_a_matrix_is_refused_before_anything_is_read(

@@ -1,0 +1,37 @@
+"""How CLIP4Clip counts, for comparison with published tables only: it ranks ties wrong.
+
+Its code looks every position of the right score up in the sorted row, so that a query tied with e others gives e + 1
+ranks and weighs e + 1 times as much (facts of github.com/ArrowLuo/CLIP4Clip, metrics.py; mmaction2 does the same).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fdakit.errors import ScoreError
+
+from .metrics import CUTOFFS, SUMMED
+from .ranks import Ranking
+
+
+def clip4clip_metrics(ranking: Ranking) -> dict[str, float]:
+    """The names of `metrics()` over one rank for each tied place, and `entries`, how many those are.
+
+    Where nothing ties it is what `metrics()` says. With several captions a video CLIP4Clip orders ties at random,
+    text to video, and takes the lower of the two middle ranks; that is not followed. Raises `ScoreError` without
+    queries.
+    """
+    if ranking.better.size == 0:
+        raise ScoreError("metrics: the ranking holds no query; give a split with captions")
+    copies = ranking.equal + 1
+    firsts = np.repeat(np.cumsum(copies) - copies, copies)
+    ranks = np.repeat(ranking.better, copies) + np.arange(copies.sum()) - firsts + 1
+    recalls = {k: 100.0 * float((ranks <= k).mean()) for k in CUTOFFS}
+    return {
+        **{f"R@{k}": value for k, value in recalls.items()},
+        "MdR": float(np.median(ranks)),
+        "MnR": float(ranks.mean()),
+        "MRR": float((1.0 / ranks).mean()),
+        "RSum": sum(recalls[k] for k in SUMMED),
+        "entries": float(len(ranks)),
+    }
