@@ -123,11 +123,11 @@ def write_run(
     """Write the first `depth` documents of every query, best first; whole or not at all.
 
     Text to video: `queries` name the rows of `scores`, `documents` its columns; video to text the other way round.
-    Columns of lost videos are left out. Raises `ValueError` where the names do not fit.
+    Lost videos are left out, and as queries those without a caption too. Raises `ValueError` where the names do not fit.
     """
     matrix, live = _turned(scores, direction, queries, documents)
     names, word = [_id(name) for name in documents], _id(tag)
-    asked = range(len(queries)) if direction == "t2v" else live.tolist()
+    asked = range(len(queries)) if direction == "t2v" else np.intersect1d(live, scores.owners).tolist()
     columns = live if direction == "t2v" else np.arange(len(documents))
 
     def lines() -> Iterable[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fdakit.cli.main import execute
 from fdakit.errors import ScoreError
 from fdakit.experiment.run import run_recipe
 from fdakit.experiment.saved_run import SavedRun
@@ -49,3 +51,26 @@ def test_what_is_absent_or_damaged_is_named(folder: Path, tmp_path: Path, name: 
     (copy / name).unlink() if damage is None else (copy / name).write_bytes(damage)
     with pytest.raises(ScoreError, match=name):
         SavedRun(copy).scores()
+
+
+def test_a_run_on_real_clips_is_compared_with_itself_and_told_as_a_page(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(["compare", str(folder), str(folder), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    text = json.dumps(found)
+    assert '"p": 1.0' in text
+    assert '"p": 0' not in text
+    assert execute(["report", str(folder), "--to", "html", "--out", str(tmp_path / "page.html")]) == 0
+    page = (tmp_path / "page.html").read_text()
+    capsys.readouterr()
+    assert page.count("data:image/jpeg;base64,") == 6  # each clip once
+    assert execute(["metrics", str(folder), "--bootstrap", "0", "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["t2v"] == SavedRun(folder).report["t2v"]
+    assert execute(["report", str(folder), "--to", "trec", "--out", str(tmp_path / "trec")]) == 0
+    run, qrels = (tmp_path / "trec" / name for name in ("run_t2v.trec", "qrels_t2v.txt"))
+    capsys.readouterr()
+    assert execute(["metrics", str(run), "--truth", str(qrels), "--json"]) == 0
+    trec = json.loads(capsys.readouterr().out)
+    assert {name: trec["t2v"][name] for name in again["t2v"]} == pytest.approx(again["t2v"])

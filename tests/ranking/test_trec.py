@@ -51,6 +51,14 @@ def test_layout_depth_and_names_without_white_space(tmp_path):
     assert (tmp_path / "qrels").read_text() == "c%25 0 q%200 1\n"
 
 
+def test_a_video_without_a_caption_is_a_document_and_no_query(tmp_path):
+    scores = Scores(np.array([[0.125, 0.5]], np.float32), np.array([1]), np.zeros(2, np.bool_))
+    write_run(tmp_path / "v", scores, direction="v2t", queries=["a", "b"], documents=["q0"], tag="t")
+    assert (tmp_path / "v").read_text() == "b Q0 q0 1 0.5 t\n"
+    write_run(tmp_path / "t", scores, direction="t2v", queries=["q0"], documents=["a", "b"], tag="t")
+    assert (tmp_path / "t").read_text() == "q0 Q0 b 1 0.5 t\nq0 Q0 a 2 0.125 t\n"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
