@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from .annotation_output import print_annotations, shown
 from .data_masks_command import command as masks
+from .data_prepare_command import command as prepare
 from .options import json_option, set_option
-from .printing import print_json, print_table
+from .printing import print_json
+from .scan_output import print_scan, scan_facts
 
 if TYPE_CHECKING:
-    from fdakit.data.ledger import Finding
-    from fdakit.experiment.checking import Checked
     from fdakit.experiment.corpus import Corpus
 
 
@@ -24,6 +24,7 @@ def command() -> None:
 
 
 command.add_command(masks)
+command.add_command(prepare)
 
 
 @command.command("check")
@@ -53,11 +54,12 @@ def check(
     settings: tuple[str, ...],
     as_json: bool,
 ) -> int:
-    """Decode every video of PATH once: which are damaged, before a training meets them.
+    """Look through annotations and decode every video of PATH once, before a training meets what is wrong with them.
 
-    PATH is a folder, a list of files (.txt, or a table as the manifest data set reads), a video, or a recipe. What
-    is found goes into a ledger, which a training asks before its first step; a later check looks only at files that
-    have changed. Damaged files are results: the exit code is 0.
+    PATH is a folder, a list of files (.txt, or a table as the manifest data set reads), a video, or a recipe. Of a
+    recipe's data set the annotations are looked through first: counts, missing captions and videos, and what splits
+    share. What decoding shows goes into a ledger, which a training asks before its first step; a later check looks
+    only at files that have changed. What is found are results: the exit code is 0.
     """
     from fdakit.builtin.observers.console import Console
     from fdakit.catalog import load_catalog
@@ -75,6 +77,10 @@ def check(
             ledger=ledger,
             progress=console.progressed,
         )
+        annotations = _audited(corpus)
+        if not as_json:
+            console.run_finished({})  # puts the bar away
+            _print_annotations(annotations)
         checked = check_videos(
             corpus.paths,
             ledger=Ledger(corpus.ledger),
@@ -89,53 +95,23 @@ def check(
     finally:
         console.run_finished({})  # puts the bar away
     if as_json:
-        print_json(_as_json(checked, corpus))
+        print_json({"annotations": annotations, **scan_facts(checked, corpus.ledger)})
     else:
-        _print(checked, corpus)
+        print_scan(checked, corpus.ledger, absent_told=bool(annotations))
     return 0
 
 
-def _as_json(checked: Checked, corpus: Corpus) -> dict[str, Any]:
-    return {
-        "videos": [_row(path, finding) for path, finding in checked.findings.items()],
-        "summary": {
-            "videos": len(checked.findings),
-            **checked.counts(),
-            "unchanged": checked.known,
-            "ledger": str(corpus.ledger.absolute()),
-        },
-    }
+def _audited(corpus: Corpus) -> list[dict[str, Any]]:
+    from fdakit.experiment.annotation_audit import audit_facts, audit_splits
+
+    return [
+        {"recipe": recipe, **audit_facts(audit_splits(loaded.splits)), "unloaded": dict(loaded.reasons)}
+        for recipe, loaded in corpus.annotations.items()
+    ]
 
 
-def _row(path: Path, finding: Finding) -> Mapping[str, Any]:
-    return {
-        "path": str(path),
-        "status": finding.status,
-        "reason": finding.reason,
-        "frames": finding.decoded,
-        "promised": finding.promised,
-        "duration": finding.duration,
-        "codec": finding.codec,
-        "width": finding.width,
-        "height": finding.height,
-        "rotation": finding.rotation,
-    }
-
-
-def _print(checked: Checked, corpus: Corpus) -> None:
-    total, counts = len(checked.findings), checked.counts()
-    meanings = {"ok": "every frame decodes", "repaired": "some frames decode", "unreadable": "no frame decodes"}
-    rows = [[status, str(count), meanings[status]] for status, count in counts.items()]
-    print_table("videos", ["status", "count", "meaning"], [*rows, ["all", str(total), ""]])
-    bad = [(path, finding) for path, finding in checked.findings.items() if finding.status != "ok"]
-    if bad:
-        shown = [[_shown(path), f.status, f"{f.decoded} of {f.promised}", _shown(f.reason)] for path, f in bad]
-        print_table("damaged", ["file", "status", "frames", "why"], shown)
-    if checked.known:
-        click.echo(f"{checked.known} of them had not changed since an earlier check, and were not read again")
-    click.echo(f"ledger: {corpus.ledger.absolute()}")
-
-
-def _shown(text: object) -> str:
-    """A file name need not be text; what is none is shown by its code."""
-    return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
+def _print_annotations(annotations: list[dict[str, Any]]) -> None:
+    for facts in annotations:
+        print_annotations(f"annotations of {shown(facts['recipe'])}", facts)
+        for split, reason in facts["unloaded"].items():
+            click.echo(f"{split}: cannot be loaded: {shown(reason)}")

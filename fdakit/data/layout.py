@@ -23,8 +23,13 @@ def need_root(root: Path, name: str, sources: Iterable[SourceFile]) -> None:
 
 
 def look_for(root: Path, source: SourceFile) -> Path | None:
-    """The file or folder under the first of its names that exists, or None."""
-    return next((root / name for name in (source.path, *source.others) if (root / name).exists()), None)
+    """The file or folder under the first of its names that exists, or None; an empty folder only before none."""
+    found = [root / name for name in (source.path, *source.others) if (root / name).exists()]
+    return next((path for path in found if not _empty_folder(path)), found[0] if found else None)
+
+
+def _empty_folder(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
 
 
 def find_source(root: Path, source: SourceFile) -> Path:

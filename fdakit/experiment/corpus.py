@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -14,22 +14,24 @@ from fdakit.catalog import Catalog
 from fdakit.contracts import Progress
 from fdakit.data.table_rows import read_table_rows
 from fdakit.data.video_files import VIDEO_ENDINGS
-from fdakit.errors import DatasetError, RecipeError, blamed, nearest
+from fdakit.errors import DatasetError, RecipeError, nearest
 from fdakit.recipe import Recipe, read_recipe
 from fdakit.recipe_text import shipped_recipes
 
 from .build import base_shapes, together
 from .damage import ledger_path
+from .loaded_splits import LoadedSplits, load_without_videos
 
 LISTS = (".txt", ".csv", ".tsv", ".jsonl")
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """The files, each once, as absolute paths, and where their ledger lies."""
+    """The files, each once, as absolute paths, and where their ledger lies; of each recipe also its splits."""
 
     paths: tuple[Path, ...]
     ledger: Path
+    annotations: Mapping[str, LoadedSplits] = field(default_factory=dict)
 
 
 def find_corpus(
@@ -45,34 +47,39 @@ def find_corpus(
 
     A folder is walked for known endings, hidden names left out. A list is text with a path a line, or a table
     whose `column` holds paths; relative ones start at the list's folder. `settings` change recipes. The ledger is
-    the one given, else a recipe's own, else that in the cache folder. Raises `FdakitError` with the faults of all.
+    the one given, else a recipe's own, else that in the cache folder. Splits of a recipe that cannot be loaded are
+    left out, with the reason in `annotations`. Raises `FdakitError` with the faults of all sources, that no split of
+    a recipe can be loaded among them.
     """
     found: list[Path] = []
     ledgers: set[Path] = set()
+    annotations: dict[str, LoadedSplits] = {}
     steps = [
         partial(_of_source, s, catalog=catalog, settings=settings, column=column, progress=progress) for s in sources
     ]
-    for paths, recipe in together(*steps):
+    for source, (paths, recipe, loaded) in zip(sources, together(*steps), strict=True):
         found += [path.absolute() for path in paths]
-        if recipe is not None:
+        if recipe is not None and loaded is not None:
             ledgers.add(ledger_path(recipe))
+            annotations[source] = loaded
     if settings and not ledgers:
         raise RecipeError("--set: changes recipes, and none is checked here; leave it out")
     if ledger is None and len(ledgers) > 1:
         raise RecipeError("loader.ledger: these recipes have different ones; name one for all with --ledger")
-    return Corpus(tuple(dict.fromkeys(found)), ledger or (ledgers.pop() if ledgers else ledger_path(None)))
+    lies = ledger or (ledgers.pop() if ledgers else ledger_path(None))
+    return Corpus(tuple(dict.fromkeys(found)), lies, annotations)
 
 
 def _of_source(
     source: str, *, catalog: Catalog, settings: Sequence[str], column: str, progress: Progress
-) -> tuple[list[Path], Recipe | None]:
+) -> tuple[list[Path], Recipe | None, LoadedSplits | None]:
     path = Path(source)
     if path.is_dir():
-        return _walked(path), None
+        return _walked(path), None, None
     if path.is_file() and path.suffix.lower() in LISTS:
-        return _listed(path, column=column), None
+        return _listed(path, column=column), None, None
     if path.is_file() and path.suffix.lower() != ".toml":
-        return [path], None
+        return [path], None, None
     shipped = shipped_recipes()
     if not path.is_file() and path.with_suffix("").as_posix().removeprefix("recipes/") not in shipped:
         raise DatasetError(
@@ -80,7 +87,8 @@ def _of_source(
             f"video, or a recipe: {nearest(source, shipped)}"
         )
     recipe = read_recipe(source, catalog=catalog, settings=settings)
-    return _of_recipe(recipe, progress=progress), recipe
+    loaded = _of_recipe(recipe, progress=progress)
+    return [video.path for split in loaded.splits for video in split.videos], recipe, loaded
 
 
 def _walked(folder: Path) -> list[Path]:
@@ -111,11 +119,6 @@ def _listed(path: Path, *, column: str) -> list[Path]:
     return [path.parent / value for value in named]
 
 
-def _of_recipe(recipe: Recipe, *, progress: Progress) -> list[Path]:
-    part = recipe.parts["dataset"]
-    dataset = part.build(base_shapes(recipe, torch.device("cpu")))
-    found = []
-    with blamed(str(part.offer), "while naming its videos"):
-        for split in dataset.splits():
-            found += [video.path for video in dataset.load(split, progress).videos]
-    return found
+def _of_recipe(recipe: Recipe, *, progress: Progress) -> LoadedSplits:
+    shapes = base_shapes(recipe, torch.device("cpu"))
+    return load_without_videos(recipe.parts["dataset"], shapes, progress=progress).need_some()

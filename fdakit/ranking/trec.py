@@ -123,7 +123,8 @@ def write_run(
     """Write the first `depth` documents of every query, best first; whole or not at all.
 
     Text to video: `queries` name the rows of `scores`, `documents` its columns; video to text the other way round.
-    Lost videos are left out, and as queries those without a caption too. Raises `ValueError` where the names do not fit.
+    Lost videos are left out, and as queries those without a caption too. Raises `ValueError` where the names do not
+    fit.
     """
     matrix, live = _turned(scores, direction, queries, documents)
     names, word = [_id(name) for name in documents], _id(tag)

@@ -18,8 +18,15 @@ def test_the_first_name_that_exists_is_taken(tmp_path: Path) -> None:
     (tmp_path / "lists").mkdir()
     (tmp_path / "lists" / "a.txt").touch()
     assert find_source(tmp_path, SOURCE) == tmp_path / "lists" / "a.txt"
-    (tmp_path / "a.txt").mkdir()  # a folder is found like a file: which of them it is to be, the reader says
+    (tmp_path / "a.txt").mkdir()  # an empty folder, as `data prepare` makes them, hides nothing that is there
+    assert find_source(tmp_path, SOURCE) == tmp_path / "lists" / "a.txt"
+    (tmp_path / "a.txt" / "b").touch()  # another is found like a file: which of them it is to be, the reader says
     assert find_source(tmp_path, SOURCE) == tmp_path / "a.txt"
+
+
+def test_an_empty_folder_is_found_where_there_is_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").mkdir()
+    assert look_for(tmp_path, SOURCE) == tmp_path / "a.txt"
 
 
 def test_what_is_absent_is_said_with_all_names_and_where_to_get_it(

@@ -74,11 +74,12 @@ class ActivityNet:
 
     def load(self, split: str, progress: Progress) -> Split:
         """One caption a video. Raises `DatasetError` naming the file that is absent or wrong, and where to get it."""
-        from fdakit import count_remarks
+        from fdakit import count_remarks, need_root
 
         known = dict.fromkeys((*self.splits(), "val_2"))
         if split not in known:
             raise DatasetError(f"activitynet: no split {split!r}; choose one of {', '.join(known)}")
+        need_root(self.root, ACTIVITYNET.name, self.sources())
         source = "train" if split == "val" else split
         texts, remarks = self._paragraphs(source)
         official = Official(COUNTS[source], COUNTS[source])

@@ -67,12 +67,13 @@ class Didemo:
         paragraphs, and these, hold the sentences of the listed name alone. Raises `DatasetError` saying which file
         goes where and how to get it, or what is wrong with it.
         """
-        from fdakit import count_remarks, find_source, join_paragraphs, look_for
+        from fdakit import count_remarks, find_source, join_paragraphs, look_for, need_root
 
         from .didemo_module import listed_videos, read_sentences, sentences_of_all, video_id
 
         if split not in COUNTS:
             raise DatasetError(f"didemo: no split {split!r}; choose one of {', '.join(COUNTS)}")
+        need_root(self.root, DIDEMO.name, self.sources())
         path = find_source(self.root, ANNOTATIONS[split])
         listing = look_for(self.root, LISTS[split])
         told = read_sentences(path)

@@ -70,10 +70,11 @@ class Vatex:
 
         Raises `DatasetError` saying which file goes where and how to get it, or how many listed videos lack captions.
         """
-        from fdakit import count_remarks, find_source, find_videos
+        from fdakit import count_remarks, find_source, find_videos, need_root
 
         if split not in COUNTS:
             raise DatasetError(f"vatex: no split {split!r}; choose one of {', '.join(COUNTS)}")
+        need_root(self.root, VATEX.name, self.sources())
         ids, remarks = self._ids(split)
         captions = self._captions(split, ids)
         files = find_videos(self._options.videos or find_source(self.root, VIDEOS), ids)

@@ -1,0 +1,62 @@
+"""What decoding videos has shown, as `data check` and `data prepare` print it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .annotation_output import shown
+from .printing import print_table
+
+if TYPE_CHECKING:
+    from fdakit.data.ledger import Finding
+    from fdakit.experiment.checking import Checked
+
+
+def scan_facts(checked: Checked, ledger: Path) -> dict[str, Any]:
+    """`videos` and their `summary`, for JSON."""
+    return {
+        "videos": [_row(path, finding) for path, finding in checked.findings.items()],
+        "summary": {
+            "videos": len(checked.findings),
+            **checked.counts(),
+            "unchanged": checked.known,
+            "ledger": str(ledger.absolute()),
+        },
+    }
+
+
+def _row(path: Path, finding: Finding) -> Mapping[str, Any]:
+    return {
+        "path": str(path),
+        "status": finding.status,
+        "reason": finding.reason,
+        "frames": finding.decoded,
+        "promised": finding.promised,
+        "duration": finding.duration,
+        "codec": finding.codec,
+        "width": finding.width,
+        "height": finding.height,
+        "rotation": finding.rotation,
+    }
+
+
+def print_scan(checked: Checked, ledger: Path, *, absent_told: bool = False) -> None:
+    """Counts, and the damaged files with reasons; absent ones are left out where they have been told before."""
+    total, counts = len(checked.findings), checked.counts()
+    meanings = {"ok": "every frame decodes", "repaired": "some frames decode", "unreadable": "no frame decodes"}
+    rows = [[status, str(count), meanings[status]] for status, count in counts.items()]
+    print_table("videos", ["status", "count", "meaning"], [*rows, ["all", str(total), ""]])
+    bad = [(path, found) for path, found in checked.findings.items() if found.status != "ok"]
+    listed = [(path, found) for path, found in bad if not absent_told or path.exists()]
+    if listed:
+        lines = [[shown(path), f.status, f"{f.decoded} of {f.promised}", shown(f.reason)] for path, f in listed]
+        print_table("damaged", ["file", "status", "frames", "why"], lines)
+    if len(listed) < len(bad):
+        click.echo(f"{len(bad) - len(listed):,} of the unreadable files are absent, as told above")
+    if checked.known:
+        click.echo(f"{checked.known} of them had not changed since an earlier check, and were not read again")
+    click.echo(f"ledger: {ledger.absolute()}")
