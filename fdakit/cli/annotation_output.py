@@ -9,7 +9,7 @@ import click
 
 from .printing import print_table
 
-_COLUMNS = ["split", "videos", "published", "captions", "published", "no file", "equal text", "best R@1"]
+_COLUMNS = ["split", "videos", "official", "captions", "official", "no file", "equal text", "best R@1"]
 _SHOWN = 3
 
 

@@ -14,6 +14,7 @@ from fdakit.errors import RecipeError
 from fdakit.recipe import Recipe
 from fdakit.recipe_text import read_document
 from fdakit.report.curves import curves_svg
+from fdakit.report.tables import control_label
 
 from .checkpoints import STATE, standing
 from .run import run_recipe
@@ -117,7 +118,7 @@ def sweep_rows(summary: Mapping[str, Any], way: str) -> list[list[str]]:
 
 
 def _label(row: Mapping[str, Any]) -> str:
-    return f"{row['recipe']}, same weights, {row['control']} mask" if row["control"] else f"{row['recipe']}"
+    return f"{row['recipe']}, {control_label(row['control'])}" if row["control"] else f"{row['recipe']}"
 
 
 def sweep_markdown(summary: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any, Literal
 
-from .tables import DIRECTIONS
+from .tables import DIRECTIONS, control_label
 
 METRICS = ("R@1", "R@5", "R@10", "R@50", "MdR", "MnR")
 EVERY = (*METRICS, "MRR", "RSum")
@@ -68,7 +68,7 @@ def result_lines(runs: Sequence[Reported]) -> list[ResultLine]:
     for run in runs:
         for control in _shared(run.reports, "controls"):
             taken = _spreads([report["controls"][control] for report in run.reports])
-            found.append(ResultLine(run.name, "control", f"same weights, {control} mask", taken))
+            found.append(ResultLine(run.name, "control", control_label(control), taken))
     for run in runs:
         for name in _shared(run.reports, "rescored"):
             both = [report["rescored"][name] for report in run.reports]

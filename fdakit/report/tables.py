@@ -18,7 +18,7 @@ def report_rows(report: Mapping[str, Any]) -> list[tuple[str, str, dict[str, flo
     for direction in DIRECTIONS:
         rows.append((direction, own, report[direction]))
         rows += [
-            (direction, f"same weights, {name} mask", both[direction]) for name, both in report["controls"].items()
+            (direction, control_label(name), both[direction]) for name, both in report["controls"].items()
         ]
         rows += [
             (
@@ -30,6 +30,11 @@ def report_rows(report: Mapping[str, Any]) -> list[tuple[str, str, dict[str, flo
             if direction in both
         ]
     return rows
+
+
+def control_label(name: str) -> str:
+    """What the row of a swapped mask is called; `none` swaps a control that was trained with for the true mask."""
+    return "same weights, the true mask" if name == "none" else f"same weights, {name} mask"
 
 
 def report_notes(report: Mapping[str, Any]) -> list[str]:

@@ -65,6 +65,11 @@ def test_rows_hold_the_result_then_swapped_masks_then_rescored_scores_for_each_d
     assert [found["R@1"] for _, _, found in rows] == [48.2, 40.0, 30.0, 55.0, 48.7, 40.5, 30.5, 55.5]
 
 
+def test_the_true_mask_is_a_row_of_its_own_where_a_control_was_trained_with() -> None:
+    swapped = report(protocol__mask_control="rolled", controls={"none": both(50.0)})
+    assert [label for _, label, _ in report_rows(swapped)][1] == "same weights, the true mask"
+
+
 def test_a_mask_that_was_trained_under_a_control_says_so() -> None:
     assert report_rows(report(protocol__mask_control="rolled"))[0][1] == "frame-difference, rolled"
 
