@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from .bench_masks_command import masks
-from .bench_options import check_targets, names, write_json
+from .bench_options import Shown, check_targets, give, names
 from .bench_rank_command import rank
 from .options import json_option, set_option
 from .printing import print_json, print_table
@@ -153,22 +153,17 @@ def load(paths: tuple[Path, ...], frames: int, rounds: int, peers: str | None, s
     return _give(found, **told)
 
 
-def _give(found: Mapping[str, Any], *, plot: Path | None, out: Path | None, as_json: bool, as_markdown: bool) -> int:
+def _give(found: Mapping[str, Any], **told: Any) -> int:
     from fdakit.bench.plot import write_plot
     from fdakit.bench.tables import clip_table, markdown, notes, ratio_table
 
-    write_json(found, out)
-    if as_json:
-        print_json(found)
-    elif as_markdown:
-        click.echo(markdown(found))
-    else:
-        for table in (clip_table(found), ratio_table(found)):
-            print_table(table.title, table.columns, table.rows, numbers=True)
-        for note in notes(found):
-            click.echo(note)
-    if plot is not None:
-        write_plot(found, plot)
+    shown = Shown(
+        tables=lambda: (clip_table(found), ratio_table(found)),
+        notes=lambda: notes(found),
+        markdown=lambda: markdown(found),
+        draw=lambda plot: write_plot(found, plot),
+    )
+    give(found, shown, **told)
     if found["stopped"]:
         click.echo(f"stopped after {len(found['clips'])} clips", err=True)
         return 130

@@ -10,9 +10,8 @@ from typing import Any
 
 import click
 
-from .bench_options import check_targets, names, write_json
+from .bench_options import Shown, check_targets, give, names
 from .options import json_option
-from .printing import print_json, print_table
 
 
 @click.command("masks")
@@ -89,23 +88,18 @@ def masks(
     return _give(found, **told)
 
 
-def _give(found: Mapping[str, Any], *, plot: Path | None, out: Path | None, as_json: bool, as_markdown: bool) -> int:
+def _give(found: Mapping[str, Any], **told: Any) -> int:
     from fdakit.bench.mask_plot import write_mask_plot
     from fdakit.bench.mask_tables import fitted, mask_markdown, mask_notes, mask_tables
 
-    write_json(found, out)
-    if as_json:
-        print_json(found)
-    elif as_markdown:
-        click.echo(mask_markdown(found))
-    else:
-        for whole in mask_tables(found):
-            for table in fitted(whole, shutil.get_terminal_size().columns):
-                print_table(table.title, table.columns, table.rows, numbers=True)
-        for note in mask_notes(found):
-            click.echo(note)
-    if plot is not None:
-        write_mask_plot(found, plot)
+    columns = shutil.get_terminal_size().columns
+    shown = Shown(
+        tables=lambda: (table for whole in mask_tables(found) for table in fitted(whole, columns)),
+        notes=lambda: mask_notes(found),
+        markdown=lambda: mask_markdown(found),
+        draw=lambda plot: write_mask_plot(found, plot),
+    )
+    give(found, shown, **told)
     if found["stopped"]:
         click.echo(f"stopped after {len(found['measured'])} of {len(found['conditions'])} conditions", err=True)
         return 130

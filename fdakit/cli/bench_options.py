@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
+
+from .printing import print_json, print_table
 
 
 def names(listed: str | None) -> list[str] | None:
@@ -24,6 +27,34 @@ def check_targets(*, plot: Path | None, out: Path | None, **others: Any) -> None
     for option, path in (("--plot", plot), ("--out", out)):
         if path is not None and not path.absolute().parent.is_dir():
             raise click.BadParameter(f"{path.absolute().parent}: no such folder; make it first", param_hint=option)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How a benchmark's document is told to people: its tables, its notes, as Markdown, and as a PNG."""
+
+    tables: Callable[[], Iterable[Any]]
+    notes: Callable[[], Iterable[str]]
+    markdown: Callable[[], str]
+    draw: Callable[[Path], None]
+
+
+def give(
+    found: Mapping[str, Any], shown: Shown, *, plot: Path | None, out: Path | None, as_json: bool, as_markdown: bool
+) -> None:
+    """Write and print what was asked for."""
+    write_json(found, out)
+    if as_json:
+        print_json(found)
+    elif as_markdown:
+        click.echo(shown.markdown())
+    else:
+        for table in shown.tables():
+            print_table(table.title, table.columns, table.rows, numbers=True)
+        for note in shown.notes():
+            click.echo(note)
+    if plot is not None:
+        shown.draw(plot)
 
 
 def write_json(found: Mapping[str, Any], out: Path | None) -> None:
