@@ -14,7 +14,7 @@ from fdakit.values import Split
 from .evaluation import Evaluated
 
 
-def protocol(recipe: Recipe, split: Split, selection: str) -> dict[str, Any]:
+def protocol(recipe: Recipe, split: Split, selection: str, chosen_on: str | None) -> dict[str, Any]:
     """Data set, split, captions, directions, ties, how the checkpoint was chosen, and what frames were seen."""
     sampler, dataset = recipe.parts["sampler"], recipe.parts["dataset"]
     draws = recipe.frame_store.draws if recipe.frame_store.enabled else 0
@@ -30,6 +30,7 @@ def protocol(recipe: Recipe, split: Split, selection: str) -> dict[str, Any]:
         "video_to_text": recipe.eval.video_to_text,
         "ties": recipe.eval.ties,
         "checkpoint_chosen_by": selection,
+        "checkpoint_chosen_on": chosen_on,
         "sampler": {"use": sampler.name, **sampler.options.model_dump(mode="json")},
         "reader": recipe.parts["reader"].name,
         "mask": recipe.parts["mask"].name,

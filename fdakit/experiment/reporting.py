@@ -34,19 +34,21 @@ def make_report(
     evaluated: Evaluated,
     *,
     selection: str,
+    chosen_on: str | None = None,
     provenance: Mapping[str, Any],
     training_damage: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Report:
     """The report of one evaluation; the same weights and recipe give it again to the last digit.
 
-    `training_damage` is what `Trainer.damage` said when the weights were kept.
+    `selection` says in words how the weights were chosen, `chosen_on` on which split, if on any; `training_damage` is
+    what `Trainer.damage` said when the weights were kept.
     """
     own, *others = evaluated.scores
     found = evaluated.rankings[own]
     measured = both_metrics(found, recipe)
     return {
         "name": recipe.name,
-        "protocol": protocol(recipe, split, selection),
+        "protocol": protocol(recipe, split, selection, chosen_on),
         "t2v": measured["t2v"],
         "v2t": measured["v2t"],
         "ci95": _intervals(recipe, evaluated.scores[own].owners, found),

@@ -36,6 +36,7 @@ from .run_folder import RunFolder, recipe_text
 from .training import Stopped, Trainer
 from .watching import Watchers
 
+VALIDATION = "val"
 BY_VALIDATION = "best R@1 text to video on the validation split"
 BY_LAST = "last epoch (no validation split)"
 UNTRAINED = "not trained in this run"
@@ -84,10 +85,10 @@ def _trainer(recipe: Recipe, split: Split, retriever: Retriever, device: torch.d
 def _wanted(recipe: Recipe, splits: Splits) -> list[str]:
     """Train, val where there is one, and the split that is reported, each once."""
     try:
-        validated = "val" in splits.names()
+        validated = VALIDATION in splits.names()
     except FdakitError:
         validated = False  # loading says why, together with what else is missing
-    return list(dict.fromkeys(["train", *(["val"] if validated else []), recipe.eval.split]))
+    return list(dict.fromkeys(["train", *([VALIDATION] if validated else []), recipe.eval.split]))
 
 
 class _Job:
@@ -156,7 +157,7 @@ class _Job:
         self._best = list(state["best"]) or None
 
     def _validator(self) -> Evaluator | None:
-        split = self.splits.get("val")
+        split = self.splits.get(VALIDATION)
         if split is None:
             return None
         return Evaluator(self.recipe, split, self.retriever, device=self.device, progress=self.watchers.progressed)
@@ -173,7 +174,7 @@ class _Job:
             measured = both_metrics(rankings, self.recipe)
             found = {f"val_{way}_{name}": value for way, m in measured.items() for name, value in m.items()}
             quality = [measured["t2v"]["R@1"], -measured["t2v"]["MnR"]]
-            facts |= {"chosen_by": BY_VALIDATION, "validation": measured}
+            facts |= {"chosen_by": BY_VALIDATION, "chosen_on": VALIDATION, "validation": measured}
             if self._best is None or quality > self._best:
                 self._best = quality
                 self._save("best", facts, None)
@@ -249,6 +250,7 @@ def _evaluate(
         split,
         evaluated,
         selection=str(facts.get("chosen_by", "given weights")),
+        chosen_on=facts.get("chosen_on"),
         training_damage=facts.get("damage", {}),
         provenance={
             "fdakit": __version__,

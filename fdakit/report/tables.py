@@ -17,9 +17,7 @@ def report_rows(report: Mapping[str, Any]) -> list[tuple[str, str, dict[str, flo
     rows = []
     for direction in DIRECTIONS:
         rows.append((direction, own, report[direction]))
-        rows += [
-            (direction, control_label(name), both[direction]) for name, both in report["controls"].items()
-        ]
+        rows += [(direction, control_label(name), both[direction]) for name, both in report["controls"].items()]
         rows += [
             (
                 direction,
@@ -63,6 +61,8 @@ def report_notes(report: Mapping[str, Any]) -> list[str]:
         f"{report['ties']['v2t']} video to text"
     )
     notes.append(f"checkpoint: {protocol['checkpoint_chosen_by']}")
+    if protocol.get("checkpoint_chosen_on") == protocol["split"]:
+        notes.append("the checkpoint was chosen on this very split, so these numbers flatter it")
     if captions["cut"]:
         notes.append(f"{captions['cut']} captions were longer than the text tower's context and were cut")
     masks = report["masks"]

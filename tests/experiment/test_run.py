@@ -98,6 +98,7 @@ def test_the_report_says_everything_once(run: Path) -> None:
     assert report["protocol"]["split"] == "test"
     assert report["protocol"]["captions"] == "single-caption"
     assert report["protocol"]["checkpoint_chosen_by"] == "best R@1 text to video on the validation split"
+    assert report["protocol"]["checkpoint_chosen_on"] == "val"
     assert report["protocol"]["sampler"]["eval_frames"] == 3
     for way in ("t2v", "v2t"):
         assert list(report[way]) == NUMBERS

@@ -110,6 +110,11 @@ def test_the_notes_tell_protocol_ties_checkpoint_and_masks() -> None:
             0,
             "training met damaged videos: 2 left out, 0 used in part",
         ),
+        (
+            {"protocol__checkpoint_chosen_on": "test"},
+            -2,
+            "the checkpoint was chosen on this very split, so these numbers flatter it",
+        ),
         ({"captions__cut": 5}, -2, "5 captions were longer than the text tower's context and were cut"),
     ],
 )
