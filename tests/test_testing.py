@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,37 @@ from making import component
 from pydantic import ValidationError
 from torch.nn.functional import normalize
 
-from fdakit import Clip, Component, FrameFeatures, Fused, Needs, Stem
+from fdakit import (
+    Caption,
+    Clip,
+    Component,
+    FrameFeatures,
+    Fused,
+    Needs,
+    Scores,
+    SourceFile,
+    Split,
+    Stem,
+    VideoRef,
+)
 from fdakit.builtin.readers.pyav import PYAV
 from fdakit.builtin.samplers.uniform import UNIFORM
 from fdakit.catalog import load_catalog
 from fdakit.testing import (
     build_part,
     check_aggregator,
+    check_dataset,
     check_fusion,
     check_mask,
     check_objective,
     check_reader,
+    check_rescorer,
     check_sampler,
     example_clip,
 )
 
 CATALOG = load_catalog()
+GROWING = itertools.count(1)
 
 
 def offered(kind: str) -> list[Any]:
@@ -398,3 +414,74 @@ class Reader:
 )
 def test_a_reader_that_breaks_a_law_is_rejected(reader: Reader, words: str, clips: Path) -> None:
     rejected(lambda made: check_reader(made, clips / "red-across.mp4"), reader, words)
+
+
+class Rescoring:
+    """A rescorer made of a function of the matrix."""
+
+    def __init__(
+        self, change: Callable[..., Any], directions: tuple[str, ...] = ("t2v",), needs: Any = False
+    ) -> None:
+        self.change, self.directions = change, directions
+        self.needs_all_queries = self.needs_bank = needs
+
+    def __call__(self, scores: Scores, bank: Any, direction: str) -> Any:
+        return replace(scores, matrix=self.change(scores.matrix))
+
+
+def _in_place(matrix: Any) -> Any:
+    matrix *= 2
+    return matrix.copy()
+
+
+@pytest.mark.parametrize(
+    ("rescorer", "words"),
+    [
+        (Rescoring(lambda m: m, directions=("v2x",)), "wanted 't2v', 'v2t' or both"),
+        (Rescoring(lambda m: m, needs=1), "needs_all_queries must be true or false"),
+        (Rescoring(lambda m: m / 0.0), "t2v: scores are not finite"),
+        (Rescoring(_in_place), "changed the scores it was given"),
+        (Rescoring(lambda m: m + np.arange(6)[:, None]), "equal captions no longer score equally"),
+    ],
+)
+def test_a_rescorer_that_breaks_a_law_is_rejected(rescorer: Rescoring, words: str) -> None:
+    with np.errstate(all="ignore"):
+        rejected(check_rescorer, rescorer, words)
+
+
+class Listed:
+    """A data set of one split, made anew by a function each time."""
+
+    root = Path("data")
+
+    def __init__(self, load: Callable[[], Split], sources: tuple[SourceFile, ...] = ()) -> None:
+        self._load = load
+        if sources:
+            self.sources = lambda: sources
+
+    def splits(self) -> tuple[str, ...]:
+        return ("test",)
+
+    def load(self, split: str, progress: Any) -> Split:
+        return self._load()
+
+
+def _split(captions: int = 1, **also: Any) -> Split:
+    return Split("test", (VideoRef("v", Path("v.mp4")),), (Caption("a cat", "v"),) * captions, **also)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "words"),
+    [
+        (Listed(lambda: _split(0)), "'test' holds no caption"),
+        (Listed(lambda: _split(protocol="best of five")), "protocol 'best of five'; wanted one of single-caption"),
+        (Listed(lambda: _split(next(GROWING))), "loads differently again"),
+        (Listed(_split, (SourceFile("a", "b", "c"),) * 2), "two sources are laid out under one name"),
+    ],
+)
+def test_a_data_set_that_breaks_a_law_is_rejected(dataset: Listed, words: str) -> None:
+    rejected(check_dataset, dataset, words)
+
+
+def test_a_data_set_that_keeps_the_laws_passes() -> None:
+    check_dataset(part(Listed(_split, (SourceFile("a", "b", "c"),))))

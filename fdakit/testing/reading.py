@@ -11,6 +11,8 @@ from fdakit.values import Needs, VideoRef
 
 from .building import Part, build_part
 
+PROTOCOLS = ("single-caption", "multi-caption", "paragraph")
+
 
 def check_sampler(component: Part, **options: Any) -> None:
     """Indices are sorted, distinct, in range, at least one and at most `frames(training)`, in every case."""
@@ -49,11 +51,21 @@ def check_reader(component: Part, path: Path, **options: Any) -> None:
 
 
 def check_dataset(component: Part, **options: Any) -> None:
-    """Every split it names loads, holds videos and captions, and loads the same again."""
+    """Every split it names loads, holds videos and captions under a known protocol, and loads the same again.
+
+    Where it offers `sources()`, each lies under a name of its own in `root` and serves splits that can be asked for.
+    """
     dataset = build_part(component, **options)
-    assert dataset.splits(), "the data set names no split"
-    for name in dataset.splits():
+    names = dataset.splits()
+    assert names, "the data set names no split"
+    if hasattr(dataset, "sources"):
+        assert isinstance(dataset.root, Path), f"root {dataset.root!r}; wanted the folder that the sources lie in"
+        paths = [source.path for source in dataset.sources()]
+        assert paths, "sources() names nothing; leave it out"
+        assert len(set(paths)) == len(paths), f"two sources are laid out under one name among {paths}"
+    for name in names:
         split = dataset.load(name, lambda what, done, total: None)
         assert split.videos, f"split {name!r} holds no video"
         assert split.captions, f"split {name!r} holds no caption"
+        assert split.protocol in PROTOCOLS, f"protocol {split.protocol!r}; wanted one of {', '.join(PROTOCOLS)}"
         assert dataset.load(name, lambda what, done, total: None) == split, f"split {name!r} loads differently again"
