@@ -26,6 +26,13 @@ def shipped_recipes() -> dict[str, Path]:
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in sorted(folder.rglob("*.toml"))}
 
 
+def nearest_recipe(name: str) -> str:
+    """`did you mean 'x'?` for the closest shipped recipe, else their names, without those of controls."""
+    shipped = shipped_recipes()
+    close = nearest(name, shipped)
+    return close if close.startswith("did") else nearest(name, [one for one in shipped if "/" not in one])
+
+
 def find_recipe(source: str | Path) -> Path:
     """A file as given, or a shipped recipe by its name. Raises `RecipeError` where there is neither."""
     path = Path(source)
@@ -38,9 +45,7 @@ def find_recipe(source: str | Path) -> Path:
     for candidate in (name, name.removeprefix("recipes/")):
         if candidate in shipped:
             return shipped[candidate]
-    raise RecipeError(
-        f"{path.absolute()}: no such recipe; give a file, or a shipped recipe: {nearest(name, shipped)}"
-    )
+    raise RecipeError(f"{path.absolute()}: no such recipe; give a file, or a shipped recipe: {nearest_recipe(name)}")
 
 
 def read_document(path: Path) -> Document:

@@ -55,6 +55,9 @@ def test_a_recipe_that_is_nowhere_is_answered_with_its_full_path_and_the_nearest
     assert str(caught.value) == (
         f"{where}: no such recipe; give a file, or a shipped recipe: did you mean 'quickstart'?"
     )
+    with pytest.raises(RecipeError, match="known: activitynet_zero_shot, didemo_zero_shot") as far:
+        find_recipe("zzz")
+    assert "controls/" not in str(far.value)  # too many to read
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,17 @@ def print_annotations(title: str, facts: Mapping[str, Any], *, files: bool = Tru
     """
     if facts["splits"]:
         print_table(title, _COLUMNS, [_row(found) for found in facts["splits"]], numbers=True)
-    for line in _lines(facts, files=files):
+    for line in dict.fromkeys(_lines(facts, files=files)):  # some remarks are of the whole set
         click.echo(line)
+
+
+def print_unloaded(reasons: Mapping[str, str]) -> None:
+    """Why splits cannot be loaded, a line for each reason."""
+    by_reason: dict[str, list[str]] = {}
+    for split, reason in reasons.items():
+        by_reason.setdefault(reason, []).append(split)
+    for reason, splits in by_reason.items():
+        click.echo(f"{', '.join(splits)}: cannot be loaded: {shown(reason)}")
 
 
 def first_names(names: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .annotation_output import print_annotations, shown
+from .annotation_output import print_annotations, print_unloaded, shown
 from .data_masks_command import command as masks
 from .data_prepare_command import command as prepare
 from .options import json_option, set_option
@@ -113,5 +113,4 @@ def _audited(corpus: Corpus) -> list[dict[str, Any]]:
 def _print_annotations(annotations: list[dict[str, Any]]) -> None:
     for facts in annotations:
         print_annotations(f"annotations of {shown(facts['recipe'])}", facts)
-        for split, reason in facts["unloaded"].items():
-            click.echo(f"{split}: cannot be loaded: {shown(reason)}")
+        print_unloaded(facts["unloaded"])

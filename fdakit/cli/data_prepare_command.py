@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .annotation_output import first_names, print_annotations, shown
+from .annotation_output import first_names, print_annotations, print_unloaded, shown
 from .options import json_option, set_option
 from .printing import print_json, print_table
 from .scan_output import print_scan, scan_facts
@@ -100,16 +100,24 @@ def _print(facts: Mapping[str, Any], prepared: Prepared) -> None:
         _print_unpacked(each)
     rows = [[*_cells(file), file["what"]] for file in facts["files"]]
     print_table(f"{facts['dataset']} in {shown(prepared.root)}", ["file", "here", "sha256", "what it is"], rows)
+    _print_places(facts, prepared)
+    _print_fetch(facts)
+    print_annotations("splits", facts, files=False)
+    _print_unloaded(prepared)
+    _print_videos(facts)
+
+
+def _print_places(facts: Mapping[str, Any], prepared: Prepared) -> None:
+    """What lies where it is not looked for."""
     for file in facts["files"]:
         if file["hidden"]:
             others = ", ".join(f"{name}/" for name in file["hidden"])
             click.echo(
                 f"{_name(file)} holds no video and comes before {others}: move those files into it, or remove it"
             )
-    _print_fetch(facts)
-    print_annotations("splits", facts, files=False)
-    _print_unloaded(prepared)
-    _print_videos(facts)
+        elif file["lies_at"] is not None:
+            lies, wanted = (shown(prepared.root / file[key]) for key in ("lies_at", "belongs_at"))
+            click.echo(f"{_name(file)} lies too deep: move {lies} to {wanted}")
 
 
 def _print_unpacked(each: Mapping[str, Any]) -> None:
@@ -118,7 +126,7 @@ def _print_unpacked(each: Mapping[str, Any]) -> None:
     for refused in each["refused"]:
         click.echo(f"  left out: {shown(refused)}")
     if each["fault"]:
-        click.echo(f"  could be read so far ({each['fault']}): it is still being downloaded, or damaged")
+        click.echo(f"  reading stopped ({each['fault']}): it is still being downloaded, or damaged")
 
 
 def _cells(file: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -142,7 +150,7 @@ def _print_fetch(facts: Mapping[str, Any]) -> None:
     names = {found["split"] for found in facts["splits"]} | set(facts["unloaded"])
     wanted: dict[str, list[Mapping[str, Any]]] = {}
     for file in facts["files"]:
-        if file["to_fetch"]:
+        if file["to_fetch"] and file["lies_at"] is None:
             wanted.setdefault(file["origin"], []).append(file)
     for origin, files in wanted.items():
         click.echo(f"to fetch from {origin}:")
@@ -154,11 +162,11 @@ def _print_fetch(facts: Mapping[str, Any]) -> None:
 def _print_unloaded(prepared: Prepared) -> None:
     from fdakit.experiment.preparing_facts import waiting_for
 
-    for split, reason in prepared.loaded.reasons.items():
-        files = waiting_for(prepared, split)
-        click.echo(
-            f"{split}: waits for {', '.join(files)}" if files else f"{split}: cannot be loaded: {shown(reason)}"
-        )
+    waiting = {split: waiting_for(prepared, split) for split in prepared.loaded.reasons}
+    for split, files in waiting.items():
+        if files:
+            click.echo(f"{split}: waits for {', '.join(files)}")
+    print_unloaded({split: reason for split, reason in prepared.loaded.reasons.items() if not waiting[split]})
 
 
 def _print_videos(facts: Mapping[str, Any]) -> None:

@@ -11,6 +11,8 @@ import click
 
 from fdakit.report.tables import COLUMNS, DIRECTIONS, cells, report_notes, report_rows
 
+_GAP = 3  # spaces that a column takes besides its cells
+
 
 def print_json(value: Any) -> None:
     """One JSON document."""
@@ -23,12 +25,26 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     from rich.console import Console
     from rich.table import Table
 
+    console = Console()
     table = Table(title=_escaped(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    least = [_longest_word([column, *(row[place] for row in rows)]) for place, column in enumerate(columns)]
+    # Numbers are not broken where the terminal has room for them all; beyond its width nothing would be shown.
+    whole = numbers and sum(least) + _GAP * len(least) <= console.width
     for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if numbers and place else "left", overflow="fold")
+        right = numbers and place
+        table.add_column(
+            column,
+            justify="right" if right else "left",
+            overflow="fold",
+            min_width=least[place] if right and whole else None,
+        )
     for row in rows:
         table.add_row(*(_escaped(cell) for cell in row))
-    Console().print(table)
+    console.print(table)
+
+
+def _longest_word(cells: Sequence[str]) -> int:
+    return max((len(word) for cell in cells for word in cell.split()), default=0)
 
 
 def _escaped(text: str) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fdakit.data.ledger import mark_of
+
 from .annotation_output import shown
 from .printing import print_table
 
@@ -51,7 +53,7 @@ def print_scan(checked: Checked, ledger: Path, *, absent_told: bool = False) -> 
     rows = [[status, str(count), meanings[status]] for status, count in counts.items()]
     print_table("videos", ["status", "count", "meaning"], [*rows, ["all", str(total), ""]])
     bad = [(path, found) for path, found in checked.findings.items() if found.status != "ok"]
-    listed = [(path, found) for path, found in bad if not absent_told or path.exists()]
+    listed = [(path, found) for path, found in bad if not absent_told or mark_of(path)]
     if listed:
         lines = [[shown(path), f.status, f"{f.decoded} of {f.promised}", shown(f.reason)] for path, f in listed]
         print_table("damaged", ["file", "status", "frames", "why"], lines)

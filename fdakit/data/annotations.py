@@ -80,13 +80,21 @@ def read_caption_map(path: Path) -> dict[str, tuple[str, ...]]:
 def need_captions(
     captions: Mapping[str, Sequence[str]], ids: Sequence[str], *, split: str, path: Path, remedy: str
 ) -> None:
-    """Raises `DatasetError` with their number where videos of `ids` have none of the `captions` of file `path`."""
+    """Raises `DatasetError` with their number where videos of `ids` have none of the `captions` of file `path`.
+
+    Where none has any, the ids of the file are shown: they may be written in another form.
+    """
     without = [name for name in ids if not captions.get(name)]
     if without:
-        shown = ", ".join(without[:3]) + (", ..." if without[3:] else "")
+        others = f", only for others ({_shown(list(captions))})" if captions and len(without) == len(ids) else ""
         raise DatasetError(
-            f"{path.absolute()}: no captions for {len(without):,} of {len(ids):,} {split} videos ({shown}); {remedy}"
+            f"{path.absolute()}: no captions for {len(without):,} of {len(ids):,} {split} videos ({_shown(without)})"
+            f"{others}; {remedy}"
         )
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if names[3:] else "")
 
 
 def _load(path: Path) -> Any:

@@ -6,6 +6,7 @@ gives, so links, devices and names that lead elsewhere can do nothing.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import stat
@@ -30,6 +31,7 @@ Place = Callable[[PurePosixPath], Path | None]
 
 _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, BadGzipFile, NotImplementedError)
 _MB = 20  # bits
+_LONGEST_NAME = 255  # bytes, on all common file systems
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def unpack(archive: Path, place: Place, *, progress: Progress) -> Unpacked:
                 target = place(path)
                 if target is None:
                     continue
-                odd = member.odd or _odd_path(path)
+                odd = member.odd or _odd_path(path) or _odd_name(target)
                 if odd:
                     refused.append(f"{member.name}: {odd}")
                 elif target.exists():
@@ -91,7 +93,7 @@ def unpack(archive: Path, place: Place, *, progress: Progress) -> Unpacked:
                     _copy(member, target)
                     files.append(target)
     except _DAMAGE as error:
-        fault = str(error) or type(error).__name__
+        fault = (str(error) or type(error).__name__).partition(":\n")[0]  # tarfile goes on with each kind it tried
     except OSError as error:
         raise DatasetError(f"{archive.absolute()}: cannot be read ({error.strerror}); correct its rights") from error
     return Unpacked(archive, tuple(files), already, tuple(refused), fault)
@@ -101,6 +103,14 @@ def _odd_path(path: PurePosixPath) -> str:
     if path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", str(path)):
         return "its path leads out of the archive's folder"
     return ""
+
+
+def _odd_name(target: Path) -> str:
+    return "its name is too long" if len(os.fsencode(_part(target).name)) > _LONGEST_NAME else ""
+
+
+def _part(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part")
 
 
 def _tar_members(archive: Path) -> Generator[_Member]:
@@ -126,7 +136,7 @@ def _zip_members(archive: Path) -> Generator[_Member]:
 
 def _copy(member: _Member, target: Path) -> None:
     """Write beside the target under a hidden name first: a data set must never meet half a file."""
-    part = target.with_name(f".{target.name}.part")
+    part = _part(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         source = member.open()

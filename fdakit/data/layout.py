@@ -14,6 +14,8 @@ def need_root(root: Path, name: str, sources: Iterable[SourceFile]) -> None:
 
     Said before any split's own files are looked for, it stands once and not once a split.
     """
+    if root.is_file():
+        raise DatasetError(f"{root.absolute()}: found a file; name the folder of {name} as dataset.root")
     if not root.is_dir():
         paths = ", ".join(dict.fromkeys(source.path for source in sources))
         raise DatasetError(
@@ -23,9 +25,16 @@ def need_root(root: Path, name: str, sources: Iterable[SourceFile]) -> None:
 
 
 def look_for(root: Path, source: SourceFile) -> Path | None:
-    """The file or folder under the first of its names that exists, or None; an empty folder only before none."""
-    found = [root / name for name in (source.path, *source.others) if (root / name).exists()]
-    return next((path for path in found if not _empty_folder(path)), found[0] if found else None)
+    """The file or folder under the first of its names that exists, or None; an empty folder only before none.
+
+    Raises `DatasetError` where the folder may not be looked into.
+    """
+    try:
+        found = [root / name for name in (source.path, *source.others) if (root / name).exists()]
+        return next((path for path in found if not _empty_folder(path)), found[0] if found else None)
+    except OSError as error:
+        path = Path(error.filename or root).absolute()
+        raise DatasetError(f"{path}: cannot be read ({error.strerror}); correct its rights") from error
 
 
 def _empty_folder(path: Path) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import file_digest
 from pathlib import Path, PurePosixPath
@@ -19,6 +19,8 @@ from .video_files import VIDEO_ENDINGS
 Digest = Literal["equal", "differs", "unknown"]
 """Whether a file is one of the known copies; unknown where no copy is known under that name."""
 
+_DEEPEST = 3  # folders of an archive that was unpacked by hand
+
 
 @dataclass(frozen=True)
 class FoundSource:
@@ -26,6 +28,7 @@ class FoundSource:
 
     `path` is what exists under the first of its names, `digest` what a file is; `videos` are those below a folder, by
     path. `hidden` names other folders that hold files and are not looked at, because one without videos comes first.
+    `deeper` is where an absent one lies instead, too far down to be looked for: an archive was unpacked by hand.
     """
 
     source: SourceFile
@@ -33,6 +36,7 @@ class FoundSource:
     digest: Digest | None = None
     videos: tuple[Path, ...] = ()
     hidden: tuple[str, ...] = ()
+    deeper: Path | None = None
 
     @property
     def absent(self) -> bool:
@@ -59,7 +63,10 @@ def find_sources(
     a file cannot be read.
     """
     moved = elsewhere or {}
-    return tuple(_find(root, source, moved.get(source.path)) for source in sources)
+    found = tuple(_find(root, source, moved.get(source.path)) for source in sources)
+    lost = [each.source for each in found if each.absent and each.source.path not in moved]
+    deeper = _deeper(root, lost) if lost else {}
+    return tuple(replace(each, deeper=deeper.get(each.source.path)) for each in found)
 
 
 def make_folders(root: Path, found: Sequence[FoundSource]) -> tuple[Path, ...]:
@@ -91,7 +98,7 @@ def place_member(root: Path, found: Sequence[FoundSource], archive: Path, member
     ):
         return None
     for each in found:
-        name = _name_of(each.source, member)
+        name = name_of(each.source, member)
         if name is not None and not is_folder(each.source) and each.path is None:
             return root / name
     folders = [each for each in found if is_folder(each.source)]
@@ -125,8 +132,8 @@ def _behind(name: PurePosixPath, member: PurePosixPath) -> PurePosixPath | None:
     return None
 
 
-def _name_of(source: SourceFile, member: PurePosixPath) -> str | None:
-    """The name of a source with which the member's path ends."""
+def name_of(source: SourceFile, member: PurePosixPath) -> str | None:
+    """The name of a source with which the path of a member, or of a file, ends."""
     for name in (source.path, *source.others):
         parts = PurePosixPath(name).parts
         if parts and member.parts[-len(parts) :] == parts:
@@ -144,6 +151,23 @@ def _find(root: Path, source: SourceFile, elsewhere: Path | None) -> FoundSource
     others = [root / name for name in source.others] if elsewhere is None and not videos else []
     hidden = tuple(other.name for other in others if other != path and other.is_dir() and any(other.iterdir()))
     return FoundSource(source, path, None, videos, hidden)
+
+
+def _deeper(root: Path, sources: Sequence[SourceFile]) -> dict[str, Path]:
+    """Where sources lie below other folders of the root, by their path: files, and folders with videos in them."""
+    found: dict[str, Path] = {}
+    for place, folders, names in os.walk(root):
+        here = Path(place)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
+        if len(here.relative_to(root).parts) >= _DEEPEST:
+            folders[:] = []
+        for source in sources:
+            lying = folders if is_folder(source) else sorted(names)
+            for path in (here / name for name in lying if source.path not in found):
+                named = name_of(source, PurePosixPath(path.relative_to(root).as_posix()))
+                if named is not None and path != root / named and (path.is_file() or any(_videos_below(path))):
+                    found[source.path] = path
+    return found
 
 
 def _digest(path: Path, source: SourceFile) -> Digest:

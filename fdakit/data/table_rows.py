@@ -99,9 +99,6 @@ def _read_table(path: Path, text: str, required: Mapping[str, str], separator: s
     said = _NAMES.get(separator, repr(separator))
     (line, header), *body = _read_records(path, text, separator)
     header = [name.strip() for name in header]
-    other = next((s for s in _NAMES if len(header) == 1 and s in header[0]), None)
-    if other is not None:
-        raise row_fault(path, line, f"columns are separated by {_NAMES[other]}; save it with {said} instead")
     twice = next((name for name in header if name and header.count(name) > 1), None)
     if twice is not None:
         raise row_fault(path, line, f"two columns are called {twice!r}; rename one")
@@ -121,12 +118,22 @@ def _read_records(path: Path, text: str, separator: str) -> list[tuple[int, list
     """First line and fields of each record; a quoted field may hold line ends, so records may span lines."""
     # strict: a stray quote is an error here, where it would else swallow the rows that follow.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
-    records, line = [], 1
+    records: list[tuple[int, list[str]]] = []
+    line = 1
     try:
         for fields in reader:
             if any(field.strip() for field in fields):
+                if not records:  # quotes further down may be wrong for no other reason
+                    _refuse_other_separator(path, line, fields, separator)
                 records.append((line, fields))
             line = reader.line_num + 1
     except csv.Error as error:
         raise row_fault(path, line, f"not readable as a table ({error}); {_QUOTES}") from error
     return records
+
+
+def _refuse_other_separator(path: Path, line: int, header: list[str], separator: str) -> None:
+    other = next((s for s in _NAMES if len(header) == 1 and s in header[0]), None)
+    if other is not None:
+        said = _NAMES.get(separator, repr(separator))
+        raise row_fault(path, line, f"columns are separated by {_NAMES[other]}; save it with {said} instead")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from errno import EACCES
 from pathlib import Path
 
 from fdakit.errors import DatasetError
@@ -23,7 +24,11 @@ def find_videos(folder: Path, ids: Iterable[str]) -> dict[str, Path]:
     not count. Of several files of an id, the most literal name is taken, then the least deep, then the first by
     path. Raises `DatasetError` where a folder is absent or cannot be read.
     """
-    if not folder.is_dir():
+    try:
+        there = folder.is_dir()
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    if not there:
         raise DatasetError(f"{folder.absolute()}: no such folder; put the videos there")
     names: dict[str, str] = {}  # whole name -> path
     stems: dict[str, str] = {}  # name without a video ending -> path
@@ -42,6 +47,14 @@ def find_videos(folder: Path, ids: Iterable[str]) -> dict[str, Path]:
     return found
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is such a file, and its folder may be looked into."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def _stem(name: str) -> str:
     """The name without its ending, where that is a video's."""
     stem, _, ending = name.rpartition(".")
@@ -58,10 +71,10 @@ def _files(folder: str) -> Iterator[tuple[str, str]]:
             try:
                 with os.scandir(place) as entries:
                     shown = [entry for entry in entries if not entry.name.startswith(".")]
+                if not os.access(place, os.X_OK):  # names may be listed where files may not be opened
+                    raise PermissionError(EACCES, os.strerror(EACCES))
             except OSError as error:
-                raise DatasetError(
-                    f"{Path(place).absolute()}: cannot be read ({error.strerror}); correct its rights or move it away"
-                ) from error
+                raise _unreadable(Path(place), error) from error
             for entry in shown:
                 if not entry.is_dir():
                     files.append((entry.name, entry.path))
@@ -72,3 +85,7 @@ def _files(folder: str) -> Iterator[tuple[str, str]]:
                     below.append(entry.path)
         yield from sorted(files, key=lambda file: file[1])
         level = below
+
+
+def _unreadable(folder: Path, error: OSError) -> DatasetError:
+    return DatasetError(f"{folder.absolute()}: cannot be read ({error.strerror}); correct its rights or move it away")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fdakit.data.counts import id_hash
+from fdakit.data.video_files import is_there
 from fdakit.values import Split
 
 
@@ -56,7 +57,7 @@ class Audit:
     overlaps: tuple[Overlap, ...]
 
 
-def audit_splits(splits: Sequence[Split], *, present: Callable[[Path], bool] = Path.is_file) -> Audit:
+def audit_splits(splits: Sequence[Split], *, present: Callable[[Path], bool] = is_there) -> Audit:
     """Look at annotations alone; of the videos only `present` is asked, so all of them may be absent."""
     pairs = [_overlap(first, second) for first, second in combinations(splits, 2)]
     found = tuple(pair for pair in pairs if pair.videos or pair.footage or pair.texts)

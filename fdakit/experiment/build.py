@@ -11,6 +11,7 @@ from torch import nn
 
 from fdakit.component import Shapes
 from fdakit.contracts import Dataset, Preprocess, Progress
+from fdakit.data.video_files import is_there
 from fdakit.errors import CheckpointError, DatasetError, FdakitError, blamed
 from fdakit.model.retriever import Retriever
 from fdakit.recipe import Recipe
@@ -115,7 +116,7 @@ class Splits:
         return split
 
     def _check_files(self, split: Split) -> Split:
-        absent = [video for video in split.videos if not video.path.is_file()]
+        absent = [video for video in split.videos if not is_there(video.path)]
         if not absent:
             return split
         if not self._recipe.allow_missing:

@@ -73,6 +73,8 @@ def read_side(given: str) -> Side:
 
 
 def _runs(folder: Path) -> list[Path]:
+    if folder.is_file():
+        raise ScoreError(f"{folder.absolute()}: found a file; name the folder of a finished run, and leave this out")
     if (folder / REPORT).is_file() or not folder.is_dir():
         return [folder]  # a folder that is not there is named when its report is read
     seeds = sorted((path for path in folder.glob("seed-*") if path.is_dir()), key=lambda path: (len(path.name), path))
@@ -83,8 +85,10 @@ def _runs(folder: Path) -> list[Path]:
             "finished seeds, separated by commas"
         )
     if not seeds:
-        below = sorted({path.parent for depth in ("*", "*/*") for path in folder.glob(f"{depth}/{REPORT}")})
-        near = f"; finished runs below it: {', '.join(map(str, below[:4]))}" if below else ""
+        runs = {path.parent for depth in ("*", "*/*") for path in folder.glob(f"{depth}/{REPORT}")}
+        below = sorted({run.parent if run.name.startswith("seed-") else run for run in runs})
+        more = f", and {len(below) - 4} more" if below[4:] else ""
+        near = f"; finished runs below it: {', '.join(map(str, below[:4]))}{more}" if below else ""
         raise ScoreError(
             f"{folder.absolute()}: holds neither {REPORT} nor seed-*/; name the folder of a finished run, or that of "
             f"one recipe's seeds{near}"

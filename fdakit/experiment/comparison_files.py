@@ -28,6 +28,7 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
     sides = zip(comparison.labels, comparison.sides, comparison.measured, strict=True)
     document = {
         "protocol": {key: protocol.get(key) for key in ("dataset", "split", "captions", "video_to_text", "ties")},
+        "missing": max(run.report["videos"].get("missing", 0) for side in comparison.sides for run in side.runs),
         "draws": comparison.draws,
         "level": comparison.level,
         "sides": [_side(label, side, measured) for label, side, measured in sides],

@@ -14,9 +14,9 @@ from fdakit.catalog import Catalog
 from fdakit.contracts import Progress
 from fdakit.data.table_rows import read_table_rows
 from fdakit.data.video_files import VIDEO_ENDINGS
-from fdakit.errors import DatasetError, RecipeError, nearest
+from fdakit.errors import DatasetError, RecipeError
 from fdakit.recipe import Recipe, read_recipe
-from fdakit.recipe_text import shipped_recipes
+from fdakit.recipe_text import nearest_recipe, shipped_recipes
 
 from .build import base_shapes, together
 from .damage import ledger_path
@@ -84,7 +84,7 @@ def _of_source(
     if not path.is_file() and path.with_suffix("").as_posix().removeprefix("recipes/") not in shipped:
         raise DatasetError(
             f"{path.absolute()}: no such file or folder; give a folder of videos, a list ({', '.join(LISTS)}), a "
-            f"video, or a recipe: {nearest(source, shipped)}"
+            f"video, or a recipe: {nearest_recipe(source)}"
         )
     recipe = read_recipe(source, catalog=catalog, settings=settings)
     loaded = _of_recipe(recipe, progress=progress)

@@ -16,9 +16,10 @@ from fdakit.component import Shapes
 from fdakit.contracts import Dataset, Progress
 from fdakit.data.archives import Unpacked, archives_in, unpack
 from fdakit.data.source_folder import FoundSource, find_sources, is_folder, make_folders, place_member
-from fdakit.errors import DatasetError, FdakitError, RecipeError, blamed
+from fdakit.errors import DatasetError, FdakitError, PartError, RecipeError, blamed
 from fdakit.recipe import Recipe, validate
 from fdakit.recipe_text import apply_settings
+from fdakit.values import SourceFile
 
 from .annotation_audit import Audit, audit_splits
 from .build import base_shapes
@@ -140,6 +141,9 @@ def prepare(recipe: Recipe, *, progress: Progress) -> Prepared:
     dataset = _build(recipe)
     with blamed(str(part.offer), "while naming its files"):
         root, sources = Path(dataset.root), tuple(dataset.sources())
+    strange = next((each for each in sources if not isinstance(each, SourceFile)), None)
+    if strange is not None:
+        raise PartError(f"{part.offer}: sources() gave {strange!r}; wanted SourceFile alone")
     given = {source.path: getattr(part.options, source.path, None) for source in sources if is_folder(source)}
     elsewhere = {name: path for name, path in given.items() if isinstance(path, Path)}
     find = partial(find_sources, root, sources, elsewhere=elsewhere)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fdakit.data.archives import Unpacked
-from fdakit.data.source_folder import FoundSource, is_folder
+from fdakit.data.source_folder import FoundSource, is_folder, name_of
 from fdakit.recipe import Recipe
 from fdakit.recipe_text import read_document, shipped_recipes
 
 from .annotation_audit import audit_facts
 from .preparing import Prepared
+
+_ANY = "manifest_zero_shot"
 
 
 def prepared_facts(prepared: Prepared) -> dict[str, Any]:
@@ -51,8 +54,17 @@ def _file_facts(each: FoundSource, prepared: Prepared, *, needed: bool) -> dict[
         "sha256": each.digest,
         "videos": len(each.videos) if is_folder(source) else None,
         "hidden": list(each.hidden),
+        **_misplaced(each, prepared.root),
         "to_fetch": needed,
     }
+
+
+def _misplaced(each: FoundSource, root: Path) -> dict[str, str | None]:
+    """Where it lies instead, and where it would be found; both below the root."""
+    if each.deeper is None:
+        return {"lies_at": None, "belongs_at": None}
+    lies = PurePosixPath(each.deeper.relative_to(root).as_posix())
+    return {"lies_at": str(lies), "belongs_at": name_of(each.source, lies)}
 
 
 def _unpacked_facts(each: Unpacked) -> dict[str, Any]:
@@ -81,10 +93,13 @@ def next_step(prepared: Prepared, recipe: Recipe, settings: Sequence[str], *, da
     if prepared.ready:
         told = [f"missing videos, left out: {count:,}" if count else "", _damage(damaged)]
         return f"ready{''.join(f'; {text}' for text in told if text)}; run it: {_command(prepared, recipe, settings)}"
-    fetch = sum(not is_folder(each.source) for each in prepared.to_fetch())
+    wanted = [each for each in prepared.to_fetch() if not is_folder(each.source)]
+    move = sum(each.deeper is not None for each in wanted)
+    fetch = len(wanted) - move
     unloaded = len(prepared.loaded.reasons)
     lacks = [
         f"{fetch} file{'s' * (fetch > 1)} to fetch" if fetch else "",
+        f"{move} file{'s' * (move > 1)} to move" if move else "",
         f"{unloaded} split{'s' * (unloaded > 1)} that cannot be loaded" if unloaded else "",
         f"{count:,} video{'s' * (count > 1)} missing" if count else "",
     ]
@@ -102,19 +117,22 @@ def _damage(damaged: int | None) -> str:
 
 
 def _command(prepared: Prepared, recipe: Recipe, settings: Sequence[str]) -> str:
-    """The run of a shipped recipe that reads this data set, with the settings that differ from the recipe's."""
+    """The run of a shipped recipe that reads this data set, with the settings that differ from the recipe's.
+
+    Where none does, that of one for any set.
+    """
     name = prepared.name
     tables = {found: _dataset_of(found) for found in shipped_recipes() if "/" not in found}
     using = [found for found, table in tables.items() if table.get("use") in (name, f"fdakit:{name}")]
     options: Mapping[str, Any] = recipe.parts["dataset"].options.model_dump(mode="json")
     where = next((key for key in ("root", "path") if key in options), None)
-    if not using or where is None:
+    if where is None:
         return f'name it in a recipe, [dataset] use = "{name}", and `fdakit run RECIPE`'
     preferred = f"fda_{name.replace('-', '_')}"
-    chosen = preferred if preferred in using else using[0]
-    fields = recipe.parts["dataset"].offer.component.options.model_fields
-    words = ["fdakit", "run", chosen]
-    if str(tables[chosen].get(where, fields[where].default)) != options[where] and not _sets(settings, where):
+    chosen = preferred if preferred in using else next(iter(using), "")
+    words = ["fdakit", "run", chosen or _ANY, *([] if chosen else ["--set", f"dataset.use={name}"])]
+    default = recipe.parts["dataset"].offer.component.options.model_fields[where].default
+    if str(tables.get(chosen, {}).get(where, default)) != options[where] and not _sets(settings, where):
         words += ["--set", f"dataset.{where}={options[where]}"]
     for setting in settings:
         words += ["--set", setting]

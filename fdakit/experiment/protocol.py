@@ -40,11 +40,38 @@ def protocol(recipe: Recipe, split: Split, selection: str, chosen_on: str | None
     }
 
 
+def trained_on(splits: Mapping[str, Split]) -> dict[str, Any]:
+    """What the split `train` holds, for the checkpoint to remember; `shared` counts what the others have of it.
+
+    A video is shared by its id, or by its file and segment.
+    """
+    train = splits["train"]
+    ids, footage = {video.id for video in train.videos}, {video.content for video in train.videos}
+    return {
+        "published": train.official.videos if train.official else None,
+        "counted": len(train.videos),
+        "missing": len(train.left_out),
+        "id_hash": id_hash(ids),
+        "remarks": list(train.remarks),
+        "shared": {
+            name: sum(video.id in ids or video.content in footage for video in split.videos)
+            for name, split in splits.items()
+        },
+    }
+
+
 def counted_videos(
-    split: Split, evaluated: Evaluated, training_damage: Mapping[str, Mapping[str, str]]
+    split: Split,
+    evaluated: Evaluated,
+    training_damage: Mapping[str, Mapping[str, str]],
+    training: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Published, counted, missing and damaged videos; `id_hash` names the list that was scored."""
+    """Published, counted, missing and damaged videos; `id_hash` names the list that was scored.
+
+    `training` is what `trained_on` said when the weights were trained; nothing is known of other weights.
+    """
     skipped, repaired = (training_damage.get(kind, {}) for kind in ("skipped", "repaired"))
+    known = {**training, "shared": training["shared"].get(split.name)} if training else {}
     return {
         "published": split.official.videos if split.official else None,
         "counted": len(split.videos),
@@ -57,6 +84,7 @@ def counted_videos(
         "repaired": len(evaluated.repaired),
         "repaired_reasons": dict(evaluated.repaired),
         "training": {
+            **known,
             "skipped": len(skipped),
             "skipped_reasons": dict(skipped),
             "repaired": len(repaired),

@@ -100,7 +100,7 @@ def _gaps(scores: Scores, pictures: Mapping[int, bytes | None]) -> list[str]:
     found = []
     lost = int(scores.lost[scores.owners].sum())
     if lost:
-        found.append(f"{lost} queries of videos that could not be read count as misses and are not shown.")
+        found.append(f"Queries of videos that could not be read count as misses and are not shown: {lost:,}.")
     absent = sum(picture is None for picture in pictures.values())
     if absent:
         found.append(f"Videos without a picture, as their files are absent or cannot be read now: {absent}.")

@@ -37,11 +37,12 @@ def make_report(
     chosen_on: str | None = None,
     provenance: Mapping[str, Any],
     training_damage: Mapping[str, Mapping[str, str]] | None = None,
+    training: Mapping[str, Any] | None = None,
 ) -> Report:
     """The report of one evaluation; the same weights and recipe give it again to the last digit.
 
     `selection` says in words how the weights were chosen, `chosen_on` on which split, if on any; `training_damage` is
-    what `Trainer.damage` said when the weights were kept.
+    what `Trainer.damage` said when the weights were kept, `training` what `trained_on` did.
     """
     own, *others = evaluated.scores
     found = evaluated.rankings[own]
@@ -56,7 +57,7 @@ def make_report(
         "pool": {direction: ranking.pool for direction, ranking in found.items()},
         "controls": {control: both_metrics(evaluated.rankings[control], recipe) for control in others},
         "rescored": _rescored(recipe, evaluated),
-        "videos": counted_videos(split, evaluated, training_damage or {}),
+        "videos": counted_videos(split, evaluated, training_damage or {}, training),
         "captions": counted_captions(split, evaluated),
         "masks": _masks(evaluated),
         "provenance": dict(provenance),

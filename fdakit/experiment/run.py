@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,6 +32,7 @@ from .checkpoints import (
 )
 from .devices import choose_device
 from .evaluation import Evaluator
+from .protocol import trained_on
 from .reporting import Report, both_metrics, make_report
 from .run_folder import RunFolder, recipe_text
 from .training import Stopped, Trainer
@@ -111,6 +113,17 @@ class _Job:
         self.retriever = retriever
         self._text = folder.write_start(recipe, device)
         self._best: list[float] | None = None
+        self._trained_on = trained_on(splits) if "train" in splits else {}
+        self._warn_of_shared()
+
+    def _warn_of_shared(self) -> None:
+        for name, count in self._trained_on.get("shared", {}).items():
+            if count and name != "train":
+                warnings.warn(
+                    f"split {name!r}: {count} of {len(self.splits[name].videos)} videos are trained on too, so its "
+                    "numbers flatter the model; `fdakit data check` names them",
+                    stacklevel=2,
+                )
 
     def _announce(self, steps: int) -> None:
         modules = {"retriever": self.retriever}
@@ -167,7 +180,7 @@ class _Job:
         if not last and (epoch + 1) % self.recipe.train.validate_every:
             return {}
         facts: dict[str, Any] = {"epoch": epoch + 1, "step": trainer.position.done, "chosen_by": BY_LAST}
-        facts["damage"] = trainer.damage()
+        facts |= {"damage": trainer.damage(), "training": self._trained_on}
         found: dict[str, float] = {}
         if validation is not None:
             rankings = validation.run(self.retriever).rankings[self.recipe.control]
@@ -185,7 +198,7 @@ class _Job:
 
     def _save_last(self, trainer: Trainer, facts: Mapping[str, Any] | None = None) -> None:
         here = {"epoch": trainer.position.epoch, "step": trainer.position.done, "damage": trainer.damage()}
-        known = facts or {**here, "chosen_by": "interrupted"}
+        known = facts or {**here, "training": self._trained_on, "chosen_by": "interrupted"}
         self._save("last", known, {**trainer.state(), "best": self._best or []})
 
     def _save(self, name: str, facts: Mapping[str, Any], state: Mapping[str, Any] | None) -> None:
@@ -252,6 +265,7 @@ def _evaluate(
         selection=str(facts.get("chosen_by", "given weights")),
         chosen_on=facts.get("chosen_on"),
         training_damage=facts.get("damage", {}),
+        training=facts.get("training"),
         provenance={
             "fdakit": __version__,
             "seed": recipe.seed,

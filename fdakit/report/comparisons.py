@@ -36,6 +36,8 @@ def comparison_lines(document: Document) -> list[str]:
         f"{rules['dataset']} {rules['split']}, {rules['captions']}; ties ranked by the {rules['ties']} rule; "
         f"video to text {rules['video_to_text']}"
     )
+    if missing := document.get("missing"):
+        lines.append(f"{missing:,} absent video{'s'[: missing > 1]} left out: not the full {rules['split']} split")
     for pair in document["pairs"]:
         said = "; ".join(
             f"{key} {_value(its)} instead of {_value(other)}" for key, (other, its) in pair["differs_in"].items()

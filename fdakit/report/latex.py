@@ -32,6 +32,9 @@ _SPECIAL = {
     "±": r"$\pm$",
     **{sign: f"\\{sign}" for sign in "{}$&#%_"},
 }
+_NARROWER = (
+    "too wide? \\small \\setlength{\\tabcolsep}{3pt} before it, \\resizebox{\\linewidth}{!}{...} around it, or table*"
+)
 _GONE = re.compile(r"[\x00-\x1f\x7f]+")
 
 
@@ -52,7 +55,7 @@ def latex_table(runs: Sequence[Reported]) -> str:
     lines = result_lines(runs)
     columns = metric_columns(lines)
     width = 1 + len(columns)
-    written = ["% needs \\usepackage{booktabs}"]
+    written = ["% needs \\usepackage{booktabs}", f"% {_NARROWER}"]
     for run in runs:
         written += [f"% {_GONE.sub(' ', f'{run.name}: {note}')}" for note in report_notes(run.reports[0])]
     written += [f"\\begin{{tabular}}{{l{'r' * len(columns)}}}", "\\toprule", *_head(columns), "\\midrule"]
@@ -61,11 +64,12 @@ def latex_table(runs: Sequence[Reported]) -> str:
         if HEADINGS[kind]:
             written += ["\\midrule", f"\\multicolumn{{{width}}}{{l}}{{\\emph{{{latex_text(HEADINGS[kind])}}}}} \\\\"]
         for place, line in group:
-            written.append(_row(line, columns, {column for column in columns if place in bold[column]}))
+            best = {column for column in columns if place in bold[column]}
+            written.append(_row(_title(line, alone=len(runs) == 1), line, columns, best))
     written.append("\\bottomrule")
     written += [
         f"\\multicolumn{{{width}}}{{l}}{{\\footnotesize {latex_text(f'{name}: {text}' if name else text)}}} \\\\"
-        for name, text in remarks(runs)
+        for name, text in [*_seeds(runs), *remarks(runs)]
     ]
     return "\n".join([*written, "\\end{tabular}"]) + "\n"
 
@@ -79,11 +83,28 @@ def _head(columns: Sequence[tuple[str, str]]) -> list[str]:
             rules.append(f"\\cmidrule(lr){{{start}-{start + count - 1}}}")
             start += count
     arrows = {True: "$\\uparrow$", False: "$\\downarrow$"}
-    names = [f"{name} {arrows[name.startswith('R@')]}" for _, name in columns]
+    names = [f"{name}{arrows[name.startswith('R@')]}" for _, name in columns]
     return [f" & {' & '.join(titles)} \\\\", "".join(rules), f"Run & {' & '.join(names)} \\\\"]
 
 
-def _row(line: ResultLine, columns: Sequence[tuple[str, str]], bold: set[tuple[str, str]]) -> str:
+def _title(line: ResultLine, *, alone: bool) -> str:
+    """Short, as the table is wide: what the heading above or a note below says stands there alone."""
+    if line.kind == "result":
+        return line.name
+    label = line.label.removeprefix("same weights, ").removeprefix("rescored: ")
+    return label if alone else f"{line.name}, {label}"
+
+
+def _seeds(runs: Sequence[Reported]) -> list[tuple[str, str]]:
+    """What stands behind ±, of each run where they differ in it."""
+    counts = {run.name: len(run.reports) for run in runs}
+    told = {name: f"mean ± sd of {count} seeds" if count > 1 else "one seed" for name, count in counts.items()}
+    if max(counts.values(), default=1) == 1:
+        return []
+    return [("", next(iter(told.values())))] if len(set(told.values())) == 1 else list(told.items())
+
+
+def _row(title: str, line: ResultLine, columns: Sequence[tuple[str, str]], bold: set[tuple[str, str]]) -> str:
     cells = [cell(line, column, sign="$\\pm$", absent="--") for column in columns]
     shown = [f"\\textbf{{{text}}}" if column in bold else text for text, column in zip(cells, columns, strict=True)]
-    return f"{latex_text(line.title)} & {' & '.join(shown)} \\\\"
+    return f"{latex_text(title)} & {' & '.join(shown)} \\\\"

@@ -38,6 +38,7 @@ figcaption { font-size: .8rem; line-height: 1.3; margin-top: .2rem; }
 .none { display: grid; place-items: center; aspect-ratio: 4 / 3; background: var(--pale); color: var(--grey);
   font-size: .8rem; }
 .album { position: absolute; }
+@media (max-width: 76rem), print { .wide th, .wide td { white-space: normal; overflow-wrap: normal; } }
 @media (max-width: 40rem) { .shots { grid-template-columns: 1fr 1fr; }
   th, td { padding: .3rem .35rem; white-space: normal; font-size: .85rem; overflow-wrap: normal; }
   th:first-child { min-width: 5rem; } }

@@ -117,11 +117,14 @@ def protocol_line(report: Mapping[str, Any]) -> str:
 
 
 def shortfalls(run: Reported) -> list[str]:
-    """Videos that the numbers miss, worst seed first told; nothing where all were there."""
+    """Videos that the numbers miss or that were trained on, of the worst seed; nothing where all is well."""
     missing, damaged = (max(report["videos"][kind] for report in run.reports) for kind in ("missing", "damaged"))
-    found = [f"{missing} absent video{'s'[: missing > 1]} left out: not the full split"] if missing else []
+    found = [f"{missing:,} absent video{'s'[: missing > 1]} left out: not the full split"] if missing else []
     if damaged:
-        found.append(f"{damaged} unreadable video{'s'[: damaged > 1]}: their queries count as misses")
+        found.append(f"{damaged:,} unreadable video{'s'[: damaged > 1]}: their queries count as misses")
+    shared = max(report["videos"].get("training", {}).get("shared") or 0 for report in run.reports)
+    if shared:
+        found.append(f"{shared:,} of these videos trained on")
     return found
 
 

@@ -41,19 +41,21 @@ def report_notes(report: Mapping[str, Any]) -> list[str]:
     notes = []
     if videos["missing"]:
         lost = "video is absent and was" if videos["missing"] == 1 else "videos are absent and were"
-        notes.append(f"{videos['missing']} {lost} left out: not the full {protocol['split']} split")
+        notes.append(f"{videos['missing']:,} {lost} left out: not the full {protocol['split']} split")
     if videos["damaged"]:
         lost = "video could not be read: its" if videos["damaged"] == 1 else "videos could not be read: their"
-        notes.append(f"{videos['damaged']} {lost} queries count as misses")
+        notes.append(f"{videos['damaged']:,} {lost} queries count as misses")
     notes += _repair_notes(videos)
     published = videos.get("published")
     if published is not None and published != videos["counted"] and not videos["missing"]:
         notes.append(
-            f"not the published {protocol['split']} split: {videos['counted']} videos instead of {published}"
+            f"not the published {protocol['split']} split: {videos['counted']:,} videos instead of {published:,}"
         )
     notes += [f"data: {remark}" for remark in videos.get("remarks", ())]
+    notes += _training_notes(videos.get("training", {}))
     notes.append(
-        f"{protocol['dataset']} {protocol['split']}: {captions['counted']} captions, {videos['counted']} videos, "
+        f"{protocol['dataset']} {protocol['split']}: {_count(captions['counted'], 'caption')}, "
+        f"{_count(videos['counted'], 'video')}, "
         f"{protocol['captions']}; video to text {protocol['video_to_text']}"
     )
     notes.append(
@@ -64,13 +66,29 @@ def report_notes(report: Mapping[str, Any]) -> list[str]:
     if protocol.get("checkpoint_chosen_on") == protocol["split"]:
         notes.append("the checkpoint was chosen on this very split, so these numbers flatter it")
     if captions["cut"]:
-        notes.append(f"{captions['cut']} captions were longer than the text tower's context and were cut")
+        be = "was" if captions["cut"] == 1 else "were"
+        notes.append(f"{_count(captions['cut'], 'caption')} {be} longer than the text tower's context and {be} cut")
     masks = report["masks"]
     notes.append(
         f"masks: mean coverage {masks['mean_coverage']:.1%}, empty {masks['empty_share']:.1%} of frames, "
         f"full {masks['full_share']:.1%}"
     )
     return notes
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s'[: number != 1]}"
+
+
+def _training_notes(training: Mapping[str, Any]) -> list[str]:
+    """Of videos trained on; older reports, and those of weights trained elsewhere, do not tell."""
+    notes = []
+    if training.get("shared"):
+        notes.append(f"videos of this split that were trained on: {training['shared']:,}; they flatter its numbers")
+    if training.get("missing"):
+        of = f"{training['counted'] + training['missing']:,}"
+        notes.append(f"trained on {training['counted']:,} of {of} videos; the others are absent and were left out")
+    return [*notes, *(f"data: {remark}" for remark in training.get("remarks", ()))]
 
 
 def _repair_notes(videos: Mapping[str, Any]) -> list[str]:

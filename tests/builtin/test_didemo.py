@@ -192,6 +192,12 @@ def test_a_list_that_names_a_video_twice_is_refused(root: Path) -> None:
         ("test_data.json", '[{"video": "a.mov", "description": "x"}, 7]', "entry 2: found '7'"),
         ("test_data.json", "[", "not readable as sentences"),
         ("didemo_test_label.csv", "success;video_path;text\nTrue;a.mov;x\n", "separated by ';'"),
+        (
+            "didemo_test_label.csv",
+            'success;video_path;text\nTrue;a.mov;"x";y\n',
+            "line 1: columns are separated by ';'",
+        ),
+        ("didemo_test_label.csv", 'a,b\n"x;y', "line 2: not readable as a table"),
         ("didemo_test_label.csv", "success,video,text\nTrue,a.mov,x\n", "no column 'video_path' among .*'video'"),
         ("didemo_test_label.csv", "video_path,text\nall_videos/,x\n", "line 2: video_path names no file"),
     ],

@@ -109,8 +109,9 @@ def test_sources_name_what_is_read(root: Path) -> None:
         ),
         ("", "no sentence in any of 0 rows"),
         (rows((clip(1), "A\tB")), "line 1: 7 fields between tabs; wanted clip id, start"),
-        (rows((clip(1), "A")) + f"\n{clip(2)},a,b,c,d,A dog.\n", "line 3: 1 fields between tabs; wanted clip id"),
+        (rows((clip(1), "A")) + f"\n{clip(2)},a,b,c,d,A dog.\n", "line 3: 1 field between tabs; wanted clip id"),
         (rows(("", "A")), "line 1: no clip id"),
+        ("id\tfrom\tto\tfrom\tto\tsentence\n" + rows((clip(1), "A")), "line 1: no times in 'id\\tfrom"),
         (rows((clip(1), "caf\xe9")).encode("latin-1"), "not UTF-8"),
     ],
 )

@@ -99,6 +99,29 @@ def test_without_a_scan_nothing_is_decoded(tell: Tell, root: Path, clips: Path, 
     assert not (tmp_path / "cache" / "ledger.sqlite").exists()
 
 
+def test_a_reason_that_splits_share_and_files_too_deep_are_told_once(tell: Tell, root: Path) -> None:
+    (root / "captions.json").write_text("{")
+    (root / "set").mkdir()
+    (root / "val_list.txt").rename(root / "set" / "val_list.txt")
+    told = tell("data", "prepare", "msvd", "--root", str(root))
+    assert f"\nval_list.txt lies too deep: move {root}/set/val_list.txt to {root}/val_list.txt\n" in told.out
+    assert "to fetch from msvd_data" not in told.out
+    assert f"\ntrain, test: cannot be loaded: {root}/captions.json: not readable as captions" in told.out
+    assert "not ready: 1 file to move, 3 splits" in told.out
+
+
+def test_a_folder_of_one_s_own_is_run_by_a_recipe_for_any_set(tell: Tell, clips: Path, tmp_path: Path) -> None:
+    for name in ("train/a", "test/a", "b"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(clips / "red-rests.mp4", tmp_path / f"{name}.mp4")
+        (tmp_path / f"{name}.txt").write_text("it rests")
+    told = tell("data", "prepare", "folder", "--root", str(tmp_path), "--no-scan")
+    assert told.out.splitlines()[-1] == (
+        f"ready; run it: fdakit run manifest_zero_shot --set dataset.use=folder --set dataset.path={tmp_path}"
+    )
+    assert told.out.count("1 video outside train/, test/, in no split: b") == 1, "once, not for each split"
+
+
 def test_ctrl_c_keeps_what_was_found(tell: Tell, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from fdakit.experiment import checking
 

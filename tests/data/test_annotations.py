@@ -149,5 +149,7 @@ def test_videos_without_captions_are_counted_and_the_first_named(tmp_path: Path)
     call(["a"])
     with pytest.raises(DatasetError, match=r"c\.json: no captions for 1 of 2 test videos \(b\); get more"):
         call(["a", "b"])
-    with pytest.raises(DatasetError, match=r"no captions for 5 of 5 test videos \(b, c, d, \.\.\.\)"):
+    with pytest.raises(
+        DatasetError, match=r"for 5 of 5 test videos \(b, c, d, \.\.\.\), only for others \(a, b\); get"
+    ):
         call(["b", "c", "d", "e", "f"])

@@ -197,3 +197,16 @@ def test_a_member_is_offered_by_its_path(tmp_path: Path) -> None:
     seen: list[PurePosixPath] = []
     unpack(pack(tmp_path / "set.zip", FILES), lambda path: seen.append(path), progress=quiet)
     assert seen == [PurePosixPath(name) for name in FILES]
+
+
+@pytest.mark.parametrize("ending", [".zip", ".tar"])
+def test_a_name_that_is_too_long_is_refused_and_the_rest_goes_on(tmp_path: Path, ending: str) -> None:
+    archive = pack(tmp_path / f"set{ending}", {"n" * 253 + ".mp4": b"long", "good.mp4": b"good"})
+    done = take(archive, tmp_path / "out")
+    assert done.files == (tmp_path / "out" / "good.mp4",)
+    assert [text.lstrip("n") for text in done.refused] == [".mp4: its name is too long"]
+
+
+def test_what_is_no_tar_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "set.tar").write_bytes(b"<html>not found</html>")
+    assert "\n" not in take(tmp_path / "set.tar", tmp_path / "out").fault

@@ -44,9 +44,21 @@ def test_what_is_absent_is_said_with_all_names_and_where_to_get_it(
 
 def test_an_absent_folder_is_said_with_all_that_belongs_into_it(tmp_path: Path) -> None:
     need_root(tmp_path, "letters", [SOURCE])
+    (tmp_path / "set.json").touch()
+    with pytest.raises(DatasetError, match=r"set\.json: found a file; name the folder of letters as dataset\.root"):
+        need_root(tmp_path / "set.json", "letters", [SOURCE])
     root = tmp_path / "none"
     with pytest.raises(DatasetError) as caught:
         need_root(root, "letters", [SOURCE, SourceFile("videos", "the clips", "a.example"), SOURCE])
     assert str(caught.value) == (
         f"{root}: letters is absent; `fdakit data prepare letters --root {root}` says from where to get a.txt, videos"
     )
+
+
+def test_a_folder_that_may_not_be_looked_into_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", refused)
+    with pytest.raises(DatasetError, match=r"/a\.txt: cannot be read \(Permission denied\); correct its rights$"):
+        look_for(tmp_path, SOURCE)

@@ -111,3 +111,16 @@ def test_shards_of_samples_come_out_as_they_are_each_in_its_folder(tmp_path: Pat
         assert place_member(tmp_path, found, tmp_path / "00007.tar.gz", PurePosixPath(name)) == (
             tmp_path / "00007" / name
         )
+
+
+def test_what_was_unpacked_a_folder_too_deep_is_found(tmp_path: Path) -> None:
+    for name in ("set/data/ids.csv", "set/Clips/films/a.avi", "set/empty/videos/notes.txt", "1/2/3/4/ids.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True)
+        path.touch()
+    ids, clips = find_sources(tmp_path, [IDS, CLIPS])
+    assert (ids.absent, clips.absent) == (True, True)
+    assert (ids.deeper, clips.deeper) == (tmp_path / "set" / "data" / "ids.csv", tmp_path / "set" / "Clips")
+    (tmp_path / "ids.txt").touch()
+    (tmp_path / "set" / "Clips").rename(tmp_path / "Clips")
+    assert [each.deeper for each in find_sources(tmp_path, [IDS, CLIPS])] == [None, None]

@@ -106,6 +106,13 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pyte
         find_videos(tmp_path, ["a"])
 
 
+def test_a_folder_whose_files_may_not_be_opened_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path, "listed/b.mp4")
+    monkeypatch.setattr(os, "access", lambda path, mode: not path.endswith("listed"))
+    with pytest.raises(DatasetError, match=r"listed: cannot be read \(Permission denied\); correct its rights"):
+        find_videos(tmp_path, ["b"])
+
+
 NAMES = st.text("abAB01_-@. é", min_size=1, max_size=12).filter(
     lambda name: not name.startswith(".") and name.strip()
 )

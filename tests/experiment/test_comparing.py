@@ -232,6 +232,7 @@ def test_what_is_no_side_is_refused(make_run: MakeRun, tmp_path: Path) -> None:
     run, other = make_run("deep/a", GOOD), make_run("deep/b", GOOD, frames=8, seed=2)
     for given, words in (
         (tmp_path / "gone", "gone/report.json: no such file"),
+        (run / "report.json", "report.json: found a file; name the folder of a finished run"),
         (tmp_path, f"holds neither report.json nor seed-.*finished runs below it: {run}, {other}"),
         (f"{run},{other}", "not another seed of .*differs in sampler.eval_frames; name them as two sides"),
         (f"{run},{run}", "seed 24 is there twice"),
@@ -239,6 +240,9 @@ def test_what_is_no_side_is_refused(make_run: MakeRun, tmp_path: Path) -> None:
     ):
         with pytest.raises(ScoreError, match=words):
             compared(run, given)
+    make_run("sweep/mine/seed-1", GOOD), make_run("sweep/mine/seed-2", GOOD, seed=2)
+    with pytest.raises(ScoreError, match=f"finished runs below it: {tmp_path / 'sweep' / 'mine'}$"):
+        compared(run, tmp_path / "sweep")
     (tmp_path / "seeds" / "seed-3").mkdir(parents=True)
     with pytest.raises(ScoreError, match=r"seed-3: this run is not finished; run the same `fdakit sweep` again"):
         compared(tmp_path / "seeds", run)

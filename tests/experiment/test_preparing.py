@@ -199,6 +199,28 @@ def test_a_fault_of_a_part_names_it(fault: str, where: str, tmp_path: Path) -> N
         prepare(recipe, progress=quiet)
 
 
+def test_sources_that_are_none_are_a_fault_of_the_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Odd, "sources", lambda self: ("ids.txt",))
+    part = component("odd", lambda options, shapes: Odd(options, fault=""), RootOptions)
+    catalog = load_catalog(extra=[offering("dataset", part)])
+    recipe = choose_dataset("odd", root=tmp_path, settings=(), catalog=catalog)
+    with pytest.raises(PartError, match=r"dataset 'odd' .*: sources\(\) gave 'ids.txt'; wanted SourceFile alone"):
+        prepare(recipe, progress=quiet)
+
+
+def test_files_a_folder_too_deep_are_told_and_not_to_be_fetched(
+    msvd: Callable[..., Prepared], catalog: Catalog, tmp_path: Path
+) -> None:
+    deep = tmp_path / "msvd" / "msvd_data"
+    deep.mkdir(parents=True)
+    write_annotations(deep)
+    found = msvd()
+    files = {file["path"]: file for file in prepared_facts(found)["files"]}
+    assert files["raw-captions.pkl"]["lies_at"] == "msvd_data/captions.json"
+    assert [file["belongs_at"] for file in files.values()] == [*LISTS, "captions.json", None]
+    assert step(found, catalog).startswith("not ready: 4 files to move, 3 splits")
+
+
 def test_a_data_set_of_a_plugin_is_prepared_too(tmp_path: Path) -> None:
     part = component("odd", lambda options, shapes: Odd(options, fault=""), RootOptions)
     catalog = load_catalog(extra=[offering("dataset", part)])

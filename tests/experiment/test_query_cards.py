@@ -89,7 +89,7 @@ def test_videos_that_are_gone_have_no_picture_and_lost_ones_no_card(make: Make, 
     shots = [shot for card in (*worst.cards, *best.cards) for shot in card.shots]
     assert {shot.label.partition(": ")[2].partition(",")[0] for shot in shots if shot.picture is None} == {"gone"}
     assert not any("white-across" in shot.label for shot in shots)
-    assert "1 queries of videos that could not be read" in worst.note
+    assert "could not be read count as misses and are not shown: 1." in worst.note
     assert worst.note.endswith("files are absent or cannot be read now: 1.")
 
 

@@ -26,6 +26,7 @@ from fdakit.recipe import Recipe
 
 MakeRecipe = Callable[..., Recipe]
 CONTROLS = ["whole-frame", "zero", "rolled", "centre", "inverse", "other-video"]
+TRAINED = ["red-across", "green-across", "blue-across", "blue-down", "yellow-down", "white-across", "pink-down"]
 NUMBERS = ["R@1", "R@5", "R@10", "R@50", "MdR", "MnR", "MRR", "RSum"]
 
 
@@ -108,13 +109,18 @@ def test_the_report_says_everything_once(run: Path) -> None:
     assert list(report["controls"]) == CONTROLS
     assert all(list(report["controls"][control][way]) == NUMBERS for control in CONTROLS for way in ("t2v", "v2t"))
     assert report["rescored"] == {}
+    assert "- videos of this split that were trained on: 5; they flatter" in (run / "report.md").read_text()
     with (run / "videos.csv").open(newline="") as file:
         assert report["videos"].pop("id_hash") == id_hash(row["id"] for row in csv.DictReader(file))
     assert report["videos"] == {
         "published": None, "remarks": [], "counted": 6, "missing": 0, "missing_ids": [],
         "damaged": 0, "damaged_reasons": {},
         "repaired": 0, "repaired_reasons": {},
-        "training": {"skipped": 0, "skipped_reasons": {}, "repaired": 0, "repaired_reasons": {}},
+        "training": {
+            "published": None, "counted": 7, "missing": 0, "remarks": [], "shared": 5,
+            "id_hash": id_hash(f"{name}.mp4" for name in TRAINED),
+            "skipped": 0, "skipped_reasons": {}, "repaired": 0, "repaired_reasons": {},
+        },
     }  # fmt: skip
     assert len(report["captions"].pop("hash")) == 64
     assert report["captions"] == {"published": None, "counted": 6, "distinct": 6, "cut": 0}
@@ -123,6 +129,24 @@ def test_the_report_says_everything_once(run: Path) -> None:
     assert 0 < report["masks"]["mean_coverage"] < 1
     assert report["provenance"]["seed"] == 3
     assert "mask 'frame-difference' (fdakit" in " ".join(report["provenance"]["parts"])
+
+
+def test_it_is_said_before_the_start_and_in_the_report_what_was_trained_on(
+    full: Recipe, clips: Path, manifest: Path, tmp_path: Path, make_recipe: MakeRecipe
+) -> None:
+    rows = manifest.read_text().replace("white-across.mp4", "gone.mp4")
+    path = clips / "some_gone.csv"
+    path.write_text(rows)
+    recipe = make_recipe(dataset={"path": str(path), "allow_missing": True})
+    with pytest.warns(UserWarning, match="split 'test': 5 of 6 videos are trained on too"):
+        report = run_recipe(recipe, out=tmp_path / "run").report
+    training = report["videos"]["training"]
+    assert (training["counted"], training["missing"], training["shared"]) == (6, 1, 5)
+    text = (tmp_path / "run" / "report.md").read_text()
+    assert "- trained on 6 of 7 videos; the others are absent and were left out\n" in text
+    assert evaluate_checkpoint(recipe, tmp_path / "run").report == report
+    on_val = evaluate_checkpoint(retitled(recipe, split="val"), tmp_path / "run").report
+    assert on_val["videos"]["training"]["shared"] == 3
 
 
 def test_the_numbers_follow_from_the_similarities_beside_them(run: Path) -> None:

@@ -101,6 +101,7 @@ def test_which_run_is_which_and_what_they_differ_in() -> None:
         "msvd test, multi-caption; ties ranked by the expected rule; video to text grouped",
         "B differs from A in train.max_steps 5 instead of not set",
     ]
+    assert comparison_lines({**told, "missing": 1991})[3] == "1,991 absent videos left out: not the full test split"
 
 
 @pytest.mark.parametrize(("clusters", "few"), [(29, True), (30, False)])

@@ -124,6 +124,9 @@ def test_what_was_lost_is_told_first_and_then_the_protocol() -> None:
         ("lost", "3 absent videos left out: not the full split"),
         ("lost", "1 unreadable video: their queries count as misses"),
     ]
+    seen = Reported("seen", (report(1.0, videos__training={"shared": 3}), report(2.0)))
+    assert remarks([FDA, seen])[0] == ("seen", "3 of these videos trained on")
+    assert not one_protocol([FDA, seen])
     other = Reported("val", (report(1.0, protocol__split="val"),))
     assert remarks([FDA, other])[-1] == ("", "runs of different protocols: their numbers do not compare")
     assert [one_protocol(runs) for runs in ([FDA, OTHER], [FDA, lost], [FDA, other])] == [True, False, False]
@@ -144,7 +147,10 @@ def test_the_latex_table_is_whole_with_labelled_lines_apart() -> None:
     assert [text.count(rule) for rule in ("\\toprule", "\\midrule", "\\bottomrule", "\\cmidrule")] == [1, 3, 1, 2]
     rows = [row for row in latex_rows(text) if not row[0].startswith("\\multicolumn")]
     assert {len(row) for row in rows} == {13}
-    assert [row[0] for row in rows] == [line.title for line in result_lines([FDA, OTHER])]
+    labels = ["", ", rolled mask", ", dual-softmax (needs all queries)"]  # the rest is in the headings
+    assert [row[0] for row in rows] == [f"{name}{label}" for label in labels for name in ("fda", "other")]
+    alone = [row[0] for row in latex_rows(latex_table([FDA])) if not row[0].startswith("\\multicolumn")]
+    assert alone == ["fda", "rolled mask", "dual-softmax (needs all queries)"]
     headings = [row[0] for row in latex_rows(text) if "\\emph" in row[0]]
     assert headings == [f"\\multicolumn{{13}}{{l}}{{\\emph{{{HEADINGS[kind]}}}}}" for kind in ("control", "rescored")]
     assert text.count("{") == text.count("}")
@@ -160,7 +166,11 @@ def test_bold_is_the_best_result_and_never_a_labelled_line() -> None:
 
 def test_a_latex_mean_carries_its_deviation() -> None:
     assert "42.0 $\\pm$ 2.0" in latex_table([SEEDS])
-    assert "mean $\\pm$ sd of 3 seeds" in latex_table([SEEDS])
+    assert "three & 42.0" in latex_table([SEEDS])
+    assert "{\\footnotesize mean $\\pm$ sd of 3 seeds}" in latex_table([SEEDS])
+    both = latex_table([SEEDS, FDA])
+    assert "{\\footnotesize three: mean $\\pm$ sd of 3 seeds}" in both
+    assert "{\\footnotesize fda: one seed}" in both
 
 
 def test_latex_notes_are_in_full_as_comments_and_shortly_below_the_table() -> None:

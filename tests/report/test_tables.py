@@ -86,7 +86,7 @@ def test_cells_stand_in_the_order_of_the_columns_with_one_digit() -> None:
 
 def test_the_notes_tell_protocol_ties_checkpoint_and_masks() -> None:
     assert report_notes(REPORT) == [
-        "msvd test: 27763 captions, 670 videos, multi-caption; video to text grouped",
+        "msvd test: 27,763 captions, 670 videos, multi-caption; video to text grouped",
         "ties ranked by the expected rule; tied queries: 3 text to video, 1 video to text",
         "checkpoint: last epoch",
         "masks: mean coverage 12.3%, empty 5.0% of frames, full 0.0%",
@@ -114,6 +114,12 @@ def test_the_notes_tell_protocol_ties_checkpoint_and_masks() -> None:
             {"protocol__checkpoint_chosen_on": "test"},
             -2,
             "the checkpoint was chosen on this very split, so these numbers flatter it",
+        ),
+        ({"captions__cut": 1}, -2, "1 caption was longer than the text tower's context and was cut"),
+        (
+            {"videos__training": {"skipped": 0, "repaired": 0, "counted": 8, "missing": 1992, "shared": 0}},
+            0,
+            "trained on 8 of 2,000 videos; the others are absent and were left out",
         ),
         ({"captions__cut": 5}, -2, "5 captions were longer than the text tower's context and were cut"),
     ],

@@ -60,7 +60,7 @@ class Folder:
 
     def splits(self) -> tuple[str, ...]:
         """Those that have a folder of their own, else `test`."""
-        return tuple(name for name in SPLITS if (self.root / name).is_dir()) or ("test",)
+        return tuple(name for name in SPLITS if self._has(name)) or ("test",)
 
     def load(self, split: str, progress: Progress) -> Split:
         """A split, videos in the order of their paths. An id is the path below the folder, without the ending.
@@ -97,9 +97,17 @@ class Folder:
 
         return walk_samples(self.root)
 
+    def _has(self, split: str) -> bool:
+        try:
+            return (self.root / split).is_dir()
+        except OSError as error:
+            raise DatasetError(
+                f"{self.root.absolute()}: cannot be read ({error.strerror}); correct its rights"
+            ) from error
+
     def _prefix(self, split: str) -> str:
         """What the names of a split begin with: its folder, or nothing where the whole folder is one split."""
-        return f"{split}/" if (self.root / split).is_dir() else ""
+        return f"{split}/" if self._has(split) else ""
 
     def _of_split(self, split: str) -> dict[str, Sample]:
         prefix = self._prefix(split)

@@ -60,7 +60,8 @@ def read_captions(sample: Sample, *, key: str | None) -> tuple[str, ...]:
     told = fields.get(chosen)
     captions = told if isinstance(told, list) else [] if told is None else [told]
     if not all(isinstance(caption, str) for caption in captions):
-        raise DatasetError(f"{sample.notes}: {chosen} is {str(told)[:60]!r}; wanted text or a list of text")
+        path = sample.notes.absolute() if sample.notes else sample.video
+        raise DatasetError(f"{path}: {chosen} is {str(told)[:60]!r}; wanted text or a list of text")
     return tuple(dict.fromkeys(text for caption in [*found, *captions] if (text := " ".join(caption.split()))))
 
 

@@ -33,10 +33,13 @@ def read_sentences(path: Path) -> Sentences:
             continue
         fields = [field.strip() for field in line.split("\t")]
         if len(fields) not in (5, 6):
-            raise row_fault(path, number, f"{len(fields)} fields between tabs; wanted {_FIELDS}")
+            count = f"{len(fields)} field{'s'[: len(fields) > 1]}"
+            raise row_fault(path, number, f"{count} between tabs; wanted {_FIELDS}, with a tab between each two")
         name, text = fields[0], fields[5] if len(fields) == 6 else ""
         if not name:
             raise row_fault(path, number, f"no clip id; wanted {_FIELDS}")
+        if not any(sign.isdigit() for sign in "".join(fields[1:5])):
+            raise row_fault(path, number, f"no times in {line[:60]!r}; a heading is to be deleted, wanted {_FIELDS}")
         rows += 1
         mine = captions.setdefault(name, []) if text else None
         if mine is None:
