@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from fdakit.experiment.given_scores import Given
     from fdakit.experiment.scoring import Rankings
+    from fdakit.ranking.ranks import Reverse
 
 FILE = click.Path(path_type=Path)
 
@@ -31,14 +32,15 @@ FILE = click.Path(path_type=Path)
     type=FILE,
     help="Right column of each row, gains (q, v), or qrels.  [default: the diagonal of a matrix]",
 )
-@click.option("--ties", type=click.Choice(get_args(TieRule)), default="expected", show_default=True, help="Tie rule.")
+@click.option(
+    "--ties", type=click.Choice(get_args(TieRule)), help="Tie rule.  [default: expected; of a run folder its own]"
+)
 @click.option(
     "--video-to-text",
     "mode",
     type=click.Choice(["grouped", "per-caption"]),
-    default="grouped",
-    show_default=True,
-    help="Several captions a video: best caption of each group, or single captions.",
+    help="Several captions a video: best caption of each group, or single captions.  [default: grouped; of a run "
+    "folder its own]",
 )
 @click.option(
     "--rescore", multiple=True, metavar="NAME", help='dsl, qb-norm, or "NAME KEY=VALUE ...". May be repeated.'
@@ -63,8 +65,8 @@ FILE = click.Path(path_type=Path)
 def command(
     source: Path | None,
     truth: Path | None,
-    ties: TieRule,
-    mode: Any,
+    ties: TieRule | None,
+    mode: Reverse | None,
     rescore: tuple[str, ...],
     bank: Path | None,
     texts: Path | None,
@@ -86,14 +88,15 @@ def command(
 
     given = partial(_read, source, texts, videos, truth)
     bank_of = partial(_read_bank, bank)
-    settings = {"ties": ties, "mode": mode, "draws": draws, "compat": compat}
+    rules = _rules(source, ties, mode)
+    settings = {**rules, "draws": draws, "compat": compat}
     found, rankings = _measured(given, bank_of, rescore, device=device, settings=settings)
     name = str(source or texts)
     found = {"source": name, **found}
     if out is not None:
         from fdakit.experiment.score_files import write_scored
 
-        write_scored(out, found, rankings, ties=ties)
+        write_scored(out, found, rankings, ties=rules["ties"])
     if as_json:
         print_json(found)
     else:
@@ -109,6 +112,14 @@ def _read(source: Path | None, texts: Path | None, videos: Path | None, truth: P
         return read_given(source, truth)
     assert texts is not None and videos is not None
     return read_vectors(texts, videos, truth)
+
+
+def _rules(source: Path | None, ties: TieRule | None, mode: Reverse | None) -> dict[str, Any]:
+    """As asked; else what a run was reported by, or the defaults."""
+    from fdakit.experiment.given_scores import rules
+
+    known = (ties, mode) if ties and mode else rules(source)
+    return {"ties": ties or known[0], "mode": mode or known[1]}
 
 
 def _read_bank(path: Path | None) -> NDArray[np.float32] | None:

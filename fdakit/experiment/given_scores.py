@@ -6,20 +6,25 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from stat import S_ISDIR
+from tokenize import TokenError
+from typing import Any, TypeVar, get_args
 from zipfile import BadZipFile
+from zlib import error as DeflateError
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fdakit.errors import ScoreError
+from fdakit.ranking.ranks import Reverse, TieRule
 from fdakit.ranking.streamed import Vectors
 from fdakit.ranking.trec import Qrels, Run, check_run, read_qrels, read_run
 from fdakit.values import Scores
 
-from .saved_run import SavedRun
+from .saved_run import REPORT, SIMILARITY, SavedRun
 
 ARRAYS = (".npy", ".npz")
+LARGEST = 2**53  # whole numbers up to here are exact as float64
 T = TypeVar("T")
 
 
@@ -48,10 +53,10 @@ def read_given(source: Path, truth: Path | None) -> Given:
     `truth` is one column for each row (`.npy`, `.npz`, `.json` or a number a line), a gain for each score (an array
     `(q, v)`), or qrels for a run; left out, the truth of a square matrix is its diagonal. Raises `ScoreError`.
     """
-    if source.is_dir():
+    if _is_folder(source):
         if truth is not None:
             raise ScoreError(f"{source.absolute()}: a run folder knows its truth; leave --truth out")
-        return SavedRun(source).scores()
+        return _of_run(source)
     if source.suffix.lower() in ARRAYS:
         return _matrix(source, truth)
     if truth is None:
@@ -68,12 +73,65 @@ def read_vectors(texts: Path, videos: Path, truth: Path | None) -> Vectors:
     """Vectors `(q, d)` and `(v, d)` from two arrays, with `truth` as in `read_given`. Raises `ScoreError`."""
     rows, columns = (_numbers(path, dimensions=2) for path in (texts, videos))
     owners = _owners(truth, len(rows), len(columns), source=texts)
-    return Vectors(rows.astype(np.float32), columns.astype(np.float32), owners, np.zeros(len(columns), np.bool_))
+    return Vectors(_single(rows), _single(columns), owners, np.zeros(len(columns), np.bool_))
 
 
 def read_bank(path: Path) -> NDArray[np.float32]:
     """Similarities of training captions to the same videos `(b, v)`. Raises `ScoreError`."""
-    return _numbers(path, dimensions=2).astype(np.float32)
+    return _single(_numbers(path, dimensions=2))
+
+
+def _single(values: NDArray[Any]) -> NDArray[np.float32]:
+    """As float32; what is too large becomes infinite and is refused by who takes it."""
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32)
+
+
+def _of_run(folder: Path) -> Scores | Vectors:
+    """The similarities of a run folder, or the vectors that a run too large for a matrix leaves in their place."""
+    run = SavedRun(folder)
+    try:
+        lost = set(run.report["videos"]["damaged_reasons"])
+    except (KeyError, TypeError) as error:
+        raise ScoreError(
+            f"{(folder / REPORT).absolute()}: does not say which videos were lost; make the run again"
+        ) from error
+    texts, videos = folder / "text_vectors.npy", folder / "video_vectors.npy"
+    names = {path.name for path in _read(folder, lambda: list(folder.iterdir()))}
+    if SIMILARITY in names or texts.name not in names:
+        return run.scores()
+    column = {video.id: place for place, video in enumerate(run.videos)}
+    targets = run.ranked["t2v"].targets
+    strange = [name for name in targets if name not in column]
+    if strange:
+        raise ScoreError(
+            f"{folder.absolute()}: ranks name video {strange[0]!r}, which videos.csv lacks; run it again"
+        )
+    return Vectors(
+        _single(_numbers(texts, dimensions=2)),
+        _single(_numbers(videos, dimensions=2)),
+        np.array([column[name] for name in targets], np.int64),
+        np.array([video.id in lost for video in run.videos]),
+    )
+
+
+def rules(source: Path | None) -> tuple[TieRule, Reverse]:
+    """Tie rule and video-to-text mode: of a run folder its report's, else the defaults. Raises `ScoreError`."""
+    if source is None or not _is_folder(source):
+        return "expected", "grouped"
+    named = SavedRun(source).report["protocol"]
+    found: list[Any] = [named.get(key) if isinstance(named, dict) else None for key in ("ties", "video_to_text")]
+    ties, mode = found
+    if ties not in get_args(TieRule) or mode not in get_args(Reverse):
+        raise ScoreError(
+            f"{(source / REPORT).absolute()}: ties {ties!r}, video_to_text {mode!r}; wanted rules that are known, or "
+            "give --ties and --video-to-text"
+        )
+    return ties, mode
+
+
+def _is_folder(source: Path) -> bool:
+    return _read(source, lambda: S_ISDIR(source.stat().st_mode))
 
 
 def _matrix(source: Path, truth: Path | None) -> Given:
@@ -121,31 +179,53 @@ def _owners(truth: Path | None, queries: int, videos: int, *, source: Path) -> N
 
 def _column_numbers(path: Path) -> NDArray[np.int64]:
     if path.suffix.lower() in ARRAYS:
-        values: Any = _numbers(path, dimensions=1)
+        values: Any = _numbers(path, dimensions=1).tolist()
     elif path.suffix.lower() == ".json":
         values = _read(path, lambda: json.loads(path.read_text(encoding="utf-8-sig")))
+        if not isinstance(values, list):
+            raise ScoreError(
+                f"{path.absolute()}: holds a {type(values).__name__}; wanted a list, one column for each row"
+            )
     else:
         lines = _read(path, lambda: path.read_text(encoding="utf-8-sig")).splitlines()
         values = [line.strip() for line in lines if line.strip()]
-    try:
-        numbers = [int(value) for value in values]
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ScoreError(f"{path.absolute()}: not one column number for each row ({error})") from error
+    numbers = [_whole(value) for value in values]
+    if None in numbers:
+        row = numbers.index(None)
+        raise ScoreError(
+            f"{path.absolute()}: not one column number for each row: found {str(values[row])[:40]!r} in row {row}; "
+            "wanted a whole number, as 2"
+        )
     return np.array(numbers, np.int64)
 
 
+def _whole(value: Any) -> int | None:
+    """A whole number, written as 2 or 2.0; None for everything else."""
+    if isinstance(value, bool) or (isinstance(value, str) and not set(value) <= set("+-.0123456789eE")):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return int(number) if number.is_integer() and abs(number) <= LARGEST else None
+
+
 def _numbers(path: Path, *, dimensions: int | None) -> NDArray[Any]:
-    found = _read(path, lambda: np.load(path, allow_pickle=False))
+    found: Any = _read(path, lambda: np.load(path, allow_pickle=False))
     if isinstance(found, np.lib.npyio.NpzFile):
         with found:
             if len(found.files) != 1:
                 names = ", ".join(found.files) or "none"
                 raise ScoreError(f"{path.absolute()}: holds {len(found.files)} arrays ({names}); save one alone")
             found = _read(path, lambda: found[found.files[0]])
-    wanted = "" if dimensions is None else f"{dimensions} dimensions"
+    if not isinstance(found, np.ndarray):
+        raise ScoreError(
+            f"{path.absolute()}: holds no array; wanted numbers, as numpy.save and numpy.savez write them"
+        )
+    wanted = "" if dimensions is None else f" in {dimensions} dimension{'s' if dimensions > 1 else ''}"
     if found.dtype.kind not in "fiub" or found.size == 0 or (dimensions and found.ndim != dimensions):
-        raise ScoreError(f"{path.absolute()}: {found.dtype}{found.shape}; wanted numbers{wanted and ' in ' + wanted}")
-    return np.asarray(found)
+        raise ScoreError(f"{path.absolute()}: {found.dtype}{found.shape}; wanted numbers{wanted}")
+    return found
 
 
 def _read(path: Path, read: Callable[[], T]) -> T:
@@ -153,5 +233,11 @@ def _read(path: Path, read: Callable[[], T]) -> T:
         return read()
     except OSError as error:
         raise ScoreError(f"{path.absolute()}: cannot be read ({error.strerror or error}); check the path") from error
-    except (ValueError, EOFError, BadZipFile) as error:
+    except MemoryError as error:
+        raise ScoreError(
+            f"{path.absolute()}: does not fit in memory ({error}); give the vectors with --texts and --videos, which "
+            "are ranked tile by tile"
+        ) from error
+    # what damaged arrays, archives and JSON make their readers raise; RuntimeError: encrypted, or nested too deep
+    except (ValueError, EOFError, BadZipFile, DeflateError, TokenError, SyntaxError, RuntimeError) as error:
         raise ScoreError(f"{path.absolute()}: not readable as {path.suffix or 'text'} ({error})") from error

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fdakit.catalog import Catalog, Part
 from fdakit.component import Shapes
 from fdakit.contracts import Direction
-from fdakit.errors import blamed
+from fdakit.errors import RecipeError, blamed
 from fdakit.recipe import validate
 from fdakit.recipe_text import Document, apply_settings
 from fdakit.values import Scores
@@ -22,6 +22,8 @@ def rescorers(labels: Sequence[str], *, catalog: Catalog) -> tuple[Part, ...]:
     tables: list[Document] = []
     for label in labels:
         name, *settings = label.split() or [""]
+        if bare := [one for one in settings if "=" not in one]:
+            raise RecipeError(f"--rescore {label!r}: found no value for {bare[0]!r}; write NAME KEY=VALUE ...")
         tables.append(apply_settings({"part": {"use": name}}, [f"part.{one}" for one in settings])["part"])
     document = {"dataset": {"use": "moving-shapes"}, "encoder": {"use": "tiny"}, "eval": {"rescoring": tables}}
     return validate(document, where="--rescore", catalog=catalog).rescoring

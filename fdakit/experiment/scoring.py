@@ -118,6 +118,12 @@ def _rescored(
     return rescored_rows(rescoring, scores, bank, lambda changed, way: metrics(ranked(changed, way), ties=ties))
 
 
+def _unit(vectors: Vectors) -> bool:
+    """Whether every vector that counts has length one, nearly."""
+    kept = vectors.texts, vectors.videos[~vectors.lost]
+    return all(bool((np.abs(np.linalg.norm(rows, axis=1) - 1) < 1e-2).all()) for rows in kept)
+
+
 def _remarks(given: Given, rescoring: Sequence[Part]) -> list[str]:
     """What must be read beside the numbers."""
     found = []
@@ -127,6 +133,8 @@ def _remarks(given: Given, rescoring: Sequence[Part]) -> list[str]:
             found.append(f"{missed} of {len(given.qrels)} judged queries are not in the run and count as misses")
         return found
     scores = given.scores if isinstance(given, Graded) else given
+    if isinstance(scores, Vectors) and not _unit(scores):
+        found.append("the vectors are not of length one, so scores are their products and no cosines")
     names = [part.name for part in rescoring]
     if "dsl" in names and len(np.unique(scores.owners)) < len(scores.owners):
         found.append("dual softmax takes each video to have one caption, and here some have several")

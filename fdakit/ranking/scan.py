@@ -23,6 +23,10 @@ def blocks(items: int, *, width: int) -> Iterator[slice]:
 def check(scores: Scores) -> None:
     """Raise `ScoreError` where an owner is no column or a score outside the lost columns is not finite."""
     queries, videos = scores.matrix.shape
+    if scores.owners.dtype.kind not in "iu" or scores.lost.dtype != np.bool_:
+        raise ScoreError(
+            f"scores: owners {scores.owners.dtype} and lost {scores.lost.dtype}; wanted whole numbers and booleans"
+        )
     strange = np.flatnonzero((scores.owners < 0) | (scores.owners >= videos))
     if strange.size:
         raise ScoreError(

@@ -18,6 +18,7 @@ from fdakit.contracts import Progress
 from fdakit.errors import ScoreError, nearest
 from fdakit.values import describe
 
+from .precision import full_precision
 from .ranks import Ranking, Reverse
 from .tiles import Layout, Products
 
@@ -25,14 +26,16 @@ if TYPE_CHECKING:
     import torch
 
 TILE = 4096  # captions and videos of a tile: 64 MiB of scores
+TYPES = np.dtype(np.float32), np.dtype(np.float32), np.dtype(np.int64), np.dtype(np.bool_)
 
 
 @dataclass(frozen=True, repr=False)
 class Vectors:
     """Vectors `texts (q, d)` and `videos (v, d)` float32, `owners (q,)` the video of each caption, `lost (v,)`.
 
-    Scores are their products: cosines, where they have length one. Raises `ScoreError` where shapes do not fit, an
-    owner is no video, or a vector of a text or of a video that is not lost is not finite.
+    Scores are their products: cosines, where they have length one. Raises `ScoreError` where shapes or types do not
+    fit, an owner is no video, or a vector of a text or of a video that is not lost is not finite or so long that
+    products overflow.
     """
 
     texts: NDArray[np.float32]
@@ -43,8 +46,11 @@ class Vectors:
     def __post_init__(self) -> None:
         widths = self.texts.shape[1:], self.videos.shape[1:]
         fit = self.owners.shape == self.texts.shape[:1] and self.lost.shape == self.videos.shape[:1]
-        if len(widths[0]) != 1 or widths[0] != widths[1] or not fit:
-            raise ScoreError(f"vectors: {self!r}; wanted texts (q, d), videos (v, d), owners (q,) and lost (v,)")
+        types = self.texts.dtype, self.videos.dtype, self.owners.dtype, self.lost.dtype
+        if len(widths[0]) != 1 or widths[0] != widths[1] or not fit or types != TYPES:
+            raise ScoreError(
+                f"vectors: {self!r}; wanted texts (q, d) and videos (v, d) float32, owners (q,) int64, lost (v,) bool"
+            )
         strange = np.flatnonzero((self.owners < 0) | (self.owners >= len(self.videos)))
         if strange.size:
             raise ScoreError(
@@ -53,10 +59,18 @@ class Vectors:
             )
         _check_finite("texts", self.texts, np.zeros(len(self.texts), np.bool_))
         _check_finite("videos", self.videos, self.lost)
+        longest = _largest(self.texts) * _largest(self.videos[~self.lost] if self.lost.any() else self.videos)
+        if longest * widths[0][0] > float(np.finfo(np.float32).max):
+            raise ScoreError(f"vectors: entries so large that products reach {longest:.0e}; give unit vectors")
 
     def __repr__(self) -> str:
         shown = (f"{name}={describe(getattr(self, name))}" for name in ("texts", "videos", "owners", "lost"))
         return f"Vectors({', '.join(shown)})"
+
+
+def _largest(rows: NDArray[np.float32]) -> float:
+    """The largest size of an entry."""
+    return max(float(rows.max(initial=0.0)), -float(rows.min(initial=0.0)))
 
 
 def _check_finite(name: str, rows: NDArray[np.float32], spared: NDArray[np.bool_]) -> None:
@@ -78,12 +92,16 @@ def rank_vectors(
 ) -> tuple[Ranking, Ranking]:
     """Text to video and video to text: what `rank_captions` and `rank_videos` count on the matrix of all products.
 
-    Memory is that of the vectors, twice, and of a few tiles of `tile` x `tile` scores. Raises `ValueError` for an
-    unknown mode.
+    Memory is that of the vectors, twice, and of a few tiles of `tile` x `tile` scores. Products are of full float32
+    precision. On `mps`, where torch lacks what is needed, the CPU counts. Raises `ValueError` for an unknown mode or
+    tiles of nothing.
     """
-    if mode not in get_args(Reverse):
-        raise ValueError(f"unknown mode {mode!r}; {nearest(str(mode), get_args(Reverse))}")
-    return _Count(vectors, mode=mode, device=device, tile=tile).run(progress or _silent)
+    if mode not in get_args(Reverse) or tile < 1:
+        raise ValueError(f"mode {mode!r}, tiles of {tile}; wanted 1 or more; {nearest(str(mode), get_args(Reverse))}")
+    if device.startswith("mps"):
+        device = "cpu"  # no segment_reduce: pytorch issue 197880
+    with full_precision(device):
+        return _Count(vectors, mode=mode, device=device, tile=tile).run(progress or _silent)
 
 
 def _silent(what: str, done: int, total: int) -> None:

@@ -38,7 +38,10 @@ class Layout:
 
     @classmethod
     def of(cls, texts: NDArray[np.float32], videos: NDArray[np.float32], owners: Places, *, tile: int) -> Layout:
-        """The layout of `texts (q, d)` and `videos (v, d)` in tiles of about `tile` rows and columns."""
+        """The layout of `texts (q, d)` and `videos (v, d)` in tiles of about `tile` rows and columns.
+
+        Tiles are flatter where many videos are equal, and narrower where texts are shared or a video has very many.
+        """
         text_ids, video_ids = numbered(texts), numbered(videos)
         columns = np.argsort(video_ids, kind="stable")
         place = np.empty_like(columns)
@@ -47,16 +50,17 @@ class Layout:
         own, ordered = place[owners][rows], text_ids[rows]
         numbers, counts = np.unique(ordered, return_counts=True)
         shared = numbers[counts > 1]
-        width = max(1, min(tile, _ROOM // (len(shared) + tile)))
-        cuts = tuple(_cuts(own, tile)), tuple(_cuts(video_ids[columns], width))
-        return cls(rows, columns, own, *cuts, ordered, video_ids[columns], shared)
+        widest = np.bincount(video_ids).max(initial=1)
+        row_cuts = tuple(_cuts(own, max(1, min(tile, _ROOM // int(widest)))))
+        tallest = max((cut.stop - cut.start for cut in row_cuts), default=1)
+        column_cuts = tuple(_cuts(video_ids[columns], max(1, min(tile, _ROOM // (len(shared) + tallest)))))
+        return cls(rows, columns, own, row_cuts, column_cuts, ordered, video_ids[columns], shared)
 
 
 def numbered(vectors: NDArray[np.float32]) -> Places:
-    """A number for each row `(n,)`, the same for rows of equal bits, counted up in the order they first appear."""
+    """A number for each row `(n,)`, the same for equal rows, counted up in the order they first appear."""
     seen: dict[bytes, int] = {}
-    rows = np.ascontiguousarray(vectors)
-    keys = (blake2b(row.tobytes(), digest_size=16).digest() for row in rows)
+    keys = (blake2b((row + 0.0).tobytes(), digest_size=16).digest() for row in vectors)  # -0.0 is 0.0
     return np.array([seen.setdefault(key, len(seen)) for key in keys], np.int64)
 
 
@@ -82,6 +86,7 @@ class Products:
         first = np.searchsorted(np.sort(layout.texts), layout.shared)
         self._shared = self._texts[self.moved(np.argsort(layout.texts, kind="stable")[first])]
         self._copies: torch.Tensor | None = None
+        self._of_shared = self._shared[:, :0]
 
     def moved(self, values: NDArray[Any]) -> torch.Tensor:
         """The values on the device."""
@@ -97,6 +102,7 @@ class Products:
         repeated = len(firsts) < len(numbers)
         self._columns = videos[self.moved(firsts)] if repeated else videos
         self._copies = self.moved(np.searchsorted(firsts, np.arange(len(numbers)), "right") - 1) if repeated else None
+        self._of_shared = self._shared[:, :0]  # the old scores go before the new ones come
         self._of_shared = self._shared @ self._columns.T
 
     def __call__(self, rows: slice) -> torch.Tensor:

@@ -28,6 +28,7 @@ Run = Mapping[str, Mapping[str, float]]
 Qrels = Mapping[str, Mapping[str, int]]
 """Query -> document -> relevance; above 0 is a right answer."""
 
+MOST_RELEVANT = 2**31 - 1  # what other tools can hold
 T = TypeVar("T", int, float)
 _KEPT = "".join(chr(code) for code in range(33, 127) if chr(code) != "%")
 
@@ -41,15 +42,28 @@ def read_run(path: Path) -> Run:
             raise ValueError("not finite")
         return value
 
-    return _read(path, layout="query Q0 document rank score tag", column=4, value=score)
+    return _read(path, layout="query Q0 document rank score tag", column=4, value=score, kind="a finite number")
 
 
 def read_qrels(path: Path) -> Qrels:
     """Judgements. Raises `ScoreError`, naming the line, for another layout or a pair that stands there twice."""
-    return _read(path, layout="query 0 document relevance", column=3, value=int)
+
+    def relevance(text: str) -> int:
+        value = int(text)
+        if abs(value) > MOST_RELEVANT:
+            raise ValueError("too large")
+        return value
+
+    return _read(
+        path,
+        layout="query 0 document relevance",
+        column=3,
+        value=relevance,
+        kind=f"a whole number up to {MOST_RELEVANT}",
+    )
 
 
-def _read(path: Path, *, layout: str, column: int, value: Callable[[str], T]) -> dict[str, dict[str, T]]:
+def _read(path: Path, *, layout: str, column: int, value: Callable[[str], T], kind: str) -> dict[str, dict[str, T]]:
     found: dict[str, dict[str, T]] = {}
     wanted = len(layout.split())
     try:
@@ -66,7 +80,7 @@ def _read(path: Path, *, layout: str, column: int, value: Callable[[str], T]) ->
         try:
             taken = value(fields[column])
         except ValueError as error:
-            raise ScoreError(f"{where}: {layout.split()[column]} {fields[column]!r}; wanted a number") from error
+            raise ScoreError(f"{where}: {layout.split()[column]} {fields[column]!r}; wanted {kind}") from error
         documents = found.setdefault(fields[0], {})
         if fields[2] in documents:
             raise ScoreError(

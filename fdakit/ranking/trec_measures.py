@@ -1,7 +1,9 @@
 """The measures of trec_eval, by its names and definitions, for a run and its judgements.
 
 Documents of a query are sorted by score, ties by document id, both falling; what is not judged is not relevant.
-Definitions: trec_eval 9 (NIST), https://github.com/usnistgov/trec_eval; held to its own test files.
+Definitions: trec_eval (NIST), https://github.com/usnistgov/trec_eval as it stands after release 9; held to its own
+test files. Release 9 and tools built on it (pytrec_eval) take another document for `iprec_at_recall`: they add 0.9
+to the share of right documents and cut it off, where it is rounded now. All else is the same.
 """
 
 from __future__ import annotations
@@ -53,7 +55,8 @@ class _Judged:
 
 def _judged(scores: Mapping[str, float], judged: Mapping[str, int]) -> _Judged:
     # trec_eval keeps scores in single precision, which decides some of its ties
-    ordered = sorted(scores, key=lambda name: (np.float32(scores[name]), name), reverse=True)
+    with np.errstate(over="ignore"):
+        ordered = sorted(scores, key=lambda name: (np.float32(scores[name]), name), reverse=True)
     retrieved = np.array([judged.get(name, -1) for name in ordered], np.int64)
     return _Judged(retrieved, np.array(list(judged.values()), np.int64))
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
+from finished_runs import finished_run
 
 from fdakit.cli.main import execute
 
@@ -105,7 +107,43 @@ def test_vectors_give_the_numbers_of_their_matrix(capsys: pytest.CaptureFixture[
         capsys, "--texts", tmp_path / "t.npy", "--videos", tmp_path / "v.npy", *truth, "--device", "cpu"
     )
     whole = measured(capsys, tmp_path / "sims.npy", *truth)
-    assert {**streamed, "source": ""} == {**whole, "source": ""}
+    assert streamed["remarks"] == ["the vectors are not of length one, so scores are their products and no cosines"]
+    assert {**streamed, "source": "", "remarks": []} == {**whole, "source": ""}
+
+
+def test_a_run_is_measured_by_the_rules_of_its_report(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    files, owners = [tmp_path / f"v{place}.mp4" for place in range(2)], [0, 0, 1]
+    matrix = [[0.75, 0.75], [0.5, 0.75], [0.5, 0.5]]
+    rules = {"ties": "pessimistic", "video_to_text": "per-caption"}
+    run = finished_run(tmp_path / "run", matrix, videos=files, owners=owners, **rules)
+    found = measured(capsys, run)
+    assert found["protocol"] == rules
+    assert found["t2v"]["R@1"] == 0
+    assert found["pool"]["v2t"] == 3
+    asked = measured(capsys, run, "--ties", "optimistic")
+    assert asked["protocol"] == {**rules, "ties": "optimistic"}
+    assert asked["t2v"]["MnR"] == pytest.approx(4 / 3)
+    report = json.loads((run / "report.json").read_text())
+    (run / "report.json").write_text(json.dumps({**report, "videos": {}}))
+    assert "report.json: does not say which videos were lost" in refused(capsys, run)
+    (run / "report.json").write_text(json.dumps({**report, "protocol": {}}))
+    assert "ties None, video_to_text None; wanted rules that are known" in refused(capsys, run)
+
+
+def test_a_run_that_left_vectors_gives_the_numbers_of_its_matrix(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(1)
+    texts, videos = rng.integers(-3, 4, (9, 4)).astype(np.float32), rng.integers(-3, 4, (5, 4)).astype(np.float32)
+    files, owners = [tmp_path / f"v{place}.mp4" for place in range(5)], [0, 0, 1, 2, 3, 3, 3, 4, 1]
+    whole = finished_run(tmp_path / "whole", texts @ videos.T, videos=files, owners=owners, lost=[2])
+    left = finished_run(tmp_path / "left", texts @ videos.T, videos=files, owners=owners, lost=[2], similarity=False)
+    np.save(left / "text_vectors.npy", texts)
+    np.save(left / "video_vectors.npy", videos)
+    found, wanted = measured(capsys, left), measured(capsys, whole)
+    assert {**found, "source": "", "remarks": []} == {**wanted, "source": ""}
+    np.save(left / "video_vectors.npy", videos[:3])
+    assert "wanted texts (q, d)" in refused(capsys, left)
 
 
 def test_counting_as_clip4clip_does_stands_apart(capsys: pytest.CaptureFixture[str], sims: Path) -> None:
@@ -184,3 +222,73 @@ def test_faults_are_named(capsys: pytest.CaptureFixture[str], tmp_path: Path, si
     assert "bank none" in refused(capsys, sims, "--rescore", "qb-norm")
     assert "did you mean 'dsl'" in refused(capsys, sims, "--rescore", "dls")
     assert "give SIMS.npy, a run, or both" in refused(capsys)
+
+
+@pytest.mark.parametrize(
+    "values", [[0, 1, 2.5], [True, False, True], [0, 1, 2**64 - 1], [0, 1, 1e300], [0, 1, np.nan]]
+)
+def test_truth_of_anything_but_whole_numbers_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, sims: Path, values: Any
+) -> None:
+    np.save(tmp_path / "truth.npy", np.array(values))
+    (tmp_path / "truth.json").write_text(json.dumps(values))
+    (tmp_path / "truth.txt").write_text("\n".join(map(str, values)))
+    for ending in ("npy", "json", "txt"):
+        said = refused(capsys, sims, "--truth", tmp_path / f"truth.{ending}")
+        assert "not one column number for each row: found" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"0": 0, "1": 1, "2": 2}', "holds a dict; wanted a list, one column for each row"),
+        ('"012"', "holds a str; wanted a list"),
+        ("[[0], [1], [2]]", "found '[0]' in row 0"),
+        ('[0, "1_0", 2]', "found '1_0' in row 1"),
+        ("[" * 100_000, "not readable as .json"),
+    ],
+)
+def test_json_that_is_no_list_of_columns_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, sims: Path, text: str, words: str
+) -> None:
+    (tmp_path / "truth.json").write_text(text)
+    assert words in refused(capsys, sims, "--truth", tmp_path / "truth.json")
+
+
+def test_whole_numbers_may_be_written_with_a_point(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, sims: Path
+) -> None:
+    np.savetxt(tmp_path / "truth.txt", np.array([2, 1, 0]))
+    np.save(tmp_path / "truth.npy", np.array([2.0, 1.0, 0.0]))
+    texts, arrays = (measured(capsys, sims, "--truth", tmp_path / f"truth.{e}") for e in ("txt", "npy"))
+    assert texts == arrays
+    assert texts["t2v"]["MnR"] == pytest.approx(8 / 3)
+
+
+def test_files_that_are_no_arrays_are_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path, sims: Path) -> None:
+    with ZipFile(tmp_path / "words.npz", "w") as archive:
+        archive.writestr("a.txt", "words")
+    assert "holds no array" in refused(capsys, tmp_path / "words.npz")
+    np.savez_compressed(tmp_path / "torn.npz", sims=np.random.default_rng(0).random((40, 40)))
+    torn = bytearray((tmp_path / "torn.npz").read_bytes())
+    torn[60:90] = bytes(30)
+    (tmp_path / "torn.npz").write_bytes(torn)
+    assert "not readable as .npz" in refused(capsys, tmp_path / "torn.npz")
+    whole = sims.read_bytes()
+    (tmp_path / "open.npy").write_bytes(whole.replace(b"(3, 3)", b"(3, 3 "))
+    assert "not readable as .npy" in refused(capsys, tmp_path / "open.npy")
+    assert "cannot be read" in refused(capsys, tmp_path / ("long" * 100))
+    assert "cannot be read (No such file" in refused(capsys, tmp_path / "absent")
+    assert "found no value for 'temperature'; write NAME KEY=VALUE" in refused(
+        capsys, sims, "--rescore", "dsl temperature"
+    )
+
+
+def test_a_matrix_too_large_for_memory_is_said_to_be_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, sims: Path
+) -> None:
+    def full(*given: object, **also: object) -> None:
+        raise MemoryError("unable to allocate 40 GiB")
+
+    monkeypatch.setattr(np, "load", full)
+    assert "does not fit in memory (unable to allocate 40 GiB); give the vectors" in refused(capsys, sims)

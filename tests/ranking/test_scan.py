@@ -8,6 +8,7 @@ import pytest
 from fdakit.errors import ScoreError
 from fdakit.ranking import scan
 from fdakit.ranking.ranks import rank_captions, rank_videos
+from fdakit.values import Scores
 
 RANKERS = [rank_captions, rank_videos]
 
@@ -52,3 +53,10 @@ def test_only_the_first_places_are_named(make_scores):
 def test_an_owner_outside_the_matrix_is_an_error(make_scores, rank, owner):
     with pytest.raises(ScoreError, match=r"captions \[1\] belong to none of the 2 videos"):
         rank(make_scores(np.eye(2), owners=[0, owner]))
+
+
+@pytest.mark.parametrize("rank", RANKERS)
+@pytest.mark.parametrize(("owners", "lost"), [(np.array([0.0, 1.0]), [False, False]), (np.array([0, 1]), [0, 1])])
+def test_owners_and_lost_of_another_type_are_an_error(rank, owners, lost):
+    with pytest.raises(ScoreError, match="wanted whole numbers and booleans"):
+        rank(Scores(np.eye(2, dtype=np.float32), owners, np.array(lost)))

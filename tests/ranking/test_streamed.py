@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fdakit.errors import ScoreError
+from fdakit.ranking import tiles
 from fdakit.ranking.ranks import rank_captions, rank_videos
 from fdakit.ranking.streamed import Vectors, rank_vectors
 from fdakit.values import Scores
@@ -83,7 +84,10 @@ GOOD = {
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"texts": np.ones((3, 5), np.float32)}, r"wanted texts \(q, d\), videos \(v, d\)"),
+        ({"texts": np.ones((3, 5), np.float32)}, r"wanted texts \(q, d\) and videos \(v, d\) float32"),
+        ({"texts": np.ones((3, 4))}, r"texts=float64\(3, 4\).*wanted texts \(q, d\) and videos \(v, d\) float32"),
+        ({"lost": np.zeros(2, np.int64)}, r"lost=int64\(2,\).*lost \(v,\) bool"),
+        ({"texts": np.full((3, 4), 1e30, np.float32), "videos": np.full((2, 4), -1e30, np.float32)}, "reach 1e\\+60"),
         ({"texts": np.ones(3, np.float32)}, r"wanted texts \(q, d\)"),
         ({"owners": np.array([0, 0])}, r"owners=int64\(2,\)"),
         ({"owners": np.array([0, 0, 2])}, "1 captions belong to none of the 2 videos, the first in row 2"),
@@ -97,6 +101,36 @@ GOOD = {
 def test_what_does_not_fit_is_refused(change, words):
     with pytest.raises(ScoreError, match=words):
         Vectors(**{**GOOD, **change})
+
+
+def test_tiles_of_nothing_are_refused():
+    with pytest.raises(ValueError, match="tiles of 0; wanted 1 or more"):
+        rank_vectors(Vectors(**GOOD), tile=0)
+
+
+@pytest.mark.parametrize("owners", [np.arange(300), np.zeros(300, np.int64)])
+@pytest.mark.parametrize("videos", ["equal", "different"])
+@pytest.mark.parametrize("texts", ["shared", "different"])
+def test_a_tile_stays_small_whatever_is_equal(monkeypatch, owners, videos, texts):
+    monkeypatch.setattr(tiles, "_ROOM", 3000)
+    rows = np.arange(600, dtype=np.float32).reshape(300, 2)
+    layout = tiles.Layout.of(
+        rows // 4 if texts == "shared" else rows, rows * 0 if videos == "equal" else rows, owners, tile=100
+    )
+    if videos == "different" or len(np.unique(owners)) > 1:  # else nothing can be cut
+        tall, wide = (max(cut.stop - cut.start for cut in cuts) for cuts in (layout.row_cuts, layout.column_cuts))
+        assert tall * wide <= 3000
+        assert (tall + len(layout.shared)) * wide <= 3000 or videos == "equal"
+
+
+def test_the_cpu_counts_where_the_device_cannot():
+    vectors = Vectors(**GOOD)
+    for found, wanted in zip(rank_vectors(vectors, device="mps:0"), rank_vectors(vectors), strict=True):
+        same(found, wanted)
+
+
+def test_a_zero_of_either_sign_is_the_same_text():
+    assert tiles.numbered(np.array([[0.0, 1.0], [2.0, 1.0], [-0.0, 1.0]], np.float32)).tolist() == [0, 1, 0]
 
 
 def test_the_vector_of_a_lost_video_means_nothing():

@@ -64,8 +64,8 @@ def test_a_video_without_a_caption_is_a_document_and_no_query(tmp_path):
     [
         ("q0 Q0 a 1 0.5\n", "line 1: 5 fields; wanted 6: query Q0 document rank score tag"),
         (RUN + "q0 Q0 a 3 0.1 tag\n", "line 3: query 'q0' names document 'a' a second time"),
-        (RUN + "q0 Q0 c 3 nan tag\n", "line 3: score 'nan'; wanted a number"),
-        (RUN + "\nq0 Q0 c 3 high tag\n", "line 4: score 'high'; wanted a number"),
+        (RUN + "q0 Q0 c 3 nan tag\n", "line 3: score 'nan'; wanted a finite number"),
+        (RUN + "\nq0 Q0 c 3 high tag\n", "line 4: score 'high'; wanted a finite number"),
         ("\n", "holds no line"),
     ],
 )
@@ -73,6 +73,13 @@ def test_a_wrong_line_is_named(tmp_path, text, words):
     (tmp_path / "run").write_text(text)
     with pytest.raises(ScoreError, match=words):
         read_run(tmp_path / "run")
+
+
+@pytest.mark.parametrize("relevance", ["1.0", "yes", "9" * 30])
+def test_a_judgement_is_a_whole_number(tmp_path, relevance):
+    (tmp_path / "qrels").write_text(f"q0 0 a {relevance}\n")
+    with pytest.raises(ScoreError, match=f"line 1: relevance '{relevance}'; wanted a whole number up to 2147483647"):
+        read_qrels(tmp_path / "qrels")
 
 
 def test_run_and_truth_must_fit(tmp_path):
