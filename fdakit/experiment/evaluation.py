@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -25,6 +25,8 @@ from fdakit.values import Batch, FrameFeatures, LostVideo, Scores, Split, TextFe
 from .clips import ClipSource, Draw, batches
 from .devices import autocast, loader_workers
 from .similarities import Rankings, Similarities, rank_both, score_matrix, unit_vectors
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -94,13 +96,18 @@ class Evaluator:
         return Evaluated(
             scores=scores,
             rankings={control: self._ranked(found) for control, found in scores.items()},
-            lost=tuple(lost.values()),
-            repaired=repaired,
+            lost=tuple(replace(found, id=name) for name, found in self._by_every_name(lost)),
+            repaired=dict(self._by_every_name(repaired)),
             cut=int(texts.cut.cpu().numpy()[text_places].sum()),
             distinct_texts=len(texts.vectors),
             coverage=coverage.coverage[coverage.valid].double().cpu().numpy(),
             bank=self._banked(retriever, frames[self._own]),
         )
+
+    def _by_every_name(self, found: Mapping[str, T]) -> list[tuple[str, T]]:
+        """What was found of files, for each video of the split: several may be one file."""
+        of = {video.content: found[video.id] for video in self._source.videos if video.id in found}
+        return [(video.id, of[video.content]) for video in self._split.videos if video.content in of]
 
     def _banked(self, retriever: Retriever, frames: FrameFeatures) -> NDArray[np.float32] | None:
         """Similarities of the bank's captions, each once, to every video of the split."""
@@ -212,4 +219,5 @@ def _placed(parts: Sequence[FrameFeatures], order: Sequence[int]) -> FrameFeatur
 
 def _joined(parts: Sequence[TextFeatures]) -> TextFeatures:
     names = ("vectors", "ids", "mask", "cut")
-    return TextFeatures(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
+    joined = TextFeatures(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
+    return replace(joined, vectors=joined.vectors.float())  # as frames are: autocast gives bf16

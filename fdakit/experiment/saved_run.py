@@ -92,7 +92,7 @@ class SavedRun:
         """Similarities, owners and lost videos. Similarities too many for a matrix were not written."""
         matrix: NDArray[np.float32] = self._read(SIMILARITY, self._matrix)
         column = {video.id: place for place, video in enumerate(self.videos)}
-        lost = set(self.report["videos"]["damaged_reasons"])
+        lost = self._read(REPORT, lambda _: set(self.report["videos"]["damaged_reasons"]))
         owners = self._read(VIDEOS, lambda _: [column[name] for name in self.ranked["t2v"].targets])
         gone = np.array([video.id in lost for video in self.videos])
         return Scores(matrix=matrix, owners=np.array(owners, np.int64), lost=gone)

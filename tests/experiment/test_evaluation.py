@@ -148,7 +148,9 @@ def test_an_unreadable_video_is_lost_and_the_others_keep_their_scores(
 
 def test_every_name_of_an_unreadable_file_is_lost(make_recipe: MakeRecipe, split: MakeSplit, tmp_path: Path) -> None:
     broken = damaged(split(*PAIRS), tmp_path, "blue-down", "pink-down")
-    assert evaluate(make_recipe(), broken).scores["none"].lost.tolist() == [False, True, True, False, False]
+    found = evaluate(make_recipe(), broken)
+    assert found.scores["none"].lost.tolist() == [False, True, True, False, False]
+    assert [video.id for video in found.lost] == ["blue-down", "pink-down"]
 
 
 def test_a_lost_video_counts_as_missed_in_both_directions(
@@ -304,6 +306,13 @@ def test_the_equal_sentences_of_a_real_test_set_tie_exactly(
     for places in groups:
         assert len({scores[place].tobytes() for place in places}) == 1
     assert len({row.tobytes() for row in scores}) > 900  # other sentences, other scores
+
+
+def test_a_pooling_that_reads_the_texts_works_under_bf16(make_recipe: MakeRecipe, split: MakeSplit) -> None:
+    recipe = make_recipe(aggregator={"use": "by-text"}, train={"precision": "bf16"})
+    found = evaluate(recipe, split(*PAIRS)).scores["none"].matrix
+    assert found.dtype == np.float32
+    assert np.isfinite(found).all()
 
 
 def test_rescoring_without_a_matrix_is_refused_before_anything_is_read(
