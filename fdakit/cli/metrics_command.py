@@ -86,17 +86,16 @@ def command(
     if (source is None) == (texts is None or videos is None) or (source and (texts or videos)):
         raise click.UsageError("give SIMS.npy, a run, or both --texts and --videos")
 
-    given = partial(_read, source, texts, videos, truth)
+    read = partial(_read, source, texts, videos, truth)
     bank_of = partial(_read_bank, bank)
     rules = _rules(source, ties, mode)
     settings = {**rules, "draws": draws, "compat": compat}
-    found, rankings = _measured(given, bank_of, rescore, device=device, settings=settings)
-    name = str(source or texts)
-    found = {"source": name, **found}
+    given, found, rankings = _measured(read, bank_of, rescore, device=device, settings=settings)
+    found = {"source": str(source or texts), **found}
     if out is not None:
         from fdakit.experiment.score_files import write_scored
 
-        write_scored(out, found, rankings, ties=rules["ties"])
+        write_scored(out, found, rankings, given, ties=rules["ties"])
     if as_json:
         print_json(found)
     else:
@@ -129,13 +128,13 @@ def _read_bank(path: Path | None) -> NDArray[np.float32] | None:
 
 
 def _measured(
-    given: Callable[[], Given],
+    read: Callable[[], Given],
     bank: Callable[[], NDArray[np.float32] | None],
     rescore: Sequence[str],
     *,
     device: str,
     settings: Mapping[str, Any],
-) -> tuple[dict[str, Any], Rankings]:
+) -> tuple[Given, dict[str, Any], Rankings]:
     """Rescorers are checked before anything is read."""
     from fdakit.builtin.observers.console import Console
     from fdakit.catalog import load_catalog
@@ -146,14 +145,16 @@ def _measured(
     chosen = rescorers(rescore, catalog=load_catalog())
     console = Console(every=10.0)
     try:
-        return measure(
-            given(),
+        given = read()
+        found, rankings = measure(
+            given,
             rescoring=chosen,
             bank=bank(),
             **settings,
             device=str(choose_device(device)),
             progress=console.progressed,
         )
+        return given, found, rankings
     finally:
         console.run_finished({})  # puts the bar away
 

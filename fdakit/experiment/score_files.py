@@ -1,4 +1,4 @@
-"""What `fdakit metrics --out` keeps: the numbers, and the rank of every query by its row or column."""
+"""What `fdakit metrics --out` keeps: the numbers, and the rank of every query beside its right answers."""
 
 from __future__ import annotations
 
@@ -7,25 +7,49 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fdakit.contracts import Direction
 from fdakit.errors import ScoreError
 from fdakit.ranking.exports import write_ranks
 from fdakit.ranking.ranks import Ranking, TieRule
 
+from .given_scores import Given, Graded, JudgedRun
 from .run_folder import RunFolder
 
 
 def write_scored(
-    folder: Path, found: Mapping[str, Any], rankings: Mapping[Direction, Ranking], *, ties: TieRule
+    folder: Path, found: Mapping[str, Any], rankings: Mapping[Direction, Ranking], given: Given, *, ties: TieRule
 ) -> None:
-    """Write metrics.json and ranks_t2v.csv, ranks_v2t.csv, queries numbered. Raises `ScoreError` where it cannot."""
+    """Write metrics.json and ranks_t2v.csv, ranks_v2t.csv. Raises `ScoreError` where the folder cannot be written.
+
+    Captions are called by their row, videos by their column, what a TREC run names by its ids. Several right answers
+    stand in `target` with spaces between them.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         RunFolder(folder).write("metrics.json", json.dumps(found, indent=2, allow_nan=False) + "\n")
         for way, ranking in rankings.items():
-            names = [str(place) for place in range(len(ranking.better))]
-            write_ranks(folder / f"ranks_{way}.csv", ranking=ranking, ties=ties, queries=names, targets=names)
+            queries, targets = _names(given, way)
+            write_ranks(folder / f"ranks_{way}.csv", ranking=ranking, ties=ties, queries=queries, targets=targets)
     except OSError as error:
         raise ScoreError(
             f"{folder.absolute()}: cannot be written ({error.strerror}); name another folder with --out"
         ) from error
+
+
+def _names(given: Given, way: Direction) -> tuple[list[str], list[str]]:
+    """Queries in the order of the ranking, and the right answers of each."""
+    if isinstance(given, JudgedRun):
+        right = {
+            query: [name for name, worth in judged.items() if worth > 0] for query, judged in given.qrels.items()
+        }
+        return list(right), [" ".join(names) for names in right.values()]
+    if isinstance(given, Graded):
+        gains = given.gains if way == "t2v" else given.gains.T
+        rows = [row for row in range(len(gains)) if (gains[row] > 0).any()]
+        return [str(row) for row in rows], [" ".join(map(str, np.flatnonzero(gains[row] > 0))) for row in rows]
+    if way == "t2v":
+        return [str(row) for row in range(len(given.owners))], [str(owner) for owner in given.owners]
+    described = [str(video) for video in np.unique(given.owners)]
+    return described, described

@@ -99,7 +99,7 @@ def rank_vectors(
     if mode not in get_args(Reverse) or tile < 1:
         raise ValueError(f"mode {mode!r}, tiles of {tile}; wanted 1 or more; {nearest(str(mode), get_args(Reverse))}")
     if device.startswith("mps"):
-        device = "cpu"  # no segment_reduce: pytorch issue 197880
+        device = "cpu"  # torch has no segment_reduce there
     with full_precision(device):
         return _Count(vectors, mode=mode, device=device, tile=tile).run(progress or _silent)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,29 @@ def test_ranks_of_every_query_are_kept(capsys: pytest.CaptureFixture[str], sims:
     assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == found
     rows = (tmp_path / "out" / "ranks_t2v.csv").read_text().splitlines()
     assert rows[2] == "1,1,2.0,0,2"
+
+
+def kept_targets(folder: Path, way: str) -> list[tuple[str, str]]:
+    with (folder / f"ranks_{way}.csv").open(newline="") as file:
+        return [(row["query"], row["target"]) for row in csv.DictReader(file)]
+
+
+def test_the_ranks_that_are_kept_name_the_right_answers(
+    capsys: pytest.CaptureFixture[str], sims: Path, tmp_path: Path
+) -> None:
+    out, truth = tmp_path / "out", tmp_path / "truth.npy"
+    np.save(truth, np.array([2, 0, 2]))
+    measured(capsys, sims, "--truth", truth, "--out", out)
+    assert kept_targets(out, "t2v") == [("0", "2"), ("1", "0"), ("2", "2")]
+    assert kept_targets(out, "v2t") == [("0", "0"), ("2", "2")]
+    np.save(truth, np.array([[1, 1, 0], [0, 1, 0], [0, 1, 0]]))
+    measured(capsys, sims, "--truth", truth, "--out", out)
+    assert kept_targets(out, "t2v") == [("0", "0 1"), ("1", "1"), ("2", "1")]
+    assert kept_targets(out, "v2t") == [("0", "0"), ("1", "0 1 2")]
+    (tmp_path / "run").write_text("qa Q0 x 1 0.5 t\n")
+    (tmp_path / "qrels").write_text("qa 0 x 1\nqa 0 y 0\nqb 0 y 1\nqb 0 z 2\n")
+    measured(capsys, tmp_path / "run", "--truth", tmp_path / "qrels", "--out", out)
+    assert kept_targets(out, "t2v") == [("qa", "x"), ("qb", "y z")]
 
 
 def test_a_trec_run_is_measured_both_ways(capsys: pytest.CaptureFixture[str], data_dir: Path) -> None:
