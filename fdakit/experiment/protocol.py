@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
+
+from pydantic import BaseModel
 
 from fdakit.data.counts import id_hash
 from fdakit.recipe import Recipe
@@ -20,11 +22,7 @@ def protocol(recipe: Recipe, split: Split, selection: str, chosen_on: str | None
     draws = recipe.frame_store.draws if recipe.frame_store.enabled else 0
     return {
         "dataset": dataset.name,
-        "dataset_options": {
-            name: value
-            for name, value in dataset.options.model_dump(mode="json").items()
-            if not isinstance(getattr(dataset.options, name), Path)  # where it lies changes no number
-        },
+        "dataset_options": dataset.options.model_dump(mode="json", exclude=_places(dataset.options)),
         "split": split.name,
         "captions": split.protocol,
         "video_to_text": recipe.eval.video_to_text,
@@ -38,6 +36,12 @@ def protocol(recipe: Recipe, split: Split, selection: str, chosen_on: str | None
         "batch_size": recipe.train.batch_size if recipe.train.epochs else None,
         **({"frame_store_draws": draws} if draws else {}),
     }
+
+
+def _places(options: BaseModel) -> set[str]:
+    """Options that are paths, set or not: where files lie changes no number, and the digests tell what they hold."""
+    fields = type(options).model_fields
+    return {name for name, field in fields.items() if Path in (field.annotation, *get_args(field.annotation))}
 
 
 def trained_on(splits: Mapping[str, Split]) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def test_the_report_says_everything_once(run: Path) -> None:
     assert len(report["captions"].pop("hash")) == 64
     assert report["captions"] == {"published": None, "counted": 6, "distinct": 6, "cut": 0}
     assert report["protocol"]["dataset_options"]["caption_column"] == "caption"
-    assert "path" not in report["protocol"]["dataset_options"]
+    assert not {"path", "root"} & set(report["protocol"]["dataset_options"])  # the one set, the other left out
     assert 0 < report["masks"]["mean_coverage"] < 1
     assert report["provenance"]["seed"] == 3
     assert "mask 'frame-difference' (fdakit" in " ".join(report["provenance"]["parts"])
