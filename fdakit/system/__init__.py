@@ -1,0 +1,1 @@
+"""What fdakit asks of the machine: whole files on disk."""

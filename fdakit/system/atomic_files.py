@@ -1,0 +1,108 @@
+"""Files and folders that are written whole or not at all, on the disk before they bear their name.
+
+A kill, a full disk or a power cut leaves the former state or the new one. Only a kill leaves something beside it: the
+hidden `.part` file of that process.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from fdakit.errors import FdakitError
+
+_ADVICE = "make room there, correct its rights, or name another place"
+_LIBRARY_FAULTS = {"SafetensorError", "PytorchStreamWriter"}  # how safetensors and torch word a failed write
+
+
+@contextmanager
+def write_errors(path: Path, *, error: type[FdakitError] = FdakitError, advice: str = _ADVICE) -> Iterator[None]:
+    """Turn what the disk refuses into `error`, naming the path, the cause and what to do next."""
+    try:
+        yield
+    except OSError as fault:
+        raise error(f"{path.absolute()}: cannot be written ({fault.strerror or fault}); {advice}") from fault
+    except Exception as fault:
+        if not _failed_write(fault):
+            raise
+        said = str(fault).strip().partition("\n")[0]
+        raise error(f"{path.absolute()}: cannot be written ({said}); {advice}") from fault
+
+
+def _failed_write(fault: Exception) -> bool:
+    """Return whether a library's own exception means that a file could not be written."""
+    return type(fault).__name__ in _LIBRARY_FAULTS or any(name in str(fault) for name in _LIBRARY_FAULTS)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Give a hidden path beside `path` to write to, and move it there when the block ends.
+
+    Makes the folders above. If the block raises, nothing is left and the former file stands. Raises `OSError` as it
+    comes: callers word it by `write_errors`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = _part_of(path)
+    remove(part)
+    try:
+        yield part
+        sync(part)
+        part.replace(path)
+        sync(path.parent)
+    finally:
+        remove(part)
+
+
+def write_bytes(path: Path, content: bytes, *, error: type[FdakitError] = FdakitError, advice: str = _ADVICE) -> None:
+    """Write a file atomically, with the folders above it. Raises `error` if it cannot be written."""
+    with write_errors(path, error=error, advice=advice), atomic_file(path) as part:
+        part.write_bytes(content)
+
+
+def write_text(path: Path, text: str, *, error: type[FdakitError] = FdakitError, advice: str = _ADVICE) -> None:
+    """Write a UTF-8 file atomically; names that are not UTF-8 (`surrogateescape`) keep their bytes.
+
+    Raises `error` if it cannot be written.
+    """
+    write_bytes(path, text.encode("utf-8", "surrogateescape"), error=error, advice=advice)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file or a folder is on the disk; folders are left out where the system cannot open them."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except (IsADirectoryError, PermissionError):
+        if path.is_dir():  # Windows opens no folders
+            return
+        raise
+    try:
+        with suppress(PermissionError):  # Windows: a file opened to be read
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_below(folder: Path) -> None:
+    """Wait until a folder and everything in it is on the disk."""
+    for place in sorted(folder.rglob("*")):
+        sync(place)
+    sync(folder)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _part_of(path: Path) -> Path:
+    """The hidden name of a file that is being written, short enough for a long name."""
+    name = f".{path.name}.{os.getpid()}.part"
+    if len(os.fsencode(name)) > 255:
+        name = f".{os.getpid()}.part"
+    return path.with_name(name)
