@@ -1,0 +1,142 @@
+"""Regular files, read up to a stated size: no pipe is waited for, no device is read without end.
+
+A path in a recipe, a list or a folder may lead anywhere. What is no regular file, or larger than any file of its
+kind, is refused by name before it is read. Symbolic links are followed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from fdakit.errors import FdakitError
+
+ADVICE = "put the file there or correct its path"
+LARGEST_TEXT = 1 << 30
+"""Bytes of a text file, unless the reader says otherwise: tables, annotations and lists."""
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a FIFO is opened without waiting
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a FIFO (named pipe)"),
+    (stat.S_ISCHR, "a character device"),
+    (stat.S_ISBLK, "a block device"),
+    (stat.S_ISSOCK, "a socket"),
+)
+
+
+def open_regular(path: Path, *, error: type[FdakitError] = FdakitError, advice: str = ADVICE) -> IO[bytes]:
+    """Open a regular file to read its bytes, buffered; never wait for one.
+
+    Raises `error` with the path and `advice` where it cannot be opened or is no regular file.
+    """
+    try:
+        handle = os.open(path, _FLAGS)
+    except (OSError, ValueError) as fault:  # ValueError: NUL in the path
+        raise unreadable(path, fault, error=error, advice=advice) from fault
+    try:
+        _refuse_special(path, os.fstat(handle).st_mode, error=error, advice=advice)
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def require_regular(path: Path, *, error: type[FdakitError] = FdakitError, advice: str = ADVICE) -> None:
+    """Raise `error` unless a path leads to a regular file: for libraries that open a file by its path themselves."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as fault:
+        raise unreadable(path, fault, error=error, advice=advice) from fault
+    _refuse_special(path, mode, error=error, advice=advice)
+
+
+def read_bytes(
+    path: Path, *, limit: int, error: type[FdakitError] = FdakitError, advice: str = ADVICE, what: str = "the file"
+) -> bytes:
+    """Return what a regular file of at most `limit` bytes holds; `what` it is stands in the error of a larger one.
+
+    Raises `error` where it cannot be read, is no regular file, or is larger.
+    """
+    with open_regular(path, error=error, advice=advice) as file:
+        try:
+            content = file.read(limit + 1) if os.fstat(file.fileno()).st_size <= limit else None
+        except (OSError, MemoryError) as fault:
+            raise unreadable(path, fault, error=error, advice=advice) from fault
+    if content is None or len(content) > limit:
+        raise error(f"{full(path)}: {what} is larger than {_size(limit)}, the most that is read; {advice}")
+    return content
+
+
+def read_text(
+    path: Path,
+    *,
+    limit: int = LARGEST_TEXT,
+    error: type[FdakitError] = FdakitError,
+    advice: str = ADVICE,
+    what: str = "the file",
+) -> str:
+    """Return the text of a UTF-8 file, its line ends as they are; a byte order mark is dropped.
+
+    Raises `error` where `read_bytes` does, and with the line where the file is not UTF-8.
+    """
+    content = read_bytes(path, limit=limit, error=error, advice=advice, what=what)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        line = content.count(b"\n", 0, fault.start) + 1
+        raise error(f"{full(path)}: line {line}: not UTF-8; save {what} as UTF-8") from fault
+
+
+def read_json(
+    path: Path,
+    *,
+    limit: int = LARGEST_TEXT,
+    error: type[FdakitError] = FdakitError,
+    advice: str = ADVICE,
+    what: str = "the file",
+    pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None,
+) -> Any:
+    """Return what a JSON file holds; `pairs_hook` makes each object out of its pairs and may raise `ValueError`.
+
+    Raises `error` where `read_text` does, and where the text is no JSON, is nested too deep, or holds a number of
+    thousands of digits.
+    """
+    text = read_text(path, limit=limit, error=error, advice=advice, what=what)
+    try:
+        return json.loads(text, object_pairs_hook=pairs_hook)
+    except RecursionError as fault:
+        raise error(f"{full(path)}: {what} is no JSON that can be read (nested too deep); {advice}") from fault
+    except (ValueError, MemoryError) as fault:
+        raise error(f"{full(path)}: {what} is no JSON that can be read ({fault}); {advice}") from fault
+
+
+def unreadable(path: Path, fault: Exception, *, error: type[FdakitError], advice: str = ADVICE) -> FdakitError:
+    """Return the error for a path that the system does not let us read: path, cause and `advice`."""
+    cause = (fault.strerror if isinstance(fault, OSError) else None) or str(fault) or type(fault).__name__
+    return error(f"{full(path)}: cannot be read ({cause}); {advice}")
+
+
+def full(path: Path) -> Path:
+    """Return the absolute path, or the path as it is where the working directory has been deleted."""
+    try:
+        return path.absolute()
+    except OSError:
+        return path
+
+
+def _refuse_special(path: Path, mode: int, *, error: type[FdakitError], advice: str) -> None:
+    if not stat.S_ISREG(mode):
+        found = next((name for is_kind, name in _KINDS if is_kind(mode)), "something else")
+        raise error(f"{full(path)}: is {found}, where a regular file is read; {advice}")
+
+
+def _size(count: int) -> str:
+    for unit in ("bytes", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count} {unit}"
+        count >>= 10
+    return f"{count} GiB"
