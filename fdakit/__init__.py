@@ -64,6 +64,8 @@ if TYPE_CHECKING:
     from .model.loading import read_clip_weights
     from .model.tower import ClipEncoder
     from .model.weights import read_weights
+    from .system.regular_files import read_text
+    from .system.terminal_text import printable
     from .values import (
         Batch,
         Caption,
@@ -112,6 +114,8 @@ _HOME = {
     "model.loading": "read_clip_weights",
     "model.tower": "ClipEncoder",
     "model.weights": "read_weights",
+    "system.regular_files": "read_text",
+    "system.terminal_text": "printable",
     "values": (
         "Batch Caption Clip FrameFeatures Fused Needs Official Place Scores SourceFile Split TextFeatures VideoRef"
     ),
@@ -208,12 +212,14 @@ __all__ = [
     "need_root",
     "no_column",
     "painted_blocks",
+    "printable",
     "read_caption_map",
     "read_clip_weights",
     "read_frames",
     "read_id_list",
     "read_json",
     "read_table_rows",
+    "read_text",
     "read_weights",
     "row_fault",
     "show_masks",

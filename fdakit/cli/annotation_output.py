@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import click
-
-from .printing import print_table
+from .printing import print_table, say
 
 _COLUMNS = ["split", "videos", "official", "captions", "official", "no file", "equal text", "best R@1"]
 _SHOWN = 3
@@ -21,7 +19,7 @@ def print_annotations(title: str, facts: Mapping[str, Any], *, files: bool = Tru
     if facts["splits"]:
         print_table(title, _COLUMNS, [_row(found) for found in facts["splits"]], numbers=True)
     for line in dict.fromkeys(_lines(facts, files=files)):  # some remarks are of the whole set
-        click.echo(line)
+        say(line)
 
 
 def print_unloaded(reasons: Mapping[str, str]) -> None:
@@ -30,18 +28,13 @@ def print_unloaded(reasons: Mapping[str, str]) -> None:
     for split, reason in reasons.items():
         by_reason.setdefault(reason, []).append(split)
     for reason, splits in by_reason.items():
-        click.echo(f"{', '.join(splits)}: cannot be loaded: {shown(reason)}")
+        say(f"{', '.join(splits)}: cannot be loaded: {reason}")
 
 
 def first_names(names: Sequence[str]) -> str:
     """The first few, and how many more there are."""
     more = f", and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    return shown(", ".join(names[:_SHOWN]) + more)
-
-
-def shown(text: object) -> str:
-    """A file name need not be text; what is none is shown by its code."""
-    return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def _row(found: Mapping[str, Any]) -> list[str]:
@@ -82,7 +75,7 @@ def _lines(facts: Mapping[str, Any], *, files: bool) -> Iterator[str]:
                 f"{name}: texts that are captions of several videos: {found['shared_texts']:,}; no model can reach "
                 f"more than {found['best_t2v_R@1']:.2f} R@1 text to video"
             )
-        yield from (shown(remark) for remark in found["remarks"])
+        yield from found["remarks"]
     for pair in facts["overlaps"]:
         yield from _overlap_lines(" and ".join(pair["splits"]), pair)
     hashes = ", ".join(f"{found['split']} {found['id_hash'][:12]}" for found in facts["splits"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +12,7 @@ from .bench_masks_command import masks
 from .bench_options import Shown, check_targets, give, names
 from .bench_rank_command import rank
 from .options import json_option, set_option
-from .printing import print_json, print_table
+from .printing import print_json, print_table, say, say_progress
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -93,7 +92,7 @@ def encode(
     else:
         _print(found)
     if found["rounds"] < found["rounds_asked"]:
-        click.echo(f"stopped after {found['rounds']} of {found['rounds_asked']} rounds", err=True)
+        say(f"stopped after {found['rounds']} of {found['rounds_asked']} rounds", err=True)
         return 130
     return 0
 
@@ -165,7 +164,7 @@ def _give(found: Mapping[str, Any], **told: Any) -> int:
     )
     give(found, shown, **told)
     if found["stopped"]:
-        click.echo(f"stopped after {len(found['clips'])} clips", err=True)
+        say(f"stopped after {len(found['clips'])} clips", err=True)
         return 130
     return 0
 
@@ -178,21 +177,15 @@ class _Clips:
 
     def __call__(self, path: Path) -> None:
         self.done += 1
-        click.echo(f"clip {self.done} of {self.total}: {path.name}", err=True)
+        say(f"clip {self.done} of {self.total}: {path.name}", err=True)
 
 
 def _tell_rendering(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"\rrendering the long clip: frame {done} of {total}", nl=done == total, err=True)
-    elif done * 10 % total == 0:
-        click.echo(f"rendering the long clip: frame {done} of {total}", err=True)
+    say_progress("rendering the long clip: frame", done, total, every=max(total // 10, 1))
 
 
 def _tell(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"\rround {done} of {total}", nl=done == total, err=True)
-    elif done % 5 == 0 or done == total:
-        click.echo(f"round {done} of {total}", err=True)
+    say_progress("round", done, total, every=5)
 
 
 def _print(found: Mapping[str, Any]) -> None:
@@ -208,11 +201,11 @@ def _print(found: Mapping[str, Any]) -> None:
     ]
     title = f"encoding {found['batch']} frames of {found['size']} px, {found['encoder']}"
     print_table(title, ["what", "ms a batch", "middle half", "time", "times faster"], rows, numbers=True)
-    click.echo(
+    say(
         f"medians of {found['rounds']} interleaved rounds; {found['device']}, threads: {found['threads']}, "
         f"precision {found['precision']}, torch {found['torch']}"
     )
     for row in found["timed"]:
         if row["difference"] is not None:
             said = f"differ by up to {row['difference']:.1g}" if row["difference"] else "are bit-equal"
-            click.echo(f"at alpha 0.5 the vectors of {row['name']} and open_clip {said}")
+            say(f"at alpha 0.5 the vectors of {row['name']} and open_clip {said}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import click
 
 from .bench_options import Shown, check_targets, give, names
 from .options import json_option
+from .printing import say, say_progress
 
 
 @click.command("masks")
@@ -101,13 +101,10 @@ def _give(found: Mapping[str, Any], **told: Any) -> int:
     )
     give(found, shown, **told)
     if found["stopped"]:
-        click.echo(f"stopped after {len(found['measured'])} of {len(found['conditions'])} conditions", err=True)
+        say(f"stopped after {len(found['measured'])} of {len(found['conditions'])} conditions", err=True)
         return 130
     return 0
 
 
 def _tell(what: str, done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"\r{what} {done} of {total}", nl=done == total, err=True)
-    elif what == "condition" or done % 20 == 0 or done == total:
-        click.echo(f"{what} {done} of {total}", err=True)
+    say_progress(what, done, total, every=1 if what == "condition" else 20)

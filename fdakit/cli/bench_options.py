@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from .printing import print_json, print_table
+from .printing import print_json, print_table, say
 
 
 def names(listed: str | None) -> list[str] | None:
@@ -47,12 +47,12 @@ def give(
     if as_json:
         print_json(found)
     elif as_markdown:
-        click.echo(shown.markdown())
+        say(shown.markdown())
     else:
         for table in shown.tables():
             print_table(table.title, table.columns, table.rows, numbers=True)
         for note in shown.notes():
-            click.echo(note)
+            say(note)
     if plot is not None:
         shown.draw(plot)
 

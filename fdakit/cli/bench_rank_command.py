@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import click
 
 from .bench_options import check_targets, write_json
 from .options import json_option
-from .printing import print_json, print_table
+from .printing import print_json, print_table, say, say_progress
 
 
 @click.command("rank")
@@ -52,19 +51,16 @@ def _print(found: Mapping[str, Any]) -> None:
     ]
     title = f"both directions of {found['captions']:,} captions x {found['videos']:,} videos"
     print_table(title, ["what", "seconds", "middle half", "times fdakit's"], rows, numbers=True)
-    click.echo(f"medians of {found['rounds']} interleaved rounds; threads: {found['threads']}; {found['machine']}")
+    say(f"medians of {found['rounds']} interleaved rounds; threads: {found['threads']}; {found['machine']}")
     streamed = found["streamed"]
     if streamed:
         memory = streamed["peak_memory_mb"]
         told = "" if memory is None else f", {memory:,.0f} MB at its highest, vectors and libraries included"
-        click.echo(
+        say(
             f"from vectors: {streamed['captions']:,} x {streamed['videos']:,} x {streamed['width']} in "
             f"{streamed['seconds']:.0f} s on {found['device']}{told}"
         )
 
 
 def _tell(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"\rround {done} of {total}", nl=done == total, err=True)
-    elif done % 5 == 0 or done == total:
-        click.echo(f"round {done} of {total}", err=True)
+    say_progress("round", done, total, every=5)

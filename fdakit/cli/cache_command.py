@@ -10,7 +10,7 @@ import click
 from fdakit.errors import FdakitError
 
 from .options import json_option
-from .printing import print_json, print_table
+from .printing import print_json, print_table, say
 
 
 @click.group("cache")
@@ -39,7 +39,7 @@ def info(folder: Path | None, as_json: bool) -> None:
         return
     rows = [[words, str(found[kind]["files"]), spoken_size(found[kind]["bytes"])] for kind, words in KINDS.items()]
     rows += [[name, "", spoken_size(size)] for name, size in found["other"].items()]
-    click.echo(f"{found['folder']}: {spoken_size(found['bytes'])}")
+    say(f"{found['folder']}: {spoken_size(found['bytes'])}")
     print_table("by kind", ["what", "files", "size"], rows)
     kept = found["frames"]["by"]
     if kept:
@@ -55,7 +55,7 @@ def info(folder: Path | None, as_json: bool) -> None:
             for row in kept
         ]
         columns = ["recipe", "data set", "clips", "masks", "size", "last used"]
-        click.echo(f"frames and masks in {found['frames']['folder']}")
+        say(f"frames and masks in {found['frames']['folder']}")
         print_table("by recipe", columns, rows)
 
 
@@ -86,6 +86,6 @@ def clear(older_than: float | None, only: tuple[str, ...], folder: Path | None, 
         gone = [f"{KINDS[kind]}: {spoken_size(size)}" for kind, size in cleared.bytes.items() if cleared.files[kind]]
         age = f" that was not used for {older_than:g} days" if older_than else ""
         if gone or not cleared.failed:
-            click.echo("removed " + ", ".join(gone) if gone else f"nothing there{age}, nothing removed")
+            say("removed " + ", ".join(gone) if gone else f"nothing there{age}, nothing removed")
     if cleared.failed:
         raise FdakitError("\n".join(cleared.failed))

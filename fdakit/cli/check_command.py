@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import json_option, set_option
-from .printing import print_json, print_table
+from .printing import print_json, print_table, say
 
 if TYPE_CHECKING:
     from fdakit.recipe import Recipe
@@ -67,11 +67,11 @@ def _training(recipe: Recipe) -> dict[str, Any]:
 
 def _tell(result: dict[str, Any]) -> None:
     if result["ok"]:
-        click.echo(f"{result['recipe']}: ok, {len(result['parts'])} parts")
+        say(f"{result['recipe']}: ok, {len(result['parts'])} parts")
     if "training" in result:
         _tell_training(result["training"])
     for fault in result["faults"]:
-        click.echo(fault, err=True)
+        say(fault, err=True)
 
 
 def _tell_training(training: dict[str, Any]) -> None:
@@ -88,6 +88,6 @@ def _tell_training(training: dict[str, Any]) -> None:
         for group in training["groups"]
     ]
     print_table("what trains, by role", columns, rows, numbers=True)
-    click.echo(f"{training['trained']:,} of {training['parameters']:,} parameters train")
+    say(f"{training['trained']:,} of {training['parameters']:,} parameters train")
     if not training["epochs"]:
-        click.echo("train.epochs = 0: this recipe only evaluates")
+        say("train.epochs = 0: this recipe only evaluates")

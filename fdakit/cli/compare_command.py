@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from .options import json_option
-from .printing import print_json, print_table
+from .printing import print_json, print_table, say
 
 
 @click.command("compare")
@@ -74,19 +74,19 @@ def command(
         return
     _print(document)
     for path in written:
-        click.echo(f"written: {path}")
+        say(f"written: {path}")
 
 
 def _print(document: Mapping[str, Any]) -> None:
     from fdakit.report.comparisons import change_tables, comparison_lines, comparison_notes, comparison_tables
 
     for line in comparison_lines(document):
-        click.echo(line)
+        say(line)
     for table in comparison_tables(document):
         print_table(table.title, table.columns, table.rows, numbers=True)
         if table.note:
-            click.echo(table.note)
+            say(table.note)
     for table in (table for pair in document["pairs"] for table in change_tables(pair)):
         print_table(table.title, table.columns, table.rows)
     for note in comparison_notes(document):
-        click.echo(note)
+        say(note)

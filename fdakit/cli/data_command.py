@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .annotation_output import print_annotations, print_unloaded, shown
+from .annotation_output import print_annotations, print_unloaded
 from .data_masks_command import command as masks
 from .data_prepare_command import command as prepare
 from .options import json_option, set_option
-from .printing import print_json
+from .printing import print_json, say
 from .scan_output import print_scan, scan_facts
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def check(
             progress=console.progressed,
         )
     except KeyboardInterrupt:
-        click.echo("\nstopped; what was found is kept, and the same command goes on from there", err=True)
+        say("\nstopped; what was found is kept, and the same command goes on from there", err=True)
         return 130
     finally:
         console.run_finished({})  # puts the bar away
@@ -112,5 +112,5 @@ def _audited(corpus: Corpus) -> list[dict[str, Any]]:
 
 def _print_annotations(annotations: list[dict[str, Any]]) -> None:
     for facts in annotations:
-        print_annotations(f"annotations of {shown(facts['recipe'])}", facts)
+        print_annotations(f"annotations of {facts['recipe']}", facts)
         print_unloaded(facts["unloaded"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import json_option, set_option
-from .printing import print_json, print_table
+from .printing import print_json, print_table, say
 
 if TYPE_CHECKING:
     from fdakit.contracts import Progress
@@ -70,12 +70,12 @@ def command(
     else:
         _print(facts)
         for path in written:
-            click.echo(f"written: {path}")
+            say(f"written: {path}")
     if census.stopped:
         done = len(census.clips) + len(census.lost)
-        click.echo(f"stopped after {done} of {census.asked} videos; the numbers are theirs", err=True)
+        say(f"stopped after {done} of {census.asked} videos; the numbers are theirs", err=True)
     if not whole:
-        click.echo("stopped before the oddest clips were drawn; the numbers are written", err=True)
+        say("stopped before the oddest clips were drawn; the numbers are written", err=True)
     return 130 if census.stopped or not whole else 0
 
 
@@ -101,7 +101,7 @@ def _print(facts: Mapping[str, Any]) -> None:
         _histogram(facts["coverage"]["histogram"]),
     )
     for line in _lines(facts):
-        click.echo(line)
+        say(line)
 
 
 def _histogram(histogram: Mapping[str, Any]) -> list[list[str]]:

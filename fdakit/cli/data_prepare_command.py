@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .annotation_output import first_names, print_annotations, print_unloaded, shown
+from .annotation_output import first_names, print_annotations, print_unloaded
 from .options import json_option, set_option
-from .printing import print_json, print_table
+from .printing import print_json, print_table, say
 from .scan_output import print_scan, scan_facts
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def command(
         if not no_scan:
             checked, ledger = _scan(prepared, recipe, jobs, console.progressed)
     except KeyboardInterrupt:
-        click.echo(_STOPPED, err=True)
+        say(_STOPPED, err=True)
         return 130
     finally:
         console.run_finished({})
@@ -71,7 +71,7 @@ def command(
         return 0
     if checked is not None and ledger is not None:
         print_scan(checked, ledger)
-    click.echo(closing)
+    say(closing)
     return 0
 
 
@@ -95,11 +95,11 @@ def _scan(
 
 def _print(facts: Mapping[str, Any], prepared: Prepared) -> None:
     for path in facts["made"]:
-        click.echo(f"made: {shown(path)}")
+        say(f"made: {path}")
     for each in facts["unpacked"]:
         _print_unpacked(each)
     rows = [[*_cells(file), file["what"]] for file in facts["files"]]
-    print_table(f"{facts['dataset']} in {shown(prepared.root)}", ["file", "here", "sha256", "what it is"], rows)
+    print_table(f"{facts['dataset']} in {prepared.root}", ["file", "here", "sha256", "what it is"], rows)
     _print_places(facts, prepared)
     _print_fetch(facts)
     print_annotations("splits", facts, files=False)
@@ -112,21 +112,19 @@ def _print_places(facts: Mapping[str, Any], prepared: Prepared) -> None:
     for file in facts["files"]:
         if file["hidden"]:
             others = ", ".join(f"{name}/" for name in file["hidden"])
-            click.echo(
-                f"{_name(file)} holds no video and comes before {others}: move those files into it, or remove it"
-            )
+            say(f"{_name(file)} holds no video and comes before {others}: move those files into it, or remove it")
         elif file["lies_at"] is not None:
-            lies, wanted = (shown(prepared.root / file[key]) for key in ("lies_at", "belongs_at"))
-            click.echo(f"{_name(file)} lies too deep: move {lies} to {wanted}")
+            lies, wanted = (prepared.root / file[key] for key in ("lies_at", "belongs_at"))
+            say(f"{_name(file)} lies too deep: move {lies} to {wanted}")
 
 
 def _print_unpacked(each: Mapping[str, Any]) -> None:
     already = f", {each['already']:,} were there" if each["already"] else ""
-    click.echo(f"unpacked from {shown(each['archive'])}: {each['files']:,} files{already}")
+    say(f"unpacked from {each['archive']}: {each['files']:,} files{already}")
     for refused in each["refused"]:
-        click.echo(f"  left out: {shown(refused)}")
+        say(f"  left out: {refused}")
     if each["fault"]:
-        click.echo(f"  reading stopped ({each['fault']}): it is still being downloaded, or damaged")
+        say(f"  reading stopped ({each['fault']}): it is still being downloaded, or damaged")
 
 
 def _cells(file: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -135,9 +133,9 @@ def _cells(file: Mapping[str, Any]) -> tuple[str, str, str]:
     if file["folder"]:
         found = f"{file['videos']:,} videos"
         if file["found"] not in (None, file["path"]):
-            found += f" in {shown(file['found'])}/"
+            found += f" in {file['found']}/"
     elif file["found"] is not None:
-        found = "yes" if file["found"] == file["path"] else f"as {shown(file['found'])}"
+        found = "yes" if file["found"] == file["path"] else f"as {file['found']}"
     return _name(file), found, digest[file["sha256"]]
 
 
@@ -153,10 +151,10 @@ def _print_fetch(facts: Mapping[str, Any]) -> None:
         if file["to_fetch"] and file["lies_at"] is None:
             wanted.setdefault(file["origin"], []).append(file)
     for origin, files in wanted.items():
-        click.echo(f"to fetch from {origin}:")
+        say(f"to fetch from {origin}:")
         for file in files:
             splits = [split for split in file["splits"] if split in names]
-            click.echo(f"  {_name(file)}: {file['what']}" + (f", for {', '.join(splits)}" if splits else ""))
+            say(f"  {_name(file)}: {file['what']}" + (f", for {', '.join(splits)}" if splits else ""))
 
 
 def _print_unloaded(prepared: Prepared) -> None:
@@ -165,7 +163,7 @@ def _print_unloaded(prepared: Prepared) -> None:
     waiting = {split: waiting_for(prepared, split) for split in prepared.loaded.reasons}
     for split, files in waiting.items():
         if files:
-            click.echo(f"{split}: waits for {', '.join(files)}")
+            say(f"{split}: waits for {', '.join(files)}")
     print_unloaded({split: reason for split, reason in prepared.loaded.reasons.items() if not waiting[split]})
 
 
@@ -173,8 +171,8 @@ def _print_videos(facts: Mapping[str, Any]) -> None:
     videos = facts["videos"]
     if videos["named"]:
         missing = f"; missing: {first_names(videos['missing_ids'])}" if videos["missing"] else ""
-        click.echo(f"videos: {videos['named'] - videos['missing']:,} of {videos['named']:,} are there{missing}")
+        say(f"videos: {videos['named'] - videos['missing']:,} of {videos['named']:,} are there{missing}")
     if videos["in_no_split"]:
         which = "split that can be loaded" if facts["unloaded"] else "split"
         names = first_names([Path(path).name for path in videos["in_no_split_files"]])
-        click.echo(f"video files in no {which}: {videos['in_no_split']:,} ({names})")
+        say(f"video files in no {which}: {videos['in_no_split']:,} ({names})")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from .options import json_option
-from .printing import print_json, print_table
+from .printing import print_json, print_table, say
 
 
 @click.command("doctor")
@@ -25,6 +25,6 @@ def command(as_json: bool) -> None:
     rows += [["parts", str(found["parts"])]]
     print_table("fdakit doctor", ["what", "found"], rows)
     for trouble in found["troubles"]:
-        click.echo(f"trouble: {trouble}", err=True)
+        say(f"trouble: {trouble}", err=True)
     if not found["troubles"]:
-        click.echo("no trouble found")
+        say("no trouble found")

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import warnings
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
 
 from fdakit.errors import FdakitError, PartError, nearest
+from fdakit.system.regular_files import full
 from fdakit.version import __version__
+
+from .printing import say
+from .streams import OutputRefusedError, guarded_streams
 
 COMMANDS = (
     "run",
@@ -32,6 +38,17 @@ COMMANDS = (
     "masks",
     "cache",
 )
+
+
+_SEE_MORE = "(set FDAKIT_TRACEBACK=1 to see where it failed)"
+_SYSTEM_ADVICE = {
+    errno.ENOSPC: "; make room there",
+    errno.EDQUOT: "; make room there",
+    errno.EMFILE: "; raise the limit with `ulimit -n 4096`, or lower --jobs or loader.workers",
+    errno.ENFILE: "; close other programs, or lower --jobs or loader.workers",
+    errno.ENAMETOOLONG: "; shorten the name",
+    errno.ENOMEM: "; close other programs, or lower --jobs or loader.workers",
+}
 
 
 class LazyGroup(click.Group):
@@ -70,43 +87,82 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def execute(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; returns the exit code.
+
+    A closed standard output ends it quietly with 0: the reader has seen enough. One that takes nothing more, as on a
+    full disk, ends it with 2.
+    """
     warnings.showwarning = _show_warning
     # Before torch is imported: threads that spin while they wait make a busy machine many times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
+        with guarded_streams():
+            return _executed(arguments)
+    except OutputRefusedError as refused:
+        if not refused.closed:
+            say(f"standard output: cannot be written ({refused}); make room there, or lead it elsewhere", err=True)
+        return 0 if refused.closed else 2
+
+
+def _executed(arguments: list[str] | None) -> int:
+    try:
         code: Any = cli.main(args=arguments, prog_name="fdakit", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.exceptions.Abort:
-        click.echo("stopped", err=True)
+        say("stopped", err=True)
         return 130
     except click.ClickException as error:
-        error.show()
-        return 2
+        return _misused(error)
     except FdakitError as error:
         return _worded(error)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except OSError as error:
+        return _system_fault(error)
     except Exception as error:
         if type(error).__name__ not in ("MemoryError", "OutOfMemoryError"):
             raise
         said = str(error).strip().partition("\n")[0] or "nothing left"
-        click.echo(f"out of memory: {said}; lower train.batch_size or eval.batch_size", err=True)
+        say(f"out of memory: {said}; lower train.batch_size or eval.batch_size", err=True)
         return 1
 
 
 def _worded(error: FdakitError) -> int:
     if os.environ.get("FDAKIT_TRACEBACK"):
         raise error
-    click.echo(str(error), err=True)
+    say(error, err=True)
     failed_part = isinstance(error, PartError)
     if failed_part:
-        click.echo("(set FDAKIT_TRACEBACK=1 to see where it failed)", err=True)
+        say(_SEE_MORE, err=True)
     return 1 if failed_part else 2
+
+
+def _misused(error: click.ClickException) -> int:
+    """What click finds wrong with the arguments, which may hold anything."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        say(error.format_message(), err=True)
+        return 2
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        say(f"{context.get_usage()}\nTry '{context.command_path} --help' for help.\n", err=True)
+    say(f"Error: {error.format_message()}", err=True)
+    return 2
+
+
+def _system_fault(error: OSError) -> int:
+    """What the system refused and nobody worded before: the path, if one is known, the cause and what to do next.
+
+    Raises it again where it is no refusal of the system, as what a library raises for its own reasons.
+    """
+    if error.errno is None or os.environ.get("FDAKIT_TRACEBACK"):
+        raise error
+    named = isinstance(error.filename, str | bytes)
+    where = f"{full(Path(os.fsdecode(error.filename)))}: " if named else ""
+    advice = _SYSTEM_ADVICE.get(error.errno, "; correct the path or its rights" if named else "")
+    say(f"{where}{error.strerror or error}{advice}", err=True)
+    say(_SEE_MORE, err=True)
+    return 2
 
 
 def _show_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
 ) -> None:
-    click.echo(f"warning: {message}", err=True)
+    say(f"warning: {message}", err=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from .options import json_option, set_option
-from .printing import print_json, print_table
+from .printing import print_json, print_table, say
 
 if TYPE_CHECKING:
     from fdakit.contracts import Progress
@@ -106,7 +106,7 @@ def command(
     else:
         _print(drawn)
     if drawn.stopped:
-        click.echo(f"stopped: {len(drawn.facts)} of {len(paths)} videos are drawn, each of them whole", err=True)
+        say(f"stopped: {len(drawn.facts)} of {len(paths)} videos are drawn, each of them whole", err=True)
         return 130
     return 1 if drawn.failed else 0
 
@@ -133,7 +133,7 @@ class _Drawn:
                     self.facts.append(write_masks(viewer, VideoRef(path.stem, path), out, film_frames=film_frames))
                 except VideoError as error:
                     self.failed.append({"video": str(path.absolute()), "reason": str(error)})
-                    click.echo(_shown(error), err=True)
+                    say(error, err=True)
             progress("drawing masks", len(paths), len(paths))
         except KeyboardInterrupt:
             self.stopped = True
@@ -146,13 +146,8 @@ def _print(drawn: _Drawn) -> None:
             covered = [frame["coverage"] for frame in mask["frames"]]
             said = sorted({frame["remark"] for frame in mask["frames"]} - {""})
             shares = [f"{share:.1%}" for share in (mask["mean_coverage"], min(covered), max(covered))]
-            rows.append([_shown(Path(facts["video"]).name), mask["name"], *shares, ", ".join(said)])
+            rows.append([Path(facts["video"]).name, mask["name"], *shares, ", ".join(said)])
     if rows:
         print_table("share of the frame that is marked", ["video", "mask", "mean", "least", "most", "remarks"], rows)
     for facts in drawn.facts:
-        click.echo(f"written: {_shown(facts['folder'])}")
-
-
-def _shown(text: object) -> str:
-    """A file name need not be text; what is none is shown by its code."""
-    return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
+        say(f"written: {facts['folder']}")

@@ -12,7 +12,7 @@ import click
 from fdakit.settings import TieRule
 
 from .options import json_option
-from .printing import print_json, print_table
+from .printing import print_json, print_table, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,7 +101,7 @@ def command(
     else:
         _print(found)
         if out is not None:
-            click.echo(f"written: {out}/metrics.json")
+            say(f"written: {out}/metrics.json")
 
 
 def _read(source: Path | None, texts: Path | None, videos: Path | None, truth: Path | None) -> Given:
@@ -168,9 +168,9 @@ def _print(found: Mapping[str, Any]) -> None:
         print_table("as trec_eval", ["measure", "all"], rows, numbers=True)
     for name, row in found["rescored"].items():
         if row["needs_all_queries"]:
-            click.echo(f"{name} needs all queries at once: not to be had by a search that answers one after another")
+            say(f"{name} needs all queries at once: not to be had by a search that answers one after another")
     for remark in found["remarks"]:
-        click.echo(remark)
+        say(remark)
 
 
 def _print_direction(found: Mapping[str, Any], way: str, title: str) -> None:
@@ -185,7 +185,7 @@ def _print_direction(found: Mapping[str, Any], way: str, title: str) -> None:
         rows.append([name, _shown(value, name), *between, *(_shown(row.get(name), name) for row in others.values())])
     print_table(f"{title}: {Path(found['source']).name}", columns, rows, numbers=True)
     mode = f"; video to text {found['protocol']['video_to_text']}" if way == "v2t" else ""
-    click.echo(
+    say(
         f"{found['queries'][way]} queries among {found['pool'][way]}; {found['ties'][way]} tied, ranked by the "
         f"{found['protocol']['ties']} rule{mode}\n"
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import json_option
-from .printing import print_json, print_table
+from .printing import print_json, print_table, say
 
 if TYPE_CHECKING:
     from fdakit.model.zoo import ZooFile, ZooModel
@@ -47,7 +47,7 @@ def command(name: str | None, as_json: bool) -> None:
         ["name", "backbone", "alpha checkpoint", "licence", "expected", "here"],
         rows,
     )
-    click.echo("fdakit models NAME tells how to get one and gives its recipe")
+    say("fdakit models NAME tells how to get one and gives its recipe")
 
 
 def _facts(model: ZooModel) -> dict[str, Any]:
@@ -109,21 +109,19 @@ def _fetching(model: ZooModel, address: str | None, files: tuple[ZooFile, ...]) 
 
 def _tell(found: dict[str, Any]) -> None:
     for key in ("name", "model", "pretrained", "alpha", "licence", "note"):
-        click.echo(f"{key + ':':12}{found[key]}")
+        say(f"{key + ':':12}{found[key]}")
     for file in found["files"]:
-        click.echo(
-            f"\n{file['part']}: {'here, ' + str(file['found']) if file['here'] else 'not here; looked for at'}"
-        )
+        say(f"\n{file['part']}: {'here, ' + str(file['found']) if file['here'] else 'not here; looked for at'}")
         for place in () if file["here"] else file["places"]:
-            click.echo(f"  {place}")
+            say(f"  {place}")
         if file["sha256"]:
-            click.echo(f"  sha256  {file['sha256']}  {_verdict(file)}")
+            say(f"  sha256  {file['sha256']}  {_verdict(file)}")
         elif file["known_sha256"]:
-            click.echo(f"  sha256  {file['known_sha256']}  (of {Path(file['places'][0]).name})")
+            say(f"  sha256  {file['known_sha256']}  (of {Path(file['places'][0]).name})")
         else:
-            click.echo("  sha256  not known: none is published")
-    click.echo("\n" + "\n".join(found["fetch"]))
-    click.echo(f"\n{found['recipe']}", nl=False)
+            say("  sha256  not known: none is published")
+    say("\n" + "\n".join(found["fetch"]))
+    say(f"\n{found['recipe']}", nl=False)
 
 
 def _verdict(file: dict[str, Any]) -> str:

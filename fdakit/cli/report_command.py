@@ -12,7 +12,7 @@ import click
 from fdakit.errors import nearest
 
 from .options import json_option
-from .printing import print_report, print_table
+from .printing import print_report, print_table, say
 
 if TYPE_CHECKING:
     from fdakit.experiment.compared_runs import Side
@@ -90,7 +90,7 @@ def _write_one(sides: Sequence[Side], form: str, out: Path, *, worst: int, best:
     reported(sides)  # what is wrong with the report is said before any video is read
     if form == "trec":
         for path in write_trec(run, out):
-            click.echo(f"written: {path}")
+            say(f"written: {path}")
         return
     console = Console(every=10.0)
     try:
@@ -98,7 +98,7 @@ def _write_one(sides: Sequence[Side], form: str, out: Path, *, worst: int, best:
     finally:
         console.run_finished({})  # puts the bar away
     write_whole(out, page)
-    click.echo(f"written: {out}")
+    say(f"written: {out}")
 
 
 def _text(sides: Sequence[Side], form: str) -> str:
@@ -120,13 +120,13 @@ def _text(sides: Sequence[Side], form: str) -> str:
 
 def _put(text: str, out: Path | None) -> None:
     if out is None:
-        click.echo(text, nl=False)
+        say(text, nl=False)
         return
 
     from fdakit.experiment.report_files import write_whole
 
     write_whole(out, text)
-    click.echo(f"written: {out}")
+    say(f"written: {out}")
 
 
 def _is_single(runs: Sequence[Reported]) -> bool:
@@ -151,4 +151,4 @@ def _print(sides: Sequence[Side]) -> None:
             heading = f"{HEADINGS[kind]} ({title})" if HEADINGS[kind] else title
             print_table(heading, ["run", *(name for _, name in columns)], rows, numbers=True)
     for name, text in remarks(runs):
-        click.echo(f"{name}: {text}" if name else text)
+        say(f"{name}: {text}" if name else text)

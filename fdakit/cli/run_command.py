@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from .options import json_option, set_option
-from .printing import print_json, print_report
+from .printing import print_json, print_report, say
 
 
 @click.command("run")
@@ -41,7 +41,7 @@ def command(
     try:
         finished = run_recipe(chosen, out=out, resume=resume)
     except Interrupted as stopped:
-        click.echo(f"{stopped}; go on with: fdakit run --resume {stopped.folder}", err=True)
+        say(f"{stopped}; go on with: fdakit run --resume {stopped.folder}", err=True)
         click.get_current_context().exit(130)
     if as_json:
         print_json({**finished.report, "folder": finished.folder})

@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from fdakit.data.ledger import mark_of
 
-from .annotation_output import shown
-from .printing import print_table
+from .printing import print_table, say
 
 if TYPE_CHECKING:
     from fdakit.data.ledger import Finding
@@ -55,10 +52,10 @@ def print_scan(checked: Checked, ledger: Path, *, absent_told: bool = False) -> 
     bad = [(path, found) for path, found in checked.findings.items() if found.status != "ok"]
     listed = [(path, found) for path, found in bad if not absent_told or mark_of(path)]
     if listed:
-        lines = [[shown(path), f.status, f"{f.decoded} of {f.promised}", shown(f.reason)] for path, f in listed]
+        lines = [[str(path), f.status, f"{f.decoded} of {f.promised}", f.reason] for path, f in listed]
         print_table("damaged", ["file", "status", "frames", "why"], lines)
     if len(listed) < len(bad):
-        click.echo(f"{len(bad) - len(listed):,} of the unreadable files are absent, as told above")
+        say(f"{len(bad) - len(listed):,} of the unreadable files are absent, as told above")
     if checked.known:
-        click.echo(f"{checked.known} of them had not changed since an earlier check, and were not read again")
-    click.echo(f"ledger: {ledger.absolute()}")
+        say(f"{checked.known} of them had not changed since an earlier check, and were not read again")
+    say(f"ledger: {ledger.absolute()}")

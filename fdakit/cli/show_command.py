@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import json_option
-from .printing import print_json, print_table
+from .printing import print_json, print_table, say
 
 if TYPE_CHECKING:
     from fdakit.catalog import Offer
@@ -27,7 +27,7 @@ def command(kind: str | None, name: str | None, markdown: bool, as_json: bool) -
     from fdakit.report.option_tables import option_rows, preset_rows
 
     if markdown:
-        click.echo(_reference(), nl=False)
+        say(_reference(), nl=False)
         return
     if kind is None:
         raise click.UsageError("name a kind, such as mask, or a table, such as train; --markdown prints everything")
@@ -91,12 +91,12 @@ def _show(title: str, about: str, rows: list[Any], as_json: bool, *, presets: Se
         options = [{"name": r.name, "type": r.type, "default": r.default, "help": r.help} for r in rows]
         print_json({"title": title, "about": about, "options": options, "presets": dict(presets)})
         return
-    click.echo(f"{title}\n\n{about}\n" if about else title)
+    say(f"{title}\n\n{about}\n" if about else title)
     if rows:
         print_table(
             "options", ["option", "type", "default", "what"], [[r.name, r.type, r.default, r.help] for r in rows]
         )
     else:
-        click.echo("no options")
+        say("no options")
     if presets:
         print_table("presets", ["preset", "sets"], presets)

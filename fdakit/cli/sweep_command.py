@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import json_option, set_option
-from .printing import print_json, print_table
+from .printing import print_json, print_table, say
 
 if TYPE_CHECKING:
     from fdakit.catalog import Catalog
@@ -42,9 +42,9 @@ def command(
     from fdakit.experiment.sweep import METRICS, sweep, sweep_rows
 
     try:
-        summary = sweep(chosen, numbers, out=out, tell=lambda text: click.echo(text, err=True), varied=varied)
+        summary = sweep(chosen, numbers, out=out, tell=lambda text: say(text, err=True), varied=varied)
     except Interrupted as stopped:
-        click.echo(f"{stopped}; the same command goes on from here", err=True)
+        say(f"{stopped}; the same command goes on from here", err=True)
         click.get_current_context().exit(130)
     if as_json:
         print_json(summary)
@@ -52,7 +52,7 @@ def command(
     for way, title in (("t2v", "text to video"), ("v2t", "video to text")):
         print_table(f"{title}, seeds {seeds}", ["recipe", *METRICS], sweep_rows(summary, way), numbers=True)
     drawn = f", {out}/sweep.svg" if varied is not None and varied.numeric else ""
-    click.echo(f"written: {out}/sweep.md{drawn}")
+    say(f"written: {out}/sweep.md{drawn}")
 
 
 def _read(source: str, settings: tuple[str, ...], catalog: Catalog, more: list[str]) -> Recipe:

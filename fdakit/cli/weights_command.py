@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from .options import json_option
-from .printing import print_json
+from .printing import print_json, say
 
 
 @click.group("weights")
@@ -32,7 +32,7 @@ def inspect(file: Path, as_json: bool) -> None:
     found["types"] = ", ".join(f"{count} {name}" for name, count in found["types"].items())
     found["other"] = ", ".join(found["other"]) or "nothing"
     for key, value in found.items():
-        click.echo(f"{key + ':':14}{value}")
+        say(f"{key + ':':14}{value}")
 
 
 @command.command("convert")
@@ -47,4 +47,4 @@ def convert(file: Path, out: Path, as_json: bool) -> None:
     if as_json:
         print_json({**asdict(found), "out": str(out.absolute())})
     else:
-        click.echo(f"{found.format}, {found.architecture}: written to {out}")
+        say(f"{found.format}, {found.architecture}: written to {out}")

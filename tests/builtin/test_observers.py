@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +82,20 @@ def test_console_speaks_of_long_work_now_and_then(capsys: pytest.CaptureFixture[
 def test_console_says_that_nothing_is_trained(capsys: pytest.CaptureFixture[str]) -> None:
     build_part(CONSOLE).run_started(info(None, steps=0))
     assert capsys.readouterr().err == "trial: seed 7, 1,234,567 weights on cpu, evaluation only\n"
+
+
+def test_console_obeys_nothing_that_stands_in_a_name(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    name = "\x1b]0;owned\x07[red]clip.zip"
+    for terminal in (False, True):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda terminal=terminal: terminal)
+        monkeypatch.setenv("TERM", "xterm")
+        console = build_part(CONSOLE, every=1000.0)
+        console.run_started(replace(info(tmp_path), name=name))
+        console.progressed(f"unpacking {name}", 1, 2)
+        console.run_finished({})
+        shown = capsys.readouterr().err
+        assert "\x07" not in shown
+        assert "\x1b]0" not in shown
+        assert shown.count(r"\x1b]0;owned\x07[red]clip.zip") >= 2

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from fdakit import Component, Observer, Options, RunInfo, Shapes, hookimpl
+from fdakit import Component, Observer, Options, RunInfo, Shapes, hookimpl, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -27,12 +26,12 @@ class Console:
     def __init__(self, every: float) -> None:
         from rich.console import Console as RichConsole
 
-        self._console = RichConsole(file=sys.stderr)
+        self._console = RichConsole(stderr=True)
         self._every = every
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._what = ""
-        self._said = 0.0
+        self._said = float("-inf")
 
     def run_started(self, run: RunInfo) -> None:
         """Name, folder and sizes."""
@@ -55,7 +54,7 @@ class Console:
             self._close()
             self._bar, self._what = _bar(self._console), what
             self._bar.start()
-            self._task = self._bar.add_task(what, total=total)
+            self._task = self._bar.add_task(printable(what, lines=False), total=total)
         assert self._task is not None
         self._bar.update(self._task, completed=done, total=total)
         if done >= total:
@@ -79,7 +78,7 @@ class Console:
 
     def _line(self, text: str) -> None:
         console = self._bar.console if self._bar is not None else self._console
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
 
 
 def _bar(console: Any) -> Progress:
@@ -93,7 +92,7 @@ def _bar(console: Any) -> Progress:
     )
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
