@@ -135,3 +135,48 @@ def test_the_examples_own_test_passes_there(python: Path, tmp_path: Path) -> Non
     done = run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests), cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 passed" in done.stdout
+
+
+TYPED = """
+import fdakit
+from fdakit import Clip, Component, Needs, Options, Shapes, load
+
+
+class MyOptions(Options):
+    floor: float = 0.2
+
+
+class Mine:
+    needs = Needs(neighbours="-1")  # wrong: arg-type
+    place = "worker"
+
+    def __call__(self, clip: Clip) -> str:
+        return clip.id
+
+
+def build(options: MyOptions, shapes: Shapes) -> Mine:
+    return Mine()
+
+
+MINE = Component("mine", "a mask", MyOptions, build)
+loaded = load("my-run", devise="cpu")  # wrong: call-arg
+name: str = loaded.recipe  # wrong: assignment
+fdakit.Retreiver  # wrong: attr-defined
+"""
+SKIPPED = "torch.*,open_clip.*,timm.*,skimage.*,scipy.*,av.*,PIL.*,huggingface_hub.*,rich.*"  # large, and not ours
+
+
+def test_a_users_type_checker_sees_misspelt_names_and_wrong_types(python: Path, tmp_path: Path) -> None:
+    (tmp_path / "theirs.py").write_text(TYPED, encoding="utf-8")
+    settings = f"[mypy]\nstrict = True\n[mypy-{SKIPPED}]\nfollow_imports = skip\nignore_missing_imports = True\n"
+    (tmp_path / "mypy.ini").write_text(settings, encoding="utf-8")
+    seen = ["--config-file", "mypy.ini", "--python-executable", str(python), "--no-incremental", "theirs.py"]
+    done = run(Path(sys.executable), "-m", "mypy", "--no-error-summary", *seen, cwd=tmp_path)
+    told = [(int(line.split(":")[1]), line.rpartition("[")[2].rstrip("]")) for line in done.stdout.splitlines()
+            if ": error: " in line]  # fmt: skip
+    wanted = [
+        (number, line.partition("# wrong: ")[2])
+        for number, line in enumerate(TYPED.splitlines(), 1)
+        if "# wrong: " in line
+    ]
+    assert told == wanted, done.stdout + done.stderr
