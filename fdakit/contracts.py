@@ -225,7 +225,11 @@ class Observer(Protocol):
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What an observer may know of a run: name, folder (None where nothing is written), seed, sizes."""
+    """What an observer may know of a run: name, folder (None where nothing is written), seed, sizes.
+
+    `parameters` are those of the retriever and its objectives, `trained` of them train: `fdakit check --verbose`
+    counts the same.
+    """
 
     name: str
     folder: Path | None
@@ -234,3 +238,4 @@ class RunInfo:
     steps: int
     parameters: int
     device: str
+    trained: int = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -154,9 +154,8 @@ def together(*steps: Callable[[], object]) -> list[Any]:
     return results
 
 
-def count_parameters(modules: Mapping[str, object]) -> dict[str, int]:
-    """Trained parameters of each module by name; 0 for parts that are no `nn.Module`."""
-    return {
-        name: sum(p.numel() for p in part.parameters() if p.requires_grad) if isinstance(part, nn.Module) else 0
-        for name, part in modules.items()
-    }
+def count_parameters(retriever: Retriever, objectives: Sequence[Any] = ()) -> tuple[int, int]:
+    """Parameters of a retriever and its objectives, shared ones once: all of them, and those that train."""
+    modules = [part for part in (retriever, *objectives) if isinstance(part, nn.Module)]
+    values = {id(value): value for module in modules for value in module.parameters()}.values()
+    return sum(v.numel() for v in values), sum(v.numel() for v in values if v.requires_grad)

@@ -127,15 +127,17 @@ class Row:
 
 
 def training_rows(recipe: Recipe) -> list[Row]:
-    """What a recipe trains, by role. Builds its model with random weights; needs no weights, data or optimiser.
+    """What a recipe trains, by role; nothing where `train.epochs = 0`. Builds its model with random weights; needs no weights, data or optimiser.
 
     Raises what building and planning raise, and what the optimiser's options do.
     """
     device = torch.device("cpu")
     retriever = build_retriever(recipe, device=device, pretrained=False)
-    objectives = build_objectives(recipe, retriever, device)
+    objectives = build_objectives(recipe, retriever, device) if recipe.train.epochs else ()
     recipe.parts["optimiser"].build(retriever.encoder.shapes)
     plan = plan_training(retriever, [objective.part for objective in objectives], recipe.train)
+    if not recipe.train.epochs:
+        plan = tuple(Planned(planned.weight, trains=False, rate=0.0, decays=False) for planned in plan)
     return [
         Row(
             name=name,

@@ -125,23 +125,24 @@ class _Job:
                     stacklevel=2,
                 )
 
-    def _announce(self, steps: int) -> None:
-        modules = {"retriever": self.retriever}
+    def _announce(self, trainer: Trainer | None = None) -> None:
+        parameters, trained = count_parameters(self.retriever, trainer.objectives if trainer else ())
         self.watchers.run_started(
             RunInfo(
                 name=self.recipe.name,
                 folder=self.folder.path,
                 seed=self.recipe.seed,
                 epochs=self.recipe.train.epochs,
-                steps=steps,
-                parameters=count_parameters(modules)["retriever"],
+                steps=trainer.steps if trainer else 0,
+                parameters=parameters,
+                trained=trained if trainer else 0,
                 device=str(self.device),
             )
         )
 
     def evaluate_only(self) -> dict[str, Any]:
         """Without training the weights as built are the best and the last."""
-        self._announce(0)
+        self._announce()
         facts = {"epoch": 0, "step": 0, "chosen_by": UNTRAINED}
         for name in ("best", "last"):
             self._save(name, facts, None)
@@ -152,7 +153,7 @@ class _Job:
         if resumed:
             self._take_up(trainer)
         validation = self._validator()
-        self._announce(trainer.steps)
+        self._announce(trainer)
         try:
             trainer.run(lambda t, epoch: self._after_epoch(t, epoch, validation))
         except Stopped as error:

@@ -121,7 +121,7 @@ class Trainer:
         self.skipped: dict[str, str] = {}  # the fault by video id, of those met so far
         self.repaired: dict[str, str] = {}
         self._modules = nn.ModuleList([o.part for o in objectives if isinstance(o.part, nn.Module)])
-        plan = plan_training(retriever, [o.part for o in objectives], recipe.train)
+        plan = plan_training(retriever, self.objectives, recipe.train)
         self._groups = parameter_groups(plan)
         if not self._groups:
             raise FdakitError("train: nothing in this recipe has weights to train; set train.epochs = 0 to evaluate")
@@ -129,6 +129,11 @@ class Trainer:
             self._optimiser = recipe.parts["optimiser"].build(retriever.encoder.shapes)(self._groups)
         self._rates = [group["lr"] for group in self._optimiser.param_groups]
         self._still = still_norms([retriever, self._modules])
+
+    @property
+    def objectives(self) -> tuple[Any, ...]:
+        """The objectives themselves."""
+        return tuple(objective.part for objective in self._objectives)
 
     @cached_property
     def steps(self) -> int:

@@ -19,7 +19,9 @@ REPORT = {"t2v": {"R@1": 12.5}, "v2t": {"R@1": 25.0}, "videos": {"counted": 3}}
 
 
 def info(folder: Path | None, steps: int = 40) -> RunInfo:
-    return RunInfo(name="trial", folder=folder, seed=7, epochs=2, steps=steps, parameters=1234567, device="cpu")
+    return RunInfo(
+        name="trial", folder=folder, seed=7, epochs=2, steps=steps, parameters=1234567, trained=1234566, device="cpu"
+    )
 
 
 def live(observer: Any, run: RunInfo) -> None:
@@ -62,7 +64,7 @@ def test_console_writes_plain_lines_to_stderr_alone(capsys: pytest.CaptureFixtur
     assert out == ""
     assert "\x1b" not in err
     assert err.splitlines() == [
-        "trial: seed 7, 1,234,567 weights on cpu, 2 epochs, 40 steps",
+        "trial: seed 7, 1,234,566 of 1,234,567 parameters train on cpu, 2 epochs, 40 steps",
         f"writing to {folder}",
         "training: 1/40",
         "epoch 1: loss 3.250 (1.5 s)",
@@ -81,7 +83,7 @@ def test_console_speaks_of_long_work_now_and_then(capsys: pytest.CaptureFixture[
 
 def test_console_says_that_nothing_is_trained(capsys: pytest.CaptureFixture[str]) -> None:
     build_part(CONSOLE).run_started(info(None, steps=0))
-    assert capsys.readouterr().err == "trial: seed 7, 1,234,567 weights on cpu, evaluation only\n"
+    assert capsys.readouterr().err == "trial: seed 7, 1,234,567 parameters on cpu, evaluation only\n"
 
 
 def test_console_obeys_nothing_that_stands_in_a_name(

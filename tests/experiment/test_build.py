@@ -182,6 +182,10 @@ def test_together_collects_worded_errors_and_nothing_else() -> None:
         together(fail(DatasetError("one")), lambda: 1 // 0)
 
 
-def test_only_weights_that_are_trained_are_counted() -> None:
+def test_parameters_of_objectives_are_counted_too_and_shared_ones_once(make_recipe: MakeRecipe) -> None:
+    retriever = build_retriever(make_recipe(), device=torch.device("cpu"))
+    alone, trained = count_parameters(retriever)
+    assert alone == sum(weight.numel() for weight in retriever.parameters())
+    assert trained == alone - 1  # the encoder's own scale
     frozen = torch.nn.Linear(2, 3).requires_grad_(False)
-    assert count_parameters({"a": torch.nn.Linear(2, 3), "b": frozen, "c": object()}) == {"a": 9, "b": 0, "c": 0}
+    assert count_parameters(retriever, [frozen, object(), retriever.encoder]) == (alone + 9, trained)

@@ -13,6 +13,7 @@ import pytest
 
 from fdakit import RecipeError, VideoError
 from fdakit.experiment.checkpoints import read_facts
+from fdakit.experiment.parameter_groups import training_rows
 from fdakit.experiment.run import run_recipe
 from fdakit.experiment.run_folder import RunFolder
 from fdakit.recipe import Recipe
@@ -84,6 +85,21 @@ def test_each_run_has_a_stamp_of_its_own(
     (tmp_path / "file").touch()
     with pytest.raises(RecipeError, match="cannot be made"):
         RunFolder.create(make_recipe(), out=tmp_path / "file" / "run")
+
+
+@pytest.mark.parametrize(
+    "train", [{"epochs": 1}, {"epochs": 1, "freeze": ["text-tower", "logit-scale"]}, {"epochs": 0}]
+)
+def test_a_run_counts_the_parameters_that_check_counts(
+    make_recipe: MakeRecipe, tmp_path: Path, train: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = make_recipe(train=train, observer=[{"use": "console"}])
+    run_recipe(recipe, out=tmp_path / "run")
+    rows = training_rows(recipe)
+    counted = f"{sum(row.parameters for row in rows):,} parameters"
+    if recipe.train.epochs:
+        counted = f"{sum(row.parameters for row in rows if row.trains):,} of {counted} train"
+    assert f"small: seed 3, {counted} on cpu, " in capsys.readouterr().err
 
 
 def test_a_failing_observer_is_named_once_and_left_out(make_recipe: MakeRecipe, tmp_path: Path) -> None:

@@ -35,8 +35,10 @@ class Console:
 
     def run_started(self, run: RunInfo) -> None:
         """Name, folder and sizes."""
-        steps = f", {run.epochs} epochs, {run.steps} steps" if run.steps else ", evaluation only"
-        self._line(f"{run.name}: seed {run.seed}, {run.parameters:,} weights on {run.device}{steps}")
+        trained = f"{run.trained:,} of " if run.steps else ""
+        steps = f"train on {run.device}, {run.epochs} epochs, {run.steps} steps"
+        what = steps if run.steps else f"on {run.device}, evaluation only"
+        self._line(f"{run.name}: seed {run.seed}, {trained}{run.parameters:,} parameters {what}")
         if run.folder is not None:
             self._line(f"writing to {run.folder}")
 
