@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import os
 import pkgutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from types import ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 import pluggy
 from pydantic import BaseModel
 
 from . import builtin, hookspecs
+from .built_parts import part_fault
 from .component import Component, Shapes
-from .errors import PluginError, blamed, nearest
+from .errors import PartError, PluginError, blamed, nearest
 from .version import __version__
 
 KINDS = (
@@ -85,9 +87,13 @@ class Part:
         return self.offer.component.name
 
     def build(self, shapes: Shapes) -> Any:
-        """The part itself; a failure is a `PluginError` naming part and provider."""
+        """The part itself. Raises `PartError`, naming part and provider, where that fails or is none of its kind."""
         with blamed(str(self.offer), "while it was built"):
-            return self.offer.component.build(self.options, shapes)
+            part = self.offer.component.build(self.options, shapes)
+            fault = part_fault(self.offer.kind, part)
+        if fault:
+            raise PartError(f"{self.offer} failed while it was built: {fault}")
+        return part
 
 
 @dataclass(frozen=True)
@@ -193,6 +199,10 @@ class _Loader:
             if self._manager.has_plugin(name):
                 self._manager.unregister(name=name)
             return
+        reasons = list(_unmarked(plugin))
+        if not (reasons or provider.name == GROUP or self._manager.get_hookcallers(plugin)):
+            reasons = [f"defines no hook; write one, as {GROUP}_masks(), and @fdakit.hookimpl above it"]
+        self._broken += [Broken(provider, entry, reason) for reason in reasons]
         self._ask(provider, entry, plugin)
 
     def _ask(self, provider: Provider, entry: str, plugin: object) -> None:
@@ -225,6 +235,19 @@ class _Loader:
         order = {kind: place for place, kind in enumerate(KINDS)}
         offers = sorted(self._offers, key=lambda o: (order[o.kind], o.component.name, o.provider.name))
         return Catalog(tuple(offers), tuple(self._broken))
+
+
+def _unmarked(plugin: object) -> Iterator[str]:
+    """Functions that are named like a hook and would never be asked, as pluggy passes over what bears no mark."""
+    hooks = [f"{GROUP}_{kind}s" for kind in KINDS]
+    for name in dir(plugin):
+        function = getattr(plugin, name, None)
+        if not isinstance(function, FunctionType | MethodType) or hasattr(function, f"{GROUP}_impl"):
+            continue
+        if name in hooks:
+            yield f"defines {name} but does not mark it; write @fdakit.hookimpl above it"
+        elif name.startswith(f"{GROUP}_") and get_close_matches(name, hooks, n=1, cutoff=0.8):
+            yield f"defines {name}, which is no hook and bears no mark; {nearest(name, hooks)}"
 
 
 def _reason(error: BaseException) -> str:

@@ -8,18 +8,35 @@ from textwrap import dedent
 from types import ModuleType
 from typing import Any
 
-from fdakit import Component, Options, hookimpl
+from fdakit import Component, Needs, Options, Preprocess, Shapes, hookimpl
 
 
 class NoOptions(Options):
     """Nothing to choose."""
 
 
+class AnyPart:
+    """Has the members of every kind of part, and keeps what it was made with."""
+
+    needs, place = Needs(), "worker"
+    shapes, preprocess = Shapes(), Preprocess(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    text_conditioned = indexable = needs_all_queries = needs_bank = False
+    directions = ("t2v", "v2t")
+
+    def __init__(self, *given: Any) -> None:
+        self.given = given
+
+    def __call__(self, *asked: Any, **named: Any) -> Any:
+        raise NotImplementedError
+
+    frames = draws = times = read = encode_frames = encode_texts = splits = load = __call__
+
+
 def component(
     name: str = "mine", build: Callable[[Any, Any], Any] | None = None, options: type[Options] = NoOptions
 ) -> Component[Any, Any]:
-    """A component whose part is its own name, unless `build` makes another."""
-    return Component(name, f"the part {name}", options, build or (lambda options, shapes: name))
+    """A component whose part fits any kind and holds its name, unless `build` makes another."""
+    return Component(name, f"the part {name}", options, build or (lambda options, shapes: AnyPart(name)))
 
 
 def plugin(module: str = "stranger", **hooks: Callable[..., object]) -> ModuleType:

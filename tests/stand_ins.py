@@ -67,6 +67,32 @@ class Soft(Part):
         return (clip.rng().random(clip.frames.shape[:3]) * self.options.scale).astype(self.options.dtype)
 
 
+class Moody(Part):
+    """A mask of numbers that nobody keyed: numpy's own, of `step` 1 torch's, of `step` 2 a fresh generator's."""
+
+    needs = Needs()
+
+    @property
+    def place(self) -> str:
+        return "device" if self.options.step == 1 else "worker"
+
+    def __call__(self, clip: Clip) -> Any:
+        if self.options.step == 1:
+            return torch.rand(clip.frames[:, 0].shape)
+        draw = np.random.default_rng().random if self.options.step == 2 else np.random.random_sample
+        return draw(clip.frames.shape[:3]).astype(np.float32)
+
+
+class Scribbling(Part):
+    """A mask that writes into the frames it is given."""
+
+    needs, place = Needs(), "worker"
+
+    def __call__(self, clip: Clip) -> NDArray[np.float32]:
+        clip.frames[0, 0, 0] += 1
+        return np.ones(clip.frames.shape[:3], np.float32)
+
+
 class OnDevice(Part):
     """A mask of what is red; wants torch frames."""
 
@@ -102,6 +128,19 @@ class Wild(Part):
 
     def __call__(self, count: int, times: Any, training: bool, rng: Any) -> NDArray[np.int64]:
         return np.array(self.options.indices, np.int64)
+
+
+class Drawing(Part):
+    """A sampler that draws three frames from a generator of its own."""
+
+    def frames(self, training: bool) -> int:
+        return 3
+
+    def draws(self, training: bool) -> bool:
+        return False
+
+    def __call__(self, count: int, times: Any, training: bool, rng: Any) -> NDArray[np.int64]:
+        return np.sort(np.random.default_rng().permutation(count)[:3])
 
 
 class Counting(Part):
@@ -178,6 +217,23 @@ class Unwell(Watching):
         raise RuntimeError("no paper left")
 
 
+def unruly(options: Choice, shapes: Shapes) -> Any:
+    """An optimiser whose factory gives nothing or, of `step` 1, one whose steps fail."""
+
+    class Stumbling(torch.optim.SGD):
+        def step(self, closure: Any = None) -> Any:
+            raise ValueError("stumbled")
+
+    return lambda groups: Stumbling([{"params": g["params"]} for g in groups], lr=1) if options.step else None
+
+
+class Constant(Part):
+    """An objective whose loss depends on nothing."""
+
+    def __call__(self, frames: Any, videos: Any, texts: Any, batch: Any) -> Mapping[str, torch.Tensor]:
+        return {"constant": torch.zeros(())}
+
+
 def unbuildable(options: Choice, shapes: Shapes) -> Any:
     """For a part that cannot be built."""
     raise ValueError("out of clay")
@@ -189,12 +245,13 @@ def _parts(**parts: Any) -> Parts:
 
 @hookimpl
 def fdakit_masks() -> Parts:
-    return _parts(failing=Failing, soft=Soft, on_device=OnDevice, neighbouring=Neighbouring)
+    own = {"moody": Moody, "scribbling": Scribbling}
+    return _parts(failing=Failing, soft=Soft, on_device=OnDevice, neighbouring=Neighbouring, **own)
 
 
 @hookimpl
 def fdakit_samplers() -> Parts:
-    return _parts(wild=Wild)
+    return _parts(wild=Wild, drawing=Drawing)
 
 
 @hookimpl
@@ -214,7 +271,12 @@ def fdakit_aggregators() -> Parts:
 
 @hookimpl
 def fdakit_objectives() -> Parts:
-    return _parts(losing=Losing)
+    return _parts(losing=Losing, constant=Constant)
+
+
+@hookimpl
+def fdakit_optimisers() -> Parts:
+    return _parts(unruly=unruly)
 
 
 @hookimpl

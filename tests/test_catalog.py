@@ -80,6 +80,39 @@ def test_a_broken_hook_is_kept_with_its_reason_and_the_rest_works(hooks: dict[st
     assert catalog.find("mask", "whole-frame").provider.name == "fdakit"
 
 
+def unmarked(module: str, **functions: Callable[..., object]) -> ModuleType:
+    """A module whose functions bear no mark."""
+    made = ModuleType(module)
+    for name, function in functions.items():
+        setattr(made, name, function)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (("fdakit_masks",), "defines fdakit_masks but does not mark it; write @fdakit.hookimpl above it"),
+        (("fdakit_mask",), "defines fdakit_mask, which is no hook and bears no mark; did you mean 'fdakit_masks'?"),
+        (("build", "fdakit_version"), "defines no hook; write one, as fdakit_masks(), and @fdakit.hookimpl above it"),
+        ((), "defines no hook"),
+    ],
+)
+def test_a_module_that_would_never_be_asked_is_broken(names: tuple[str, ...], reason: str) -> None:
+    catalog = load_catalog([unmarked("stranger", **dict.fromkeys(names, lambda: [component()])), FINE])
+    (broken,) = catalog.broken
+    assert (str(broken.provider), broken.entry) == ("stranger local", "stranger")
+    assert broken.reason.startswith(reason)
+    assert outside(catalog) == ["fine:fine"]
+
+
+def test_a_module_that_marks_one_hook_of_two_offers_that_one() -> None:
+    half = offering("mask", component("fine"), module="half")
+    half.fdakit_samplers = lambda: [component("also")]  # type: ignore[attr-defined]
+    catalog = load_catalog([half])
+    assert [b.reason.partition(";")[0] for b in catalog.broken] == ["defines fdakit_samplers but does not mark it"]
+    assert outside(catalog) == ["half:fine"]
+
+
 def test_a_broken_hook_leaves_the_plugins_other_hooks_alone() -> None:
     half = plugin("half", fdakit_masks=late, fdakit_samplers=lambda: [component("fine")])
     assert outside(load_catalog([half])) == ["half:fine"]

@@ -24,7 +24,7 @@ ROWS = (
     ("values",),  # 2
     ("component",),
     ("contracts",),  # 3: contracts and settings lie under the three rooms of their floor
-    ("settings",),
+    ("settings", "built_parts"),
     ("video", "data", "ranking", "masking"),
     ("model", "report", "hookspecs"),  # 4
     ("builtin",),  # 5

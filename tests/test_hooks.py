@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 import pytest
-from making import component, document, offering
+from making import AnyPart, component, document, offering
 
 from fdakit import Shapes, hookspecs
 from fdakit.catalog import KINDS, load_catalog
@@ -44,19 +44,16 @@ def test_what_a_hook_offers_is_found_and_can_be_chosen_and_built(kind: str) -> N
     assert (offer.kind, offer.component.name) == (kind, "from-outside")
     recipe = validate(choose(kind, use="from-outside"), where="x.toml", catalog=catalog)
     (part,) = [part for part in recipe.all_parts() if part.name == "from-outside"]
-    assert part.build(Shapes()) == "from-outside"
+    assert part.build(Shapes()).given == ("from-outside",)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_part_is_built_with_its_own_options_and_the_shapes(kind: str) -> None:
-    def build(options: Any, shapes: Shapes) -> tuple[Any, Shapes]:
-        return options, shapes
-
-    catalog = load_catalog([offering(kind, component("from-outside", build))])
+    catalog = load_catalog([offering(kind, component("from-outside", AnyPart))])
     shapes = Shapes(image_size=64, seed=7)
     part = next(
         part
         for part in validate(choose(kind, use="from-outside"), where="x.toml", catalog=catalog).all_parts()
         if part.name == "from-outside"
     )
-    assert part.build(shapes) == (part.options, shapes)
+    assert part.build(shapes).given == (part.options, shapes)

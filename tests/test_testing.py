@@ -438,7 +438,7 @@ def _in_place(matrix: Any) -> Any:
     ("rescorer", "words"),
     [
         (Rescoring(lambda m: m, directions=("v2x",)), "wanted 't2v', 'v2t' or both"),
-        (Rescoring(lambda m: m, needs=1), "needs_all_queries must be true or false"),
+        (Rescoring(lambda m: m, needs=1), "needs_all_queries is .*; wanted True or False"),
         (Rescoring(lambda m: m / 0.0), "t2v: scores are not finite"),
         (Rescoring(_in_place), "changed the scores it was given"),
         (Rescoring(lambda m: m + np.arange(6)[:, None]), "equal captions no longer score equally"),

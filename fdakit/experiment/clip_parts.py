@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from fdakit.video.view import View
 from .damage import Mender
 from .devices import cache_folder
 from .keeping import Forecast, Keeper, Making
-from .part_checks import check_alpha, check_indices
+from .part_checks import check_alpha, check_indices, check_same_indices, tried_alpha
 from .pixel_facts import clip_facts
 
 
@@ -53,6 +54,7 @@ class ClipParts:
         self._mask = self._parts["mask"].build(plan.shapes)
         self._view = View(plan.view, plan.preprocess)
         self._mender = Mender()
+        self._tried: set[str] = set()  # the parts that were asked twice for the same
         self.repaired: dict[str, str] = {}  # of the clips as last read: the file's fault by id
         self._making = Making(self._native, self._viewed, self.alpha, self._mask.needs, self.repaired)
         self._draws, self._keeper = self._keeping()
@@ -139,11 +141,19 @@ class ClipParts:
 
     def _chosen(self, video: VideoRef, epoch: int, times: NDArray[np.float64]) -> NDArray[np.int64]:
         label, where = str(self._parts["sampler"].offer), f"on video {video.id!r}"
-        rng = keyed_rng(self._plan.seed, "frames", epoch, video.id)
-        with blamed(label, where):
-            chosen = self._sampler(len(times), times, self._plan.training, rng)
-        check_indices(chosen, len(times), self.length, label=label, where=where)
-        return np.asarray(chosen, np.int64)
+
+        def choose() -> NDArray[np.int64]:
+            rng = keyed_rng(self._plan.seed, "frames", epoch, video.id)
+            with blamed(label, where):
+                chosen = self._sampler(len(times), times, self._plan.training, rng)
+            check_indices(chosen, len(times), self.length, label=label, where=where)
+            return np.asarray(chosen, np.int64)
+
+        chosen = choose()
+        if "sampler" not in self._tried:
+            self._tried.add("sampler")
+            check_same_indices(chosen, choose(), label=label, where=where)
+        return chosen
 
     def viewed(self, video: VideoRef, epoch: int) -> Clip:
         """The clip of that epoch as the mask is given it, read from its file. Raises what reading raises."""
@@ -151,8 +161,13 @@ class ClipParts:
         return self._viewed(self._native(video, turn), turn)
 
     def alpha(self, clip: Clip) -> NDArray[np.float32]:
-        """As `mask_alpha`."""
-        return mask_alpha(self._mask, clip, label=str(self._parts["mask"].offer), device=self._plan.shapes.device)
+        """As `mask_alpha`; the first one is made twice, to see that it can be made again."""
+        label = str(self._parts["mask"].offer)
+        make = partial(mask_alpha, self._mask, label=label, device=self._plan.shapes.device)
+        if "mask" in self._tried:
+            return make(clip)
+        self._tried.add("mask")
+        return tried_alpha(make, clip, label=label, on_device=self.on_device)
 
     def remarks(self, clip: Clip) -> tuple[str, ...]:
         """As `mask_remarks`."""

@@ -127,7 +127,9 @@ class Row:
 
 
 def training_rows(recipe: Recipe) -> list[Row]:
-    """What a recipe trains, by role; nothing where `train.epochs = 0`. Builds its model with random weights; needs no weights, data or optimiser.
+    """What a recipe trains, by role; nothing where `train.epochs = 0`.
+
+    Builds its model with random weights; needs no weights, data or optimiser.
 
     Raises what building and planning raise, and what the optimiser's options do.
     """

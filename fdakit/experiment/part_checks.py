@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fdakit.errors import PartError
-from fdakit.values import describe
+from fdakit.values import Clip, describe
+
+_NOISE = 0.01  # mean difference of two masks of one clip that sums in another order on a GPU may explain
 
 
 def check_indices(chosen: Any, count: int, asked: int, *, label: str, where: str) -> None:
@@ -28,3 +32,39 @@ def check_alpha(alpha: Any, shape: tuple[int, ...], *, label: str, where: str) -
     low, high = float(alpha.min()), float(alpha.max())
     if not (low >= 0 and high <= 1):
         raise PartError(f"{label} failed {where}: values from {low} to {high}; wanted 0 to 1")
+
+
+def check_same_indices(chosen: Any, again: Any, *, label: str, where: str) -> None:
+    """Raises `PartError` where a sampler made two choices with equal generators."""
+    if not np.array_equal(chosen, again):
+        raise PartError(
+            f"{label} failed {where}: chose {np.asarray(chosen).tolist()}, then {np.asarray(again).tolist()}, by the "
+            "same generator; draw from the rng it is given alone, and keep nothing between calls"
+        )
+
+
+def tried_alpha(
+    make: Callable[[Clip], NDArray[np.float32]], clip: Clip, *, label: str, on_device: bool
+) -> NDArray[np.float32]:
+    """The mask of a clip, made twice. Raises `PartError` where the two differ or the clip was changed."""
+    where, before = f"on video {clip.id!r}", clip.frames.copy()
+    alpha, again = make(clip), make(clip)
+    if not np.array_equal(clip.frames, before):
+        raise PartError(f"{label} failed {where}: changed the frames it was given; work on a copy")
+    same = np.abs(alpha - again).mean() <= _NOISE if on_device else np.array_equal(alpha, again)
+    if not same:
+        raise PartError(
+            f"{label} failed {where}: two calls on the same clip gave different masks; draw from clip.rng() alone, "
+            "and keep nothing between calls"
+        )
+    return alpha
+
+
+def check_optimiser(made: Any, *, label: str) -> None:
+    """Raises `PartError` where an optimiser's factory gave nothing that steps as those of torch do."""
+    lacking = [name for name in ("param_groups", "zero_grad", "step", "state_dict") if not hasattr(made, name)]
+    if lacking:
+        raise PartError(
+            f"{label} failed while it was made: returned {made!r}, without {', '.join(lacking)}; wanted a "
+            "torch.optim.Optimizer"
+        )

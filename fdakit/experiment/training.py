@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from fdakit.draws import keyed_rng
-from fdakit.errors import DatasetError, FdakitError, VideoError, blamed
+from fdakit.errors import DatasetError, FdakitError, PartError, VideoError, blamed
 from fdakit.model.retriever import Retriever
 from fdakit.recipe import Recipe
 from fdakit.values import Batch, Split
@@ -29,6 +29,7 @@ from .damage import known_damage
 from .devices import autocast, loader_workers
 from .freezing import still_norms
 from .parameter_groups import parameter_groups, plan_training
+from .part_checks import check_optimiser
 from .watching import Watchers
 
 Pairs = Sequence[tuple[int, str]]
@@ -125,8 +126,10 @@ class Trainer:
         self._groups = parameter_groups(plan)
         if not self._groups:
             raise FdakitError("train: nothing in this recipe has weights to train; set train.epochs = 0 to evaluate")
-        with blamed(str(recipe.parts["optimiser"].offer), "while it was made"):
+        self._maker = str(recipe.parts["optimiser"].offer)
+        with blamed(self._maker, "while it was made"):
             self._optimiser = recipe.parts["optimiser"].build(retriever.encoder.shapes)(self._groups)
+        check_optimiser(self._optimiser, label=self._maker)
         self._rates = [group["lr"] for group in self._optimiser.param_groups]
         self._still = still_norms([retriever, self._modules])
 
@@ -216,13 +219,19 @@ class Trainer:
                 f"train: the loss became {float(loss.detach())} at step {self.position.done + 1}; lower "
                 'train.learning_rate or set train.precision = "fp32"'
             )
+        if not loss.requires_grad:
+            labels = ", ".join(objective.label for objective in self._objectives)
+            raise PartError(f"{labels} failed at step {self.position.done + 1}: the losses have no gradient")
         loss.backward()  # type: ignore[no-untyped-call]
         if self.recipe.train.clip_norm > 0:
             nn.utils.clip_grad_norm_([p for g in self._groups for p in g["params"]], self.recipe.train.clip_norm)
-        self._optimiser.step()
+        where = f"at step {self.position.done + 1}"
+        with blamed(self._maker, where):
+            self._optimiser.step()
         for objective in self._objectives:
             if hasattr(objective.part, "after_step"):
-                objective.part.after_step()
+                with blamed(objective.label, f"in after_step {where}"):
+                    objective.part.after_step()
         return loss.detach()
 
     def _loss(self, batch: Batch) -> torch.Tensor:

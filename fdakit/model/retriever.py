@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
 from fdakit.contracts import Preprocess, Stem
-from fdakit.errors import blamed
-from fdakit.values import FrameFeatures, Fused, TextFeatures
+from fdakit.errors import PartError, blamed
+from fdakit.values import FrameFeatures, Fused, TextFeatures, describe
+
+T = TypeVar("T")
 
 
 class Retriever(nn.Module):
@@ -43,11 +45,12 @@ class Retriever(nn.Module):
 
         def fuse(pixels: torch.Tensor, stem: Stem) -> Fused:
             with blamed(self.labels["fusion"], "in the forward pass"):
-                fused: Fused = self.fusion(pixels, chosen, stem)
-                return fused
+                fused = self.fusion(pixels, chosen, stem)
+            return _given(fused, Fused, self.labels["fusion"], "in the forward pass")
 
         with blamed(self.labels["encoder"], "while encoding frames"):
-            features: FrameFeatures = self.encoder.encode_frames(rgb, valid, fuse)
+            features = self.encoder.encode_frames(rgb, valid, fuse)
+        features = _given(features, FrameFeatures, self.labels["encoder"], "while encoding frames")
         return replace(features, times=times, coverage=alpha.mean(dim=(2, 3, 4)))
 
     def normalise(self, frames: torch.Tensor) -> torch.Tensor:
@@ -58,14 +61,14 @@ class Retriever(nn.Module):
     def encode_texts(self, texts: Sequence[str]) -> TextFeatures:
         """One vector a text `(q, d)`."""
         with blamed(self.labels["encoder"], "while encoding texts"):
-            features: TextFeatures = self.encoder.encode_texts(texts)
-        return features
+            features = self.encoder.encode_texts(texts)
+        return _given(features, TextFeatures, self.labels["encoder"], "while encoding texts")
 
     def video_vectors(self, frames: FrameFeatures, texts: TextFeatures | None = None) -> torch.Tensor:
         """`(v, d)`, or `(q, v, d)` where the aggregator looks at the texts."""
         with blamed(self.labels["aggregator"], "while pooling frames"):
-            vectors: torch.Tensor = self.aggregator(frames, texts if self.text_conditioned else None)
-        return vectors
+            vectors = self.aggregator(frames, texts if self.text_conditioned else None)
+        return _given(vectors, torch.Tensor, self.labels["aggregator"], "while pooling frames")
 
     @property
     def text_conditioned(self) -> bool:
@@ -75,6 +78,13 @@ class Retriever(nn.Module):
     def scores(self, videos: torch.Tensor, texts: TextFeatures) -> torch.Tensor:
         """Cosine similarities `(q, v)` of video vectors `(v, d)` or `(q, v, d)` and texts."""
         return cosine(texts.vectors, videos)
+
+
+def _given(value: Any, wanted: type[T], label: str, where: str) -> T:
+    """What a part gave back. Raises `PartError` where it is of another type than its contract says."""
+    if not isinstance(value, wanted):
+        raise PartError(f"{label} failed {where}: returned {describe(value)}; wanted {wanted.__name__}")
+    return value
 
 
 def cosine(texts: torch.Tensor, videos: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fdakit.built_parts import part_fault
 from fdakit.component import Component, Shapes
 from fdakit.values import Clip
 
@@ -17,6 +18,14 @@ def build_part(component: Part, shapes: Shapes | None = None, **options: Any) ->
     """Build a component as a recipe would: options checked as strict JSON."""
     model = component.options.model_validate_json(json.dumps(options))
     return component.build(model, shapes or Shapes())
+
+
+def build_kind(kind: str, component: Part, shapes: Shapes | None = None, **options: Any) -> Any:
+    """As `build_part`; raises `AssertionError` where the part lacks a member of its kind."""
+    part = build_part(component, shapes, **options)
+    fault = part_fault(kind, part)
+    assert not fault, fault
+    return part
 
 
 def example_clip(frames: int = 5, size: int = 64, *, seed: int = 0) -> Clip:

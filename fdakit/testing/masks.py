@@ -9,13 +9,12 @@ import numpy as np
 
 from fdakit.values import Clip
 
-from .building import Part, build_part, example_clip
+from .building import Part, build_kind, example_clip
 
 
 def check_mask(component: Part, clip: Clip | None = None, **options: Any) -> None:
     """float32 `(t, h, w)`, finite, in [0, 1], deterministic, input untouched, also for one frame and stillness."""
-    mask = build_part(component, **options)
-    assert mask.place in ("worker", "device"), f"place is {mask.place!r}; wanted worker or device"
+    mask = build_kind("mask", component, **options)
     still = example_clip(frames=1)
     still = Clip("still", np.repeat(still.frames, 4, axis=0), np.arange(4.0))
     for example in (clip or example_clip(), example_clip(1), example_clip(2, 97), still):

@@ -9,14 +9,14 @@ import numpy as np
 
 from fdakit.values import Needs, VideoRef
 
-from .building import Part, build_part
+from .building import Part, build_kind
 
 PROTOCOLS = ("single-caption", "multi-caption", "paragraph")
 
 
 def check_sampler(component: Part, **options: Any) -> None:
     """Indices are sorted, distinct, in range, at least one and at most `frames(training)`, in every case."""
-    sampler = build_part(component, **options)
+    sampler = build_kind("sampler", component, **options)
     for training in (False, True):
         asked = sampler.frames(training)
         for count in (1, 2, 3, 7, 50, 1000):
@@ -37,7 +37,7 @@ def check_sampler(component: Part, **options: Any) -> None:
 
 def check_reader(component: Part, path: Path, **options: Any) -> None:
     """Ascending times from 0, and any frames asked for equal those of reading everything."""
-    reader = build_part(component, **options)
+    reader = build_kind("reader", component, **options)
     video = VideoRef("video", path)
     times = reader.times(video)
     assert times[0] == 0, f"the first frame is at {times[0]} s; times count from the first frame"
@@ -55,7 +55,7 @@ def check_dataset(component: Part, **options: Any) -> None:
 
     Where it offers `sources()`, each lies under a name of its own in `root` and serves splits that can be asked for.
     """
-    dataset = build_part(component, **options)
+    dataset = build_kind("dataset", component, **options)
     names = dataset.splits()
     assert names, "the data set names no split"
     if hasattr(dataset, "sources"):

@@ -7,7 +7,7 @@ from typing import Any
 from fdakit.component import Shapes, StemConvolution
 from fdakit.values import Fused
 
-from .building import Part, build_part
+from .building import Part, build_kind
 
 
 class ExampleStem:
@@ -37,7 +37,7 @@ def check_fusion(component: Part, *, neutral: float | None = None, **options: An
 
     stem = ExampleStem()
     shapes = Shapes(image_size=32, grid=(4, 4), prefix_tokens=1, width=8, layers=2, heads=1, stem=stem.convolutions)
-    fusion = build_part(component, shapes, **options)
+    fusion = build_kind("fusion", component, shapes, **options)
     generator = torch.Generator().manual_seed(0)
     rgb = torch.randn(3, 3, 32, 32, generator=generator)
     alpha = torch.rand(3, 1, 32, 32, generator=generator)
@@ -80,7 +80,7 @@ def check_encoder(component: Part, *, image_size: int, **options: Any) -> None:
     """Right shapes, blind to padding, and the same vectors (1e-5) in any batch, for frames and for texts."""
     import torch
 
-    encoder = build_part(component, **options).eval()
+    encoder = build_kind("encoder", component, **options).eval()
     size = encoder.preprocess.size
     assert size == image_size, f"preprocess.size is {size}; wanted {image_size}"
     frames, valid = torch.randn(3, 2, 3, size, size), torch.ones(3, 2, dtype=torch.bool)

@@ -9,7 +9,7 @@ import numpy as np
 
 from fdakit.component import Shapes
 
-from .building import Part, build_part
+from .building import Part, build_kind
 
 
 def _example_features(videos: int = 4, frames: int = 5, width: int = 16) -> Any:
@@ -42,7 +42,7 @@ def check_aggregator(component: Part, **options: Any) -> None:
     from fdakit.values import FrameFeatures
 
     shapes = Shapes(embedding=16, width=16, heads=1, layers=1)
-    pool = build_part(component, shapes, **options)
+    pool = build_kind("aggregator", component, shapes, **options)
     if isinstance(pool, torch.nn.Module):
         pool.eval()
     frames, texts = _example_features(), _example_texts(3)
@@ -67,7 +67,8 @@ def check_objective(component: Part, *, reaches: Sequence[str] = ("videos", "tex
 
     from fdakit.values import Batch
 
-    objective = build_part(component, Shapes(embedding=16, width=16, vocabulary=8, context_length=6), **options)
+    shapes = Shapes(embedding=16, width=16, vocabulary=8, context_length=6)
+    objective = build_kind("objective", component, shapes, **options)
     frames, texts = _example_features(), _example_texts(4)
     frames.vectors.requires_grad_()
     texts.vectors.requires_grad_()
@@ -94,16 +95,12 @@ def check_rescorer(component: Part, **options: Any) -> None:
     """Finite scores of one shape in each direction it names, the given ones untouched, equal rows still equal."""
     from fdakit.values import Scores
 
-    rescorer = build_part(component, **options)
-    for name in ("needs_all_queries", "needs_bank"):
-        assert isinstance(getattr(rescorer, name), bool), f"{name} must be true or false"
-    ways = rescorer.directions
-    assert ways and set(ways) <= {"t2v", "v2t"}, f"directions {ways!r}; wanted 't2v', 'v2t' or both"
+    rescorer = build_kind("rescorer", component, **options)
     matrix = np.random.default_rng(0).uniform(-1, 1, (6, 4)).astype(np.float32)
     matrix[4] = matrix[3]
     scores = Scores(matrix.copy(), np.array([0, 0, 1, 2, 3, 3]), np.zeros(4, np.bool_))
     bank = np.random.default_rng(1).uniform(-1, 1, (5, 4)).astype(np.float32) if rescorer.needs_bank else None
-    for way in ways:
+    for way in rescorer.directions:
         changed = rescorer(scores, bank, way)
         assert changed.matrix.shape == matrix.shape, f"{way}: scores {changed.matrix.shape}; wanted {matrix.shape}"
         assert np.isfinite(changed.matrix).all(), f"{way}: scores are not finite"

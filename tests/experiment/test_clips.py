@@ -251,6 +251,34 @@ def test_impossible_indices_are_the_samplers_fault(
         read(source, [[Draw(0)]])
 
 
+@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize("step", [0, 1, 2])
+def test_a_mask_that_draws_from_elsewhere_than_the_clips_generator_is_named(
+    make_source: Callable[..., ClipSource], step: int, keep: bool
+) -> None:
+    source = make_source(mask={"use": "moody", "step": step}, frame_store={"enabled": keep})
+    with pytest.raises(
+        PartError,
+        match=r"^mask 'moody' \(stand_ins local\) failed on .*: two calls .*; draw from clip\.rng\(\)",
+    ):
+        read(source, [[Draw(0)]])
+    assert item(make_source(mask={"use": "soft"}), "red-across").alphas["none"].std() > 0.1
+
+
+def test_a_mask_that_writes_into_its_clip_is_named(make_source: Callable[..., ClipSource]) -> None:
+    with pytest.raises(
+        PartError, match=r"^mask 'scribbling' .* on video 'red-across': changed the frames it was given"
+    ):
+        read(make_source(mask={"use": "scribbling"}), [[Draw(0)]])
+
+
+def test_a_sampler_that_draws_from_elsewhere_than_its_generator_is_named(
+    make_source: Callable[..., ClipSource],
+) -> None:
+    with pytest.raises(PartError, match=r"^sampler 'drawing' .*'pink-down': chose \[.*by the same generator"):
+        read(make_source(sampler={"use": "drawing"}, names=["pink-down"]), [[Draw(0)]])
+
+
 def test_lost_videos_and_errors_pass_through_the_padding() -> None:
     lost, error = LostVideo("v", "gone"), FdakitError("no")
     assert Collate(3)([lost, error]) is error

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from fdakit import DatasetError, FdakitError, PluginError, Split, VideoError
+from fdakit.errors import PartError
 from fdakit.experiment.build import build_objectives, build_retriever
 from fdakit.experiment.training import Stopped, Trainer, epoch_plan, rate_at
 from fdakit.experiment.watching import Watchers
@@ -254,6 +255,24 @@ def test_a_failing_objective_is_named_with_the_step(
     monkeypatch.setattr(made._objectives[0].part, "forward", fail)
     with pytest.raises(PluginError, match=r"objective 'symmetric-contrastive' \(fdakit .*\) failed at step 1: Index"):
         made.run(none)
+
+
+@pytest.mark.parametrize(
+    ("tables", "words"),
+    [
+        (
+            {"optimiser": {"use": "unruly"}},
+            r"^optimiser 'unruly' .* was made: returned None, without param_gr",
+        ),
+        ({"optimiser": {"use": "unruly", "step": 1}}, r"^optimiser 'unruly' .* at step 1: ValueError: stumbled"),
+        ({"objective": [{"use": "constant"}]}, r"^objective 'constant' .* at step 1: the losses have no gradient"),
+    ],
+)
+def test_what_optimisers_and_objectives_must_give_is_said(
+    make_recipe: MakeRecipe, toy: Split, tables: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(PartError, match=words):
+        trainer(make_recipe(**tables), toy).run(none)
 
 
 def test_bf16_trains_over_fp32_weights(make_recipe: MakeRecipe, toy: Split) -> None:

@@ -141,3 +141,33 @@ def test_a_failing_part_is_named_with_kind_and_provider(
     with pytest.raises(PluginError, match=words):
         features = retriever.encode_frames(frames, alpha, VALID)
         retriever.video_vectors(features, retriever.encode_texts(["a"]))
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ("fusion", r"^fusion 'odd' \(other 2\.0\) failed in the forward pass: returned None; wanted Fused$"),
+        ("aggregator", r"^aggregator 'mean' \(own 0\.1\) failed while pooling frames: returned None; wanted Tensor$"),
+    ],
+)
+def test_what_a_part_gives_back_is_of_its_kind(make: Callable[..., Retriever], part: str, words: str) -> None:
+    class Nothing:
+        text_conditioned = False
+
+        def __call__(self, *given: Any) -> None:
+            return None
+
+    retriever = make(**{part: Nothing()})
+    with pytest.raises(PluginError, match=words):
+        retriever.video_vectors(retriever.encode_frames(*clip_batch(), VALID))
+
+
+@pytest.mark.parametrize("call", ["encode_frames", "encode_texts"])
+def test_an_encoder_that_gives_bare_tensors_is_named(
+    make: Callable[..., Retriever], monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    retriever = make()
+    monkeypatch.setattr(type(retriever.encoder), call, lambda *given: torch.zeros(2, 4))
+    given: tuple[Any, ...] = (*clip_batch(), VALID) if call == "encode_frames" else (["a dog"],)
+    with pytest.raises(PluginError, match=r"^encoder .small. .*: returned torch\.float32\(2, 4\); wanted"):
+        getattr(retriever, call)(*given)
