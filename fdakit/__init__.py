@@ -82,6 +82,7 @@ if TYPE_CHECKING:
         VideoRef,
     )
     from .video.decode import OpenVideo, frame_times, read_frames
+    from .video.repeats import step_over_repeats
 
 _HOME = {
     "component": "Component Options Shapes StemConvolution",
@@ -120,6 +121,7 @@ _HOME = {
         "Batch Caption Clip FrameFeatures Fused Needs Official Place Scores SourceFile Split TextFeatures VideoRef"
     ),
     "video.decode": "OpenVideo frame_times read_frames",
+    "video.repeats": "step_over_repeats",
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names.split()}
 
@@ -224,6 +226,7 @@ __all__ = [
     "row_fault",
     "show_masks",
     "soft_strength",
+    "step_over_repeats",
     "stood_in",
     "thresholds",
 ]

@@ -120,7 +120,9 @@ class Split:
 class Needs:
     """What a mask asks the reader for besides the sampled frames.
 
-    `neighbours` are gaps in native frames: `(-1,)` asks for the frame decoded just before each sampled one.
+    `neighbours` are gaps in native frames: `(-1,)` asks for the frame shown just before each sampled one. Where that
+    shows the same picture again, as in a film of 25 pictures a second shown at 30, the nearest one farther away
+    that shows another is given, up to five frames beyond.
     `luma` asks for the decoder's own grey beside all of them.
     """
 

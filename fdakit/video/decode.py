@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fdakit.contracts import SizeRule
+from fdakit.errors import VideoError
 from fdakit.values import Clip, Needs, VideoRef
 
 from .film import Film
 from .pictures import Canvas, Size
+from .repeats import Lookout, find_searches
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -71,9 +74,13 @@ class OpenVideo:
         # Positions in the file, a layer for each gap; gap 0 is the sampled frames themselves.
         gaps = (0, *needs.neighbours)
         layers = [np.clip(chosen + first + gap, 0, len(timeline.times) - 1).tolist() for gap in gaps]
-        canvas = Canvas(_slots(layers), layers=len(gaps), rows=len(chosen), size=size, grey=needs.luma)
-        vectors = needs.motion_vectors
+        compared, vectors = bool(needs.neighbours), needs.motion_vectors
+        canvas = Canvas(
+            _slots(layers), layers=len(gaps), rows=len(chosen), size=size, grey=needs.luma, compared=compared
+        )
         self._film.decode(canvas, vectors=vectors, tolerant=tolerant, sparse=sparse)
+        if compared:
+            self._step_over(canvas, layers, tolerant=tolerant, sparse=sparse)
         stack = canvas.stack
         assert stack is not None
         return Clip(
@@ -85,6 +92,20 @@ class OpenVideo:
             motion_vectors=tuple(canvas.vectors[place] for place in layers[0]) if vectors else None,
             luma={} if canvas.luma is None else dict(zip(gaps, canvas.luma, strict=True)),
         )
+
+    def _step_over(self, canvas: Canvas, layers: list[list[int]], *, tolerant: bool, sparse: bool) -> None:
+        """Put the nearest frames that show another picture in the place of neighbours that are repeats."""
+        searches = find_searches(canvas, layers, last=len(self._film.timeline.times) - 1)
+        if not searches:
+            return
+        lookout, film = Lookout(canvas, searches), Film(self._film.path)
+        try:
+            # What is damaged beyond the frames that were asked for is no fault of theirs.
+            with suppress(VideoError):
+                film.decode(lookout, vectors=False, tolerant=tolerant, sparse=sparse)
+        finally:
+            film.close()
+        lookout.finish()
 
 
 def _slots(layers: list[list[int]]) -> dict[int, list[tuple[int, int]]]:
@@ -122,7 +143,8 @@ def read_frames(
     Indices count the frames of the segment, as `frame_times` lists them. Frames come upright (the display
     rotation is applied), uint8 `(t, h, w, 3)`, scaled bicubically to `size` if given: (h, w), or a rule that
     makes it of the upright frame's own (h, w). Neighbours come from the whole file, also from outside the
-    segment, and are clamped at its two ends. Motion vectors and luma are as `fdakit.Clip` describes them. The
+    segment, and are clamped at its two ends; one that repeats the frame's picture is stepped over, see
+    `fdakit.Needs`. Motion vectors and luma are as `fdakit.Clip` describes them. The
     clip tells its pixel aspect ratio; nothing is stretched by it.
     `tolerant` passes over damaged packets; it decodes everything, as `sparse = False` does.
     Raises `VideoError` as `frame_times` does, and where decoding fails or ends before a wanted frame;

@@ -19,7 +19,7 @@ from av.codec.context import ThreadType
 
 from fdakit.errors import VideoError
 
-from .pictures import Canvas
+from .pictures import FrameTaker
 from .plan import SKIPPING, Run, plan_runs
 from .probe import FAULTS, first_stream, open_container, read_packets, words
 from .timeline import build_timeline
@@ -71,7 +71,7 @@ class Film:
         reordered = bool((np.diff(shown) < 0).any())
         return self.timeline.distinct and not (reordered and self._container.format.name == "avi")
 
-    def decode(self, canvas: Canvas, *, vectors: bool, tolerant: bool, sparse: bool) -> None:
+    def decode(self, canvas: FrameTaker, *, vectors: bool, tolerant: bool, sparse: bool) -> None:
         """Put the frames that the canvas has slots for onto it; may be called once.
 
         `vectors` asks for the codec's motion vectors, for which every frame is decoded, as it is where not
@@ -86,7 +86,7 @@ class Film:
         if left:
             self._decode_all(left, canvas, vectors=vectors, tolerant=tolerant)
 
-    def _decode_few(self, left: set[int], canvas: Canvas) -> None:
+    def _decode_few(self, left: set[int], canvas: FrameTaker) -> None:
         """Decode by plan; takes what came out off `left`."""
         self._begun = True
         context = one_thread(self._stream).codec_context
@@ -126,7 +126,7 @@ class Film:
             if number > run.last:
                 return
 
-    def _decode_all(self, left: set[int], canvas: Canvas, *, vectors: bool, tolerant: bool) -> None:
+    def _decode_all(self, left: set[int], canvas: FrameTaker, *, vectors: bool, tolerant: bool) -> None:
         """A full sequential decode up to the last wanted frame, by a decoder that has decoded nothing yet."""
         seen: Counter[int] = Counter()
         asked, places, stamped = len(left), self.timeline.places, self.timeline.stamped
@@ -166,7 +166,7 @@ def _taken(
     frames: Iterable[VideoFrame],
     wanted: Mapping[int | None, int],
     left: set[int],
-    canvas: Canvas,
+    canvas: FrameTaker,
     shape: tuple[int, int],
 ) -> None:
     """Put wanted frames onto the canvas and off `left`.

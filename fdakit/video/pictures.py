@@ -6,7 +6,7 @@ Colours go through swscale to RGB24 with the matrix and range that the file stat
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from av.video.reformatter import VideoReformatter
@@ -19,25 +19,57 @@ from .vectors import motion_vectors
 if TYPE_CHECKING:
     from av import VideoFrame
 
+SHORT_SIDE = 96
+"""Pixels of the shorter side of a miniature."""
+
 Size = tuple[int, int]
 Slots = Mapping[int, Sequence[tuple[int, int]]]
 Vectors = NDArray[np.float32] | None
+
+
+class FrameTaker(Protocol):
+    """What decoded frames are given to: `slots` has the wanted positions as keys, `stack` is None until set up."""
+
+    stack: NDArray[np.uint8] | None
+
+    @property
+    def slots(self) -> Mapping[int, Any]:
+        """By position."""
+        ...
+
+    def set_up(self, frame: VideoFrame) -> None:
+        """Learn from a first frame what all of them are like."""
+        ...
+
+    def take(self, position: int, frame: VideoFrame, *, vectors: bool = False) -> None:
+        """Take a wanted frame."""
+        ...
 
 
 class Canvas:
     """Takes the frames of a file as they are decoded, in any order.
 
     `slots` says for each position in which (layer, row) it belongs; `rows` how many rows a layer has. `size` is
-    (h, w), a rule from the upright frame's own (h, w), or None for that itself. `grey` fills `luma` beside `stack`.
+    (h, w), a rule from the upright frame's own (h, w), or None for that itself. `grey` fills `luma` beside `stack`,
+    `compared` the `miniatures` by position.
     """
 
     def __init__(
-        self, slots: Slots, *, layers: int, rows: int, size: Size | SizeRule | None, grey: bool = False
+        self,
+        slots: Slots,
+        *,
+        layers: int,
+        rows: int,
+        size: Size | SizeRule | None,
+        grey: bool = False,
+        compared: bool = False,
     ) -> None:
         self.slots = slots
         self._layers, self._rows, self._grey = layers, rows, grey
         self._size = size
         self._scaler = VideoReformatter()
+        self._compared, self._reducer, self._reduced = compared, VideoReformatter(), (0, 0)
+        self.miniatures: dict[int, NDArray[np.uint8]] = {}
         self.turns = 0  # quarter turns that set the stored picture upright
         self._stored: Size = (0, 0)
         self.stack: NDArray[np.uint8] | None = None
@@ -52,6 +84,8 @@ class Canvas:
         upright = own[::-1] if self.turns % 2 else own
         target = self._size(upright) if callable(self._size) else self._size or upright
         self._stored = target[::-1] if self.turns % 2 else target
+        scale = min(1.0, SHORT_SIDE / min(own))
+        self._reduced = (max(1, round(own[0] * scale)), max(1, round(own[1] * scale)))
         self.stack = np.empty((self._layers, self._rows, *target, 3), np.uint8)
         self.luma = np.empty((self._layers, self._rows, *target), np.uint8) if self._grey else None
 
@@ -59,14 +93,29 @@ class Canvas:
         """Convert, scale and turn a frame, and put it wherever its position belongs."""
         if self.stack is None:
             self.set_up(frame)
+        self.put(frame, self.slots[position])
+        if self._compared:
+            self.miniatures[position] = self.miniature(frame)
+        if vectors:
+            self.vectors[position] = motion_vectors(frame, size=self._stored, turns=self.turns)
+
+    def put(self, frame: VideoFrame, places: Sequence[tuple[int, int]]) -> None:
+        """Convert, scale and turn a frame, and put it at each (layer, row); geometry must be known."""
         picture = np.rot90(self._converted(frame, "rgb24"), self.turns)
         grey = np.rot90(self._converted(frame, "gray"), self.turns) if self._grey else None
-        for layer, row in self.slots[position]:
+        for layer, row in places:
             self.stack[layer, row] = picture  # type: ignore[index]
             if grey is not None:
                 self.luma[layer, row] = grey  # type: ignore[index]
-        if vectors:
-            self.vectors[position] = motion_vectors(frame, size=self._stored, turns=self.turns)
+
+    def miniature(self, frame: VideoFrame) -> NDArray[np.uint8]:
+        """The decoder's luma `(h, w)`, averaged to `SHORT_SIDE` px, as stored and whatever `size` is asked for."""
+        height, width = self._reduced
+        made = self._reducer.reformat(
+            frame, width=width, height=height, format="gray", interpolation="AREA", threads=1
+        )
+        plane: Any = made.planes[0]
+        return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:height, :width].copy()
 
     def _converted(self, frame: VideoFrame, form: str) -> NDArray[np.uint8]:
         """A view `(h, w, 3)`, or `(h, w)` of gray, on the converted frame's own plane.

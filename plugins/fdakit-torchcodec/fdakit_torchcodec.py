@@ -49,9 +49,9 @@ class TorchcodecReader:
     def read(self, video: VideoRef, indices: NDArray[np.int64], needs: Needs, size: SizeRule | None) -> Clip:
         """The frames at `indices`, upright, uint8 `(t, h, w, 3)`, resized bicubically as `size` says.
 
-        Neighbours come from the whole file and are clamped at its two ends. Raises `VideoError` where the file
-        cannot be read or torchcodec gives another frame, `PluginError` where motion vectors are needed,
-        `ValueError` for indices outside the segment.
+        Neighbours come from the whole file and are clamped at its two ends; repeats are stepped over. Raises
+        `VideoError` where the file cannot be read or torchcodec gives another frame, `PluginError` where motion
+        vectors are needed, `ValueError` for indices outside the segment.
         """
         for asked, what in ((needs.motion_vectors, "codec motion vectors"), (needs.luma, "the decoder's luma")):
             if asked:
@@ -59,7 +59,7 @@ class TorchcodecReader:
                     f"reader 'torchcodec': video {video.id!r}: the mask needs {what}, which torchcodec "
                     "does not give; set reader.use = 'pyav' or choose another mask"
                 )
-        from fdakit import frame_times
+        from fdakit import frame_times, step_over_repeats
 
         every = frame_times(VideoRef(video.id, video.path))
         first = 0 if video.start is None else int(np.searchsorted(every, video.start))
@@ -69,10 +69,21 @@ class TorchcodecReader:
             raise ValueError(
                 f"{video.path}: indices {chosen.tolist()}; give at least one, each from 0 to {last - first - 1}"
             )
-        places = {gap: np.clip(chosen + first + gap, 0, len(every) - 1) for gap in (0, *needs.neighbours)}
-        wanted = np.unique(np.concatenate(list(places.values())))
-        pictures = self._decode(video.path.absolute(), wanted, every, size)
-        stacks = {gap: pictures[np.searchsorted(wanted, place)] for gap, place in places.items()}
+        last = len(every) - 1
+        places = {gap: np.clip(chosen + first + gap, 0, last) for gap in (0, *needs.neighbours)}
+        held: dict[int, NDArray[np.uint8]] = {}
+
+        def read(wanted: NDArray[np.int64]) -> NDArray[np.uint8]:
+            missing = np.array([place for place in wanted.tolist() if place not in held], np.int64)
+            if len(missing):
+                made = self._decode(video.path.absolute(), missing, every, size)
+                held.update(zip(missing.tolist(), made, strict=True))
+            return np.stack([held[place] for place in wanted.tolist()])
+
+        read(np.unique(np.concatenate(list(places.values()))))  # all at once: each call opens the file
+        for gap in needs.neighbours:
+            places[gap] = step_over_repeats(places[0], places[gap], last=last, read=read)
+        stacks = {gap: read(place) for gap, place in places.items()}
         return Clip(
             id=video.id,
             frames=stacks[0],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,9 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from scipy.ndimage import gaussian_filter
 
-from fdakit import Clip
+from fdakit import Clip, VideoRef, read_frames
+from fdakit.builtin.datasets.moving_shapes import MovingShapesOptions
+from fdakit.builtin.datasets.moving_shapes_module import draw_clip, write_clip
 from fdakit.builtin.masks.compensated_difference import COMPENSATED_DIFFERENCE
 from fdakit.builtin.masks.frame_difference import FRAME_DIFFERENCE
 from fdakit.testing import build_part, check_mask
@@ -151,3 +155,30 @@ def test_robust_says_where_it_fell_back() -> None:
 def test_a_backend_that_it_does_not_have_is_refused() -> None:
     with pytest.raises(ValidationError, match="backend"):
         COMPENSATED_DIFFERENCE.options.model_validate({"backend": "torch"})
+
+
+def filmed(path: Path, *, order: Sequence[int]) -> Path:
+    """A panning clip of `moving-shapes` whose pictures are shown in this order."""
+    look = MovingShapesOptions.model_validate(
+        {"size": 160, "frames": 30, "pan": 2.0, "ground_level": 90.0, "ground_texture": 22.0, "texture": 25.0}
+    ).look()
+    write_clip(draw_clip(look, "masks", 3)[list(order)], path, crf=20)
+    return path
+
+
+def overlap(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Intersection over union of each pair of masks."""
+    return np.minimum(one, other).sum((1, 2)) / np.maximum(np.maximum(one, other).sum((1, 2)), 1)
+
+
+@pytest.mark.parametrize("gap", [1, 2])
+def test_pictures_shown_twice_change_no_mask(tmp_path: Path, gap: int) -> None:
+    order = [place * 5 // 6 for place in range(36)]  # 25 pictures a second shown as 30
+    once = VideoRef("once", filmed(tmp_path / "once.mp4", order=range(30)))
+    twice = VideoRef("twice", filmed(tmp_path / "twice.mp4", order=order))
+    places = [place for place in range(6, 30) if order[place] in (order[place - 1], order[place + 1])]
+    mask = build_part(COMPENSATED_DIFFERENCE, gap=gap)
+    wanted = mask(read_frames(once, indices=np.array([order[place] for place in places]), needs=mask.needs))
+    got = mask(read_frames(twice, indices=np.array(places), needs=mask.needs))
+    assert len(places) == 8
+    assert overlap(wanted, got).mean() > (0.95 if gap == 1 else 0.8)
