@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import platform
 import time
@@ -19,6 +18,7 @@ from fdakit.errors import FdakitError
 from fdakit.experiment.devices import choose_device
 from fdakit.ranking.ranks import rank_captions, rank_videos
 from fdakit.ranking.streamed import Vectors, rank_vectors
+from fdakit.system.processes import spawn_context
 from fdakit.values import Scores
 
 from .rounds import Rival, time_rounds
@@ -99,7 +99,7 @@ def _sorted(scores: Scores) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def _streamed(count: int, width: int, device: str) -> dict[str, Any]:
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
+    with spawn_context().Pool(1) as pool:
         return pool.apply(stream_once, (count, width, device))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 import warnings
 from importlib import import_module
@@ -14,6 +15,7 @@ import click
 
 from fdakit.errors import FdakitError, PartError, nearest
 from fdakit.system.regular_files import full
+from fdakit.system.stopping import Terminated, exit_code, terminated_like_interrupted
 from fdakit.version import __version__
 
 from .printing import say
@@ -82,7 +84,7 @@ def cli() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and leave with its exit code: 0, 1 (ours), 2 (input), 130 (Ctrl-C)."""
+    """Run the command line and leave with its exit code: 0, 1 (ours), 2 (input), 130 (Ctrl-C), 143 (SIGTERM)."""
     sys.exit(execute(arguments))
 
 
@@ -106,11 +108,14 @@ def execute(arguments: list[str] | None = None) -> int:
 
 def _executed(arguments: list[str] | None) -> int:
     try:
-        code: Any = cli.main(args=arguments, prog_name="fdakit", standalone_mode=False)
+        with terminated_like_interrupted() as terminated:
+            code: Any = cli.main(args=arguments, prog_name="fdakit", standalone_mode=False)
+        if code == exit_code(signal.SIGINT) and terminated.is_set():
+            return exit_code(signal.SIGTERM)
         return code if isinstance(code, int) else 0
-    except click.exceptions.Abort:
+    except click.exceptions.Abort as error:
         say("stopped", err=True)
-        return 130
+        return exit_code(signal.SIGTERM if isinstance(error.__cause__, Terminated) else signal.SIGINT)
     except click.ClickException as error:
         return _misused(error)
     except FdakitError as error:

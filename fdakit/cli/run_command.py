@@ -42,7 +42,7 @@ def command(
         finished = run_recipe(chosen, out=out, resume=resume)
     except Interrupted as stopped:
         say(f"{stopped}; go on with: fdakit run --resume {stopped.folder}", err=True)
-        click.get_current_context().exit(130)
+        click.get_current_context().exit(stopped.code)
     if as_json:
         print_json({**finished.report, "folder": finished.folder})
     else:

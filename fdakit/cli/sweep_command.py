@@ -45,7 +45,7 @@ def command(
         summary = sweep(chosen, numbers, out=out, tell=lambda text: say(text, err=True), varied=varied)
     except Interrupted as stopped:
         say(f"{stopped}; the same command goes on from here", err=True)
-        click.get_current_context().exit(130)
+        click.get_current_context().exit(stopped.code)
     if as_json:
         print_json(summary)
         return

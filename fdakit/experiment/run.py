@@ -15,6 +15,7 @@ from fdakit.contracts import RunInfo
 from fdakit.errors import FdakitError
 from fdakit.model.retriever import Retriever
 from fdakit.recipe import Recipe
+from fdakit.system.stopping import exit_code
 from fdakit.values import Split
 from fdakit.version import __version__
 
@@ -45,11 +46,12 @@ UNTRAINED = "not trained in this run"
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during training, after everything was saved in `folder`."""
+    """Ctrl-C or SIGTERM during training, after everything was saved in `folder`."""
 
-    def __init__(self, folder: Path, done: int, steps: int) -> None:
+    def __init__(self, folder: Path, done: int, steps: int, *, signal: int) -> None:
         super().__init__(f"stopped after step {done} of {steps}")
         self.folder = folder
+        self.code = exit_code(signal)
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,8 @@ class _Job:
             trainer.run(lambda t, epoch: self._after_epoch(t, epoch, validation))
         except Stopped as error:
             self._save_last(trainer)
-            raise Interrupted(self.folder.path, trainer.position.done, trainer.steps) from error
+            done = trainer.position.done
+            raise Interrupted(self.folder.path, done, trainer.steps, signal=error.signal) from error
         best = find_checkpoint(self.folder.checkpoint("best"))
         load_weights(self.retriever, best / WEIGHTS)
         return read_facts(best)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-import os
 import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
 from fdakit.errors import FdakitError
+from fdakit.system.processes import spawn_context
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -84,7 +82,7 @@ class _Slot(Generic[T, R]):
     """One process and the task it has."""
 
     def __init__(self, function: Callable[[T], R], clock: WakingClock) -> None:
-        context = get_context("spawn")
+        context = spawn_context()
         self.pipe, far = context.Pipe()
         self._process = context.Process(target=_work, args=(function, far), daemon=True)
         with interrupts_held():
@@ -144,9 +142,8 @@ class _Slot(Generic[T, R]):
 
 
 def _work(function: Callable[[Any], Any], pipe: Connection[Any, Any]) -> None:
-    """The life of a process: Ctrl-C is its parent's business, and it never outlives the parent."""
+    """The life of a process; Ctrl-C is its parent's business."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
     pipe.send(_READY)
     while True:
         try:
@@ -158,13 +155,6 @@ def _work(function: Callable[[Any], Any], pipe: Connection[Any, Any]) -> None:
         except Exception as error:  # noqa: BLE001 - one file's trouble must not end a scan of thousands
             outcome = Failure(f"{type(error).__name__}: {error}")
         pipe.send(outcome)
-
-
-def _leave_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
 
 
 @contextmanager

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -20,6 +17,7 @@ from fdakit.draws import keyed_rng
 from fdakit.errors import DatasetError, FdakitError, PartError, VideoError, blamed
 from fdakit.model.retriever import Retriever
 from fdakit.recipe import Recipe
+from fdakit.system.stopping import StopRequest, stop_request
 from fdakit.values import Batch, Split
 
 from .build import WeightedObjective
@@ -37,7 +35,11 @@ AfterEpoch = Callable[["Trainer", int], Mapping[str, float]]
 
 
 class Stopped(KeyboardInterrupt):
-    """Ctrl-C, taken between two steps: the trainer's state is whole and may be saved."""
+    """Ctrl-C or SIGTERM, taken between two steps: the trainer's state is whole and may be saved."""
+
+    def __init__(self, signal: int) -> None:
+        super().__init__(f"stopped by signal {signal}")
+        self.signal = signal
 
 
 def epoch_plan(pairs: Pairs, *, batch_size: int, seed: int, epoch: int) -> list[list[Draw]]:
@@ -155,13 +157,13 @@ class Trainer:
         return plan
 
     def run(self, after_epoch: AfterEpoch) -> None:
-        """Train to the end. On Ctrl-C the step is finished first and `Stopped` raised after it."""
+        """Train to the end. On Ctrl-C or SIGTERM the step is finished first and `Stopped` raised after it."""
         steps = self.steps
-        with _soft_interrupt() as interrupted:
+        with stop_request() as asked:
             # After a stop at the last step of an epoch, that epoch is still to be closed.
             while self.position.done < steps or self.position.step > 0:
                 epoch, started = self.position.epoch, time.perf_counter()
-                loss = self._epoch(steps, interrupted)
+                loss = self._epoch(steps, asked)
                 facts = {
                     "epoch": epoch + 1,
                     "step": self.position.done,
@@ -170,25 +172,25 @@ class Trainer:
                     "seconds": time.perf_counter() - started,
                 }
                 self._watchers.epoch_finished({**facts, **after_epoch(self, epoch)})
-                if interrupted.is_set():
-                    raise Stopped
+                if asked.is_set():
+                    raise Stopped(asked.signal)
 
-    def _epoch(self, steps: int, interrupted: threading.Event) -> float:
+    def _epoch(self, steps: int, asked: StopRequest) -> float:
         plan = self._plan(self.position.epoch)[self.position.step :][: steps - self.position.done]
         loader = self.recipe.loader
         workers = loader_workers(loader.workers, self._device)
         self.retriever.train()
         for norm in self._still:
             norm.eval()
-        for batch in batches(self._source, plan, workers=workers, prefetch=loader.prefetch):
+        for batch in _until_asked(batches(self._source, plan, workers=workers, prefetch=loader.prefetch), asked):
             self._take_stock(batch)
             if batch.ids:
                 self._losses.append(self._step(batch, self._factor(self.position.done)))
             self.position.step += 1
             self.position.done += 1
             self._watchers.progressed("training", self.position.done, steps)
-            if interrupted.is_set():
-                raise Stopped
+            if asked.is_set():
+                raise Stopped(asked.signal)
         if not self._losses:
             reasons = "\n".join(list(self.skipped.values())[:3])
             raise VideoError(f"train: no video of epoch {self.position.epoch + 1} could be read:\n{reasons}")
@@ -275,22 +277,11 @@ class Trainer:
         self.skipped, self.repaired = dict(damage.get("skipped", {})), dict(damage.get("repaired", {}))
 
 
-@contextmanager
-def _soft_interrupt() -> Iterator[threading.Event]:
-    """The first Ctrl-C is remembered until the step is over; a second one interrupts at once."""
-    pressed = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield pressed
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def remember(number: int, frame: object) -> None:
-        if pressed.is_set():
-            raise KeyboardInterrupt
-        pressed.set()
-
-    signal.signal(signal.SIGINT, remember)
+def _until_asked(loaded: Iterator[LoadedBatch], asked: StopRequest) -> Iterator[LoadedBatch]:
+    """The batches; a loader that breaks down after a request to stop was ended by the same signal."""
     try:
-        yield pressed
-    finally:
-        signal.signal(signal.SIGINT, before)
+        yield from loaded
+    except FdakitError as error:
+        if not asked.is_set():
+            raise
+        raise Stopped(asked.signal) from error

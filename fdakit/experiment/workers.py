@@ -12,7 +12,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from multiprocessing import get_context
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol
@@ -20,6 +19,7 @@ from typing import Any, Protocol
 import torch
 
 from fdakit.errors import FdakitError
+from fdakit.system.processes import spawn_context
 from fdakit.values import VideoRef
 
 from .slots import ending, interrupts_held
@@ -66,7 +66,7 @@ class _Board:
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._cells = get_context("spawn").RawArray("q", 3 * workers)  # one writer a row, so no lock to die with
+        self._cells = spawn_context().RawArray("q", 3 * workers)  # one writer a row, so no lock to die with
 
     def begin(self, worker: int, video: int) -> None:
         place = 3 * worker
@@ -119,7 +119,7 @@ class _Crew:
             num_workers=workers,
             prefetch_factor=prefetch,
             collate_fn=collate,
-            multiprocessing_context="spawn",
+            multiprocessing_context=spawn_context(),
             worker_init_fn=_quiet_worker,
             generator=torch.Generator(),  # of its own: seeding the workers must not move torch's
         )

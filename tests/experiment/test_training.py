@@ -6,7 +6,7 @@ import io
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import torch
 
 from fdakit import DatasetError, FdakitError, PluginError, Split, VideoError
 from fdakit.errors import PartError
+from fdakit.experiment import training
 from fdakit.experiment.build import build_objectives, build_retriever
 from fdakit.experiment.training import Stopped, Trainer, epoch_plan, rate_at
 from fdakit.experiment.watching import Watchers
@@ -149,16 +150,20 @@ def test_stopping_after_any_step_and_going_on_changes_no_bit(
         assert heard.facts == unbroken.facts, f"stop {stop}"
 
 
-def test_ctrl_c_while_an_epoch_is_closed_stops_after_it(make_recipe: MakeRecipe, toy: Split) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_an_epoch_is_closed_stops_after_it(
+    make_recipe: MakeRecipe, toy: Split, number: signal.Signals
+) -> None:
     made, closed = trainer(make_recipe(), toy), []
 
     def press(trainer: Trainer, epoch: int) -> Mapping[str, float]:
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), number)
         closed.append(epoch)
         return {}
 
-    with pytest.raises(Stopped):
+    with pytest.raises(Stopped) as caught:
         made.run(press)
+    assert caught.value.signal == number
     assert closed == [0]
     assert (made.position.epoch, made.position.step, made.position.done) == (1, 0, 3)
 
@@ -173,6 +178,22 @@ def test_a_second_ctrl_c_interrupts_at_once_and_says_so_by_its_kind(make_recipe:
     with pytest.raises(KeyboardInterrupt) as caught:
         trainer(make_recipe(), toy).run(press_twice)
     assert type(caught.value) is KeyboardInterrupt
+
+
+def test_a_loader_that_the_same_signal_ended_is_no_fault(
+    make_recipe: MakeRecipe, toy: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> Iterator[Any]:
+        if wanted is Stopped:
+            os.kill(os.getpid(), signal.SIGTERM)
+            threading.Event().wait(0.01)
+        raise FdakitError("loader.workers: a loader worker was killed (SIGTERM)")
+        yield
+
+    monkeypatch.setattr(training, "batches", broken)
+    for wanted in (FdakitError, Stopped):
+        with pytest.raises(wanted):
+            trainer(make_recipe(), toy).run(none)
 
 
 def test_ctrl_c_means_again_what_it_meant_before(make_recipe: MakeRecipe, toy: Split) -> None:
