@@ -74,7 +74,7 @@ def epoch_plan(pairs: Pairs, *, batch_size: int, seed: int, epoch: int) -> list[
 
 def rate_at(step: int, steps: int, *, warmup: float, schedule: str) -> float:
     """Factor on the learning rate: a linear rise over the warm-up, then cosine to 0 or constant."""
-    rise = math.ceil(steps * warmup)
+    rise = math.ceil(round(steps * warmup, 6))  # 0.07 of 100 steps are 7, and not 7.000000000000001
     if step < rise:
         return (step + 1) / rise
     if schedule == "constant":

@@ -114,6 +114,27 @@ def test_several_seeds_are_averaged_and_each_is_told(make_run: MakeRun) -> None:
     assert several.sides[0].seeds == (10, 1)
 
 
+@pytest.mark.parametrize("seeds", [2, 3, 7])
+@pytest.mark.parametrize("better", [True, False])
+def test_one_rank_in_one_of_several_seeds_is_a_change(make_run: MakeRun, seeds: int, better: bool) -> None:
+    before, after = (3, 2) if better else (3, 4)
+    sides = [
+        ",".join(
+            str(make_run(f"{name}{seed}", scores(1, 1, rank if seed == 1 else 3, 1, 1, 1), seed=seed))
+            for seed in range(seeds)
+        )
+        for name, rank in (("a", before), ("b", after))
+    ]
+    found = compared(*sides).pairs[0].found["t2v"]
+    assert found.by_rank == (Tally(1, 0, 5) if better else Tally(0, 1, 5))
+    assert found.by_first == Tally(0, 0, 6)
+    ((change,), nothing) = (found.won, found.lost) if better else (found.lost, found.won)
+    assert nothing == ()
+    assert change.query == "caption 2"
+    assert change.ranks == pytest.approx((3.0, 3.0 + (after - before) / seeds), abs=1e-12)
+    assert found.tests["MnR"].difference == pytest.approx((after - before) / seeds / 6, abs=1e-12)
+
+
 def test_the_order_of_seeds_decides_nothing(make_run: MakeRun, clips: Path) -> None:
     six = {"videos": [clips / f"{video}.mp4" for video in (*IDS, "white-across")], "owners": range(6)}
     runs = []

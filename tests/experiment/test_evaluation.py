@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from fdakit import Caption, PluginError, RecipeError, Split, VideoError, VideoRef, keyed_seed
+from fdakit import Caption, PluginError, RecipeError, Scores, Shapes, Split, VideoError, VideoRef, keyed_seed
 from fdakit.experiment.bank import bank_captions
 from fdakit.experiment.build import build_retriever
 from fdakit.experiment.clips import ClipItem, ClipSource, Collate, Draw
@@ -20,7 +20,8 @@ from fdakit.experiment.evaluation import Evaluated, Evaluator
 from fdakit.experiment.reporting import make_report
 from fdakit.experiment.run import run_recipe
 from fdakit.model.retriever import Retriever
-from fdakit.ranking.ranks import rank_captions
+from fdakit.ranking.metrics import metrics
+from fdakit.ranking.ranks import rank_captions, rank_videos
 from fdakit.ranking.significance import bootstrap_ci
 from fdakit.recipe import Recipe
 
@@ -187,6 +188,54 @@ def test_intervals_draw_the_captions_of_a_video_together(make_recipe: MakeRecipe
     assert report["ci95"]["t2v"] == {name: list(interval) for name, interval in expected.items()}
     none = make_report(make_recipe(eval={"bootstrap": 0}), pairs, found, selection="", provenance={})
     assert none["ci95"] == {}
+
+
+@pytest.mark.parametrize("similarity_mb", [4_000, 0])
+def test_the_recipe_says_how_captions_of_a_video_count(
+    make_recipe: MakeRecipe, split: MakeSplit, similarity_mb: int
+) -> None:
+    pairs, rescoring = split(*PAIRS), [{"use": "dsl"}] if similarity_mb else []
+    for mode, pool in (("grouped", 5), ("per-caption", 6)):
+        settings = {"video_to_text": mode, "similarity_mb": similarity_mb, "rescoring": rescoring, "bootstrap": 20}
+        recipe = make_recipe(eval=settings)
+        found = evaluate(recipe, pairs, controls=["whole-frame"])
+        report = make_report(recipe, pairs, found, selection="", provenance={})
+        for control in ("none", "whole-frame"):
+            scores = found.scores[control]
+            matrix = scores.matrix if isinstance(scores, Scores) else scores.texts @ scores.videos.T
+            wanted = rank_videos(Scores(matrix, scores.owners, scores.lost), mode=mode)
+            ranking = found.rankings[control]["v2t"]
+            assert ranking.pool == pool
+            np.testing.assert_array_equal(ranking.better, wanted.better)
+            np.testing.assert_array_equal(ranking.equal, wanted.equal)
+            told = report if control == "none" else report["controls"][control]
+            assert told["v2t"] == metrics(wanted)
+        assert report["protocol"]["video_to_text"] == mode
+        assert report["pool"] == {"t2v": 5, "v2t": pool}
+        assert report["ci95"]["v2t"]["MnR"][1] <= pool
+        if rescoring:
+            (dsl,) = recipe.rescoring
+            changed = dsl.build(Shapes(seed=0))(found.scores["none"], None, "v2t")
+            assert report["rescored"]["dsl"]["v2t"] == metrics(rank_videos(changed, mode=mode))
+
+
+@pytest.mark.parametrize("ties", ["optimistic", "pessimistic", "average", "expected"])
+def test_the_recipe_says_how_ties_count(make_recipe: MakeRecipe, split: MakeSplit, ties: Any) -> None:
+    recipe = make_recipe(eval={"ties": ties, "bootstrap": 30, "rescoring": [{"use": "dsl"}]})
+    pairs = with_twins(split(*PAIRS))
+    found = evaluate(recipe, pairs, controls=["zero"])
+    report = make_report(recipe, pairs, found, selection="", provenance={})
+    for way, ranking in found.rankings["none"].items():
+        assert report[way] == metrics(ranking, ties=ties)
+        assert report["controls"]["zero"][way] == metrics(found.rankings["zero"][way], ties=ties)
+        clusters = found.scores["none"].owners if way == "t2v" else np.arange(len(ranking.better))
+        seed = keyed_seed("bootstrap", way)
+        wanted = bootstrap_ci(ranking, clusters=clusters, draws=30, seed=seed, ties=ties)
+        assert report["ci95"][way] == {name: list(interval) for name, interval in wanted.items()}
+    changed = recipe.rescoring[0].build(Shapes(seed=0))(found.scores["none"], None, "t2v")
+    assert report["rescored"]["dsl"]["t2v"] == metrics(rank_captions(changed), ties=ties)
+    assert report["ties"]["t2v"] > 0
+    assert report["protocol"]["ties"] == ties
 
 
 def test_a_control_scores_the_same_weights_under_another_mask(make_recipe: MakeRecipe, split: MakeSplit) -> None:

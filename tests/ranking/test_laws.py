@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from inspect import signature
 from itertools import permutations
 
 import numpy as np
@@ -29,7 +31,11 @@ def drawn_scores(draw, rows=9, columns=6, lose=True):
 
 
 def rank(scores, side):
-    return rank_captions(scores) if side == "captions" else rank_videos(scores, mode=side)
+    """The ranking, and that it is the one of a plain count: a law alone may hold for a constant too."""
+    ranking = rank_captions(scores) if side == "captions" else rank_videos(scores, mode=side)
+    found = list(zip(ranking.better.tolist(), ranking.equal.tolist(), strict=True))
+    assert found == counted(scores, side)
+    return ranking
 
 
 def same(one: Ranking, other: Ranking, order=slice(None)):
@@ -57,17 +63,20 @@ def contests(scores, side):
         yield None if lost[video] else (max(groups[video]), rivals, pool)
 
 
+def counted(scores, side):
+    """(better, equal) of each query, a rival at a time; a lost one stands last."""
+    queries = list(contests(scores, side))
+    pool = {"captions": scores.lost.size, "grouped": len(set(scores.owners.tolist()))}.get(side, scores.owners.size)
+    return [
+        (pool - 1, 0) if c is None else (sum(r > c[0] for r in c[1]), sum(r == c[0] for r in c[1])) for c in queries
+    ]
+
+
 @pytest.mark.parametrize("side", SIDES)
 @settings(deadline=None)
 @given(scores=drawn_scores())
 def test_counts_agree_with_a_plain_count(side, scores):
     ranking = rank(scores, side)
-    found = list(zip(ranking.better.tolist(), ranking.equal.tolist(), strict=True))
-    wanted = [
-        (ranking.pool - 1, 0) if c is None else (sum(r > c[0] for r in c[1]), sum(r == c[0] for r in c[1]))
-        for c in contests(scores, side)
-    ]
-    assert found == wanted
     assert all(c is None or c[2] == ranking.pool for c in contests(scores, side))
 
 
@@ -160,8 +169,8 @@ def test_losing_a_video_moves_no_other_caption_back(scores, data):
     column = data.draw(st.integers(0, scores.matrix.shape[1] - 1))
     lost = scores.lost.copy()
     lost[column] = True
-    before = rank_captions(scores)
-    after = rank_captions(Scores(scores.matrix, scores.owners, lost))
+    before = rank(scores, "captions")
+    after = rank(Scores(scores.matrix, scores.owners, lost), "captions")
     own = scores.owners == column
     assert (after.ranks("pessimistic")[own] == before.pool).all()
     assert (after.ranks("optimistic")[own] == before.pool).all()
@@ -176,4 +185,70 @@ def test_both_modes_agree_with_one_caption_a_video(scores):
     owners = np.arange(min(scores.matrix.shape))
     single = Scores(scores.matrix[: owners.size], owners, scores.lost)
     assert owners.size <= videos
-    same(rank_videos(single), rank_videos(single, mode="per-caption"))
+    same(rank(single, "grouped"), rank(single, "per-caption"))
+
+
+class InOrder:
+    """Stands for hypothesis' `data`: gives these values one after the other."""
+
+    def __init__(self, *values):
+        self._values = list(values)
+
+    def draw(self, strategy):
+        return self._values.pop(0)
+
+
+MATRIX = np.array([[3, 1, 2], [2, 2, 3], [1, 3, 1], [3, 3, 0]], np.float32) / 8
+EXAMPLE = Scores(MATRIX, np.array([0, 1, 2, 1]), np.zeros(3, np.bool_))
+BROKEN = Scores(MATRIX, np.array([0, 1, 2, 1]), np.array([False, True, False]))
+LAWS = {
+    test_counts_agree_with_a_plain_count: {"scores": EXAMPLE},
+    test_expected_is_the_mean_over_all_orders_of_the_tied: {"scores": EXAMPLE},
+    test_recall_grows_with_k_up_to_all: {"scores": EXAMPLE, "ties": "expected"},
+    test_recall_counts_whole_queries: {"scores": EXAMPLE, "ties": "average"},
+    test_rules_stand_in_order: {"scores": EXAMPLE, "k": 2},
+    test_shuffling_queries_and_videos_changes_nothing: {"scores": EXAMPLE, "data": ([3, 1, 0, 2], [2, 0, 1])},
+    test_adding_and_scaling_change_nothing: {"scores": EXAMPLE, "shift": 1, "power": 3},
+    test_scores_of_lost_videos_mean_nothing: {"scores": BROKEN, "junk": np.nan},
+    test_losing_a_video_moves_no_other_caption_back: {"scores": EXAMPLE, "data": (1,)},
+    test_both_modes_agree_with_one_caption_a_video: {"scores": EXAMPLE},
+}
+
+
+def constant(better, equal):
+    """A ranker that gives every query the same place, as these functions of the pool say."""
+
+    def rank_all(scores, mode="captions"):
+        owned = len(set(scores.owners.tolist()))
+        queries = scores.owners.size if mode == "captions" else owned
+        pool = {"captions": scores.lost.size, "grouped": owned}.get(mode, scores.owners.size)
+        return Ranking(np.full(queries, better(pool)), np.full(queries, equal(pool)), pool)
+
+    return rank_all
+
+
+CONSTANTS = {
+    "first": constant(lambda pool: 0, lambda pool: 0),
+    "last": constant(lambda pool: pool - 1, lambda pool: 0),
+    "tied": constant(lambda pool: 0, lambda pool: pool - 1),
+}
+
+
+@pytest.mark.parametrize("ranker", CONSTANTS)
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__.removeprefix("test_"))
+@pytest.mark.parametrize("side", SIDES)
+def test_no_law_holds_for_a_constant(monkeypatch, law, side, ranker):
+    its = law.hypothesis.inner_test
+    arguments = {**LAWS[law], "side": side}
+    arguments = {name: arguments[name] for name in signature(its).parameters}
+    if "data" in arguments:
+        arguments["data"] = InOrder(*LAWS[law]["data"])
+    its(**arguments)
+    if "data" in arguments:
+        arguments["data"] = InOrder(*LAWS[law]["data"])
+    for name in ("rank_captions", "rank_videos"):
+        default = "captions" if name == "rank_captions" else "grouped"
+        fake = partial(CONSTANTS[ranker], mode=default)
+        monkeypatch.setitem(globals(), name, fake)
+    with pytest.raises(AssertionError):
+        its(**arguments)

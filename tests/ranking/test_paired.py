@@ -7,7 +7,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fdakit.draws import keyed_rng
@@ -36,6 +36,29 @@ def alone(change):
     return {"x": np.zeros_like(change)}, {"x": change}
 
 
+def redrawn(change, clusters, draws, seed, level=0.95):
+    """The interval, a draw at a time and whole clusters of queries side by side."""
+    names, rng, drawn = np.unique(clusters), keyed_rng(seed, "bootstrap"), []
+    for _ in range(draws):
+        picked = names[rng.integers(names.size, size=names.size)]
+        drawn.append(np.concatenate([change[clusters == name] for name in picked]).mean())
+    return tuple(np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2]))
+
+
+def swapped(change, clusters, draws, seed):
+    """p, a draw at a time: the change of a cluster keeps its sign where its bit of the coins is set."""
+    names, rng = np.unique(clusters), keyed_rng(seed, "swaps")
+    sums = [change[clusters == name].sum() for name in names]
+    coins = rng.integers(1 << 64, size=(draws, -(-names.size // 64)), dtype=np.uint64)
+    as_large = 0
+    for row in coins:
+        # bits lie in the order of bytes in memory, the highest of each first
+        bits = [byte >> place & 1 for byte in row.tobytes() for place in range(7, -1, -1)]
+        total = sum(part if bit else -part for part, bit in zip(sums, bits, strict=False))
+        as_large += abs(total) >= abs(sum(sums)) - 1e-9
+    return (1 + as_large) / (1 + draws)
+
+
 @pytest.mark.parametrize("ties", TIES)
 def test_the_values_of_queries_make_the_metrics(ties):
     ranking = some(41)
@@ -60,6 +83,7 @@ def test_a_ranking_against_itself_is_1():
         assert test.first == test.second
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 30), st.sampled_from(TIES))
 def test_exchanged_sides_give_the_same_with_the_other_sign(seed, queries, ties):
     one, two = values(some(queries, seed), ties), values(some(queries, seed + 1), ties)
@@ -69,11 +93,15 @@ def test_exchanged_sides_give_the_same_with_the_other_sign(seed, queries, ties):
     for name in PAIRED:
         assert 0.0 < there[name].p <= 1.0
         assert there[name].p == back[name].p
+        assert there[name].first == pytest.approx(one[name].mean(), rel=1e-12)
+        assert there[name].difference == pytest.approx(two[name].mean() - one[name].mean(), abs=1e-9)
         assert there[name].difference == -back[name].difference
         assert (there[name].first, there[name].second) == (back[name].second, back[name].first)
         assert there[name].difference == pytest.approx(there[name].second - there[name].first, abs=1e-9)
         low, high = back[name].interval
         assert there[name].interval == pytest.approx((-high, -low), abs=1e-9)
+        assert there[name].interval == pytest.approx(redrawn(two[name] - one[name], clusters, 60, seed), abs=1e-9)
+        assert there[name].p == pytest.approx(swapped(two[name] - one[name], clusters, 60, seed), abs=1e-12)
 
 
 @given(st.integers(0, 10**6))
@@ -105,13 +133,8 @@ def test_p_is_that_of_all_swaps():
 def test_the_interval_is_that_of_redrawn_clusters():
     change = np.random.default_rng(4).normal(size=40)
     clusters = np.random.default_rng(1).integers(0, 12, 40) * 7 + 100  # uneven, unsorted, with gaps
-    names = np.unique(clusters)
-    rng, drawn = keyed_rng(5, "bootstrap"), []
-    for _ in range(60):
-        picked = names[rng.integers(names.size, size=names.size)]
-        drawn.append(np.concatenate([change[clusters == name] for name in picked]).mean())
     found = paired_tests(*alone(change), clusters=clusters, draws=60, seed=5, level=0.8)["x"]
-    assert found.interval == pytest.approx(tuple(np.quantile(drawn, [0.1, 0.9])), abs=1e-12)
+    assert found.interval == pytest.approx(redrawn(change, clusters, 60, 5, level=0.8), abs=1e-12)
     wide = paired_tests(*alone(change), clusters=clusters, draws=60, seed=5, level=0.99)["x"]
     assert wide.interval[0] < found.interval[0] < found.interval[1] < wide.interval[1]
 
