@@ -76,6 +76,29 @@ def data_dir() -> Path:
     return path
 
 
+FFMPEG_ABSENT = """
+class VideoDecoder:
+    def __init__(self, source, **options):
+        raise RuntimeError("Could not load libtorchcodec. Likely causes:\\n 1. FFmpeg is not properly installed")
+"""
+
+
+@pytest.fixture(params=["when imported", "with the first decoder"])
+def without_ffmpeg(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A torchcodec that finds no FFmpeg: older releases fail to import, newer ones at the first decoder."""
+    package = tmp_path / "without-ffmpeg" / "torchcodec"
+    package.mkdir(parents=True)
+    early = "from .decoders import VideoDecoder\nVideoDecoder(None)\n" if request.param == "when imported" else ""
+    (package / "__init__.py").write_text(early, encoding="utf-8")
+    (package / "decoders.py").write_text(FFMPEG_ABSENT, encoding="utf-8")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torchcodec"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(package.parent)
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torchcodec"]:
+        del sys.modules[name]  # before the patch puts back what was there
+
+
 @pytest.fixture(scope="session")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of eight real H.264 clips, 64 x 48 px at 8 frames a second, and `clips.csv` (path, caption).

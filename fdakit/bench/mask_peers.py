@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fdakit.contracts import MaskGenerator
 from fdakit.errors import FdakitError, nearest
+from fdakit.system.optional_libraries import library_fault
 from fdakit.values import Clip, Needs, Place
 
 Picture = NDArray[np.uint8]
@@ -85,7 +86,7 @@ MASK_PEERS: Mapping[str, Callable[[], MaskGenerator]] = MappingProxyType(
 
 
 def find_mask_peers(names: Sequence[str] | None) -> dict[str, MaskGenerator]:
-    """Those of `names`; where it is None all, or none where OpenCV is not installed.
+    """Those of `names`; where it is None all, or none where OpenCV is not installed or cannot be loaded.
 
     Raises `FdakitError` for a name that is not on offer, or where one is asked for without OpenCV.
     """
@@ -98,6 +99,10 @@ def find_mask_peers(names: Sequence[str] | None) -> dict[str, MaskGenerator]:
                 f"bench: peer {names[0]!r}: OpenCV is not installed; "
                 'pip install "fdakit[bench]", or leave it out of --peers'
             )
+        return {}
+    if fault := library_fault("cv2"):
+        if names:
+            raise FdakitError(f"bench: peer {names[0]!r}: {fault}, or leave it out of --peers")
         return {}
     return {name: MASK_PEERS[name]() for name in (MASK_PEERS if names is None else names)}
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from fdakit.contracts import Progress
 from fdakit.errors import FdakitError
 from fdakit.experiment.clip_parts import mask_alpha
 from fdakit.experiment.devices import choose_device
+from fdakit.system.optional_libraries import library_fault
 from fdakit.values import Clip, Needs
 from fdakit.version import __version__
 from fdakit.video.decode import read_frames
@@ -71,7 +71,7 @@ def bench_masks(
     stopped = False
     try:
         make_clips(conditions, clips=clips, size=size, cache=cache, progress=partial(progress, "rendering clip"))
-        with one_thread([import_module("cv2")] if find_spec("cv2") else []):
+        with one_thread([import_module("cv2")] if _opencv() else []):
             for condition in conditions:
                 if stopped:
                     break
@@ -194,7 +194,11 @@ def _versions(parts: Iterable[Part]) -> dict[str, str]:
     found = {"fdakit": __version__}
     for package in ("numpy", "torch", "av", "scikit-image"):
         found[package] = version(package)
-    if find_spec("cv2"):  # several distributions bring it
+    if _opencv():  # several distributions bring it
         found["opencv"] = import_module("cv2").__version__
     providers = {part.offer.provider.name: part.offer.provider.version for part in parts}
     return {**found, **providers}
+
+
+def _opencv() -> bool:
+    return not library_fault("cv2")

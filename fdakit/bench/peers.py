@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from fdakit.errors import FdakitError, VideoError, nearest
+from fdakit.system.optional_libraries import is_installed, library_fault
 
 from .clips import Seen, spread
 
@@ -46,7 +47,7 @@ class Found:
 def find_peers(offered: Sequence[Peer], names: Sequence[str] | None) -> Found:
     """Those of `names` among the `offered`; all that are installed where `names` is None.
 
-    Raises `FdakitError` for a name that is not on offer, or one asked for that cannot be imported.
+    Raises `FdakitError` for a name that is not on offer, or one asked for that cannot be used.
     """
     known = {peer.name: peer for peer in offered}
     for name in names or ():
@@ -54,13 +55,15 @@ def find_peers(offered: Sequence[Peer], names: Sequence[str] | None) -> Found:
             raise FdakitError(f"bench: no peer {name!r}; {nearest(name, known)}")
     modules, absent = {}, {}
     for name in known if names is None else names:
-        try:
-            modules[name] = importlib.import_module(known[name].module)
-        except (ImportError, OSError, RuntimeError) as error:  # a library that lacks another one it loads
-            absent[name] = f"{known[name].module} cannot be imported ({str(error).strip().partition(chr(10))[0]})"
+        module = known[name].module
+        if fault := library_fault(module):
+            absent[name] = fault
+        else:
+            modules[name] = importlib.import_module(module)
     if absent and names is not None:
         lacking = "; ".join(f"peer {name!r}: {reason}" for name, reason in absent.items())
-        raise FdakitError(f'bench: {lacking}; pip install "fdakit[bench]", or leave it out of --peers')
+        cure = "" if all(is_installed(known[name].module) for name in absent) else 'pip install "fdakit[bench]", or '
+        raise FdakitError(f"bench: {lacking}; {cure}leave it out of --peers")
     versions = {name: _version(known[name].package) for name in modules}
     return Found({name: known[name] for name in modules}, absent, modules, versions)
 

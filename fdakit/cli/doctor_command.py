@@ -23,6 +23,7 @@ def command(as_json: bool) -> None:
     rows += [[key, str(value)] for key, value in found["codecs"].items()]
     rows += [["cache", found["cache"]]]
     rows += [["parts", str(found["parts"])]]
+    rows += [[name, "usable" if usable else "cannot be used"] for name, usable in found["optional"].items()]
     print_table("fdakit doctor", ["what", "found"], rows)
     for trouble in found["troubles"]:
         say(f"trouble: {trouble}", err=True)

@@ -8,6 +8,7 @@ import av
 import torch
 
 from fdakit.catalog import load_catalog
+from fdakit.system.optional_libraries import OPTIONAL, is_installed, library_fault
 
 from .devices import cache_folder, choose_device
 from .run_folder import environment
@@ -19,6 +20,8 @@ def examine() -> dict[str, Any]:
     """Everything a bug report needs, and `troubles`, one sentence each."""
     catalog = load_catalog()
     device = choose_device("auto")
+    tried = {module: library_fault(module) for module in OPTIONAL if is_installed(module)}
+    faults = {module: fault for module, fault in tried.items() if fault}
     codecs = {
         "decoders": ", ".join(name for name in DECODERS if name in av.codecs_available),
         "encodes H.264": "libx264" in av.codecs_available,
@@ -29,10 +32,12 @@ def examine() -> dict[str, Any]:
         "codecs": codecs,
         "cache": str(cache_folder()),
         "parts": len(catalog.offers),
+        "optional": {module: not fault for module, fault in tried.items()},
         "troubles": [
             *(f"plugin {b.provider} ({b.entry}) cannot be used: {b.reason}" for b in catalog.broken),
             *(f"{kind} {name!r} is offered more than once; recipes must write provider:{name}"
               for kind, name in catalog.ambiguous()),
+            *faults.values(),
             *([] if codecs["encodes H.264"] else ["no libx264: moving-shapes is rendered as MPEG-4 instead"]),
         ],
     }  # fmt: skip

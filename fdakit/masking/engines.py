@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from typing import Any, Literal, Protocol
 
 from fdakit.errors import PluginError
+from fdakit.system.optional_libraries import library_fault
 
 Backend = Literal["auto", "scikit-image", "numpy", "opencv", "torch"]
 Connectivity = Literal[4, 8]
@@ -85,16 +86,18 @@ class Engine(Protocol):
 
 
 def choose_engine(backend: Backend) -> Engine:
-    """The engine of that name; `auto` takes OpenCV where it is installed, else numpy.
+    """The engine of that name; `auto` takes OpenCV where it is installed and can be loaded, else numpy.
 
-    Raises `PluginError` where the library is not installed.
+    Raises `PluginError` where the library is not installed, or OpenCV cannot be loaded.
     """
     if backend == "auto":
-        backend = "opencv" if find_spec("cv2") else "numpy"
+        backend = "opencv" if find_spec("cv2") and not library_fault("cv2") else "numpy"
     if not find_spec(_LIBRARIES[backend]):
         raise PluginError(
             f"mask backend {backend!r}: {_LIBRARIES[backend]} is not installed; "
             "pip install \"fdakit[opencv]\", or set backend = 'auto'"
         )
+    if backend == "opencv" and (fault := library_fault("cv2")):
+        raise PluginError(f"mask backend 'opencv': {fault}, or set backend = 'auto'")
     engine: Engine = import_module(f".{_MODULES[backend]}", __package__).ENGINE
     return engine

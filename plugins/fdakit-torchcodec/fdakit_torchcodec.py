@@ -96,13 +96,13 @@ class TorchcodecReader:
     ) -> NDArray[np.uint8]:
         """The frames `(n, h, w, 3)` at the positions `wanted (n,)` in the whole file."""
         from torch import OutOfMemoryError
+        from torchcodec.decoders import VideoDecoder
 
-        decoder_class = import_decoder()
         try:
-            decoder = decoder_class(str(path), num_ffmpeg_threads=self.threads, device=self.device)
+            decoder = VideoDecoder(str(path), num_ffmpeg_threads=self.threads, device=self.device)
             stream = first_stream(path) if decoder.stream_index else 0
             if stream != decoder.stream_index:  # torchcodec takes the best stream, fdakit's contract is the first
-                decoder = decoder_class(
+                decoder = VideoDecoder(
                     str(path), num_ffmpeg_threads=self.threads, device=self.device, stream_index=stream
                 )
             if len(decoder) != len(times):
@@ -128,6 +128,8 @@ def import_decoder() -> type[VideoDecoder]:
     """torchcodec's `VideoDecoder`. Raises `PluginError` where it, or FFmpeg's libraries, are missing."""
     try:
         from torchcodec.decoders import VideoDecoder
+
+        _load_ffmpeg(VideoDecoder)
     except ImportError as error:
         raise PluginError(
             f"reader 'torchcodec': torchcodec cannot be imported ({_words(error)}); pip install torchcodec in the "
@@ -140,6 +142,16 @@ def import_decoder() -> type[VideoDecoder]:
         ) from error
     decoder: type[VideoDecoder] = VideoDecoder
     return decoder
+
+
+def _load_ffmpeg(decoder: type[VideoDecoder]) -> None:
+    """Load FFmpeg, which torchcodec may put off to its first decoder. Raises `RuntimeError` where it cannot."""
+    try:
+        decoder(b"\0")
+    except Exception as error:
+        if "libtorchcodec" in str(error):
+            raise
+        return  # FFmpeg has looked at it and found no video
 
 
 def first_stream(path: Path) -> int:

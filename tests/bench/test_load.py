@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from fdakit.bench.peers import Peer
 from fdakit.bench.ratios import OURS
 from fdakit.bench.tables import ratio_table
 from fdakit.catalog import load_catalog
+from fdakit.system.optional_libraries import library_fault
 
 
 def test_rows_shares_and_failures(clips: Path, tmp_path: Path) -> None:
@@ -34,10 +34,8 @@ def test_rows_shares_and_failures(clips: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("peer", load_peers(32), ids=lambda peer: peer.name)
 def test_peers_give_the_frames_resized_and_cut(peer: Peer, clips: Path) -> None:
-    try:
-        importlib.import_module(peer.module)
-    except (ImportError, OSError, RuntimeError) as error:
-        pytest.skip(f"{peer.module} cannot be imported: {error}")
+    if fault := library_fault(peer.module):
+        pytest.skip(fault)
     seen = peer.read(clips / "pink-down.mp4", 3)
     assert seen.frames.shape == (3, 32, 32, 3)
     native = read_frames(VideoRef("a", clips / "pink-down.mp4"), indices=seen.indices).frames

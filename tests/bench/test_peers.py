@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,8 @@ import pytest
 from filming import encode, noise, numbered, numbers
 
 from fdakit import FdakitError, VideoError
-from fdakit.bench.peers import DECODERS, OPENCV, Peer, find_peers
+from fdakit.bench.peers import DECODERS, OPENCV, TORCHCODEC, Peer, find_peers
+from fdakit.system.optional_libraries import library_fault
 
 ABSENT = Peer("absent", "absent", "no_such_module", OPENCV.read)
 
@@ -24,10 +24,8 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def installed(peer: Peer) -> Peer:
-    try:
-        importlib.import_module(peer.module)
-    except (ImportError, OSError, RuntimeError) as error:
-        pytest.skip(f"{peer.module} cannot be imported: {error}")
+    if fault := library_fault(peer.module):
+        pytest.skip(fault)
     return peer
 
 
@@ -72,6 +70,15 @@ def test_what_is_absent_is_left_out_and_named() -> None:
     found = find_peers([ABSENT], None)
     assert (dict(found.peers), dict(found.modules), dict(found.versions)) == ({}, {}, {})
     assert found.absent == {"absent": "no_such_module cannot be imported (No module named 'no_such_module')"}
+
+
+def test_torchcodec_without_ffmpeg_is_left_out_with_what_to_install(without_ffmpeg: None) -> None:
+    found = find_peers([TORCHCODEC], None)
+    assert found.peers == {}
+    (reason,) = found.absent.values()
+    assert reason.startswith("torchcodec cannot load its libraries (Could not load libtorchcodec); install FFmpeg's")
+    with pytest.raises(FdakitError, match=r"^bench: peer 'torchcodec': .*; install FFmpeg's .*; leave it out of --p"):
+        find_peers([TORCHCODEC], ["torchcodec"])
 
 
 def test_what_is_asked_for_must_be_there() -> None:

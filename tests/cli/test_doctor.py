@@ -34,6 +34,18 @@ def test_the_same_is_a_table_for_people(tell: Tell) -> None:
         assert word in told.out.lower().replace("-", "_")
 
 
+def test_a_torchcodec_without_ffmpeg_is_a_trouble_of_one_line(tell: Tell, without_ffmpeg: None) -> None:
+    told = tell("doctor")
+    assert told.code == 0
+    (line,) = [line for line in told.err.splitlines() if "torchcodec" in line]
+    assert line.startswith(
+        "trouble: torchcodec cannot load its libraries (Could not load libtorchcodec); install FFmpeg"
+    )
+    found = tell("doctor", "--json").json
+    assert found["optional"]["torchcodec"] is False
+    assert [trouble for trouble in found["troubles"] if "torchcodec" in trouble] == [line.removeprefix("trouble: ")]
+
+
 def test_every_trouble_is_a_line_on_stderr(tell: Tell, site: Path) -> None:
     distribution(site, "fdakit-broken", "1 / 0", module="broken_for_doctor")
     distribution(site, "fdakit-drift", mask_plugin("whole-frame"), module="twin_for_doctor")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -132,4 +134,15 @@ def test_without_opencv_the_reference_is_taken_and_asking_for_it_says_what_to_in
     with pytest.raises(
         PluginError, match="backend 'opencv': cv2 is not installed; pip install \"fdakit\\[opencv\\]\""
     ):
+        choose_engine("opencv")
+
+
+def test_an_opencv_that_cannot_be_loaded_is_passed_over_and_asking_for_it_says_why(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object file')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "cv2", raising=False)
+    assert choose_engine("auto") is choose_engine("numpy")
+    with pytest.raises(PluginError, match=r"'opencv': cv2 cannot load .*libGL.*; pip install opencv-python-headless"):
         choose_engine("opencv")

@@ -190,6 +190,23 @@ def test_without_ffmpeg_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch) -> 
         build(TorchcodecOptions(), Shapes())
 
 
+def test_without_ffmpeg_a_release_that_loads_it_late_is_found_out_before_any_video(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class VideoDecoder:
+        def __init__(self, source: object) -> None:
+            raise RuntimeError("Could not load libtorchcodec. Likely causes:\nlong list")
+
+    late = ModuleType("torchcodec.decoders")
+    late.VideoDecoder = VideoDecoder  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torchcodec", ModuleType("torchcodec"))
+    monkeypatch.setitem(sys.modules, "torchcodec.decoders", late)
+    with pytest.raises(
+        PluginError, match=r"cannot load its libraries \(Could not load libtorchcodec.*install FFmpeg"
+    ):
+        build(TorchcodecOptions(), Shapes())
+
+
 def test_a_gpu_that_is_not_there_is_named(reader: TorchcodecReader) -> None:
     import torch
 
