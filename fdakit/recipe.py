@@ -264,6 +264,11 @@ class _Validator:
         self, key: str, values: Mapping[str, Any], model: type[S], owner: str, more: Iterable[str]
     ) -> S | None:
         text = json.dumps(dict(values), default=str)  # a TOML date is text to every option
+        for name, value in values.items():
+            if isinstance(value, str) and any("\ud800" <= sign <= "\udfff" for sign in value):
+                found = f"found {value!r}, which is not UTF-8, as recipes are"
+                self._fault(f"{key}.{name}", f"{found}; rename it, or reach it through a link with another name")
+                return None
         try:
             return model.model_validate_json(text)
         except ValidationError as error:

@@ -5,7 +5,7 @@ Shapes are written `(v, t, d)`: v videos, t frames, q texts, d embedding width, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .draws import keyed_rng
 from .errors import DatasetError, VideoError
+from .split_rules import check_text, settled_protocol
 
 if TYPE_CHECKING:
     import torch
@@ -90,14 +91,16 @@ class Split:
     """The videos and captions of one split, with the protocol they are scored under.
 
     `protocol` is `single-caption` (one caption a video), `multi-caption` (several, each a query of its own) or
-    `paragraph` (all sentences of a video joined to one caption). `remarks` say in words how the files found differ
-    from the published split. Raises `DatasetError` where ids repeat or a caption names no video.
+    `paragraph` (all sentences of a video joined to one caption); left out, it is one of the first two, by the
+    captions. `remarks` say in words how the files found differ from the published split. Raises `DatasetError` where
+    ids repeat, a caption names no video, a video has several captions under a protocol of one, or a name or caption
+    is no text that can be written down.
     """
 
     name: str
     videos: tuple[VideoRef, ...]
     captions: tuple[Caption, ...]
-    protocol: str = "single-caption"
+    protocol: str = ""
     left_out: tuple[str, ...] = ()  # ids named by the data set whose file is absent
     official: Official | None = None
     remarks: tuple[str, ...] = ()
@@ -111,6 +114,11 @@ class Split:
         strangers = sorted({c.video_id for c in self.captions} - known)[:5]
         if strangers:
             raise DatasetError(f"split {self.name!r}: captions name videos that are not in it: {strangers}")
+        check_text(self.name, videos=((v.id, str(v.path)) for v in self.videos), captions=self._pairs())
+        object.__setattr__(self, "protocol", settled_protocol(self.name, self.protocol, captions=self._pairs()))
+
+    def _pairs(self) -> Iterator[tuple[str, str]]:
+        return ((caption.video_id, caption.text) for caption in self.captions)
 
     def __repr__(self) -> str:
         return f"Split({self.name!r}, {len(self.videos)} videos, {len(self.captions)} captions)"

@@ -19,6 +19,7 @@ from fdakit import (
     Caption,
     Clip,
     Component,
+    DatasetError,
     FrameFeatures,
     Fused,
     Needs,
@@ -481,6 +482,12 @@ def _split(captions: int = 1, **also: Any) -> Split:
 )
 def test_a_data_set_that_breaks_a_law_is_rejected(dataset: Listed, words: str) -> None:
     rejected(check_dataset, dataset, words)
+
+
+@pytest.mark.parametrize("protocol", ["single-caption", "paragraph"])
+def test_a_data_set_whose_captions_contradict_its_protocol_is_rejected(protocol: str) -> None:
+    with pytest.raises(DatasetError, match=f"protocol '{protocol}', but video 'v' has 2 captions"):
+        check_dataset(part(Listed(lambda: _split(2, protocol=protocol))))
 
 
 def test_a_data_set_that_keeps_the_laws_passes() -> None:

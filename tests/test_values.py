@@ -172,3 +172,35 @@ def test_features_refuse_shapes_that_do_not_belong_together() -> None:
 def test_scores_need_an_owner_a_row_and_a_mark_a_column(owners: int, lost: int) -> None:
     with pytest.raises(ValueError, match=r"wanted \(q, v\), \(q,\) and \(v,\)"):
         Scores(np.zeros((5, 2), np.float32), np.zeros(owners, np.int64), np.zeros(lost, bool))
+
+
+def _split_of(counts: list[int], **also: Any) -> Split:
+    videos = tuple(video(f"v{number}") for number in range(len(counts)))
+    captions = [Caption(f"caption {k}", f"v{number}") for number, count in enumerate(counts) for k in range(count)]
+    return Split("test", videos, tuple(captions), **also)
+
+
+@given(st.lists(st.integers(0, 3), max_size=5))
+def test_the_protocol_follows_from_the_captions(counts: list[int]) -> None:
+    several = max(counts, default=0) > 1
+    assert _split_of(counts).protocol == ("multi-caption" if several else "single-caption")
+    assert _split_of(counts, protocol="multi-caption").protocol == "multi-caption"
+    for protocol in ("single-caption", "paragraph"):
+        if several:
+            with pytest.raises(
+                DatasetError, match=f"protocol '{protocol}', but video 'v.' has . captions; leave protocol"
+            ):
+                _split_of(counts, protocol=protocol)
+        else:
+            assert _split_of(counts, protocol=protocol).protocol == protocol
+
+
+def test_names_may_hold_any_bytes_and_captions_must_be_text() -> None:
+    odd = VideoRef("caf\udce9", Path("caf\udce9.mp4"))
+    assert Split("test", (odd,), (Caption("caf\u00e9 \U0001f600", odd.id),)).videos == (odd,)
+    for refused in (VideoRef("v\ud83d", Path("v")), VideoRef("v", Path("v\ud83d"))):
+        with pytest.raises(DatasetError, match="a lone surrogate is in no file name"):
+            Split("test", (refused,), ())
+    for text in ("caf\udce9", "broken \ud83d"):
+        with pytest.raises(DatasetError, match=r"a caption of video 'caf.udce9' is no Unicode text: .*save"):
+            Split("test", (odd,), (Caption(text, odd.id),))

@@ -51,24 +51,21 @@ def command(
     if len(runs) < 2:
         raise click.UsageError(f"found only {runs[0]!r}; name two runs or more, first the one to compare with")
     from fdakit.builtin.observers.console import Console
-    from fdakit.experiment.census_files import check_target
+    from fdakit.experiment.census_files import target_folder
     from fdakit.experiment.compared_runs import read_side
     from fdakit.experiment.comparing import compare
     from fdakit.experiment.comparison_files import comparison_document, write_comparison
     from fdakit.ranking.paired import PAIRED
 
     sides = [read_side(run) for run in runs]
-    if out is not None:
-        check_target(out)
-    comparison = compare(sides, metrics=metrics or PAIRED, draws=draws, level=level, show=show)
-    document = comparison_document(comparison)
-    written: list[Path] = []
-    if out is not None:
-        console = Console(every=10.0)
-        try:
-            written = write_comparison(comparison, document, out, progress=console.progressed)
-        finally:
-            console.run_finished({})  # puts the bar away
+    console = Console(every=10.0)
+    try:
+        with target_folder(out):
+            comparison = compare(sides, metrics=metrics or PAIRED, draws=draws, level=level, show=show)
+            document = comparison_document(comparison)
+            written = write_comparison(comparison, document, out, progress=console.progressed) if out else []
+    finally:
+        console.run_finished({})  # puts the bar away
     if as_json:
         print_json(document)
         return

@@ -20,7 +20,7 @@ _BAR = 40
 
 @click.command("masks")
 @click.argument("recipe")
-@click.option("--split", help="Split of the data set.  [default: train, or eval.split where nothing is trained]")
+@click.option("--split", help="Split of the data set.  [default: train, else eval.split, else the only one]")
 @click.option("--limit", type=click.IntRange(min=1), help="So many of its videos, spread over it.  [default: all]")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for masks.json, histogram and sheet."
@@ -49,20 +49,19 @@ def command(
     chosen = read_recipe(recipe, catalog=load_catalog(), settings=settings)
 
     from fdakit.experiment.build import Splits
-    from fdakit.experiment.census_files import check_target
+    from fdakit.experiment.census_files import target_folder
     from fdakit.experiment.devices import choose_device
-    from fdakit.experiment.mask_census import take_census
+    from fdakit.experiment.mask_census import counted_split, take_census
     from fdakit.experiment.mask_findings import census_facts
 
-    if out is not None:
-        check_target(out)
     console = Console(every=10.0)
     try:
-        splits = Splits(chosen, device=choose_device("cpu"), progress=console.progressed)
-        loaded = splits.load(split or ("train" if chosen.train.epochs else chosen.eval.split))
-        census = take_census(chosen, loaded, limit=limit, jobs=jobs, progress=console.progressed)
-        facts = census_facts(census)
-        written, whole = _write(census, facts, out, console.progressed)
+        with target_folder(out):
+            splits = Splits(chosen, device=choose_device("cpu"), progress=console.progressed)
+            loaded = splits.load(split or counted_split(chosen, splits.names()))
+            census = take_census(chosen, loaded, limit=limit, jobs=jobs, progress=console.progressed)
+            facts = census_facts(census)
+            written, whole = _write(census, facts, out, console.progressed)
     finally:
         console.run_finished({})  # puts the bar away
     if as_json:

@@ -27,7 +27,7 @@ _DAMAGE = (
 def read_id_list(path: Path) -> tuple[str, ...]:
     """One id a line, blank lines ignored. Raises `DatasetError` where the file is absent, empty or repeats ids."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_name_lines(path)
     except OSError as error:
         raise DatasetError(f"{path.absolute()}: cannot be read ({error.strerror}); put the id list there") from error
     except UnicodeDecodeError as error:
@@ -39,6 +39,16 @@ def read_id_list(path: Path) -> tuple[str, ...]:
     if twice:
         raise DatasetError(f"{path.absolute()}: ids appear twice: {', '.join(twice)}; keep one line each")
     return ids
+
+
+def read_name_lines(path: Path) -> list[str]:
+    """The lines of a list of names; bytes that are not UTF-8 are kept as `os.fsdecode` keeps them.
+
+    Raises `OSError` as it comes, and `UnicodeDecodeError` where the file is no list of names, as UTF-16 is none.
+    """
+    content = path.read_bytes()
+    text = content.decode("utf-8-sig", "strict" if b"\0" in content else "surrogateescape")
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")  # names may hold what else ends a line
 
 
 def read_json(path: Path, what: str) -> Any:

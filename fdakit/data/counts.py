@@ -25,4 +25,4 @@ def count_remarks(name: str, *, videos: int, captions: int, official: Official |
 
 def id_hash(ids: Iterable[str]) -> str:
     """SHA-256 in hex over the sorted ids, one a line: equal for two lists that name the same videos."""
-    return sha256("".join(f"{name}\n" for name in sorted(ids)).encode()).hexdigest()
+    return sha256("".join(f"{name}\n" for name in sorted(ids)).encode("utf-8", "surrogateescape")).hexdigest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -17,37 +18,50 @@ Required = Mapping[str, str] | Iterable[str]
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _NAMES = {",": "','", "\t": "tabs", ";": "';'", "|": "'|'"}
+_NOT_UTF8 = "not UTF-8; save the file as UTF-8"
+_ESCAPED = re.compile("[\udc80-\udcff]")  # bytes that are not UTF-8, as "surrogateescape" decodes them
+_QUOTED = re.compile(r' *"(?:[^"]|"")*"')
 _QUOTES = 'a field that begins with " must end with it, and quotes inside it are written twice'
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """One row: the line it starts on, and its fields by column; in CSV and TSV every field is text."""
+    """One row: the line it starts on, and its fields by column.
+
+    In CSV and TSV every field is text, without the white space around it unless it stands between double quotes.
+    """
 
     line: int
     fields: Mapping[str, Any]
 
 
-def read_table_rows(path: Path, required: Required, *, separator: str | None = None) -> tuple[TableRow, ...]:
+def read_table_rows(
+    path: Path, required: Required, *, separator: str | None = None, names: Iterable[str] = ()
+) -> tuple[TableRow, ...]:
     """All rows that are not blank, at least one.
 
     `required` are the columns that every row must have, mapped to the options that name them where there are such.
-    A given `separator` holds whatever the ending. Raises `DatasetError` with the line where the file cannot be
+    A given `separator` holds whatever the ending. Columns in `names` hold names of files, which need not be UTF-8:
+    their bytes are kept as `os.fsdecode` keeps them. Raises `DatasetError` with the line where the file cannot be
     read so, also where its columns are plainly separated by another character.
     """
     path = path.absolute()
     wanted = required if isinstance(required, Mapping) else dict.fromkeys(required, "")
-    text = _read_text(path)
+    text, names = _read_text(path, names=bool(names)), frozenset(names)
     if not text.strip():
         raise DatasetError(f"{path}: the file is empty; it needs a row for each caption")
     ending = path.suffix.lower()
-    if ending == ".jsonl" and separator is None:
-        lines = enumerate(text.split("\n"), 1)
-        return tuple(_read_object(path, i, line, wanted) for i, line in lines if line.strip())
     separator = separator or _SEPARATORS.get(ending)
     if separator is not None:
-        return _read_table(path, text, wanted, separator)
-    raise DatasetError(f"{path}: unknown ending {ending!r}; name it .csv, .tsv or .jsonl")
+        rows = _read_table(path, text, wanted, separator)
+    elif ending == ".jsonl":
+        lines = enumerate(text.split("\n"), 1)
+        rows = tuple(_read_object(path, i, line, wanted) for i, line in lines if line.strip())
+    else:
+        raise DatasetError(f"{path}: unknown ending {ending!r}; name it .csv, .tsv or .jsonl")
+    if _ESCAPED.search(text):
+        _refuse_escaped(path, rows, names)
+    return rows
 
 
 def row_fault(path: Path, line: int, what: str) -> DatasetError:
@@ -67,8 +81,19 @@ def no_column(wanted: str, option: str, columns: Iterable[str]) -> str:
     return f"no column {wanted!r} among {', '.join(map(repr, found)) or 'none'}; {guess}{remedy}"
 
 
-def _read_text(path: Path) -> str:
-    """The text with its line ends as they are; a byte order mark is dropped."""
+def _refuse_escaped(path: Path, rows: Iterable[TableRow], names: frozenset[str]) -> None:
+    """Raise `DatasetError` with the line where bytes that are not UTF-8 stand outside the columns `names`."""
+    for row in rows:
+        for column, value in row.fields.items():
+            if _ESCAPED.search(column) or (column not in names and isinstance(value, str) and _ESCAPED.search(value)):
+                raise row_fault(path, row.line, _NOT_UTF8)
+
+
+def _read_text(path: Path, *, names: bool) -> str:
+    """The text with its line ends as they are; a byte order mark is dropped.
+
+    With `names`, bytes that are not UTF-8 are kept as surrogates.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -76,10 +101,11 @@ def _read_text(path: Path) -> str:
             f"{path}: cannot be read ({error.strerror}); put the file there or correct its path"
         ) from error
     try:
-        return data.decode("utf-8-sig")
+        # No text holds NUL, and UTF-16 is full of it.
+        return data.decode("utf-8-sig", "surrogateescape" if names and b"\0" not in data else "strict")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise row_fault(path, line, "not UTF-8; save the file as UTF-8") from error
+        raise row_fault(path, line, _NOT_UTF8) from error
 
 
 def _read_object(path: Path, line: int, text: str, required: Mapping[str, str]) -> TableRow:
@@ -117,7 +143,8 @@ def _read_table(path: Path, text: str, required: Mapping[str, str], separator: s
 def _read_records(path: Path, text: str, separator: str) -> list[tuple[int, list[str]]]:
     """First line and fields of each record; a quoted field may hold line ends, so records may span lines."""
     # strict: a stray quote is an error here, where it would else swallow the rows that follow.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
+    lines = io.StringIO(text, newline="").readlines()
+    reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=True)
     records: list[tuple[int, list[str]]] = []
     line = 1
     try:
@@ -125,11 +152,26 @@ def _read_records(path: Path, text: str, separator: str) -> list[tuple[int, list
             if any(field.strip() for field in fields):
                 if not records:  # quotes further down may be wrong for no other reason
                     _refuse_other_separator(path, line, fields, separator)
+                if any(field != field.strip() for field in fields):
+                    raw = "".join(lines[line - 1 : reader.line_num])
+                    quoted = _quoted(raw, separator)
+                    fields = [f if q else f.strip() for f, q in zip(fields, quoted, strict=True)]
                 records.append((line, fields))
             line = reader.line_num + 1
     except csv.Error as error:
         raise row_fault(path, line, f"not readable as a table ({error}); {_QUOTES}") from error
     return records
+
+
+def _quoted(raw: str, separator: str) -> list[bool]:
+    """Which fields of a record, as it stands in the file, are between double quotes: `csv` does not tell."""
+    found, place = [], 0
+    while place <= len(raw):
+        match = _QUOTED.match(raw, place)
+        found.append(match is not None)
+        end = raw.find(separator, match.end() if match else place)
+        place = len(raw) + 1 if end < 0 else end + len(separator)
+    return found
 
 
 def _refuse_other_separator(path: Path, line: int, header: list[str], separator: str) -> None:

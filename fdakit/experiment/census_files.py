@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,26 @@ from .run_folder import RunFolder
 FACTS, HISTOGRAM, SHEET = "masks.json", "coverage.svg", "oddest.png"
 
 
-def check_target(out: Path) -> None:
-    """Make the folder, so that nobody counts for an hour to learn that it cannot be. Raises `FdakitError`."""
+@contextmanager
+def target_folder(out: Path | None) -> Iterator[None]:
+    """Make the folder, so that nobody counts for an hour to learn that it cannot be; None makes none.
+
+    A folder that was made and is empty in the end is taken away again. Raises `FdakitError` where it cannot be made.
+    """
+    made = [] if out is None else [folder for folder in (out, *out.parents) if not folder.exists()]
     try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FdakitError(f"{out.absolute()}: cannot be made ({error.strerror}); choose with --out") from error
+        if out is not None:
+            try:
+                out.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise FdakitError(
+                    f"{out.absolute()}: cannot be made ({error.strerror}); choose with --out"
+                ) from error
+        yield
+    finally:
+        with suppress(OSError):  # something lies in it
+            for folder in made:
+                folder.rmdir()
 
 
 def write_facts(census: Census, facts: Mapping[str, Any], out: Path) -> None:

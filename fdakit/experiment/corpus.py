@@ -12,6 +12,7 @@ import torch
 
 from fdakit.catalog import Catalog
 from fdakit.contracts import Progress
+from fdakit.data.annotations import read_name_lines
 from fdakit.data.table_rows import read_table_rows
 from fdakit.data.video_files import VIDEO_ENDINGS
 from fdakit.errors import DatasetError, RecipeError
@@ -107,13 +108,13 @@ def _walked(folder: Path) -> list[Path]:
 
 def _listed(path: Path, *, column: str) -> list[Path]:
     if path.suffix.lower() != ".txt":
-        values = [str(row.fields[column]).strip() for row in read_table_rows(path, {column: "--column"})]
+        values = [str(row.fields[column]) for row in read_table_rows(path, {column: "--column"}, names=[column])]
     else:
         try:
-            values = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+            values = [line.strip() for line in read_name_lines(path)]
         except (OSError, UnicodeDecodeError) as error:
             raise DatasetError(f"{path.absolute()}: cannot be read as UTF-8 text ({error}); mend the list") from error
-    named = [value for value in values if value]
+    named = [value for value in values if value.strip()]
     if not named:
         raise DatasetError(f"{path.absolute()}: names no video; write one path a line")
     return [path.parent / value for value in named]

@@ -115,6 +115,15 @@ class MaskSource:
         return clip, parts.alpha(clip)
 
 
+def counted_split(recipe: Recipe, names: Sequence[str]) -> str:
+    """Return the split that is counted unless another is asked for: of those there are, the one that is trained on.
+
+    Where nothing is trained or there is no `train`, it is the one that is reported, else the only one.
+    """
+    wanted = (*(["train"] if recipe.train.epochs else []), recipe.eval.split, *(names if len(names) == 1 else []))
+    return next((name for name in wanted if name in names), wanted[0])
+
+
 def take_census(
     recipe: Recipe, split: Split, *, limit: int | None = None, jobs: int | None = None, progress: Progress
 ) -> Census:

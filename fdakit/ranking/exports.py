@@ -15,8 +15,9 @@ def write_ranks(
 ) -> None:
     """Write a UTF-8 CSV with the columns query, target, rank, better and equal, one row a query.
 
-    `queries (n,)` and `targets (n,)` are names in the order of the ranking; ranks are from 1, by `ties`.
-    The file appears whole or not at all: it is written beside its place and moved there, over an older one.
+    `queries (n,)` and `targets (n,)` are names in the order of the ranking and keep bytes that are not UTF-8; ranks
+    are from 1, by `ties`. The file appears whole or not at all: it is written beside its place and moved there, over
+    an older one.
     Raises `ValueError` where the names do not fit the ranking, `OSError` where the folder cannot be written.
     """
     count = ranking.better.size
@@ -29,7 +30,7 @@ def write_ranks(
     path = Path(path)
     part = path.with_name(f".{path.name}.{uuid4().hex}.part")
     try:
-        with part.open("x", encoding="utf-8", newline="") as handle:
+        with part.open("x", encoding="utf-8", errors="surrogateescape", newline="") as handle:
             table = csv.writer(handle, lineterminator="\n")
             table.writerow(("query", "target", "rank", "better", "equal"))
             table.writerows(rows)

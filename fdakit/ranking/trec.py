@@ -176,7 +176,7 @@ def _turned(
 
 def _id(name: str) -> str:
     """A name without white space, the same for the same name and different for different ones."""
-    return quote(name, safe=_KEPT) or "%"
+    return quote(name, safe=_KEPT, errors="surrogateescape") or "%"
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from fdakit.split_rules import PROTOCOLS
 from fdakit.values import Needs, VideoRef
 
 from .building import Part, build_kind
-
-PROTOCOLS = ("single-caption", "multi-caption", "paragraph")
 
 
 def check_sampler(component: Part, **options: Any) -> None:

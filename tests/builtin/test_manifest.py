@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,35 @@ def test_a_column_the_recipe_names_must_be_there(tmp_path: Path, ending: str) ->
         DatasetError, match=r"no column 'parts' among .*did you mean 'part'.*name it with split_column"
     ):
         _load(tmp_path / f"m.{ending}", content[ending], split_column="parts")
+
+
+def test_spaces_around_a_quoted_name_belong_to_it(tmp_path: Path) -> None:
+    rows = 'path,caption,split\n" a.mp4 "," one "," test "\n b.mp4 ,two,test\n'
+    split = _load(tmp_path / "m.csv", rows)
+    assert [video.path for video in split.videos] == [tmp_path / " a.mp4 ", tmp_path / "b.mp4"]
+    assert _pairs(split) == [(" a.mp4 ", "one"), ("b.mp4", "two")]
+    lines = [{"path": " a.mp4 ", "caption": " one "}, {"path": "b.mp4", "caption": "two"}]
+    assert _load(tmp_path / "m.jsonl", "\n".join(map(json.dumps, lines))).videos == split.videos
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("m.csv", b"path,caption\ncaf\xe9.mp4,one\n"),
+        ("m.tsv", b"path\tcaption\ncaf\xe9.mp4\tone\n"),
+        ("m.jsonl", b'{"path": "caf\xe9.mp4", "caption": "one"}'),
+        ("m.jsonl", b'{"path": "caf\\udce9.mp4", "caption": "one"}'),  # as Python's json writes such a name
+    ],
+)
+def test_a_file_name_need_not_be_utf_8(tmp_path: Path, name: str, content: bytes) -> None:
+    (video,) = _load(tmp_path / name, content).videos
+    assert os.fsencode(video.path) == os.fsencode(tmp_path) + b"/caf\xe9.mp4"
+
+
+def test_a_name_in_quotes_that_begins_with_a_space(data_dir: Path) -> None:
+    path = data_dir / "manifests_trials" / "space_in_name.csv"
+    split = build(ManifestOptions.model_validate({"path": path}), Shapes()).load("test", _silent)
+    assert all(video.path.name.startswith(" ") and video.path.is_file() for video in split.videos)
 
 
 def test_real_clips(data_dir: Path) -> None:

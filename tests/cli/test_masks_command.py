@@ -164,6 +164,39 @@ def test_a_split_is_counted_as_json_and_files(tell: Tell, recipe: Path, tmp_path
     assert "counted before mask.control = 'zero' acts" in few.out
 
 
+def test_the_split_there_is_is_counted(tell: Tell, recipe: Path, clips: Path, tmp_path: Path) -> None:
+    def counted(*splits: str) -> str:
+        names = ("red-across", "green-across", "blue-across")
+        rows = [f"{clips / name}.mp4,a square,{split}" for name, split in zip(names, splits, strict=False)]
+        header = "path,caption,split"
+        if not splits:
+            rows, header = [f"{clips / 'red-across'}.mp4,a square"], "path,caption"
+        (tmp_path / "clips.csv").write_text("\n".join([header, *rows]))
+        told = tell("data", "masks", str(recipe), "--json", "--out", str(tmp_path / "deep" / "out"))
+        return str(told.json["split"]) if told.code == 0 else told.err
+
+    assert counted() == "test"
+    assert counted("dev") == "dev"
+    assert counted("test", "dev") == "test"
+    assert counted("test", "dev", "train") == "train"
+    shutil.rmtree(tmp_path / "deep")
+    assert "split 'train': the data set has none; it has: dev, more" in counted("dev", "more")
+    assert not (tmp_path / "deep").exists()
+
+
+def test_no_empty_folder_is_left_and_nothing_else_is_taken(tell: Tell, recipe: Path, tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "out"
+    failing = ("data", "masks", str(recipe), "--split", "none", "--out", str(out))
+    assert tell(*failing).code == 2
+    assert not out.parent.exists()
+    out.parent.mkdir()
+    assert tell(*failing).code == 2
+    assert (out.exists(), out.parent.exists()) == (False, True)
+    out.mkdir()
+    assert tell(*failing).code == 2
+    assert out.exists()
+
+
 def test_ctrl_c_tells_what_was_counted(
     tell: Tell, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

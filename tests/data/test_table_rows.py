@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fdakit import DatasetError, read_table_rows
 
@@ -41,3 +47,50 @@ def test_an_absent_column_names_an_option_only_where_there_is_one(
         with pytest.raises(DatasetError) as caught:
             read_table_rows(Path("t.csv"), required)
         assert str(caught.value).startswith(start + end)
+
+
+FIELDS = st.lists(st.text(st.sampled_from(' \t,;"\n\ra\u00e9'), max_size=5), min_size=2, max_size=2)
+
+
+@given(st.lists(FIELDS, min_size=1, max_size=4), st.sampled_from([(".csv", ","), (".tsv", "\t")]))
+def test_what_is_quoted_stays_as_it_is(records: list[list[str]], kind: tuple[str, str]) -> None:
+    ending, separator = kind
+    text = io.StringIO()
+    table = csv.writer(text, delimiter=separator, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+    table.writerows([("a", "b"), *records])
+    with TemporaryDirectory() as folder:
+        path = put(Path(folder, f"t{ending}"), text.getvalue() + f'"end"{separator}\n')
+        rows = read_table_rows(path, ("a", "b"))
+    assert [list(row.fields.values()) for row in rows[:-1]] == [r for r in records if any(f.strip() for f in r)]
+
+
+@pytest.mark.parametrize(
+    ("line", "fields"),
+    [
+        ('" x.mp4 ", two ', [" x.mp4 ", "two"]),
+        ('  " x.mp4",two', [" x.mp4", "two"]),
+        (' x.mp4 ,"two "', ["x.mp4", "two "]),
+        ('"a, ""b"" ","c\n d "', ['a, "b" ', "c\n d "]),
+        ('a "b" ,"c "', ['a "b"', "c "]),
+        (' ,"two "', ["", "two "]),
+    ],
+)
+def test_spaces_around_a_field_count_only_between_quotes(tmp_path: Path, line: str, fields: list[str]) -> None:
+    rows = read_table_rows(put(tmp_path / "t.csv", f"a,b\nfirst,row\n{line}\nlast,row\n"), ("a", "b"))
+    assert [list(row.fields.values()) for row in rows] == [["first", "row"], fields, ["last", "row"]]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_names_of_files_keep_bytes_that_are_not_utf_8_and_other_columns_do_not(tmp_path: Path, ending: str) -> None:
+    def table(name: bytes, text: bytes) -> Path:
+        path = tmp_path / f"t.{ending}"
+        lines = {"csv": b"a,b\n%s,%s\n", "jsonl": b'{"a": "%s", "b": "%s"}\n'}
+        path.write_bytes(lines[ending] % (name, text))
+        return path
+
+    (row,) = read_table_rows(table(b"caf\xe9.mp4", "caf\u00e9".encode()), ("a", "b"), names=["a"])
+    assert (os.fsencode(row.fields["a"]), row.fields["b"]) == (b"caf\xe9.mp4", "caf\u00e9")
+    line = {"csv": 2, "jsonl": 1}[ending]
+    for name, text, names in ((b"x", b"caf\xe9", ["a"]), (b"caf\xe9", b"x", [])):
+        with pytest.raises(DatasetError, match=f"line {line}: not UTF-8; save the file as UTF-8"):
+            read_table_rows(table(name, text), ("a", "b"), names=names)

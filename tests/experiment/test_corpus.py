@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fdakit import FdakitError
+from fdakit import DatasetError, FdakitError
 from fdakit.catalog import Catalog
 from fdakit.experiment.corpus import Corpus, find_corpus
 
@@ -56,6 +57,17 @@ def test_lists_name_files_from_their_own_folder(find: Any, tmp_path: Path, monke
     assert find(folder / "films.jsonl", folder / "films.txt").paths[0] == folder / "a.mp4"
 
 
+def test_names_in_lists_keep_their_bytes_and_quoted_ones_their_spaces(find: Any, tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4"))
+    (tmp_path / "films.txt").write_bytes(b"caf\xe9.mp4\r\nx\xe2\x80\xa8y.mp4\n")
+    (tmp_path / "films.csv").write_bytes(b'path,caption\ncaf\xe9.mp4,one\n" a.mp4 ",two\n')
+    assert find(tmp_path / "films.txt").paths == (odd, tmp_path / "x\u2028y.mp4")
+    assert find(tmp_path / "films.csv").paths == (odd, tmp_path / " a.mp4 ")
+    (tmp_path / "films.txt").write_bytes("a.mp4\n".encode("utf-16"))
+    with pytest.raises(DatasetError, match=r"films\.txt: cannot be read as UTF-8 text"):
+        find(tmp_path / "films.txt")
+
+
 def test_a_file_of_any_other_ending_is_a_video(find: Any, tmp_path: Path) -> None:
     (tmp_path / "strange.xyz").touch()
     assert find(tmp_path / "strange.xyz").paths == (tmp_path / "strange.xyz",)
@@ -83,7 +95,7 @@ def test_faults_are_worded_and_all_told(find: Any, tmp_path: Path) -> None:
     (tmp_path / "empty" / "notes.md").touch()
     (tmp_path / "none.txt").write_text("\n\n")
     (tmp_path / "films.csv").write_text("film,caption\na.mp4,one\n")
-    (tmp_path / "coded.txt").write_bytes(b"\xff\xfe")
+    (tmp_path / "coded.txt").write_bytes("a.mp4".encode("utf-16"))
     sources = [tmp_path / name for name in ("empty", "none.txt", "films.csv", "coded.txt", "gone.mp4")]
     with pytest.raises(FdakitError) as caught:
         find(*sources, "quickstat")

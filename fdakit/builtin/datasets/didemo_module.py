@@ -78,7 +78,7 @@ def listed_videos(path: Path) -> dict[str, str]:
 
 
 def _table(path: Path) -> Iterator[tuple[str, str]]:
-    for row in read_table_rows(path, ("video_path", "text")):
+    for row in read_table_rows(path, ("video_path", "text"), names=["video_path"]):
         name = row.fields["video_path"].replace("\\", "/").rpartition("/")[2].strip()
         if not name:
             raise row_fault(path.absolute(), row.line, "video_path names no file; give a path as all_videos/x.mov")

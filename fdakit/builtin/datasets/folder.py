@@ -87,7 +87,6 @@ class Folder:
             name=split,
             videos=videos,
             captions=captions,
-            protocol="multi-caption" if len(captions) > len(videos) else "single-caption",
             remarks=(*remarks, *self._strays(split)),
         )
 

@@ -113,7 +113,6 @@ class Lsmdc:
             name=split,
             videos=tuple(VideoRef(name, path) for name, path in files.items()),
             captions=captions,
-            protocol="multi-caption" if len(captions) > len(files) else "single-caption",
             official=official,
             remarks=(*counted, *(f"{split}: {remark}" for remark in found.remarks)),
         )

@@ -2,7 +2,8 @@
 
 Columns `path` and `caption`, and, where wanted, `split`, `start` and `end` (seconds); other columns are
 ignored. Rows with the same video and segment are several captions of it. In CSV and TSV the first row names
-the columns, and a field may stand between double quotes, as spreadsheets write it.
+the columns, and a field may stand between double quotes, as spreadsheets write it; spaces around the name of a
+file belong to it there, and in JSON Lines.
 """
 
 from __future__ import annotations
@@ -63,14 +64,13 @@ class Manifest:
             raise DatasetError(f"{self._path}: no rows of split {split!r}; choose one of {', '.join(self.splits())}")
         videos = {video.id: video for video, _ in entries}
         captions = tuple(Caption(text, video.id) for video, text in entries)
-        protocol = "multi-caption" if len(captions) > len(videos) else "single-caption"
-        return Split(split, tuple(videos.values()), captions, protocol)
+        return Split(split, tuple(videos.values()), captions)
 
     @cached_property
     def _entries(self) -> tuple[tuple[str, VideoRef, str], ...]:
         """Split, video and caption of each row."""
         named = {getattr(self._options, option): option for option in ("video_column", "caption_column")}
-        rows = read_table_rows(self._path, named)
+        rows = read_table_rows(self._path, named, names=[self._options.video_column])
         columns = list(dict.fromkeys(column for row in rows for column in row.fields))
         for option in ("split_column", "start_column", "end_column"):
             column = getattr(self._options, option)
@@ -82,8 +82,8 @@ class Manifest:
     def _entry(self, row: TableRow) -> tuple[str, VideoRef, str]:
         options = self._options
         name = self._text(row, options.video_column)
-        caption = self._text(row, options.caption_column)
-        split = self._text(row, options.split_column) if options.split_column in row.fields else "test"
+        caption = self._text(row, options.caption_column).strip()
+        split = self._text(row, options.split_column).strip() if options.split_column in row.fields else "test"
         start, end = self._seconds(row, options.start_column), self._seconds(row, options.end_column)
         if end is not None and end <= (start or 0.0):
             raise row_fault(
@@ -99,7 +99,7 @@ class Manifest:
             raise row_fault(self._path, row.line, f"{column} is {value!r}; wanted text")
         if not value.strip():
             raise row_fault(self._path, row.line, f"{column} is empty; fill it or delete the row")
-        return value.strip()
+        return value
 
     def _seconds(self, row: TableRow, column: str) -> float | None:
         value = row.fields.get(column)

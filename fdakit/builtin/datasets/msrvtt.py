@@ -114,7 +114,6 @@ class Msrvtt:
             name=split,
             videos=tuple(VideoRef(name, files[name]) for name in ids),
             captions=captions,
-            protocol="multi-caption" if len(captions) > len(ids) else "single-caption",
             official=official,
             remarks=(*count_remarks(split, videos=len(ids), captions=len(captions), official=official), *remarks),
         )

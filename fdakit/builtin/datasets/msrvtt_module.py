@@ -52,7 +52,7 @@ def read_pairs(path: Path) -> dict[str, tuple[str, ...]]:
     if path.suffix.lower() == ".json":
         return _grouped(path.absolute(), read_json(path, "captions"))
     pairs: dict[str, list[str]] = {}
-    for row in read_table_rows(path, ("video_id", "sentence")):
+    for row in read_table_rows(path, ("video_id", "sentence"), names=["video_id"]):
         name, text = (str(row.fields[column]).strip() for column in ("video_id", "sentence"))
         if not (name and text):
             raise row_fault(path.absolute(), row.line, "video_id or sentence is empty; fetch the file again")
@@ -70,7 +70,7 @@ def read_ids(path: Path) -> tuple[str, ...]:
         plain = isinstance(found, list) and all(isinstance(name, str) for name in found)
         return tuple(dict.fromkeys(found)) if plain else tuple(_grouped(path.absolute(), found))
     ids: dict[str, None] = {}
-    for row in read_table_rows(path, ("video_id",)):
+    for row in read_table_rows(path, ("video_id",), names=["video_id"]):
         name = str(row.fields["video_id"]).strip()
         if not name or name in ids:
             raise row_fault(

@@ -1,0 +1,59 @@
+"""What the names, captions and protocol of a split must be, whichever data set it comes from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from .errors import DatasetError
+
+PROTOCOLS = ("single-caption", "multi-caption", "paragraph")
+"""What the captions of a split are to its videos: see `fdakit.Split`."""
+
+
+def settled_protocol(split: str, given: str, *, captions: Iterable[tuple[str, str]]) -> str:
+    """Return the protocol given, or else the one that follows from the captions, pairs of video id and text.
+
+    Raises `DatasetError` where a video has several captions under a protocol of one caption a video.
+    """
+    counts = Counter(video for video, _ in captions)
+    video, most = counts.most_common(1)[0] if counts else ("", 0)
+    if not given:
+        return "multi-caption" if most > 1 else "single-caption"
+    if most > 1 and given in ("single-caption", "paragraph"):
+        raise DatasetError(
+            f"split {split!r}: protocol {given!r}, but video {video!r} has {most} captions; leave protocol out, or "
+            "call it 'multi-caption'"
+        )
+    return given
+
+
+def check_text(split: str, *, videos: Iterable[tuple[str, str]], captions: Iterable[tuple[str, str]]) -> None:
+    """Raise `DatasetError` where an id or a path is no name of a file, or a caption is no Unicode text.
+
+    `videos` are pairs of id and path: they may hold bytes that are not UTF-8, as `os.fsdecode` keeps them. `captions`
+    are pairs of video id and text, and may not.
+    """
+    for video, path in videos:
+        if not (_encodes(video, "surrogateescape") and _encodes(path, "surrogateescape")):
+            raise DatasetError(
+                f"split {split!r}: video {video!r} at {path!r}: a lone surrogate is in no file name; write it anew "
+                "where the data set takes it from"
+            )
+    for video, text in captions:
+        if not _encodes(text, "strict"):
+            raise DatasetError(
+                f"split {split!r}: a caption of video {video!r} is no Unicode text: {text!r}; save the captions as "
+                "UTF-8"
+            )
+
+
+def _encodes(text: str, errors: str) -> bool:
+    """Return whether a text can be written as UTF-8."""
+    if text.isascii():
+        return True
+    try:
+        text.encode("utf-8", errors)
+    except UnicodeEncodeError:
+        return False
+    return True
