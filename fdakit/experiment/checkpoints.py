@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import pickle
-import shutil
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from fdakit.catalog import Catalog
@@ -18,46 +20,42 @@ from fdakit.errors import CheckpointError
 from fdakit.model.retriever import Retriever
 from fdakit.model.weights import FAULTS, load_strictly, read_weights
 from fdakit.recipe import Recipe, read_recipe
+from fdakit.system.atomic_files import write_errors
+from fdakit.system.atomic_folders import atomic_folder, standing
+from fdakit.system.digests import SUMS, check_digest, digest_lines, file_sha256
+from fdakit.system.regular_files import read_json
+
+from .checkpoint_facts import Facts, State, checked
 
 WEIGHTS = "model.safetensors"
 RECIPE = "recipe.toml"
 STATE = "training.pt"
 FACTS = "checkpoint.json"
+_LARGEST_FACTS = 1 << 28
+_FULL = "make room there or correct its rights, then go on with `fdakit run --resume` and the run folder"
 
 
 def save_checkpoint(
     folder: Path, retriever: Retriever, *, recipe_text: str, facts: Mapping[str, Any], state: Mapping[str, Any] | None
 ) -> None:
-    """Write the folder whole or not at all: a kill leaves the former checkpoint or the new one."""
-    fresh, former = _beside(folder)
-    if standing(folder) != folder:
-        standing(folder).rename(folder)
-    for leftover in (fresh, former):
-        shutil.rmtree(leftover, ignore_errors=True)
-    fresh.mkdir(parents=True)
+    """Write the folder whole or not at all: a kill leaves the former checkpoint or the new one.
+
+    SHA256SUMS lists the digest of every file, and the state names the weights that belong to it. Raises
+    `CheckpointError` where the disk refuses; the former checkpoint stands then.
+    """
     weights = {name: value.detach().cpu().contiguous() for name, value in retriever.state_dict().items()}
-    save_file(weights, fresh / WEIGHTS, metadata={"format": "pt", "fdakit": "retriever"})
-    (fresh / RECIPE).write_text(recipe_text, encoding="utf-8")
-    (fresh / FACTS).write_text(json.dumps(dict(facts), indent=2) + "\n", encoding="utf-8")
-    if state is not None:
-        torch.save(dict(state), fresh / STATE)
-    if folder.exists():
-        folder.rename(former)
-    fresh.rename(folder)
-    shutil.rmtree(former, ignore_errors=True)
+    with write_errors(folder, error=CheckpointError, advice=_FULL), atomic_folder(folder) as fresh:
+        save_file(weights, fresh / WEIGHTS, metadata={"format": "pt", "fdakit": "retriever", "digests": SUMS})
+        (fresh / RECIPE).write_text(recipe_text, encoding="utf-8")
+        (fresh / FACTS).write_text(json.dumps(dict(facts), indent=2) + "\n", encoding="utf-8")
+        if state is not None:
+            torch.save({**state, "weights": file_sha256(fresh / WEIGHTS)}, fresh / STATE)
+        (fresh / SUMS).write_text(digest_lines(fresh, [path.name for path in fresh.iterdir()]), encoding="utf-8")
 
 
-def _beside(folder: Path) -> tuple[Path, Path]:
-    """Where the next and the former state of a folder stand while they change places."""
-    return folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
-
-
-def standing(folder: Path) -> Path:
-    """Where the checkpoint lies: its place, or beside it after a kill between the two renames."""
-    fresh, former = _beside(folder)
-    if folder.exists() or not former.exists():
-        return folder
-    return fresh if fresh.exists() else former  # the former one moves only when the fresh one is whole
+def standing_checkpoint(folder: Path) -> Path:
+    """Return where a checkpoint lies: its place, or beside it after a kill between the renames of its writing."""
+    return standing(folder, is_whole=lambda fresh: (fresh / SUMS).is_file())  # which is written last
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -67,7 +65,7 @@ def find_checkpoint(path: Path) -> Path:
     """
     if path.name == WEIGHTS and path.is_file():
         return path.parent
-    for candidate in map(standing, (path, path / "checkpoints" / "best", path / "best")):
+    for candidate in map(standing_checkpoint, (path, path / "checkpoints" / "best", path / "best")):
         if (candidate / WEIGHTS).is_file():
             return candidate
     if not path.exists():
@@ -78,15 +76,65 @@ def find_checkpoint(path: Path) -> Path:
 
 
 def checkpoint_recipe(folder: Path, *, catalog: Catalog, settings: tuple[str, ...] = ()) -> Recipe:
-    """The recipe that lies in a checkpoint folder. Raises `CheckpointError` where it is not there."""
-    if not (folder / RECIPE).is_file():
+    """The recipe that lies in a checkpoint folder. Raises `CheckpointError` where it is absent or was changed."""
+    path = folder / RECIPE
+    if not path.is_file():
         raise CheckpointError(f"{folder.absolute()}: holds no {RECIPE}; name the recipe with --recipe")
-    return read_recipe(folder / RECIPE, catalog=catalog, settings=settings)
+    check_digest(
+        path,
+        error=CheckpointError,
+        advice="to evaluate with other options use --set, or give a recipe of your own with --recipe; if nobody "
+        f"edited it, {_instead(folder)}",
+    )
+    return read_recipe(path, catalog=catalog, settings=settings)
 
 
 def load_weights(retriever: Retriever, path: Path) -> None:
-    """Load weights into the retriever, all or none. Raises `CheckpointError` on another architecture."""
+    """Load weights into the retriever, all or none.
+
+    Raises `CheckpointError` on another architecture, and where a checkpoint's weights are not as they were written.
+    """
+    check_weights(path)
     load_strictly(retriever, read_weights(path), where=path)
+
+
+def check_weights(path: Path) -> None:
+    """Compare a checkpoint's weights with their digest; weights of other makers have none.
+
+    Raises `CheckpointError` where they differ, warns of a checkpoint that an older fdakit wrote without digests.
+    """
+    folder = path.parent
+    if path.name != WEIGHTS or not (folder / FACTS).is_file():
+        return
+    advice = _instead(folder)
+    if check_digest(path, error=CheckpointError, advice=advice):
+        return
+    if "digests" in _metadata(path):
+        raise CheckpointError(f"{(folder / SUMS).absolute()}: absent, though {WEIGHTS} was written with it; {advice}")
+    warnings.warn(
+        f"{folder.absolute()}: was written by an older fdakit, without {SUMS}, so damage to it cannot be noticed",
+        stacklevel=2,
+    )
+
+
+def _metadata(path: Path) -> Mapping[str, str]:
+    try:
+        with safe_open(path, "pt") as handle:
+            return handle.metadata() or {}
+    except (SafetensorError, *FAULTS):
+        return {}  # reading the weights says what is wrong
+
+
+def _instead(folder: Path) -> str:
+    """What to do about a damaged checkpoint."""
+    return _other(folder, "use {} instead") or "fetch it again"
+
+
+def _other(folder: Path, words: str) -> str:
+    """The words with the run's other checkpoint, best or last; nothing where there is none."""
+    others = [folder.with_name(name) for name in ("best", "last") if name != folder.name]
+    there = [other for other in others if (standing_checkpoint(other) / WEIGHTS).is_file()]
+    return words.format(there[0].absolute()) if folder.name in ("best", "last") and there else ""
 
 
 def weights_hash(retriever: Retriever) -> str:
@@ -99,20 +147,48 @@ def weights_hash(retriever: Retriever) -> str:
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
-    """What a checkpoint says of itself: epoch, step, how it was chosen. Empty where it says nothing."""
-    if not (folder / FACTS).is_file():
+    """What a checkpoint says of itself: epoch, step, how it was chosen. Empty where it says nothing.
+
+    Raises `CheckpointError` where it is damaged.
+    """
+    path = folder / FACTS
+    if not path.exists():
         return {}
-    found: dict[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-    return found
+    advice = f"{_instead(folder)}, or give {WEIGHTS} alone, copied elsewhere, with --recipe"
+    check_digest(path, error=CheckpointError, advice=advice)
+    found = read_json(path, limit=_LARGEST_FACTS, error=CheckpointError, advice=advice)
+    return checked(found, Facts, path, advice=advice)
 
 
 def read_state(folder: Path) -> dict[str, Any]:
-    """The state to go on from. Raises `CheckpointError` where the folder has none."""
+    """The state to go on from. Raises `CheckpointError` where there is none, or it belongs to other weights."""
     path = folder / STATE
     if not path.is_file():
         raise CheckpointError(f"{path.absolute()}: absent, so this run cannot be taken up; start it again")
+    advice = f"this state cannot be taken up: start the run again{_other(folder, ', or evaluate {}')}"
+    check_digest(path, error=CheckpointError, advice=advice)
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        found: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, *FAULTS) as error:
-        raise CheckpointError(f"{path.absolute()}: not readable as a training state; start the run again") from error
+        raise CheckpointError(f"{path.absolute()}: not readable as a training state; {advice}") from error
+    state = checked(found, State, path, advice=advice)
+    tied = state.get("weights")  # older checkpoints do not say
+    if tied is not None and tied != file_sha256(folder / WEIGHTS):
+        raise CheckpointError(
+            f"{(folder / WEIGHTS).absolute()}: not the weights that {STATE} beside it belongs to; put back those the "
+            "run wrote, or start it again"
+        )
     return state
+
+
+@contextmanager
+def fitting(folder: Path) -> Iterator[None]:
+    """Turn what a training state raises that does not fit its trainer into `CheckpointError`."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        said = str(error).strip().partition("\n")[0]
+        raise CheckpointError(
+            f"{(folder / STATE).absolute()}: does not fit this run ({type(error).__name__}: {said}); go on with the "
+            "recipe it was written under, or start the run again"
+        ) from error

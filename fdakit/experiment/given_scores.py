@@ -100,6 +100,8 @@ def _of_run(folder: Path) -> Scores | Vectors:
     names = {path.name for path in _read(folder, lambda: list(folder.iterdir()))}
     if SIMILARITY in names or texts.name not in names:
         return run.scores()
+    for path in (texts, videos):
+        run.check(path.absolute())
     column = {video.id: place for place, video in enumerate(run.videos)}
     targets = run.ranked["t2v"].targets
     strange = [name for name in targets if name not in column]

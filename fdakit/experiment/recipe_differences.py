@@ -51,7 +51,8 @@ def reading_differences(differences: Mapping[str, Difference]) -> tuple[str, ...
 
 def _options(run: SavedRun) -> dict[str, Any]:
     """The resolved recipe's options, none where the folder holds no recipe."""
-    path = run.folder / RECIPE
+    path = (run.folder / RECIPE).absolute()
+    run.check(path)
     document = read_document(path) if path.is_file() else {}
     return {key: value for key, value in _flat(document) if not _aside(key)}
 

@@ -24,18 +24,19 @@ from .build import Splits, build_objectives, build_retriever, count_parameters, 
 from .checkpoints import (
     WEIGHTS,
     find_checkpoint,
+    fitting,
     load_weights,
     read_facts,
     read_state,
     save_checkpoint,
-    standing,
+    standing_checkpoint,
     weights_hash,
 )
 from .devices import choose_device
 from .evaluation import Evaluator
 from .protocol import trained_on
 from .reporting import Report, both_metrics, make_report
-from .run_folder import RunFolder, recipe_text
+from .run_folder import RECIPE, RunFolder, recipe_text
 from .training import Stopped, Trainer
 from .watching import Watchers
 
@@ -167,11 +168,12 @@ class _Job:
         return read_facts(best)
 
     def _take_up(self, trainer: Trainer) -> None:
-        last = standing(self.folder.checkpoint("last"))
+        last = standing_checkpoint(self.folder.checkpoint("last"))
         state = read_state(last)
         load_weights(self.retriever, last / WEIGHTS)
-        trainer.restore(state)
-        self._best = list(state["best"]) or None
+        with fitting(last):
+            trainer.restore(state)
+            self._best = list(state["best"]) or None
 
     def _validator(self) -> Evaluator | None:
         split = self.splits.get(VALIDATION)
@@ -230,7 +232,7 @@ def evaluate_checkpoint(
     )
     folder = RunFolder.create(recipe, out=out) if out is not None else None
     if folder is not None:
-        folder.write("recipe.toml", recipe_text(recipe))
+        folder.write(RECIPE, recipe_text(recipe))
     facts = read_facts(checkpoint.parent if checkpoint.is_file() else find_checkpoint(checkpoint))
     return _evaluate(recipe, split, retriever, device, facts, watchers, folder)
 

@@ -9,13 +9,13 @@ import platform
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from fdakit.contracts import Direction
 from fdakit.errors import RecipeError
@@ -23,13 +23,19 @@ from fdakit.ranking.exports import write_ranks
 from fdakit.recipe import Recipe
 from fdakit.recipe_text import dump_document
 from fdakit.report.tables import report_markdown
+from fdakit.system.atomic_files import atomic_file, write_errors, write_text
+from fdakit.system.digests import SUMS, digest_lines
 from fdakit.values import Scores, Split, VideoRef
 from fdakit.version import __version__
 
 from .reporting import Report
 from .similarities import Rankings, Similarities
 
+RECIPE, REPORT = "recipe.toml", "report.json"
+ARRAYS = ("similarity.npy", "text_vectors.npy", "video_vectors.npy")
 PACKAGES = ("torch", "open_clip_torch", "timm", "av", "scikit-image", "numpy", "pydantic", "pluggy")
+
+_FULL = "make room there or correct its rights, then do the same again; a run goes on with --resume"
 
 
 class RunFolder:
@@ -61,43 +67,54 @@ class RunFolder:
     def write_start(self, recipe: Recipe, device: torch.device) -> str:
         """Write recipe.toml and environment.json; returns the resolved recipe's text."""
         text = recipe_text(recipe)
-        self.write("recipe.toml", text)
+        self.write(RECIPE, text)
         self.write("environment.json", json.dumps(environment(device), indent=2) + "\n")
         return text
 
     def write_report(
         self, report: Report, *, recipe: Recipe, split: Split, scores: Similarities, rankings: Rankings
     ) -> None:
-        """Write report.json, report.md, the similarities or their vectors, the videos and the rank of every query."""
-        self.write("report.json", json.dumps(report, indent=2, allow_nan=False) + "\n")
-        self.write("report.md", report_markdown(report))
-        if isinstance(scores, Scores):
-            self._save("similarity.npy", scores.matrix)
-        else:
-            self._save("text_vectors.npy", scores.texts)
-            self._save("video_vectors.npy", scores.videos)
-        self.write("videos.csv", _videos_csv(split.videos))
-        texts = [caption.text for caption in split.captions]
-        owners = [caption.video_id for caption in split.captions]
-        described = [video.id for video in split.videos if video.id in set(owners)]
-        pairs: Mapping[Direction, tuple[Sequence[str], Sequence[str]]] = {
-            "t2v": (texts, owners),
-            "v2t": (described, described),
-        }
-        for direction, (queries, targets) in pairs.items():
-            path = self.path / f"ranks_{direction}.csv"
-            write_ranks(path, ranking=rankings[direction], ties=recipe.eval.ties, queries=queries, targets=targets)
+        """Write the report, the similarities or their vectors, the videos, the rank of every query, and SHA256SUMS.
 
-    def _save(self, name: str, values: NDArray[Any]) -> None:
-        fresh = self.path / f".{name}"
-        np.save(fresh, values)
-        fresh.replace(self.path / name)
+        report.json comes last: where it stands, all the others do. Raises `FdakitError` where the disk refuses.
+        """
+        with write_errors(self.path, advice=_FULL):
+            for name in (REPORT, *ARRAYS):
+                (self.path / name).unlink(missing_ok=True)
+            self.write("report.md", report_markdown(report))
+            names = self._write_scores(scores)
+            self.write("videos.csv", _videos_csv(split.videos))
+            texts = [caption.text for caption in split.captions]
+            owners = [caption.video_id for caption in split.captions]
+            known = set(owners)
+            described = [video.id for video in split.videos if video.id in known]
+            pairs: Mapping[Direction, tuple[Sequence[str], Sequence[str]]] = {
+                "t2v": (texts, owners),
+                "v2t": (described, described),
+            }
+            for direction, (queries, targets) in pairs.items():
+                path = self.path / f"ranks_{direction}.csv"
+                ranking = rankings[direction]
+                write_ranks(path, ranking=ranking, ties=recipe.eval.ties, queries=queries, targets=targets)
+            text = json.dumps(report, indent=2, allow_nan=False) + "\n"
+            names += ["videos.csv", "ranks_t2v.csv", "ranks_v2t.csv", RECIPE]
+            self.write(SUMS, digest_lines(self.path, names) + f"{sha256(text.encode()).hexdigest()}  {REPORT}\n")
+            self.write(REPORT, text)
+
+    def _write_scores(self, scores: Similarities) -> list[str]:
+        """The names of the files written."""
+        if isinstance(scores, Scores):
+            arrays = dict(zip(ARRAYS[:1], [scores.matrix], strict=True))
+        else:
+            arrays = dict(zip(ARRAYS[1:], [scores.texts, scores.videos], strict=True))
+        for name, values in arrays.items():
+            with atomic_file(self.path / name) as part, part.open("wb") as handle:
+                np.save(handle, values)
+        return list(arrays)
 
     def write(self, name: str, text: str) -> None:
-        """Write a text file whole or not at all."""
-        fresh = self.path / f".{name}"
-        fresh.write_bytes(text.encode("utf-8", "surrogateescape"))  # a file name need not be text
-        fresh.replace(self.path / name)
+        """Write a text file whole or not at all. Raises `FdakitError` where the disk refuses."""
+        write_text(self.path / name, text, advice=_FULL)
 
 
 def _videos_csv(videos: Sequence[VideoRef]) -> str:

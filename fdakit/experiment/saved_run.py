@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from fdakit.contracts import Direction
 from fdakit.errors import ScoreError
 from fdakit.ranking.ranks import Ranking, TieRule
+from fdakit.system.digests import SUMS, check_digest
+from fdakit.system.regular_files import require_regular
 from fdakit.values import Scores, VideoRef
 
 from .similarities import DIRECTIONS
@@ -104,20 +107,43 @@ class SavedRun:
             raise ValueError(f"a matrix of {matrix.shape} beside {wanted[0]} captions and {wanted[1]} videos")
         return matrix
 
+    def check(self, path: Path) -> None:
+        """Compare a file of the folder with its digest, if it is there. Raises `ScoreError` where it was changed."""
+        if path in self._checked or not path.exists():
+            return
+        self._checked.add(path)
+        require_regular(path, error=ScoreError)
+        if not check_digest(path, error=ScoreError, advice=self._again) and path.name == REPORT:
+            self._explain_lack_of_digests()
+
+    def _explain_lack_of_digests(self) -> None:
+        """Warn of a run that an older fdakit made. Raises `ScoreError` where the digests were lost."""
+        folder = self.folder.absolute()
+        if (folder / "checkpoints" / "best" / SUMS).is_file():
+            raise ScoreError(f"{folder / SUMS}: absent, though its checkpoints have theirs; {self._again}")
+        if (folder / "environment.json").is_file():
+            warnings.warn(
+                f"{folder}: was written by an older fdakit, without {SUMS}, so damage to it cannot be noticed",
+                stacklevel=2,
+            )
+
+    @property
+    def _again(self) -> str:
+        return f"make it again with `fdakit eval --checkpoint {self.folder} --out FOLDER`"
+
+    @cached_property
+    def _checked(self) -> set[Path]:
+        return set()
+
     def _read(self, name: str, read: Callable[[Path], T]) -> T:
         path = (self.folder / name).absolute()
+        self.check(path)
         try:
             return read(path)
         except FileNotFoundError as error:
-            raise ScoreError(
-                f"{path}: no such file; name the folder of a finished run, or make it with `fdakit eval --checkpoint "
-                f"{self.folder} --out FOLDER`"
-            ) from error
+            raise ScoreError(f"{path}: no such file; name the folder of a finished run, or {self._again}") from error
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-            raise ScoreError(
-                f"{path}: not readable as part of a run ({error}); make it again with `fdakit eval --checkpoint "
-                f"{self.folder} --out FOLDER`"
-            ) from error
+            raise ScoreError(f"{path}: not readable as part of a run ({error}); {self._again}") from error
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:

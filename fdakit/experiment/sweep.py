@@ -16,7 +16,7 @@ from fdakit.recipe_text import read_document
 from fdakit.report.curves import curves_svg
 from fdakit.report.tables import control_label
 
-from .checkpoints import STATE, standing
+from .checkpoints import STATE, standing_checkpoint
 from .run import run_recipe
 from .run_folder import RunFolder, recipe_text
 from .varying import Varied, epoch_seconds, varied_panels
@@ -65,7 +65,7 @@ def _report(recipe: Recipe, folder: Path) -> dict[str, Any]:
     if finished.is_file():
         report: dict[str, Any] = json.loads(finished.read_text(encoding="utf-8"))
         return report
-    stopped = (standing(folder / "checkpoints" / "last") / STATE).is_file()
+    stopped = (standing_checkpoint(folder / "checkpoints" / "last") / STATE).is_file()
     if not stopped:
         _clear_start(folder)
     return run_recipe(recipe, out=None if stopped else folder, resume=folder if stopped else None).report

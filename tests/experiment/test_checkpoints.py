@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from faults import count_changes, killed_at, refused_at
+from safetensors.torch import save_file
 
 from fdakit import CheckpointError
 from fdakit.catalog import Catalog
@@ -85,40 +91,103 @@ def test_saving_again_replaces_everything_and_leaves_nothing_behind(
     assert [path.name for path in tmp_path.iterdir()] == ["last"]
 
 
-class Killed(BaseException):
-    """As sudden as a kill."""
-
-
-@pytest.mark.parametrize("moment", range(10))
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked process")
 def test_a_kill_at_any_moment_leaves_the_former_or_the_new_checkpoint(
-    tmp_path: Path, save: Callable[..., None], retriever: Retriever, monkeypatch: pytest.MonkeyPatch, moment: int
+    tmp_path: Path, save: Callable[..., None], retriever: Retriever
+) -> None:
+    save(tmp_path / "counted" / "last", 1)
+    moments = count_changes(lambda: save(tmp_path / "counted" / "last", 2))
+    found = set()
+    for moment in [1, moments // 2, *range(moments - 6, moments + 1, 2), moments]:  # the renames come last
+        folder = tmp_path / str(moment) / "last"
+        save(folder, 1)
+        assert killed_at(moment, lambda folder=folder: save(folder, 2))  # type: ignore[misc]
+        found.add(step_of(folder, retriever))
+        save(folder, 3)
+        assert step_of(folder, retriever) == 3
+        assert [path.name for path in folder.parent.iterdir()] == ["last"]
+    assert found == {1, 2}
+
+
+def test_a_first_checkpoint_that_was_finished_but_not_renamed_is_found(
+    tmp_path: Path, save: Callable[..., None], retriever: Retriever
 ) -> None:
     folder = tmp_path / "last"
     save(folder, 1)
-    calls = 0
+    folder.rename(tmp_path / ".last.new")
+    assert step_of(folder, retriever) == 1
+    (tmp_path / ".last.new" / "SHA256SUMS").unlink()  # as long as that is lacking it was being written
+    with pytest.raises(CheckpointError, match="no such checkpoint"):
+        find_checkpoint(folder)
 
-    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            nonlocal calls
-            calls += 1
-            if calls > moment:
-                raise Killed
-            return real(*args, **kwargs)
+
+@pytest.mark.parametrize("refused", ["weights", "state", "call"])
+def test_a_full_disk_leaves_the_former_checkpoint_and_is_told_in_words(
+    tmp_path: Path, save: Callable[..., None], retriever: Retriever, refused: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "last"
+
+    def fail(kind: str, words: str) -> Callable[..., None]:
+        def call(_: Any, path: Path, **__: Any) -> None:
+            path.write_bytes(b"half")
+            raise type(kind, (Exception,), {})(words)
 
         return call
 
+    save(folder, 1)
+    words = r"last: cannot be written \(.*No space left.*\); make room there .* `fdakit run --resume`"
+    if refused == "call":
+        for moment in range(1, 40):
+            try:
+                with refused_at(moment) as calls:
+                    save(folder, 2)
+            except CheckpointError as error:
+                assert re.search(words, str(error)), error
+            assert not (tmp_path / ".last.new").exists()
+            assert step_of(folder, retriever) in (1, 2)
+            if calls.count < moment:
+                return
+            save(folder, 1)
+        pytest.fail("never came to an end")
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "save_file", counted(checkpoints.save_file))
-        patch.setattr(checkpoints.torch, "save", counted(torch.save))
-        patch.setattr(checkpoints.shutil, "rmtree", counted(lambda path, **_: None))
-        for name in ("mkdir", "write_text", "rename"):
-            patch.setattr(Path, name, counted(getattr(Path, name)))
-        with pytest.raises(Killed):
+        if refused == "weights":
+            said = "Error while serializing: I/O error: No space left on device (os error 28)"
+            patch.setattr(checkpoints, "save_file", fail("SafetensorError", said))
+        else:
+            said = (
+                "[enforce fail at inline_container.cc:783] . PytorchStreamWriter failed writing file: No space left"
+            )
+            patch.setattr(checkpoints.torch, "save", fail("RuntimeError", said))
+        with pytest.raises(CheckpointError, match=words):
             save(folder, 2)
-    assert step_of(folder, retriever) in (1, 2)
-    save(folder, 3)
-    assert step_of(folder, retriever) == 3
     assert [path.name for path in tmp_path.iterdir()] == ["last"]
+    assert step_of(folder, retriever) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a small disk")
+def test_a_disk_that_is_really_full(tmp_path: Path, save: Callable[..., None], retriever: Retriever) -> None:
+    save(tmp_path / "measured", 1)
+    size = sum(path.stat().st_size for path in (tmp_path / "measured").iterdir())
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={2 * size + 99_000}", "none", str(disk)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        folder = disk / "last"
+        save(folder, 1)
+        for room in range(0, size - 4096, size // 6):
+            (disk / "ballast").write_bytes(b"")
+            free = os.statvfs(disk)
+            (disk / "ballast").write_bytes(bytes(max(0, free.f_bavail * free.f_frsize - room)))
+            with pytest.raises(CheckpointError, match=r"last: cannot be written \(.*; make room there"):
+                save(folder, 2)
+            assert sorted(path.name for path in disk.iterdir()) == ["ballast", "last"]
+            assert step_of(folder, retriever) == 1
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_a_checkpoint_is_found_by_every_name(tmp_path: Path, save: Callable[..., None]) -> None:
@@ -141,15 +210,97 @@ def test_what_is_no_checkpoint_is_told(tmp_path: Path, catalog: Catalog) -> None
     assert read_facts(tmp_path) == {}
 
 
+@pytest.mark.parametrize("older", [False, True])
 @pytest.mark.parametrize("content", [b"", b"nothing of the kind", None, b"cut"])
-def test_a_state_that_cannot_be_read_is_told(tmp_path: Path, save: Callable[..., None], content: Any) -> None:
+def test_a_state_that_cannot_be_read_is_told(
+    tmp_path: Path, save: Callable[..., None], content: Any, older: bool
+) -> None:
     save(tmp_path / "last", 1)
+    if older:
+        (tmp_path / "last" / "SHA256SUMS").unlink()
     state = tmp_path / "last" / "training.pt"
     if content is None:
         state.unlink()
     else:
         state.write_bytes(state.read_bytes()[:200] if content == b"cut" else content)
-    with pytest.raises(CheckpointError, match=r"training\.pt: (absent|not readable).* start (it|the run) again"):
+    said = "absent" if content is None else "not readable" if older else "changed or damaged"
+    with pytest.raises(CheckpointError, match=rf"training\.pt: {said}.* start (it|the run) again"):
+        read_state(tmp_path / "last")
+
+
+def test_a_changed_bit_in_any_file_is_told_with_what_to_use_instead(
+    tmp_path: Path, save: Callable[..., None], retriever: Retriever, catalog: Catalog
+) -> None:
+    save(tmp_path / "best", 1)
+    save(tmp_path / "last", 2)
+    readers: dict[str, Callable[[], object]] = {
+        "model.safetensors": lambda: load_weights(retriever, tmp_path / "last" / "model.safetensors"),
+        "recipe.toml": lambda: checkpoint_recipe(tmp_path / "last", catalog=catalog),
+        "checkpoint.json": lambda: read_facts(tmp_path / "last"),
+        "training.pt": lambda: read_state(tmp_path / "last"),
+    }
+    for name, read in readers.items():
+        path = tmp_path / "last" / name
+        content = path.read_bytes()
+        path.write_bytes(content[:-3] + bytes([content[-3] ^ 1]) + content[-2:])
+        with pytest.raises(CheckpointError, match=rf"last/{name}: changed or damaged since .*{tmp_path / 'best'}"):
+            read()
+        path.write_bytes(content)
+        read()
+
+
+def test_weights_are_tied_to_the_state_that_was_saved_with_them(tmp_path: Path, save: Callable[..., None]) -> None:
+    for step in (1, 2):
+        save(tmp_path / f"of-{step}", step)
+        (tmp_path / f"of-{step}" / "SHA256SUMS").unlink()
+    shutil.copy(tmp_path / "of-2" / "model.safetensors", tmp_path / "of-1")
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: not the weights that training\.pt .* belongs to"):
+        read_state(tmp_path / "of-1")
+
+
+def test_a_checkpoint_of_an_older_fdakit_is_read_with_a_warning_and_lost_digests_are_not_taken_for_one(
+    tmp_path: Path, save: Callable[..., None], retriever: Retriever
+) -> None:
+    save(tmp_path / "best", 1)
+    weights = tmp_path / "best" / "model.safetensors"
+    (tmp_path / "best" / "SHA256SUMS").unlink()
+    with pytest.raises(CheckpointError, match=r"SHA256SUMS: absent, though model\.safetensors was written with it"):
+        load_weights(retriever, weights)
+    save_file(retriever.state_dict(), weights, metadata={"format": "pt", "fdakit": "retriever"})
+    with pytest.warns(UserWarning, match="best: was written by an older fdakit, without SHA256SUMS"):
+        load_weights(retriever, weights)
+
+
+WRONG = [
+    *("[]", "3", '"text"', "null", '{"epoch": "one"}', '{"step": -1}', '{"chosen_by": 3}', '{"damage": []}'),
+    *('{"damage": {"skipped": ["a"]}}', '{"training": {}}', '{"training": 1}', '{"chosen_on": {}}', "{", ""),
+]
+
+
+@pytest.mark.parametrize("content", WRONG)
+def test_facts_that_hold_wrong_things_are_told(tmp_path: Path, content: str) -> None:
+    (tmp_path / "checkpoint.json").write_text(content)
+    with pytest.raises(CheckpointError, match=r"checkpoint\.json: .*; .*model\.safetensors alone"):
+        read_facts(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"position": [1, 2]}, {"position": [0, 0, -1]}, {"position": None}, {"rng": 3}, {"losses": ["a"]}),
+        *({"best": [1.0, 2.0, 3.0]}, {"damage": 1}, {"optimiser": []}, {"history": 4}),
+    ],
+)
+def test_a_state_that_holds_wrong_things_is_told(
+    tmp_path: Path, save: Callable[..., None], change: dict[str, Any]
+) -> None:
+    save(tmp_path / "last", 1)
+    (tmp_path / "last" / "SHA256SUMS").unlink()
+    path = tmp_path / "last" / "training.pt"
+    torch.save({**torch.load(path, weights_only=True), **change}, path)
+    with pytest.raises(
+        CheckpointError, match=r"training\.pt: .*; this state cannot be taken up: start the run again"
+    ):
         read_state(tmp_path / "last")
 
 

@@ -69,7 +69,7 @@ def test_the_run_folder_is_complete(run: Path, full: Recipe) -> None:
     kept = {
         f"checkpoints/{n}/{f}"
         for n in ("best", "last")
-        for f in ("checkpoint.json", "model.safetensors", "recipe.toml")
+        for f in ("checkpoint.json", "model.safetensors", "recipe.toml", "SHA256SUMS")
     }
     assert files == kept | {
         "checkpoints/last/training.pt",
@@ -82,6 +82,7 @@ def test_the_run_folder_is_complete(run: Path, full: Recipe) -> None:
         "ranks_t2v.csv",
         "ranks_v2t.csv",
         "videos.csv",
+        "SHA256SUMS",
     }
     text = (run / "recipe.toml").read_text()
     assert "# mask 'frame-difference' (fdakit " in text

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from faults import count_changes, killed_at, refused_at
 
 from fdakit.cli.main import execute
-from fdakit.errors import ScoreError
+from fdakit.errors import FdakitError, ScoreError
+from fdakit.experiment.build import Splits
+from fdakit.experiment.recipe_differences import recipe_differences
 from fdakit.experiment.run import run_recipe
+from fdakit.experiment.run_folder import RunFolder
 from fdakit.experiment.saved_run import SavedRun
+from fdakit.experiment.similarities import rank_both
 from fdakit.ranking.metrics import metrics
 from fdakit.ranking.ranks import rank_captions, rank_videos
 from fdakit.recipe import Recipe
+from fdakit.values import Scores
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +60,60 @@ def test_what_is_absent_or_damaged_is_named(folder: Path, tmp_path: Path, name: 
     (copy / name).unlink() if damage is None else (copy / name).write_bytes(damage)
     with pytest.raises(ScoreError, match=name):
         SavedRun(copy).scores()
+
+
+@pytest.mark.parametrize(
+    "name", ["report.json", "ranks_t2v.csv", "ranks_v2t.csv", "videos.csv", "similarity.npy", "recipe.toml"]
+)
+def test_a_changed_bit_is_never_believed(folder: Path, tmp_path: Path, name: str) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy", ignore=shutil.ignore_patterns("checkpoints")))
+    content = (copy / name).read_bytes()
+    (copy / name).write_bytes(content[:-2] + bytes([content[-2] ^ 4]) + content[-1:])
+    with pytest.raises(ScoreError, match=rf"{name}: changed or damaged since it was written .* `fdakit eval"):
+        recipe_differences(SavedRun(copy), SavedRun(folder)), SavedRun(copy).scores(), SavedRun(copy).ranked
+
+
+def test_a_run_without_digests_is_read_with_a_warning_and_lost_ones_are_told(folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    (copy / "SHA256SUMS").unlink()
+    with pytest.raises(ScoreError, match="SHA256SUMS: absent, though its checkpoints have theirs"):
+        assert SavedRun(copy).report
+    (copy / "checkpoints" / "best" / "SHA256SUMS").unlink()
+    with pytest.warns(UserWarning, match="copy: was written by an older fdakit, without SHA256SUMS"):
+        assert SavedRun(copy).report == SavedRun(folder).report
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked process")
+def test_a_report_stands_only_beside_all_the_files_it_speaks_of(
+    make_recipe: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    recipe = make_recipe(train={"epochs": 0})
+    splits = Splits(recipe, device=torch.device("cpu"), progress=lambda *_: None)
+    split = splits.load("test")
+    scores = Scores(np.eye(6, dtype=np.float32), np.arange(6), np.zeros(6, bool))
+    report = json.loads('{"name": "small", "protocol": {}, "t2v": {}, "v2t": {}, "pool": {"t2v": 6, "v2t": 6}}')
+    report["videos"] = {"damaged_reasons": {}}
+
+    def write(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("fdakit.experiment.run_folder.report_markdown", str)
+            RunFolder(folder).write_report(
+                report, recipe=recipe, split=split, scores=scores, rankings=rank_both(scores, mode="grouped")
+            )
+
+    for name in ("counted", "again"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "recipe.toml").touch()
+    moments = count_changes(lambda: write(tmp_path / "counted"))
+    for moment in range(1, moments + 1):
+        killed_at(moment, lambda: write(tmp_path / "again"))
+        if (tmp_path / "again" / "report.json").exists():
+            np.testing.assert_array_equal(SavedRun(tmp_path / "again").scores().matrix, scores.matrix)
+        with refused_at(moment) as calls, contextlib.suppress(FdakitError):
+            write(tmp_path / "again")
+        assert calls.count >= moment
+        leftover = [path.name for path in (tmp_path / "again").glob(".*") if f".{os.getpid()}." in path.name]
+        assert leftover == []
 
 
 def test_a_run_on_real_clips_is_compared_with_itself_and_told_as_a_page(

@@ -1,0 +1,72 @@
+"""Folders that are written whole or not at all, on the disk before they bear their name.
+
+Two renames exchange the former folder and the new one; a kill between them leaves both beside the place, and
+`standing` finds the one that counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from .atomic_files import remove, sync, sync_below
+
+IsWhole = Callable[[Path], bool]
+
+
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Give an empty hidden folder beside `folder` to write to, and put it in its place when the block ends.
+
+    Makes the folders above. What an earlier kill left is put right first. If the block raises, or a rename fails,
+    nothing is left beside the former folder, which stands. Raises `OSError` as it comes.
+    """
+    fresh, former = _beside(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if standing(folder) != folder:
+        standing(folder).rename(folder)
+    remove(fresh)
+    remove(former)
+    try:
+        fresh.mkdir()
+        yield fresh
+        sync_below(fresh)
+        _exchange(folder, fresh, former)
+    except BaseException:
+        with suppress(OSError):  # what ended the writing is told, not what ends the clearing
+            remove(fresh)
+        raise
+
+
+def _exchange(folder: Path, fresh: Path, former: Path) -> None:
+    if folder.exists():
+        folder.rename(former)
+    try:
+        fresh.rename(folder)
+    except OSError:
+        with suppress(OSError):
+            former.rename(folder)
+        raise
+    sync(folder.parent)
+    with suppress(OSError):  # the next writing removes it
+        remove(former)
+
+
+def standing(folder: Path, *, is_whole: IsWhole | None = None) -> Path:
+    """Return where a folder lies: its place, or beside it after a kill between the two renames.
+
+    `is_whole` tells a finished folder from one that was being written: with it, a first folder that was finished but
+    not yet renamed is found too.
+    """
+    fresh, former = _beside(folder)
+    if folder.exists():
+        return folder
+    if former.exists():
+        return fresh if fresh.exists() else former  # the former one moves only when the fresh one is whole
+    return fresh if is_whole is not None and fresh.is_dir() and is_whole(fresh) else folder
+
+
+def _beside(folder: Path) -> tuple[Path, Path]:
+    """Where the next and the former state of a folder stand while they change places."""
+    return folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")

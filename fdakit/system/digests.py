@@ -1,0 +1,63 @@
+"""SHA-256 digests of a folder's files, in the form of `sha256sum`: written once, checked whenever a file is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from hashlib import file_digest
+from pathlib import Path
+
+from fdakit.errors import FdakitError
+
+from .regular_files import full, open_regular, read_text
+
+SUMS = "SHA256SUMS"
+_LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
+_LIMIT = 1 << 20
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal. Raises `FdakitError` unless it is a regular file."""
+    with open_regular(path) as handle:
+        return file_digest(handle, "sha256").hexdigest()  # type: ignore[arg-type]
+
+
+def digest_lines(folder: Path, names: Iterable[str]) -> str:
+    """Return what SHA256SUMS says of files of a folder. Raises `FdakitError` where one cannot be read."""
+    return "".join(f"{file_sha256(folder / name)}  {name}\n" for name in sorted(names))
+
+
+def read_digests(folder: Path, *, error: type[FdakitError] = FdakitError) -> dict[str, str] | None:
+    """Return the digests that a folder's SHA256SUMS lists by file name; None where there is no such file.
+
+    Raises `error` where it is damaged.
+    """
+    path = folder / SUMS
+    if not path.exists():
+        return None
+    found = {}
+    for number, line in enumerate(read_text(path, limit=_LIMIT, error=error).splitlines(), 1):
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise error(f"{full(path)}: line {number}: not a SHA-256 and a file name; fetch the folder again")
+        found[match[2]] = match[1]
+    return found
+
+
+def check_digest(path: Path, *, error: type[FdakitError], advice: str) -> bool:
+    """Compare a file with the SHA256SUMS beside it; returns whether there is one.
+
+    Raises `error`, ending in `advice`, where the file has another digest, is not listed, or cannot be read.
+    """
+    digests = read_digests(path.parent, error=error)
+    if digests is None:
+        return False
+    if path.name not in digests:
+        raise error(f"{full(path)}: not among the files that {SUMS} beside it lists; {advice}")
+    with open_regular(path, error=error, advice=advice) as handle:
+        found = file_digest(handle, "sha256").hexdigest()  # type: ignore[arg-type]
+    if found != digests[path.name]:
+        raise error(
+            f"{full(path)}: changed or damaged since it was written (its SHA-256 is not that in {SUMS}); {advice}"
+        )
+    return True
