@@ -9,6 +9,8 @@ from fdakit.errors import CheckpointError
 
 from .layouts import State, Weights
 
+_UNSIZED = "weights of no CLIP that fdakit can size by itself"
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -68,11 +70,13 @@ def read_architecture(weights: Weights) -> Architecture:
     try:
         visual = weights.visual()
         sizes = _vit(visual) if "class_embedding" in visual else _resnet(visual)
-        return Architecture(**sizes, **_text(weights.clip))
-    except (KeyError, IndexError, AttributeError) as error:
-        raise CheckpointError(
-            f"weights of no CLIP that fdakit can size by itself ({error}); name the model"
-        ) from error
+        sizes |= _text(weights.clip)
+    except (KeyError, IndexError, TypeError) as error:  # TypeError: the length of a tensor without dimensions
+        raise CheckpointError(f"{_UNSIZED} ({error}); name the model") from error
+    for name, size in sizes.items():
+        if size is not None and min(size if isinstance(size, tuple) else (size,)) < 1:
+            raise CheckpointError(f"{_UNSIZED} ({name} would be {size}); name the model")
+    return Architecture(**sizes)
 
 
 def _vit(visual: State) -> dict[str, Any]:

@@ -7,13 +7,15 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from safetensors.torch import save_file
 
 from fdakit.errors import CheckpointError
+from fdakit.system.atomic_files import atomic_file, write_errors
 
 from .architecture import read_architecture
 from .layouts import ALPHA, State, Weights, recognise
-from .weights import is_torchscript, read_weights
+from .weights import Contents, read_contents
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,16 @@ class Inspection:
 
 def inspect_weights(path: Path) -> Inspection:
     """Raises `CheckpointError` where the file is absent, damaged or holds more than tensors."""
-    state = read_weights(path)
-    weights = recognise(state)
+    contents = read_contents(path)
+    return _inspected(path, contents, recognise(contents.state))
+
+
+def _inspected(path: Path, contents: Contents, weights: Weights) -> Inspection:
+    state = contents.state
     sizes = _sizes(weights)
     return Inspection(
         path=str(path.absolute()),
-        container=_container(path),
+        container=contents.container,
         format=weights.format,
         architecture=sizes[0],
         models=sizes[1],
@@ -56,14 +62,16 @@ def inspect_weights(path: Path) -> Inspection:
 def convert_weights(path: Path, out: Path) -> Inspection:
     """Write a recognised file as safetensors: the same values under open_clip's names, its origin in the header.
 
-    Nothing is written where the file is not understood or `out` cannot be written. Raises `CheckpointError`.
+    Makes the folders above `out`. Nothing is written where the file is not understood or `out` cannot be written.
+    Raises `CheckpointError`.
     """
     if out.suffix != ".safetensors":
         raise CheckpointError(f"{out.absolute()}: fdakit writes safetensors; name it model.safetensors")
-    if out.exists() and out.samefile(path):
+    if _is_same(out, path):
         raise CheckpointError(f"{out.absolute()}: is the file to convert; name another with --out")
-    found = inspect_weights(path)
-    weights = recognise(read_weights(path))
+    contents = read_contents(path)
+    weights = recognise(contents.state)
+    found = _inspected(path, contents, weights)
     if not weights.clip:
         raise CheckpointError(
             f"{found.path}: not the weights of a CLIP ({', '.join(found.other[:3])}, …); nothing was written"
@@ -74,22 +82,29 @@ def convert_weights(path: Path, out: Path) -> Inspection:
         "source_format": found.format,
         "model": found.architecture,
     }
-    fresh = out.with_name(f".{out.name}.part")
-    try:
-        save_file(_named(weights), fresh, metadata=header)
-        fresh.replace(out)
-    except OSError as error:
-        raise CheckpointError(f"{out.absolute()}: cannot be written ({error}); choose another folder") from error
-    finally:
-        fresh.unlink(missing_ok=True)
+    with write_errors(out, error=CheckpointError), atomic_file(out) as part:
+        save_file(_named(weights), part, metadata=header)
     return found
+
+
+def _is_same(out: Path, path: Path) -> bool:
+    try:
+        return out.samefile(path)
+    except (OSError, ValueError):  # absent, or no name that a file can have
+        return False
 
 
 def _named(weights: Weights) -> State:
     state = {**weights.clip, **weights.other}
     if weights.alpha:
         state[f"visual.{ALPHA}"] = weights.alpha[0]
-    return {name: value.contiguous() for name, value in state.items()}
+    return {name: _alone(value) for name, value in state.items()}
+
+
+def _alone(value: torch.Tensor) -> torch.Tensor:
+    """A tensor that shares no memory with another, as safetensors wants them."""
+    whole = value.is_contiguous() and value.untyped_storage().nbytes() == value.nbytes
+    return value if whole else value.clone(memory_format=torch.contiguous_format)
 
 
 def _sizes(weights: Weights) -> tuple[str, tuple[str, ...]]:
@@ -100,12 +115,6 @@ def _sizes(weights: Weights) -> tuple[str, tuple[str, ...]]:
     except CheckpointError:
         return "a tower of another family", ()
     return str(architecture), architecture.matching_models()
-
-
-def _container(path: Path) -> str:
-    if path.suffix == ".safetensors":
-        return "safetensors"
-    return "TorchScript archive" if is_torchscript(path) else "torch file"
 
 
 def file_sha256(path: Path) -> str:

@@ -7,10 +7,12 @@ Known layouts: OpenAI's CLIP, open_clip's (both text forms), the published Alpha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
+
+from .state_dicts import unwrap_names
 
 State = dict[str, torch.Tensor]
 
@@ -52,8 +54,12 @@ class Weights:
 
 
 def recognise(state: Mapping[str, torch.Tensor]) -> Weights:
-    """Sort a state dict by its keys. `format` is `unknown`, with everything in `other`, where none fits."""
-    named = {_without(name, ("module.",)): value for name, value in state.items()}
+    """Sort a state dict by its keys. `format` is `unknown`, with everything in `other`, where none fits.
+
+    What `torch.compile` and distributed training put into names (`_orig_mod.`, `module.`) is left out, anywhere.
+    """
+    named = unwrap_names(state)
+    named.pop("n_averaged", None)  # the count of torch's AveragedModel
     if any(name.startswith("clip.visual.") for name in named):
         return _sorted("CLIP4Clip", *_split(named, "clip."), quick_gelu=True)
     if any(name.startswith("encoder.clip.visual.") for name in named):
@@ -65,7 +71,7 @@ def recognise(state: Mapping[str, torch.Tensor]) -> Weights:
         openai = any(name in named for name in SETTINGS)
         layout = "OpenAI CLIP" if openai else "CLIP (OpenAI's or open_clip's)"
         return _sorted(layout, named, {}, quick_gelu=openai or None)
-    return _visual_only({_without(name, ("visual.",)): value for name, value in named.items()})
+    return _visual_only({name.removeprefix("visual."): value for name, value in named.items()})
 
 
 def _visual_only(named: State) -> Weights:
@@ -94,9 +100,3 @@ def _sorted(layout: str, towers: State, other: State, *, quick_gelu: bool | None
 def _split(named: State, prefix: str) -> tuple[State, State]:
     inside = {name.removeprefix(prefix): value for name, value in named.items() if name.startswith(prefix)}
     return inside, {name: value for name, value in named.items() if not name.startswith(prefix)}
-
-
-def _without(name: str, prefixes: Iterable[str]) -> str:
-    for prefix in prefixes:
-        name = name.removeprefix(prefix)
-    return name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def _fit_positions(clip: Any, state: State, *, where: Path) -> None:
     name = "visual.positional_embedding"
     before = state.get(name)
     own = getattr(clip.visual, "positional_embedding", None)
-    if before is None or own is None or before.shape == own.shape or before.shape[1] != own.shape[1]:
+    if before is None or own is None or before.shape == own.shape or not _is_a_grid(before, width=own.shape[1]):
         return
     resize_pos_embed(state, clip)
     warnings.warn(
@@ -76,3 +77,10 @@ def _fit_positions(clip: Any, state: State, *, where: Path) -> None:
         "embedding was interpolated (bicubic)",
         stacklevel=2,
     )
+
+
+def _is_a_grid(positions: torch.Tensor, *, width: int) -> bool:
+    """Whether these are positions of a class token and a square of patches, which can be interpolated."""
+    if positions.ndim != 2 or positions.shape[1] != width or len(positions) < 2:
+        return False
+    return math.isqrt(len(positions) - 1) ** 2 == len(positions) - 1

@@ -1,15 +1,14 @@
-"""Reading weights: safetensors, or torch files with `weights_only=True`; never a pickle that may hold code."""
+"""Reading weights: safetensors and torch files, told apart by their first bytes. Nothing in a file is ever run."""
 
 from __future__ import annotations
 
-import pickle
-import re
+import os
 import struct
-import warnings
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 import torch
 from safetensors import SafetensorError
@@ -17,9 +16,20 @@ from safetensors.torch import load_file
 from torch import nn
 
 from fdakit.errors import CheckpointError
+from fdakit.system.regular_files import full, open_regular
+
+from .file_kinds import HEAD, ForeignFileError, Kind, tell_kind
+from .inert_pickle import read_pickle
+from .pickled_names import CodeFoundError, DamagedFileError, TensorClaim
+from .state_dicts import StateDictError, find_state, unwrap_names
+from .torch_files import TorchFile, open_archive, open_legacy
 
 State = dict[str, torch.Tensor]
 
+LARGEST_FILE = 1 << 37
+"""Bytes of a weights file (128 GiB): no CLIP has a tenth of them."""
+LONGEST_NAME = 500
+"""Characters of a tensor's name."""
 FAULTS = (
     SafetensorError,
     RuntimeError,
@@ -34,83 +44,106 @@ FAULTS = (
     zipfile.BadZipFile,
 )
 """What reading a damaged file was seen to raise."""
+_ADVICE = "put it there or correct the path"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The state dict of a weights file, and what contains it: safetensors, a torch file, a TorchScript archive."""
+
+    state: State
+    container: str
 
 
 def read_weights(path: Path) -> State:
-    """Name -> tensor of a weights file, on the CPU. Raises `CheckpointError` naming file, fault and cure."""
-    where = path.absolute()
-    if path.is_dir():
+    """Name -> tensor of a weights file, on the CPU.
+
+    What the file is, its first bytes tell. A state dict one or two levels down (`state_dict`, `module`, …) is found
+    where there is only one. Raises `CheckpointError` naming file, fault and cure.
+    """
+    return read_contents(path).state
+
+
+def read_contents(path: Path) -> Contents:
+    """What `read_weights` reads, and what contains it. Raises `CheckpointError`."""
+    where = full(path)
+    if _is_folder(path):
         raise CheckpointError(f"{where}: a folder; name the weights file inside it")
-    if not path.is_file():
-        raise CheckpointError(f"{where}: no such weights file; put it there or correct the path")
+    if not os.path.lexists(path):
+        raise CheckpointError(f"{where}: no such weights file; {_ADVICE}")
+    with open_regular(path, error=CheckpointError, advice=_ADVICE) as file:
+        try:
+            found = _read(path, file)
+        except CodeFoundError as error:
+            raise CheckpointError(
+                f"{where}: holds more than tensors (it asks for {_short(error)}), and fdakit runs no code from "
+                "files; convert it to safetensors where you trust it, or fetch it again"
+            ) from error
+        except (ForeignFileError, StateDictError) as error:
+            raise CheckpointError(f"{where}: {error}") from error
+        except FAULTS as error:
+            raise CheckpointError(f"{where}: not readable as weights ({_short(error)}); fetch it again") from error
+        except MemoryError as error:
+            raise CheckpointError(f"{where}: does not fit into memory; use a machine that has more") from error
+    if any(len(name) > LONGEST_NAME for name in found.state):
+        raise CheckpointError(f"{where}: names a tensor with more than {LONGEST_NAME} characters; fetch it again")
+    return found
+
+
+def _is_folder(path: Path) -> bool:
     try:
-        found = load_file(path) if path.suffix == ".safetensors" else _read_torch(path)
-    except pickle.UnpicklingError as error:
-        asked = re.search(r"GLOBAL (\S+)", str(error))
-        what = f"it asks for {asked[1]}" if asked else "or is no weights file"
-        raise CheckpointError(
-            f"{where}: holds more than tensors ({what}), and fdakit runs no code from files; convert it to "
-            "safetensors where you trust it, or fetch it again"
-        ) from error
-    except FAULTS as error:
-        raise CheckpointError(f"{where}: not readable as weights ({_first_line(error)}); fetch it again") from error
-    state = _tensors(found)
-    if not state:
-        raise CheckpointError(f"{where}: holds no tensors; give a state dict")
-    return state
-
-
-def _read_torch(path: Path) -> Any:
-    if is_torchscript(path):
-        return _read_torchscript(path)
-    return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def is_torchscript(path: Path) -> bool:
-    """Whether a file is a TorchScript archive, the container of OpenAI's own weights: told by its zip entries."""
-    if not zipfile.is_zipfile(path):
+        return path.is_dir()
+    except OSError:  # a name that is too long
         return False
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
-def _read_torchscript(path: Path) -> State:
-    """The state dict of the archive, read on the CPU; nothing in it is called."""
-    if not hasattr(torch, "jit") or not hasattr(torch.jit, "load"):
-        raise CheckpointError(
-            f"{path.absolute()}: a TorchScript archive, which this torch ({torch.__version__}) no longer reads; "
-            "convert it with an older one: fdakit weights convert"
-        )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", (DeprecationWarning, FutureWarning))
-        archive: Any = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
-    return {name: value.detach().clone() for name, value in archive.state_dict().items()}
+def _read(path: Path, file: IO[bytes]) -> Contents:
+    size = os.fstat(file.fileno()).st_size
+    head = file.read(HEAD)
+    kind = tell_kind(head, size=size)
+    if size > LARGEST_FILE:
+        raise ForeignFileError(f"is larger than {LARGEST_FILE >> 30} GiB, the most that is read; name another file")
+    if kind == "safetensors":
+        state = load_file(path)
+        if not state:
+            raise StateDictError("holds no tensors; fetch it again")
+        return Contents(state, kind)
+    opened, scripted = _opened(file, kind, size=size)
+    claims = find_state(opened.content, TensorClaim)
+    state = {name: opened.tensor(claim) for name, claim in claims.items()}
+    return Contents(state, "TorchScript archive" if scripted else "torch file")
 
 
-def _tensors(found: Any) -> State:
-    for key in ("state_dict", "model_state_dict", "model"):
-        if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
-            found = found[key]
-    if not isinstance(found, Mapping):
-        return {}
-    return {str(key): value for key, value in found.items() if isinstance(value, torch.Tensor)}
+def _opened(file: IO[bytes], kind: Kind, *, size: int) -> tuple[TorchFile, bool]:
+    if kind == "zip":
+        return open_archive(file, size=size)
+    if kind == "legacy torch":
+        return open_legacy(file, size=size), False
+    file.seek(0)
+    read_pickle(file)  # says what code it asks for, if it does
+    raise DamagedFileError("it is a pickle that torch did not write")
 
 
-def _first_line(error: Exception) -> str:
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return line.partition(". In PyTorch")[0][:200]  # what follows advises to run the code in the file
+def _short(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def load_strictly(module: nn.Module, state: Mapping[str, torch.Tensor], *, where: Path) -> None:
-    """Load every tensor or none. Raises `CheckpointError` listing what is missing, unexpected or misshapen."""
+    """Load every tensor or none; names may be wrapped as `torch.compile` and distributed training wrap them.
+
+    Raises `CheckpointError` listing what is missing, unexpected or misshapen.
+    """
     own = module.state_dict()
+    if own.keys() != state.keys() and own.keys() == (unwrapped := unwrap_names(state)).keys():
+        state = unwrapped
     faults = [f"missing {key}" for key in own if key not in state]
     faults += [f"unexpected {key}" for key in state if key not in own]
-    faults += [
-        f"{key} is {tuple(state[key].shape)}, wanted {tuple(own[key].shape)}"
-        for key in own
-        if key in state and own[key].shape != state[key].shape
-    ]
+    for key in (key for key in own if key in state):
+        given, wanted = state[key], own[key]
+        if given.shape != wanted.shape:
+            faults.append(f"{key} is {tuple(given.shape)}, wanted {tuple(wanted.shape)}")
+        elif wanted.is_floating_point() and not given.is_floating_point():
+            faults.append(f"{key} is {str(given.dtype).removeprefix('torch.')}, wanted floating point")
     if faults:
         shown = "; ".join(faults[:4]) + (f"; and {len(faults) - 4} more" if len(faults) > 4 else "")
         raise CheckpointError(

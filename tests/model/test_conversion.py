@@ -151,3 +151,60 @@ def test_a_state_of_no_known_layout_is_unknown() -> None:
     assert (found.format, found.clip) == ("unknown", {})
     with pytest.raises(CheckpointError, match="not the weights of a CLIP"):
         load_towers(None, found, where=Path("x.pth"))
+
+
+def test_tensors_that_share_memory_are_written_apart(tmp_path: Path) -> None:
+    weights = read_clip_weights(VIT / "base_clip.pt")
+    whole = torch.arange(8.0)
+    torch.save({**weights.clip, "extra.whole": whole, "extra.part": whole[2:4]}, tmp_path / "in.pt")
+    convert_weights(tmp_path / "in.pt", tmp_path / "new" / "folder" / "out.safetensors")
+    found = read_clip_weights(tmp_path / "new" / "folder" / "out.safetensors").other
+    assert torch.equal(found["extra.part"], whole[2:4])
+    assert torch.equal(found["extra.whole"], whole)
+
+
+def test_where_nothing_can_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(CheckpointError, match=r"file/out\.safetensors: cannot be written \("):
+        convert_weights(VIT / "base_clip.pt", tmp_path / "file" / "out.safetensors")
+    save_file({"a": torch.ones(1)}, tmp_path / "same.safetensors")
+    with pytest.raises(CheckpointError, match="is the file to convert; name another"):
+        convert_weights(tmp_path / "same.safetensors", tmp_path / "same.safetensors")
+
+
+SHAPES: list[tuple[int, ...]] = [(), (0,), (0, 0), (1,), (3, 0, 8, 8), (2, 3), (1, 1, 1, 1, 1)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "visual.conv1.weight",
+        "visual.positional_embedding",
+        "visual.class_embedding",
+        "visual.proj",
+        "token_embedding.weight",
+        "positional_embedding",
+        "ln_final.weight",
+        "logit_scale",
+    ],
+)
+def test_clip_keys_of_any_shape_are_told_and_never_loaded(tmp_path: Path, name: str, shape: tuple[int, ...]) -> None:
+    weights = read_clip_weights(VIT / "base_clip.pt")
+    clip = build_clip(read_architecture(weights), quick_gelu=True)
+    torch.save({**weights.clip, name: torch.ones(shape)}, tmp_path / "odd.pt")
+    found = inspect_weights(tmp_path / "odd.pt")
+    assert found.tensors == len(weights.clip)
+    odd = read_clip_weights(tmp_path / "odd.pt")
+    if torch.ones(shape).numel() == 1 and name == "logit_scale":
+        load_towers(clip, odd, where=tmp_path / "odd.pt")
+    else:
+        with pytest.raises(CheckpointError, match=rf"odd\.pt: .*{name.replace('.', '[.]')} is "):
+            load_towers(clip, odd, where=tmp_path / "odd.pt")
+
+
+def test_sizes_of_nothing_are_no_architecture() -> None:
+    weights = read_clip_weights(VIT / "base_clip.pt")
+    empty = recognise({**weights.clip, "visual.conv1.weight": torch.ones(64, 3, 8, 0)})
+    with pytest.raises(CheckpointError, match=r"size by itself \(patch would be 0\); name the model"):
+        read_architecture(empty)

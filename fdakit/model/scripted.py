@@ -1,0 +1,100 @@
+"""The state dict of a TorchScript archive: which attributes of its modules are weights, as its classes declare them.
+
+A class definition is a text in the archive (`code/__torch__/….py`). Its lists `__parameters__` and `__buffers__` are
+read as text; nothing of it is compiled or run.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from .file_kinds import ForeignFileError
+from .pickled_names import MOST_TENSORS, DamagedFileError, OpaqueModule, TensorClaim
+
+LARGEST_CODE = 64 << 20
+"""Bytes of all class definitions together, which alone may be compressed. OpenAI's archives have 0.3 MB."""
+DEEPEST = 64
+"""Modules within each other."""
+LONGEST_NAME = 500
+"""Characters of a tensor's full name."""
+_CLASS = re.compile(r"^class (\w+)\(", re.MULTILINE)
+_LIST = re.compile(r"^  __(?:parameters|buffers)__ = \[([^\]]*)\]", re.MULTILINE)
+
+
+def module_tensors(root: Any, archive: zipfile.ZipFile, *, top: str) -> dict[str, TensorClaim]:
+    """Name -> tensor of a module and all within it, as its `state_dict()` names them.
+
+    Raises `DamagedFileError` where the root is no module, or modules lie in each other without end, and
+    `ForeignFileError` where nothing but the code of a module could tell its weights.
+    """
+    if not isinstance(root, OpaqueModule):
+        raise DamagedFileError("it is a TorchScript archive without a module")
+    declared = _Declarations(archive, top=top)
+    found: dict[str, TensorClaim] = {}
+    waiting: list[tuple[str, int, OpaqueModule]] = [("", 0, root)]
+    looked_into, packed = 0, ""
+    while waiting:
+        prefix, depth, module = waiting.pop()
+        looked_into += 1
+        if depth > DEEPEST or looked_into > MOST_TENSORS or len(prefix) > LONGEST_NAME:
+            raise DamagedFileError("its modules lie in each other without end")
+        attributes = module.attributes if isinstance(module.attributes, dict) else {}
+        packed = packed or (module.kind if attributes is not module.attributes else "")
+        weights = declared.of(module.kind)
+        for name, value in attributes.items():
+            if isinstance(value, TensorClaim) and (weights is None or name in weights):
+                found[f"{prefix}{name}"] = value
+        inner = [(f"{prefix}{n}.", depth + 1, m) for n, m in attributes.items() if isinstance(m, OpaqueModule)]
+        waiting.extend(reversed(inner))
+    if packed and not found:
+        raise ForeignFileError(
+            f"holds a module that only its own code ({packed[:80]}.__setstate__) could unpack, and fdakit runs no "
+            "code from files; save its state dict by itself"
+        )
+    return found
+
+
+class _Declarations:
+    """The weights that each class declares, read when asked for."""
+
+    def __init__(self, archive: zipfile.ZipFile, *, top: str) -> None:
+        self._archive = archive
+        self._top = top
+        self._left = LARGEST_CODE
+        self._files: dict[str, Mapping[str, frozenset[str]]] = {}
+
+    def of(self, kind: str) -> frozenset[str] | None:
+        """The names of a class's parameters and buffers; None where the archive does not hold its definition."""
+        module, _, name = kind.rpartition(".")
+        if module not in self._files:
+            self._files[module] = _declared(self._text(module))
+        return self._files[module].get(name)
+
+    def _text(self, module: str) -> str:
+        path = f"{self._top}/code/{module.replace('.', '/')}.py"
+        try:
+            if self._archive.getinfo(path).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise DamagedFileError(f"its class {module} is compressed as torch never does")
+            with self._archive.open(path) as file:
+                content = file.read(self._left + 1)
+        except KeyError:
+            return ""
+        except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            raise DamagedFileError(f"its class {module} is damaged ({error})") from error
+        self._left -= len(content)
+        if self._left < 0:
+            raise DamagedFileError(f"its class definitions are larger than {LARGEST_CODE >> 20} MiB")
+        return content.decode("utf-8", "replace")
+
+
+def _declared(text: str) -> dict[str, frozenset[str]]:
+    starts = [(match[1], match.start()) for match in _CLASS.finditer(text)]
+    ends = [*(start for _, start in starts), len(text)][1:]
+    return {
+        name: frozenset(re.findall(r'"([^"]+)"', " ".join(_LIST.findall(text, start, end))))
+        for (name, start), end in zip(starts, ends, strict=True)
+    }

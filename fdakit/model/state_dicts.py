@@ -1,0 +1,94 @@
+"""Finding the state dict in what a weights file holds, and the names that training wraps around a model's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+WRAPPERS = ("state_dict", "model_state_dict", "model", "module")
+"""Keys under which training scripts keep the model's state dict beside other things."""
+_DEEPEST = 6
+_WRAPPING = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+_SHOWN = 8
+
+State = dict[str, Any]
+Group = tuple[tuple[str, ...], State]
+Value = TypeVar("Value")
+
+
+class StateDictError(ValueError):
+    """A file in which no state dict is found, or several."""
+
+
+def find_state(content: Any, kind: type) -> State:
+    """The one state dict of `kind` in `content`, some levels down; optimiser states are passed over.
+
+    Raises `StateDictError` with the keys found where there is none, or more than one.
+    """
+    groups = list(_groups(content, (), kind, set()))
+    chosen = groups if len(groups) == 1 else _models_own(groups)
+    if chosen:
+        return chosen[0][1]
+    if groups:
+        names = ", ".join(".".join(path)[:80] or "its top level" for path, _ in groups[:_SHOWN])
+        raise StateDictError(f"holds {len(groups)} sets of weights ({names}); save the one that is meant by itself")
+    if isinstance(content, kind):
+        raise StateDictError("holds one tensor without a name; give a state dict")
+    keys = ", ".join(str(key)[:40] for key in list(content)[:_SHOWN]) if isinstance(content, Mapping) else "none"
+    if any(True for _ in find_values(content, kind)):
+        raise StateDictError(
+            f"holds tensors, but no dictionary of them by name within {_DEEPEST} levels (keys: {keys}); save a state "
+            "dict by itself"
+        )
+    raise StateDictError(f"holds no tensors (keys: {keys}); give a state dict")
+
+
+def find_values(content: Any, kind: type[Value]) -> Iterator[Value]:
+    """Every value of a kind in containers, however deep; each container is looked into once."""
+    seen: set[int] = set()
+    waiting = [content]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, kind):
+            yield one
+        elif isinstance(one, Mapping | list | tuple) and id(one) not in seen:
+            seen.add(id(one))
+            waiting.extend(one.values() if isinstance(one, Mapping) else one)
+
+
+def _models_own(groups: list[Group]) -> list[Group]:
+    """The set under a usual key, where no other is a copy of it, as an average of the weights is."""
+    usual = [group for group in groups if set(group[0]) & set(WRAPPERS)]
+    if len(usual) != 1:
+        return []
+    names = {unwrapped(name) for name in usual[0][1]}
+    others = (group for group in groups if group is not usual[0])
+    return usual if all(names.isdisjoint(map(unwrapped, state)) for _, state in others) else []
+
+
+def _groups(content: Any, path: tuple[str, ...], kind: type, seen: set[int]) -> Iterator[Group]:
+    """Every state dict in `content`, once. What lies beside one under a usual key are counters and measurements."""
+    if not isinstance(content, Mapping) or len(path) >= _DEEPEST or id(content) in seen:
+        return
+    seen.add(id(content))
+    if "state" in content and "param_groups" in content:  # an optimiser's
+        return
+    own = {key: value for key, value in content.items() if isinstance(key, str) and isinstance(value, kind)}
+    inner: list[Group] = []
+    for key, value in content.items():
+        if isinstance(key, str) and "optim" not in key[:80].lower():
+            inner.extend(_groups(value, (*path, key), kind, seen))
+    if own and not any(inside[len(path)] in WRAPPERS for inside, _ in inner):
+        yield path, own
+    yield from inner
+
+
+def unwrapped(name: str) -> str:
+    """A tensor's name without what `torch.compile` and distributed training put between its parts."""
+    return ".".join(part for part in name.split(".") if part not in _WRAPPING)
+
+
+def unwrap_names(state: Mapping[str, Any]) -> State:
+    """A state dict under its unwrapped names; as it is where two names would become one."""
+    named = {unwrapped(name): value for name, value in state.items()}
+    return named if len(named) == len(state) else dict(state)
