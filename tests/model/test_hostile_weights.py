@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from hostile_weights import BAD, SENTINEL, Case, file_cases, special_cases
+from small_clip import write_folder
 
 from fdakit import CheckpointError
 from fdakit.builtin.encoders.open_clip import OPEN_CLIP
@@ -55,15 +56,14 @@ def by_convert() -> None:
 
 
 def by_pretrained() -> None:
-    build_part(OPEN_CLIP, model="ViT-S-32-alt", pretrained="weights.pth")
+    build_part(OPEN_CLIP, model="local-dir:../clip", pretrained="weights.pth")
 
 
 def by_visual_checkpoint() -> None:
-    build_part(OPEN_CLIP, model="ViT-S-32-alt", visual_checkpoint="weights.pth")
+    build_part(OPEN_CLIP, model="local-dir:../clip", visual_checkpoint="weights.pth")
 
 
 def by_checkpoint() -> None:
-
     recipe = read_recipe("quickstart", catalog=load_catalog())
     load_retriever(recipe, Path("weights.pth"), device=choose_device("cpu"))
 
@@ -75,6 +75,7 @@ ROADS = (by_inspect, by_convert, by_pretrained, by_visual_checkpoint, by_checkpo
 def test_every_hostile_file_on_every_road(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each in a process of its own, with a limit of time and 1 GiB of memory more than the libraries take."""
     monkeypatch.chdir(tmp_path)
+    write_folder(tmp_path / "clip")
     cases = [*file_cases(slow=True), *special_cases()]
     faults, slowest = [], 0.0
     for case in cases:
