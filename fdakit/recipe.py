@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,9 @@ def own_keys(kind: str) -> type[Options]:
 TOP = ("name", "seed", *SINGLE, *LISTS, *SETTINGS)
 
 S = TypeVar("S", bound=BaseModel)
+
+MIN_SEED, MAX_SEED = -(2**63), 2**63 - 1
+LONGEST_NAME = 255  # bytes, on all common file systems
 
 
 @dataclass(frozen=True)
@@ -155,9 +159,11 @@ class _Validator:
             if key not in TOP:
                 self._fault(key, f"unknown table or key; {nearest(key, TOP)}")
         name = self._plain("name", str, Path(self._where).stem)
-        if not name.strip(". ") or {"/", "\\"} & set(name):
+        if not name.strip(". ") or {"/", "\\"} & set(name) or len(os.fsencode(name)) > LONGEST_NAME:
             self._fault("name", f"found {name!r}; wanted a name that a folder can have")
         seed = self._plain("seed", int, 24)
+        if not MIN_SEED <= seed <= MAX_SEED:
+            self._fault("seed", f"found {seed}; wanted a whole number of 64 bits, from {MIN_SEED} to {MAX_SEED}")
         singles = {table: self._single(table) for table in SINGLE}
         lists = {table: self._several(table, table, self._document.get(table), *LISTS[table]) for table in LISTS}
         evaluation = dict(self._as_table("eval", self._document.get("eval", {})))

@@ -10,6 +10,10 @@ from typing import Any
 import tomli_w
 
 from .errors import RecipeError, nearest
+from .system.regular_files import full, read_text, unreadable
+
+_LONGEST = 1 << 16  # bytes of a recipe
+_DOTS = 1000  # in a line: the parser's time and memory grow with the square of a dotted key
 
 Document = dict[str, Any]
 
@@ -36,28 +40,61 @@ def nearest_recipe(name: str) -> str:
 def find_recipe(source: str | Path) -> Path:
     """A file as given, or a shipped recipe by its name. Raises `RecipeError` where there is neither."""
     path = Path(source)
-    if path.is_file():
-        return path
-    if path.is_dir() and (path / "recipe.toml").is_file():
-        return path / "recipe.toml"
+    try:
+        if path.is_file():
+            return path
+        if path.is_dir() and (path / "recipe.toml").is_file():
+            return path / "recipe.toml"
+    except OSError as error:
+        raise unreadable(path, error, error=RecipeError, advice="check the path") from error
     shipped = shipped_recipes()
     name = path.with_suffix("").as_posix() if path.suffix == ".toml" else path.as_posix()
     for candidate in (name, name.removeprefix("recipes/")):
         if candidate in shipped:
             return shipped[candidate]
-    raise RecipeError(f"{path.absolute()}: no such recipe; give a file, or a shipped recipe: {nearest_recipe(name)}")
+    raise RecipeError(f"{full(path)}: no such recipe; give a file, or a shipped recipe: {nearest_recipe(name)}")
 
 
 def read_document(path: Path) -> Document:
     """The TOML document; raises `RecipeError` where it cannot be read or parsed."""
+    text = read_text(path, limit=_LONGEST, error=RecipeError, advice="check the path", what="recipe")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{path.absolute()}: not UTF-8 text ({error.reason}); save it as UTF-8") from error
-    except OSError as error:
-        raise RecipeError(f"{path.absolute()}: cannot be read ({error.strerror}); check the path") from error
-    except tomllib.TOMLDecodeError as error:
+        return parse_toml(text)
+    except ValueError as error:
         raise RecipeError(f"{path.absolute()}: not valid TOML: {error}; mend the line it names") from error
+
+
+def parse_toml(text: str) -> Document:
+    """What TOML text holds.
+
+    Raises `ValueError` where it is none, is nested too deep, or holds a number beyond 64 bits or a NUL character,
+    which no path can have.
+    """
+    crowded = next((number for number, line in enumerate(text.split("\n"), 1) if line.count(".") > _DOTS), 0)
+    if crowded:
+        raise ValueError(f"more than {_DOTS:,} dots (at line {crowded})")
+    try:
+        document = tomllib.loads(text)
+        _refuse_odd(document)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError as error:
+        said = "a number of thousands of digits" if "integer string" in str(error) else str(error)
+        raise ValueError(said) from error
+    return document
+
+
+def _refuse_odd(value: Any, *, key: str = "") -> None:
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for name, item in items:
+            _refuse_odd(item, key=f"{key}.{name}" if key else str(name))
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError(f"{key}: a whole number beyond 64 bits")
+    elif isinstance(value, str) and "\0" in value:
+        raise ValueError(f"{key}: holds a NUL character")
 
 
 def apply_settings(document: Document, settings: Iterable[str]) -> Document:
@@ -86,9 +123,11 @@ def _parse(setting: str) -> tuple[list[str], Any]:
     if not equals or not all(keys):
         raise RecipeError(f"--set {setting}: found no value; write table.key=value, as in --set mask.threshold=20")
     try:
-        return keys, tomllib.loads(f"value = {text}")["value"]
+        return keys, parse_toml(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return keys, text.strip() or None
+    except ValueError as error:
+        raise RecipeError(f"--set {name}: {error}; write another value") from error
 
 
 def _table(document: Document, keys: list[str]) -> Document:

@@ -65,7 +65,13 @@ def test_a_recipe_that_is_nowhere_is_answered_with_its_full_path_and_the_nearest
     [
         (b"seed = \n", "not valid TOML: Invalid value (at line 1, column 8)"),
         (b"[mask]\n[mask]\n", "not valid TOML"),
-        (b"name = '\xff'\n", "not UTF-8 text"),
+        (b"name = '\xff'\n", "line 1: not UTF-8; save the recipe as UTF-8"),
+        (b"a = " + b"[" * 2000 + b"]" * 2000, "not valid TOML: nested too deep"),
+        (b"a = " + b"9" * 5000, "not valid TOML: a number of thousands of digits"),
+        (b"[train]\nsteps = 9223372036854775808", "train.steps: a whole number beyond 64 bits"),
+        (b"x = [1, {y = '\\u0000'}]".replace(b"'", b'"'), "x.1.y: holds a NUL character"),
+        (b"# head\na" + b".a" * 1500 + b" = 1", "more than 1,000 dots (at line 2)"),
+        (b"#" * (1 << 17), "larger than 64 KiB, the most that is read"),
     ],
 )
 def test_a_file_that_is_no_toml_is_named_with_the_reason(tmp_path: Path, content: bytes, words: str) -> None:
@@ -78,8 +84,26 @@ def test_a_file_that_is_no_toml_is_named_with_the_reason(tmp_path: Path, content
 
 
 def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="cannot be read"):
+    with pytest.raises(RecipeError, match=r"is a folder, where a regular file is read"):
         read_document(tmp_path)
+    with pytest.raises(RecipeError, match="cannot be read"):
+        read_document(tmp_path / "gone")
+    with pytest.raises(RecipeError, match=r"cannot be read \(File name too long\)"):
+        find_recipe("n" * 300)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("a.b=" + "[" * 2000, "--set a.b: nested too deep"),
+        ("seed=" + "9" * 5000, "--set seed: a number of thousands of digits"),
+        ("seed=" + "9" * 20, "a whole number beyond 64 bits"),
+    ],
+)
+def test_an_odd_setting_is_no_traceback(setting: str, words: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        apply_settings({}, [setting])
+    assert words in str(caught.value)
 
 
 def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:

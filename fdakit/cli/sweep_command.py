@@ -29,11 +29,14 @@ def command(
     """Run several recipes with several seeds; print mean and deviation. Finished runs are not repeated."""
     from fdakit.catalog import load_catalog
     from fdakit.experiment.varying import vary as varying
+    from fdakit.recipe import MAX_SEED, MIN_SEED
 
     try:
         numbers = [int(seed) for seed in seeds.split(",")]
     except ValueError as error:
         raise click.UsageError(f"--seeds {seeds!r}: wanted whole numbers separated by commas, as 24,42,7") from error
+    if not all(MIN_SEED <= number <= MAX_SEED for number in numbers):
+        raise click.UsageError(f"--seeds {seeds!r}: wanted whole numbers of 64 bits, from {MIN_SEED} to {MAX_SEED}")
     catalog = load_catalog()
     readers = [partial(_read, recipe, settings, catalog) for recipe in recipes]
     chosen, varied = varying(vary, readers) if vary else ([read([]) for read in readers], None)

@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import pickle
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from reprlib import Repr
 from typing import Any
 
 from fdakit.errors import DatasetError
+from fdakit.system.regular_files import LARGEST_TEXT, read_bytes, read_text
+from fdakit.system.regular_files import read_json as read_any_json
 
-_DAMAGE = (
-    pickle.UnpicklingError,
-    EOFError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    LookupError,
-    OverflowError,
-    MemoryError,  # a damaged length
-)
-"""What a damaged pickle file was seen to raise."""
+from .plain_pickles import PlainPickleError, read_plain_pickle
+
+_SWELLING = 100  # times the file's bytes that captions may take: a pickle may name one list a million times
+_SMALL = 1 << 20  # characters that are fine whatever the file's size
 
 
 def read_id_list(path: Path) -> tuple[str, ...]:
     """One id a line, blank lines ignored. Raises `DatasetError` where the file is absent, empty or repeats ids."""
-    try:
-        lines = read_name_lines(path)
-    except OSError as error:
-        raise DatasetError(f"{path.absolute()}: cannot be read ({error.strerror}); put the id list there") from error
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{path.absolute()}: not UTF-8 text; save the id list as UTF-8") from error
+    lines = read_name_lines(path, advice="put the id list there", what="id list")
     ids = tuple(line.strip() for line in lines if line.strip())
     if not ids:
         raise DatasetError(f"{path.absolute()}: holds no ids; one id a line is wanted")
@@ -41,13 +30,12 @@ def read_id_list(path: Path) -> tuple[str, ...]:
     return ids
 
 
-def read_name_lines(path: Path) -> list[str]:
+def read_name_lines(path: Path, *, advice: str, what: str) -> list[str]:
     """The lines of a list of names; bytes that are not UTF-8 are kept as `os.fsdecode` keeps them.
 
-    Raises `OSError` as it comes, and `UnicodeDecodeError` where the file is no list of names, as UTF-16 is none.
+    Raises `DatasetError` where it cannot be read, or is no list of names, as UTF-16 is none.
     """
-    content = path.read_bytes()
-    text = content.decode("utf-8-sig", "strict" if b"\0" in content else "surrogateescape")
+    text = read_text(path, error=DatasetError, advice=advice, what=what, names=True)
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")  # names may hold what else ends a line
 
 
@@ -57,15 +45,9 @@ def read_json(path: Path, what: str) -> Any:
     Raises `DatasetError` where the file is absent or damaged, and where one object has a key twice: of two caption
     lists of a video, the first would be lost in silence.
     """
-    path = path.absolute()
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read ({error.strerror}); put the {what} there") from error
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{path}: not UTF-8; save the {what} as UTF-8") from error
-    except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{path}: not readable as {what} ({error}); fetch it again") from error
+    return read_any_json(
+        path, error=DatasetError, advice=f"put the {what} there, or fetch it again", what=what, pairs_hook=_once
+    )
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -84,7 +66,21 @@ def read_caption_map(path: Path) -> dict[str, tuple[str, ...]]:
     found = _load(path)
     if not isinstance(found, Mapping) or not found:
         raise DatasetError(f"{path.absolute()}: holds {type(found).__name__}; wanted a map from video id to captions")
-    return {str(key): _sentences(path, str(key), value) for key, value in found.items()}
+    room = max(_SMALL, _SWELLING * path.stat().st_size)
+    captions = {}
+    for key, value in found.items():
+        if not isinstance(key, str | int):
+            raise DatasetError(f"{path.absolute()}: found the key {_shown_value(key)}; wanted video ids")
+        sentences = []
+        for sentence in _sentences(path, str(key), value):
+            sentences.append(sentence)
+            room -= len(sentence) + 1
+            if room < 0:
+                raise DatasetError(
+                    f"{path.absolute()}: its captions take more than {_SWELLING} times the file; fetch it again"
+                )
+        captions[str(key)] = tuple(sentences)
+    return captions
 
 
 def need_captions(
@@ -110,26 +106,18 @@ def _shown(names: Sequence[str]) -> str:
 def _load(path: Path) -> Any:
     if path.suffix.lower() == ".json":
         return read_json(path, "captions")
+    content = read_bytes(path, limit=LARGEST_TEXT, error=DatasetError, advice="put the captions there")
     try:
-        with path.open("rb") as file:
-            return _PlainUnpickler(file, encoding="utf-8").load()
-    except OSError as error:
-        raise DatasetError(f"{path.absolute()}: cannot be read ({error.strerror}); put the captions there") from error
-    except _DAMAGE as error:
+        return read_plain_pickle(content)
+    except PlainPickleError as error:
         raise DatasetError(f"{path.absolute()}: not readable as captions ({error}); fetch it again") from error
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    """Builds strings, numbers, lists, tuples and dictionaries; anything that needs an import is refused."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        raise pickle.UnpicklingError(f"it asks to run {module}.{name}, and fdakit runs no code from files")
-
-
-def _sentences(path: Path, key: str, value: Any) -> tuple[str, ...]:
-    if isinstance(value, list | tuple):
-        return tuple(_sentence(path, key, item) for item in value)
-    raise DatasetError(f"{path.absolute()}: {key}: found {value!r}; wanted a list of captions")
+def _sentences(path: Path, key: str, value: Any) -> Iterator[str]:
+    if not isinstance(value, list | tuple):
+        raise DatasetError(f"{path.absolute()}: {key}: found {_shown_value(value)}; wanted a list of captions")
+    for item in value:
+        yield _sentence(path, key, item)
 
 
 def _sentence(path: Path, key: str, item: Any) -> str:
@@ -137,4 +125,11 @@ def _sentence(path: Path, key: str, item: Any) -> str:
         return item
     if isinstance(item, list | tuple) and all(isinstance(word, str) for word in item):
         return " ".join(item)
-    raise DatasetError(f"{path.absolute()}: {key}: found {item!r}; wanted a sentence or a list of words")
+    raise DatasetError(f"{path.absolute()}: {key}: found {_shown_value(item)}; wanted a sentence or a list of words")
+
+
+def _shown_value(value: Any) -> str:
+    """A value in an error: its beginning, because values that hold each other print without end."""
+    brief = Repr()
+    brief.maxlevel, brief.maxlist, brief.maxtuple, brief.maxdict, brief.maxstring = 2, 3, 3, 3, 60
+    return brief.repr(value)

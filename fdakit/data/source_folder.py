@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from fdakit.errors import DatasetError
+from fdakit.system.regular_files import open_regular, unreadable
 from fdakit.values import SourceFile
 
 from .layout import look_for
@@ -174,10 +175,10 @@ def _digest(path: Path, source: SourceFile) -> Digest:
     if not source.sha256:
         return "unknown"
     try:
-        with path.open("rb") as file:
+        with open_regular(path, error=DatasetError, advice="correct its rights") as file:
             equal = file_digest(file, "sha256").hexdigest() in source.sha256
     except OSError as error:
-        raise DatasetError(f"{path.absolute()}: cannot be read ({error.strerror}); correct its rights") from error
+        raise unreadable(path, error, error=DatasetError, advice="fetch it again") from error
     # The digests need not be of every form that circulates under another name.
     return "equal" if equal else "differs" if path.name == PurePosixPath(source.path).name else "unknown"
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fdakit.errors import DatasetError
+from fdakit.system.regular_files import read_text
 
 Required = Mapping[str, str] | Iterable[str]
 
@@ -21,6 +23,7 @@ _NAMES = {",": "','", "\t": "tabs", ";": "';'", "|": "'|'"}
 _NOT_UTF8 = "not UTF-8; save the file as UTF-8"
 _ESCAPED = re.compile("[\udc80-\udcff]")  # bytes that are not UTF-8, as "surrogateescape" decodes them
 _QUOTED = re.compile(r' *"(?:[^"]|"")*"')
+_MOST, _LONGEST = 20, 60  # columns that are named in an error, and characters of each
 _QUOTES = 'a field that begins with " must end with it, and quotes inside it are written twice'
 
 
@@ -47,7 +50,7 @@ def read_table_rows(
     """
     path = path.absolute()
     wanted = required if isinstance(required, Mapping) else dict.fromkeys(required, "")
-    text, names = _read_text(path, names=bool(names)), frozenset(names)
+    text, names = read_text(path, error=DatasetError, names=bool(names)), frozenset(names)
     if not text.strip():
         raise DatasetError(f"{path}: the file is empty; it needs a row for each caption")
     ending = path.suffix.lower()
@@ -78,7 +81,9 @@ def no_column(wanted: str, option: str, columns: Iterable[str]) -> str:
     close = get_close_matches(wanted, found, n=1)
     guess = f"did you mean {close[0]!r}? " if close else ""
     remedy = f"name it with {option}" if option else "a file of this kind has it: fetch the file again or rename one"
-    return f"no column {wanted!r} among {', '.join(map(repr, found)) or 'none'}; {guess}{remedy}"
+    shown = ", ".join(repr(column[:_LONGEST]) for column in found[:_MOST]) or "none"
+    more = f" and {len(found) - _MOST:,} more" if len(found) > _MOST else ""
+    return f"no column {wanted!r} among {shown}{more}; {guess}{remedy}"
 
 
 def _refuse_escaped(path: Path, rows: Iterable[TableRow], names: frozenset[str]) -> None:
@@ -89,28 +94,11 @@ def _refuse_escaped(path: Path, rows: Iterable[TableRow], names: frozenset[str])
                 raise row_fault(path, row.line, _NOT_UTF8)
 
 
-def _read_text(path: Path, *, names: bool) -> str:
-    """The text with its line ends as they are; a byte order mark is dropped.
-
-    With `names`, bytes that are not UTF-8 are kept as surrogates.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DatasetError(
-            f"{path}: cannot be read ({error.strerror}); put the file there or correct its path"
-        ) from error
-    try:
-        # No text holds NUL, and UTF-16 is full of it.
-        return data.decode("utf-8-sig", "surrogateescape" if names and b"\0" not in data else "strict")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise row_fault(path, line, _NOT_UTF8) from error
-
-
 def _read_object(path: Path, line: int, text: str, required: Mapping[str, str]) -> TableRow:
     try:
         fields = json.loads(text)
+    except RecursionError as error:
+        raise row_fault(path, line, "not JSON (nested too deep); write one object a line") from error
     except ValueError as error:
         raise row_fault(path, line, f"not JSON ({error}); write one object a line") from error
     if not isinstance(fields, dict):
@@ -125,7 +113,7 @@ def _read_table(path: Path, text: str, required: Mapping[str, str], separator: s
     said = _NAMES.get(separator, repr(separator))
     (line, header), *body = _read_records(path, text, separator)
     header = [name.strip() for name in header]
-    twice = next((name for name in header if name and header.count(name) > 1), None)
+    twice = next((name for name, count in Counter(header).items() if name and count > 1), None)
     if twice is not None:
         raise row_fault(path, line, f"two columns are called {twice!r}; rename one")
     for column, option in required.items():
@@ -145,6 +133,7 @@ def _read_records(path: Path, text: str, separator: str) -> list[tuple[int, list
     # strict: a stray quote is an error here, where it would else swallow the rows that follow.
     lines = io.StringIO(text, newline="").readlines()
     reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=True)
+    former = csv.field_size_limit(len(text) + 1)  # a field is as long as it is: the file's own size is limited
     records: list[tuple[int, list[str]]] = []
     line = 1
     try:
@@ -160,6 +149,8 @@ def _read_records(path: Path, text: str, separator: str) -> list[tuple[int, list
             line = reader.line_num + 1
     except csv.Error as error:
         raise row_fault(path, line, f"not readable as a table ({error}); {_QUOTES}") from error
+    finally:
+        csv.field_size_limit(former)
     return records
 
 

@@ -110,10 +110,7 @@ def _listed(path: Path, *, column: str) -> list[Path]:
     if path.suffix.lower() != ".txt":
         values = [str(row.fields[column]) for row in read_table_rows(path, {column: "--column"}, names=[column])]
     else:
-        try:
-            values = [line.strip() for line in read_name_lines(path)]
-        except (OSError, UnicodeDecodeError) as error:
-            raise DatasetError(f"{path.absolute()}: cannot be read as UTF-8 text ({error}); mend the list") from error
+        values = [line.strip() for line in read_name_lines(path, advice="mend the list", what="list")]
     named = [value for value in values if value.strip()]
     if not named:
         raise DatasetError(f"{path.absolute()}: names no video; write one path a line")

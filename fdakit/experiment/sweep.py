@@ -19,6 +19,7 @@ from fdakit.report.tables import control_label
 from .checkpoints import STATE, standing_checkpoint
 from .run import run_recipe
 from .run_folder import RunFolder, recipe_text
+from .saved_run import REPORT, SavedRun
 from .varying import Varied, epoch_seconds, varied_panels
 
 METRICS = ("R@1", "R@5", "R@10", "MdR", "MnR")
@@ -55,16 +56,14 @@ def sweep(
     return summary
 
 
-def _report(recipe: Recipe, folder: Path) -> dict[str, Any]:
+def _report(recipe: Recipe, folder: Path) -> Mapping[str, Any]:
     known = folder / "recipe.toml"
     if known.is_file() and read_document(known) != tomllib.loads(recipe_text(recipe)):
         raise RecipeError(
             f"{folder.absolute()}: holds a run of another recipe; name another folder with --out, or remove it"
         )
-    finished = folder / "report.json"
-    if finished.is_file():
-        report: dict[str, Any] = json.loads(finished.read_text(encoding="utf-8"))
-        return report
+    if (folder / REPORT).is_file():
+        return SavedRun(folder).report
     stopped = (standing_checkpoint(folder / "checkpoints" / "last") / STATE).is_file()
     if not stopped:
         _clear_start(folder)

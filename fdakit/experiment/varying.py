@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from fdakit.errors import RecipeError
+from fdakit.errors import RecipeError, ScoreError
 from fdakit.recipe import Recipe
+from fdakit.recipe_text import parse_toml
 from fdakit.report.curves import Panel, Point
+from fdakit.system.regular_files import read_text
 
 ReadRecipe = Callable[[list[str]], Recipe]
 
@@ -55,18 +56,23 @@ def vary(text: str, readers: Sequence[ReadRecipe]) -> tuple[list[Recipe], Varied
 
 def _values(listed: str) -> list[Any]:
     try:
-        found: list[Any] = tomllib.loads(f"values = [{listed}]")["values"]
-    except tomllib.TOMLDecodeError:
+        found: list[Any] = parse_toml(f"values = [{listed}]")["values"]
+    except ValueError:
         found = [word.strip() for word in listed.split(",") if word.strip()]
-    return list(dict.fromkeys(found))
+    return [value for place, value in enumerate(found) if value not in found[:place]]
 
 
 def epoch_seconds(folder: Path) -> float | None:
     """Median seconds of a run's training epochs, from its metrics.jsonl; None where it wrote none."""
     path = folder / "metrics.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    events = [json.loads(line) for line in lines]
-    seconds = [event["seconds"] for event in events if event.get("event") == "epoch_finished"]
+    lines = read_text(path, error=ScoreError).splitlines() if path.is_file() else []
+    try:
+        events = [json.loads(line) for line in lines]
+        seconds = [float(event["seconds"]) for event in events if event.get("event") == "epoch_finished"]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ScoreError(
+            f"{path.absolute()}: not readable as the log of a run ({error}); remove it, and the seconds are left out"
+        ) from error
     return median(seconds) if seconds else None
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from fdakit.contracts import Direction
 from fdakit.errors import ScoreError
+from fdakit.system.regular_files import read_text
 from fdakit.values import Scores
 
 from .ranks import Ranking
@@ -66,10 +67,7 @@ def read_qrels(path: Path) -> Qrels:
 def _read(path: Path, *, layout: str, column: int, value: Callable[[str], T], kind: str) -> dict[str, dict[str, T]]:
     found: dict[str, dict[str, T]] = {}
     wanted = len(layout.split())
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ScoreError(f"{path.absolute()}: cannot be read as text ({error}); check the path") from error
+    text = read_text(path, error=ScoreError, advice="check the path")
     for number, line in enumerate(text.split("\n"), 1):
         fields = line.split()
         if not fields:
@@ -80,7 +78,8 @@ def _read(path: Path, *, layout: str, column: int, value: Callable[[str], T], ki
         try:
             taken = value(fields[column])
         except ValueError as error:
-            raise ScoreError(f"{where}: {layout.split()[column]} {fields[column]!r}; wanted {kind}") from error
+            said = f"{layout.split()[column]} {fields[column][:40]!r}"
+            raise ScoreError(f"{where}: {said}; wanted {kind}") from error
         documents = found.setdefault(fields[0], {})
         if fields[2] in documents:
             raise ScoreError(

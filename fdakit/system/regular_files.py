@@ -10,8 +10,9 @@ import json
 import os
 import stat
 from collections.abc import Callable
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from fdakit.errors import FdakitError
 
@@ -28,7 +29,7 @@ _KINDS = (
 )
 
 
-def open_regular(path: Path, *, error: type[FdakitError] = FdakitError, advice: str = ADVICE) -> IO[bytes]:
+def open_regular(path: Path, *, error: type[FdakitError] = FdakitError, advice: str = ADVICE) -> BufferedReader:
     """Open a regular file to read its bytes, buffered; never wait for one.
 
     Raises `error` with the path and `advice` where it cannot be opened or is no regular file.
@@ -54,10 +55,8 @@ def require_regular(path: Path, *, error: type[FdakitError] = FdakitError, advic
     _refuse_special(path, mode, error=error, advice=advice)
 
 
-def read_bytes(
-    path: Path, *, limit: int, error: type[FdakitError] = FdakitError, advice: str = ADVICE, what: str = "the file"
-) -> bytes:
-    """Return what a regular file of at most `limit` bytes holds; `what` it is stands in the error of a larger one.
+def read_bytes(path: Path, *, limit: int, error: type[FdakitError] = FdakitError, advice: str = ADVICE) -> bytes:
+    """Return what a regular file of at most `limit` bytes holds.
 
     Raises `error` where it cannot be read, is no regular file, or is larger.
     """
@@ -67,7 +66,7 @@ def read_bytes(
         except (OSError, MemoryError) as fault:
             raise unreadable(path, fault, error=error, advice=advice) from fault
     if content is None or len(content) > limit:
-        raise error(f"{full(path)}: {what} is larger than {_size(limit)}, the most that is read; {advice}")
+        raise error(f"{full(path)}: larger than {_size(limit)}, the most that is read; {advice}")
     return content
 
 
@@ -77,18 +76,22 @@ def read_text(
     limit: int = LARGEST_TEXT,
     error: type[FdakitError] = FdakitError,
     advice: str = ADVICE,
-    what: str = "the file",
+    what: str = "file",
+    names: bool = False,
 ) -> str:
     """Return the text of a UTF-8 file, its line ends as they are; a byte order mark is dropped.
 
-    Raises `error` where `read_bytes` does, and with the line where the file is not UTF-8.
+    With `names`, bytes that are not UTF-8 are kept as `os.fsdecode` keeps them, as file names may hold such. `what`
+    the file is to hold, in words, stands in errors. Raises `error` where `read_bytes` does, and with the line
+    where the file is not UTF-8.
     """
-    content = read_bytes(path, limit=limit, error=error, advice=advice, what=what)
+    content = read_bytes(path, limit=limit, error=error, advice=advice)
     try:
-        return content.decode("utf-8-sig")
+        # No text holds NUL, and UTF-16 is full of it.
+        return content.decode("utf-8-sig", "surrogateescape" if names and b"\0" not in content else "strict")
     except UnicodeDecodeError as fault:
         line = content.count(b"\n", 0, fault.start) + 1
-        raise error(f"{full(path)}: line {line}: not UTF-8; save {what} as UTF-8") from fault
+        raise error(f"{full(path)}: line {line}: not UTF-8; save the {what} as UTF-8") from fault
 
 
 def read_json(
@@ -97,7 +100,7 @@ def read_json(
     limit: int = LARGEST_TEXT,
     error: type[FdakitError] = FdakitError,
     advice: str = ADVICE,
-    what: str = "the file",
+    what: str = "JSON",
     pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None,
 ) -> Any:
     """Return what a JSON file holds; `pairs_hook` makes each object out of its pairs and may raise `ValueError`.
@@ -109,9 +112,9 @@ def read_json(
     try:
         return json.loads(text, object_pairs_hook=pairs_hook)
     except RecursionError as fault:
-        raise error(f"{full(path)}: {what} is no JSON that can be read (nested too deep); {advice}") from fault
+        raise error(f"{full(path)}: not readable as {what} (nested too deep); {advice}") from fault
     except (ValueError, MemoryError) as fault:
-        raise error(f"{full(path)}: {what} is no JSON that can be read ({fault}); {advice}") from fault
+        raise error(f"{full(path)}: not readable as {what} ({fault}); {advice}") from fault
 
 
 def unreadable(path: Path, fault: Exception, *, error: type[FdakitError], advice: str = ADVICE) -> FdakitError:

@@ -149,7 +149,7 @@ def test_what_cannot_be_used_is_refused(
 def test_text_in_another_encoding_is_refused(tmp_path: Path) -> None:
     put(tmp_path, {"a.mp4": ""})
     (tmp_path / "a.txt").write_bytes("café".encode("latin-1"))
-    with pytest.raises(DatasetError, match=r"a\.txt: not UTF-8"):
+    with pytest.raises(DatasetError, match=r"a\.txt: line 1: not UTF-8"):
         load(tmp_path)
 
 

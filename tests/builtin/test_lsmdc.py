@@ -112,7 +112,7 @@ def test_sources_name_what_is_read(root: Path) -> None:
         (rows((clip(1), "A")) + f"\n{clip(2)},a,b,c,d,A dog.\n", "line 3: 1 field between tabs; wanted clip id"),
         (rows(("", "A")), "line 1: no clip id"),
         ("id\tfrom\tto\tfrom\tto\tsentence\n" + rows((clip(1), "A")), "line 1: no times in 'id\\tfrom"),
-        (rows((clip(1), "caf\xe9")).encode("latin-1"), "not UTF-8"),
+        (rows((clip(1), "caf\xe9")).encode("latin-1"), "line 1: not UTF-8"),
     ],
 )
 def test_what_is_no_annotation_file_is_refused(root: Path, content: str | bytes, words: str) -> None:

@@ -35,7 +35,7 @@ def test_an_id_list_is_a_line_an_id(tmp_path: Path, text: Any) -> None:
         (b"", "holds no ids"),
         (b"\n \n", "holds no ids"),
         (b"a\nb\na\nc\nb\n", "ids appear twice: a, b"),
-        (b"\xff\xfe\x00a", "not UTF-8"),
+        (b"\xff\xfe\x00a", "line 1: not UTF-8"),
     ],
 )
 def test_what_is_wrong_with_an_id_list_is_said(tmp_path: Path, content: bytes, words: str) -> None:
@@ -127,10 +127,10 @@ def test_json_is_read_with_or_without_a_mark(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "not readable as labels .*; fetch it again"),
+        (b"", "not readable as labels .*; put the labels there, or fetch it again"),
         (b"[1,", "not readable as labels"),
         (b"[" * 100_000, "not readable as labels"),
-        (b"\xff\xfe[", "not UTF-8; save the labels as UTF-8"),
+        (b"\xff\xfe[", "line 1: not UTF-8; save the labels as UTF-8"),
         (b'[{"a": 1, "b": 2, "b": 3}]', "not readable as labels .'b' stands twice in one object"),
     ],
 )
@@ -153,3 +153,43 @@ def test_videos_without_captions_are_counted_and_the_first_named(tmp_path: Path)
         DatasetError, match=r"for 5 of 5 test videos \(b, c, d, \.\.\.\), only for others \(a, b\); get"
     ):
         call(["b", "c", "d", "e", "f"])
+
+
+def laughs(levels: int, width: int = 10) -> bytes:
+    """A pickle of some hundred bytes: a list that holds one list ten times, which holds one ten times, and so on."""
+    inner = b"]" + b"q\x00"
+    for level in range(levels):
+        inner += b"0" + b"](" + b"h" + bytes([level]) + (b"h" + bytes([level])) * (width - 1) + b"e"
+        inner += b"q" + bytes([level + 1])
+    return inner
+
+
+@pytest.mark.parametrize("place", ["value", "caption", "key"])
+def test_a_tiny_file_makes_no_endless_error(tmp_path: Path, place: str) -> None:
+    bomb = laughs(30)
+    content = {
+        "value": b"\x80\x02" + bomb + b"0}X\x01\x00\x00\x00v](h\x1eh\x1ees.",
+        "caption": b"\x80\x02" + bomb + b"0}X\x01\x00\x00\x00v](](h\x1eees.",
+        "key": b"\x80\x02}K\x01K\x02\x86K\x03s.",
+    }[place]
+    with pytest.raises(DatasetError) as caught:
+        read_caption_map(put(tmp_path / "c.pkl", content))
+    assert len(str(caught.value)) < 500 + len(str(tmp_path))
+
+
+def test_captions_that_swell_are_refused(tmp_path: Path) -> None:
+    words = [f"word {number}" for number in range(3000)]
+    content = pickle.dumps({f"v{number}": words for number in range(3000)})
+    with pytest.raises(DatasetError, match="its captions take more than 100 times the file"):
+        read_caption_map(put(tmp_path / "c.pkl", content))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
+@pytest.mark.parametrize("read", [read_id_list, read_caption_map, lambda path: read_json(path, "ids")])
+@pytest.mark.parametrize("ending", ["txt", "json", "pkl"])
+def test_a_fifo_or_a_device_is_refused_at_once(tmp_path: Path, read: Any, ending: str) -> None:
+    (tmp_path / f"zero.{ending}").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / f"fifo.{ending}")
+    for name in ("zero", "fifo"):
+        with pytest.raises(DatasetError, match="where a regular file is read"):
+            read(tmp_path / f"{name}.{ending}")

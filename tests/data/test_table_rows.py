@@ -94,3 +94,27 @@ def test_names_of_files_keep_bytes_that_are_not_utf_8_and_other_columns_do_not(t
     for name, text, names in ((b"x", b"caf\xe9", ["a"]), (b"caf\xe9", b"x", [])):
         with pytest.raises(DatasetError, match=f"line {line}: not UTF-8; save the file as UTF-8"):
             read_table_rows(table(name, text), ("a", "b"), names=names)
+
+
+def test_a_field_may_be_longer_than_the_standard_library_likes(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text("id,caption\na," + "x" * 200_000 + "\n")
+    assert len(read_table_rows(path, ["caption"])[0].fields["caption"]) == 200_000
+    path.write_text("id," + "x" * 200_000 + "\na,b\n")
+    with pytest.raises(DatasetError) as caught:
+        read_table_rows(path, ["caption"])
+    assert len(str(caught.value)) < 1000 + len(str(path))
+
+
+def test_many_columns_are_told_in_brief_and_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "wide.csv"
+    path.write_text(",".join(f"c{number}" for number in range(100_000)) + "\na\n")
+    with pytest.raises(DatasetError, match=r"no column 'caption' among 'c0', .*'c19' and 99,980 more"):
+        read_table_rows(path, ["caption"])
+
+
+def test_lines_of_json_nested_deep_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "deep.jsonl"
+    path.write_text('{"id": 1}\n{"id": ' + "[" * 100_000 + "\n")
+    with pytest.raises(DatasetError, match=r"line 2: not JSON .nested too deep"):
+        read_table_rows(path, ["id"])

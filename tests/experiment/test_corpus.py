@@ -64,7 +64,7 @@ def test_names_in_lists_keep_their_bytes_and_quoted_ones_their_spaces(find: Any,
     assert find(tmp_path / "films.txt").paths == (odd, tmp_path / "x\u2028y.mp4")
     assert find(tmp_path / "films.csv").paths == (odd, tmp_path / " a.mp4 ")
     (tmp_path / "films.txt").write_bytes("a.mp4\n".encode("utf-16"))
-    with pytest.raises(DatasetError, match=r"films\.txt: cannot be read as UTF-8 text"):
+    with pytest.raises(DatasetError, match=r"films\.txt: line 1: not UTF-8"):
         find(tmp_path / "films.txt")
 
 
@@ -106,7 +106,7 @@ def test_faults_are_worded_and_all_told(find: Any, tmp_path: Path) -> None:
             "no video among its 1 files",
             "names no video",
             "no column 'path' among 'film', 'caption'; name it with --column",
-            "cannot be read as UTF-8 text",
+            "line 1: not UTF-8; save the list as UTF-8",
             "no such file or folder",
             "did you mean 'quickstart'?",
         ),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fdakit import RecipeError
+from fdakit import FdakitError, RecipeError
 from fdakit.catalog import load_catalog
 from fdakit.experiment.sweep import sweep
 from fdakit.experiment.varying import epoch_seconds, varied_panels, vary
@@ -79,3 +79,17 @@ def test_a_varied_sweep_draws_its_curves(make_recipe: Any, tmp_path: Path) -> No
     assert (label, [point.x for point in points]) == ("small", [2.0, 4.0])
     assert points[1].mean == summary["rows"][0]["t2v"]["R@1"]["mean"]
     assert seconds.title == "seconds a training epoch"
+
+
+def test_values_that_are_lists_are_values_too() -> None:
+    with pytest.raises(RecipeError):
+        vary("fusion.keep_share=[1],[2],[1]", [read])
+
+
+@pytest.mark.parametrize(
+    "line", ["{", "[1]", '{"event": "epoch_finished"}', '{"event": "epoch_finished", "seconds": "x"}']
+)
+def test_a_damaged_log_is_named(tmp_path: Path, line: str) -> None:
+    (tmp_path / "metrics.jsonl").write_text(line + "\n")
+    with pytest.raises(FdakitError, match=r"metrics\.jsonl: not readable as the log of a run"):
+        epoch_seconds(tmp_path)

@@ -113,8 +113,8 @@ def test_a_file_is_read_whole_or_refused(tmp_path: Path, content: bytes, limit: 
     if len(content) <= limit:
         assert read_bytes(path, limit=limit) == content
         return
-    with pytest.raises(DatasetError, match=f"the table is larger than {limit} bytes, the most that is read; keep it"):
-        read_bytes(path, limit=limit, error=DatasetError, what="the table", advice="keep it short")
+    with pytest.raises(DatasetError, match=f": larger than {limit} bytes, the most that is read; keep it"):
+        read_bytes(path, limit=limit, error=DatasetError, advice="keep it short")
 
 
 def test_a_file_that_claims_no_size_is_read_no_further_than_the_limit() -> None:
@@ -140,7 +140,7 @@ def test_text_keeps_its_line_ends_and_names_the_line_that_is_not_utf8(tmp_path: 
     assert read_text(path) == "é\r\nb"
     path.write_bytes(b"a\nb\n\xff")
     with pytest.raises(DatasetError, match="line 3: not UTF-8; save the captions as UTF-8"):
-        read_text(path, error=DatasetError, what="the captions")
+        read_text(path, error=DatasetError, what="captions")
 
 
 @pytest.mark.parametrize(

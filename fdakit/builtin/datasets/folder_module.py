@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from fdakit import VIDEO_ENDINGS, DatasetError, read_json
+from fdakit import VIDEO_ENDINGS, DatasetError, read_json, read_text
 
 _KEYS = ("caption", "text")
 
@@ -89,12 +89,7 @@ def _cannot_read(error: OSError) -> NoReturn:
 
 
 def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DatasetError(f"{path.absolute()}: cannot be read ({error.strerror}); correct its rights") from error
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{path.absolute()}: not UTF-8; save the caption as UTF-8") from error
+    return read_text(path, error=DatasetError, advice="correct its rights", what="caption")
 
 
 def _read_notes(path: Path | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fdakit import DatasetError, row_fault
+from fdakit import DatasetError, read_text, row_fault
 
 _FIELDS = "clip id, start, end, start, end, sentence"
 
@@ -68,9 +68,4 @@ def _remarks(clips: Mapping[str, tuple[str, ...]], silent: int, repeated: int) -
 
 
 def _read_lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8-sig").split("\n")
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read ({error.strerror}); put the annotation file there") from error
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{path}: not UTF-8; save the file as UTF-8") from error
+    return read_text(path, error=DatasetError, advice="put the annotation file there").split("\n")

@@ -30,6 +30,7 @@ from fdakit import (
     Split,
     VideoRef,
     hookimpl,
+    read_text,
 )
 
 from .moving_shapes_scene_module import CAPTIONS, Look, plan_scene
@@ -151,8 +152,8 @@ def _move_into_place(fresh: Path, folder: Path, count: int) -> None:
 def _read_index(folder: Path, count: int) -> list[list[str]] | None:
     """Rows of id, caption and file of a finished set; None where there is none, or a file of it is gone."""
     try:
-        lines = (folder / _INDEX).read_text(encoding="utf-8").splitlines()
-    except OSError:
+        lines = read_text(folder / _INDEX, error=DatasetError).splitlines()
+    except DatasetError:  # absent, or damaged: it is rendered again
         return None
     rows = [line.split("\t") for line in lines[1:]]
     complete = len(rows) == count and all(len(row) == 3 and (folder / row[2]).is_file() for row in rows)

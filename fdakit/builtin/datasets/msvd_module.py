@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fdakit import DatasetError, read_caption_map, read_table_rows, row_fault
+from fdakit import DatasetError, read_caption_map, read_table_rows, read_text, row_fault
 
 EMPTY = "without a word"
 SECOND = "with a second paragraph, as published lists leave them out"
@@ -107,10 +107,7 @@ def _corpus_rows(path: Path, language: str) -> list[tuple[str, str]]:
 
 def _described_lines(path: Path) -> list[tuple[str, str]]:
     """Clip id and description of each line `ID words ...`; the file's head, up to the first such line, is passed."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path.absolute()}: cannot be read as UTF-8 text ({error}); fetch it again") from error
+    lines = read_text(path, error=DatasetError, advice="fetch it again").split("\n")
     found = []
     for number, line in enumerate(lines, 1):
         name, _, text = line.strip().partition(" ")
