@@ -48,7 +48,8 @@ if TYPE_CHECKING:
         VideoError,
     )
     from .experiment.creation import create_model_and_transforms
-    from .experiment.loading import LoadedRetriever, load
+    from .experiment.loaded_retriever import LoadedRetriever
+    from .experiment.loading import load
     from .experiment.seeing import SeenMasks, show_masks
     from .hookspecs import hookimpl
     from .masking.change import GreyRule, cuts, difference, grey_layers, soft_strength, thresholds
@@ -99,7 +100,8 @@ _HOME = {
     "draws": "keyed_rng keyed_seed",
     "errors": "CheckpointError DatasetError FdakitError PluginError RecipeError ScoreError VideoError",
     "experiment.creation": "create_model_and_transforms",
-    "experiment.loading": "LoadedRetriever load",
+    "experiment.loaded_retriever": "LoadedRetriever",
+    "experiment.loading": "load",
     "experiment.seeing": "SeenMasks show_masks",
     "hookspecs": "hookimpl",
     "masking.change": "GreyRule cuts difference grey_layers soft_strength thresholds",

@@ -121,7 +121,8 @@ class Preprocess:
 class Encoder(Protocol):
     """The two towers. Owns every tower weight; is an `nn.Module`.
 
-    May offer `parameter_role(name)`, which says of each of its weights what it is to training.
+    May offer `parameter_role(name)`, which says of each of its weights what it is to training, and `pretrained`,
+    false where its weights are random draws.
     """
 
     shapes: Shapes

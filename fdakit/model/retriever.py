@@ -34,6 +34,13 @@ class Retriever(nn.Module):
         self.register_buffer("_mean", torch.tensor(preprocess.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("_std", torch.tensor(preprocess.std).view(3, 1, 1), persistent=False)
 
+    def __repr__(self) -> str:
+        count = sum(weight.numel() for weight in self.parameters())
+        width, size = self.encoder.shapes.embedding, self.preprocess.size
+        parts = "\n".join(f"  {label}" for label in self.labels.values())
+        device = self.get_buffer("_mean").device
+        return f"Retriever({size} px -> {width}-d vectors, {count:,} parameters on {device}\n{parts}\n)"
+
     def encode_frames(
         self, frames: torch.Tensor, alpha: torch.Tensor, valid: torch.Tensor, times: torch.Tensor | None = None
     ) -> FrameFeatures:

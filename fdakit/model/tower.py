@@ -86,7 +86,8 @@ def _facts(name: str, slot: Any) -> StemConvolution:
 class ClipEncoder(nn.Module):
     """Any open_clip model as a fdakit encoder: frames through its visual tower, texts through its text tower.
 
-    `tokenizer` is open_clip's for the model; `max_tokens` cuts captions earlier than the context does.
+    `tokenizer` is open_clip's for the model; `max_tokens` cuts captions earlier than the context does; `pretrained`
+    is false where the weights are random draws.
     The logit scale of the model is only read: training has its own, in the objective.
     """
 
@@ -98,9 +99,11 @@ class ClipEncoder(nn.Module):
         preprocess: Preprocess,
         shapes: Shapes,
         max_tokens: int | None = None,
+        pretrained: bool = True,
     ) -> None:
         super().__init__()
         self.clip = clip
+        self.pretrained = pretrained
         self.tokenizer = tokenizer
         self.preprocess = preprocess
         self.alpha_weights: tuple[torch.Tensor, ...] = ()

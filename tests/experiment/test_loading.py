@@ -14,12 +14,12 @@ import pytest
 import torch
 
 import fdakit
-from fdakit import CheckpointError, LoadedRetriever, PluginError, RecipeError, VideoError
+from fdakit import CheckpointError, LoadedRetriever, RecipeError
+from fdakit.catalog import load_catalog
 from fdakit.experiment.build import build_retriever
-from fdakit.experiment.devices import choose_device
 from fdakit.experiment.run import run_recipe
 from fdakit.experiment.run_folder import recipe_text
-from fdakit.recipe import Recipe
+from fdakit.recipe import Recipe, read_recipe
 
 MakeRecipe = Callable[..., Recipe]
 VIDEOS = ("red-across", "green-across", "blue-down", "yellow-down", "pink-down", "red-rests")
@@ -76,20 +76,61 @@ def test_a_recipe_gives_the_weights_it_starts_from(
     assert not np.allclose(other.encode_videos(paths), loaded.encode_videos(paths), atol=1e-3)
 
 
-def test_a_shipped_recipe_is_known_by_name() -> None:
-    assert fdakit.load("quickstart", device="cpu").encode_texts(["a red circle"]).shape == (1, 128)
+def test_a_shipped_recipe_is_known_by_name_and_its_weights_are_said_to_be_random() -> None:
+    with pytest.warns(
+        UserWarning, match=r"^recipe 'quickstart': its encoder has random weights.*`fdakit run`"
+    ) as told:
+        loaded = fdakit.load("quickstart", device="cpu")
+    assert told[0].filename == __file__
+    assert loaded.encode_texts(["a red circle"]).shape == (1, 128)
 
 
-def test_a_video_named_twice_is_encoded_once(run: Path, paths: list[Path]) -> None:
-    loaded = fdakit.load(run, device="cpu")
-    found = loaded.encode_videos([paths[0], paths[1], str(paths[0])])
-    np.testing.assert_array_equal(found[0], found[2])
-    np.testing.assert_allclose(found, loaded.encode_videos(paths[:2])[[0, 1, 0]], atol=1e-6)
+@pytest.mark.parametrize(
+    ("pretrained", "epochs", "words"),
+    [
+        (False, 0, "random weights, so its vectors mean nothing; load weights"),
+        (True, 3, "these are the weights it starts from, before its 3 epochs of training; train it with"),
+        (True, 0, ""),
+    ],
+)
+def test_what_a_recipes_weights_are_is_said_where_training_is_lacking(
+    make_recipe: MakeRecipe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    pretrained: bool,
+    epochs: int,
+    words: str,
+) -> None:
+    (tmp_path / "mine.toml").write_text(recipe_text(make_recipe(train={"epochs": epochs})))
+    told: list[str] = []
+    monkeypatch.setattr("warnings.warn", lambda text, **_: told.append(str(text)))
+    built = fdakit.ClipEncoder.__init__
+    monkeypatch.setattr(
+        fdakit.ClipEncoder, "__init__", lambda *own, **given: built(*own, **{**given, "pretrained": pretrained})
+    )
+    fdakit.load(tmp_path / "mine.toml", device="cpu")
+    assert len(told) == bool(words)
+    assert words in "".join(told)
 
 
-def test_nothing_gives_nothing(run: Path) -> None:
-    loaded = fdakit.load(run, device="cpu")
-    assert loaded.encode_videos([]).shape == loaded.encode_texts([]).shape == (0, 16)
+def test_a_finished_run_is_not_called_untrained(run: Path, recwarn: pytest.WarningsRecorder) -> None:
+    fdakit.load(run, device="cpu")
+    assert not [warning for warning in recwarn if "weights" in str(warning.message)]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("clip-b32", "the name of a model"), ("clip-b23", "the model 'clip-b32'?")]
+)
+def test_the_name_of_a_model_points_to_the_models(name: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        fdakit.load(name)
+    told = str(caught.value)
+    assert said in told
+    assert "`fdakit models` lists them" in told
+    assert "fdakit.create_model_and_transforms('clip-b32')" in told
+    settings = eval(told.partition("settings=")[2].rstrip(")"))
+    assert "encoder.model=ViT-B-32" in settings
+    assert read_recipe("manifest_zero_shot", catalog=load_catalog(), settings=settings)
 
 
 def test_a_control_can_be_asked_for(run: Path, paths: list[Path]) -> None:
@@ -100,29 +141,6 @@ def test_a_control_can_be_asked_for(run: Path, paths: list[Path]) -> None:
     assert not np.array_equal(found, loaded.encode_videos(paths))
 
 
-def test_every_file_that_cannot_be_read_is_named(run: Path, paths: list[Path], tmp_path: Path) -> None:
-    loaded = fdakit.load(run, device="cpu")
-    with pytest.raises(VideoError, match=r"(?s)one\.mp4: no such file.*two\.mp4: no such file"):
-        loaded.encode_videos([tmp_path / "one.mp4", paths[0], tmp_path / "two.mp4"])
-    (tmp_path / "damaged.mp4").write_bytes(b"no film")
-    with pytest.raises(VideoError, match=r"damaged\.mp4"):
-        loaded.encode_videos([paths[0], tmp_path / "damaged.mp4"])
-
-
-def test_one_text_or_path_is_not_taken_for_a_list_of_letters(run: Path, paths: list[Path]) -> None:
-    loaded = fdakit.load(run, device="cpu")
-    with pytest.raises(TypeError, match=r"texts is 'a red square', .*; give a list, as \['a red square'\]"):
-        loaded.encode_texts("a red square")
-    for path in (str(paths[0]), paths[0]):
-        with pytest.raises(TypeError, match=r"paths is .*give a list"):
-            loaded.encode_videos(path)  # type: ignore[arg-type]
-
-
-def test_many_texts_are_encoded_a_batch_at_a_time(run: Path) -> None:
-    one, whole = (fdakit.load(run, device="cpu", settings=[f"eval.text_batch_size={k}"]) for k in (1, 256))
-    np.testing.assert_allclose(one.encode_texts(captions()), whole.encode_texts(captions()), atol=1e-6)
-
-
 def test_what_is_neither_checkpoint_nor_recipe_is_told(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"nowhere: neither a checkpoint nor a recipe"):
         fdakit.load(tmp_path / "nowhere")
@@ -131,13 +149,6 @@ def test_what_is_neither_checkpoint_nor_recipe_is_told(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("[encoder]\nuse = 'tiny'\nwidht = 64\n")
     with pytest.raises(RecipeError, match="did you mean 'width'"):
         fdakit.load(tmp_path / "bad.toml")
-
-
-def test_a_pooling_by_text_has_no_video_vectors(make_recipe: MakeRecipe, paths: list[Path]) -> None:
-    recipe = make_recipe(aggregator={"use": "by-text"})
-    model, device = build_retriever(recipe, device=torch.device("cpu")), choose_device("cpu")
-    with pytest.raises(PluginError, match=r"aggregator 'by-text' .*: a video has no vector of its own here"):
-        LoadedRetriever(recipe, model.eval(), device).encode_videos(paths)
 
 
 SCRIPT = """

@@ -35,7 +35,12 @@ def build_open_clip(options: Any, shapes: Shapes) -> ClipEncoder:
     if source.text.get("hf_model_name"):  # such a tower names the most that it could read, or nothing
         clip.context_length = tokenizer.context_length
     encoder = ClipEncoder(
-        clip, tokenizer=tokenizer, preprocess=_preprocess(clip), shapes=shapes, max_tokens=options.max_tokens
+        clip,
+        tokenizer=tokenizer,
+        preprocess=_preprocess(clip),
+        shapes=shapes,
+        max_tokens=options.max_tokens,
+        pretrained=file is not None or tag is not None,
     )
     for path, only_visual in ((file, False), (visual, True)):
         if path is not None:

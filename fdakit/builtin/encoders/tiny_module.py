@@ -56,4 +56,5 @@ def build_tiny(options: Any, shapes: Shapes) -> ClipEncoder:
         preprocess=Preprocess(size=options.image_size, mean=_MEAN, std=_STD),
         shapes=shapes,
         max_tokens=options.max_tokens,
+        pretrained=False,
     )
