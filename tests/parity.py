@@ -23,6 +23,16 @@ def cases(system: str) -> list[Path]:
     return sorted(path.parent for path in fixtures(system).glob("*/meta.json"))
 
 
+def base_files(case: Path) -> list[Path]:
+    """The files of a case that hold a whole CLIP, whichever there are."""
+    return sorted(path for path in case.glob("base_clip*") if path.is_file())
+
+
+def tower_files(case: Path) -> list[Path]:
+    """The files of a case that hold an Alpha-CLIP visual tower, whichever there are."""
+    return sorted(path for path in case.glob("alpha_visual*") if path.is_file())
+
+
 def build_clip(sizes: Architecture, *, quick_gelu: bool) -> open_clip.CLIP:
     """An open_clip `CLIP` of these sizes with random weights, in fp32."""
     return open_clip.CLIP(

@@ -10,77 +10,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from fdakit.component import Shapes, StemConvolution
+from fdakit.component import Shapes
 from fdakit.contracts import Fuse, Preprocess
-from fdakit.errors import PluginError
 from fdakit.settings import Role
 from fdakit.values import FrameFeatures, Fused, TextFeatures
 
 from .layouts import Weights
 from .loading import load_towers
+from .stem import TowerStem
 from .tokens import TokenTrunk
 from .tower_layers import clip_role
-
-
-class StemSlot(nn.Module):
-    """A stem convolution that can be handed its result: used once, then it computes again.
-
-    It becomes the class of the tower's own convolution, so that parameter names stay as they were.
-    """
-
-    given: torch.Tensor | None = None
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if self.given is None:
-            result: torch.Tensor = super().forward(x)
-            return result
-        result, self.given = self.given, None
-        return result
-
-
-class TowerStem:
-    """The convolutions of a tower that read RGB, as a fusion sees them."""
-
-    def __init__(self, visual: nn.Module) -> None:
-        self._slots = [_make_slot(m) for m in visual.modules() if isinstance(m, nn.Conv2d) and m.in_channels == 3]
-        names = {id(module): name for name, module in visual.named_modules()}
-        self.convolutions = tuple(_facts(names[id(slot)], slot) for slot in self._slots)
-        if not self._slots:
-            raise PluginError(f"{type(visual).__name__}: no convolution reads RGB, so alpha has no stem to join")
-
-    def __call__(self, rgb: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Maps `(n, d, gh, gw)`, one a convolution, of `rgb (n, 3, h, w)`."""
-        return tuple(slot(rgb) for slot in self._slots)
-
-    def give(self, features: Sequence[torch.Tensor]) -> None:
-        """Have the next pass through the tower use these maps instead of computing them."""
-        if len(features) != len(self._slots):
-            raise PluginError(f"fusion gave {len(features)} maps; this stem has {len(self._slots)} convolutions")
-        for slot, feature in zip(self._slots, features, strict=True):
-            slot.given = feature
-
-    def take_back(self) -> None:
-        """Forget maps that were given and not used."""
-        for slot in self._slots:
-            slot.given = None
-
-
-def _make_slot(convolution: nn.Conv2d) -> StemSlot:
-    kind = type(convolution)
-    if not issubclass(kind, StemSlot):
-        convolution.__class__ = type(f"Slotted{kind.__name__}", (StemSlot, kind), {})
-    return convolution  # type: ignore[return-value]
-
-
-def _facts(name: str, slot: Any) -> StemConvolution:
-    return StemConvolution(
-        name=name,
-        channels=slot.out_channels,
-        kernel=tuple(slot.kernel_size),
-        stride=tuple(slot.stride),
-        padding=slot.padding if isinstance(slot.padding, str) else tuple(slot.padding),
-        dilation=tuple(slot.dilation),
-    )
 
 
 class ClipEncoder(nn.Module):
@@ -107,7 +46,7 @@ class ClipEncoder(nn.Module):
         self.tokenizer = tokenizer
         self.preprocess = preprocess
         self.alpha_weights: tuple[torch.Tensor, ...] = ()
-        self._stem = TowerStem(self._visual)
+        self._stem = TowerStem(self._visual, size=preprocess.size)
         self._tokens = TokenTrunk(self._visual)
         self.context_length = int(getattr(clip, "context_length", tokenizer.context_length))
         self.max_tokens = min(max_tokens or self.context_length, self.context_length)

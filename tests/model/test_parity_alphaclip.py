@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from parity import build_clip, cases, fixtures
+from parity import base_files, build_clip, cases, fixtures, tower_files
 from safetensors.torch import load_file
 
 from fdakit import ClipEncoder, Preprocess, Shapes
@@ -22,24 +23,35 @@ from fdakit.testing import build_part
 from fdakit.values import Fused
 
 KINDS = ("random_binary", "foreground", "background", "zeros", "soft")
-CASES = [case for case in cases("alphaclip") if (case / "base_clip.pt").is_file()]
-RECIPES = [case for case in cases("alphaclip") if not (case / "base_clip.pt").is_file()]
+CASES = [case for case in cases("alphaclip") if base_files(case) or tower_files(case)]
+BASES = [case for case in CASES if base_files(case)]
+PAIRS = [(case, base, tower) for case in BASES for base in base_files(case) for tower in tower_files(case)]
+ALONE = [(case, tower) for case in CASES if not base_files(case) for tower in tower_files(case)]
+RECIPES = [case for case in cases("alphaclip") if "recipe" in json.loads((case / "meta.json").read_text())]
 
 
 def test_parity_alphaclip_fixtures_are_there() -> None:
     assert CASES, f"{fixtures('alphaclip')} holds no case"
+    assert {case for case, *_ in (*PAIRS, *ALONE)} | set(BASES) == set(CASES)
 
 
 class Model:
-    """Our encoder and `alpha-conv`, fed with the fixture's already normalised alpha."""
+    """Our encoder and `alpha-conv`, fed with the fixture's already normalised alpha.
 
-    def __init__(self, base: Weights, alpha: Weights | None, *, where: Path) -> None:
-        clip = build_clip(read_architecture(base), quick_gelu=True)
-        load_towers(clip, base, where=where)
+    Without a base the text tower is any, for a visual tower alone.
+    """
+
+    def __init__(self, base: Weights | None, alpha: Weights | None, *, where: Path) -> None:
+        sizes = read_architecture(base or alpha)  # type: ignore[arg-type]
+        if base is None:
+            sizes = replace(sizes, text_width=64, text_layers=1, context_length=77, vocabulary=64)
+        clip = build_clip(sizes, quick_gelu=True)
+        if base is not None:
+            load_towers(clip, base, where=where)
         if alpha is not None:
             load_towers(clip, alpha, where=where)
         grey = (0.5, 0.5, 0.5)
-        size = read_architecture(base).image_size
+        size = sizes.image_size
         self.clip: Any = clip
         self.encoder = ClipEncoder(
             clip, tokenizer=Counting(), preprocess=Preprocess(size, grey, grey), shapes=Shapes()
@@ -87,19 +99,11 @@ def close(case: Path, found: torch.Tensor, wanted: torch.Tensor) -> None:
     torch.testing.assert_close(found, wanted, atol=rule["atol"], rtol=rule["rtol"])
 
 
-def bases(case: Path) -> list[Path]:
-    return sorted(case.glob("base_clip*.pt"))
+def named(pair: tuple[Path, ...]) -> str:
+    return "-".join([pair[0].name, *(path.stem for path in pair[1:])])
 
 
-def towers(case: Path) -> list[Path]:
-    return sorted(case.glob("alpha_visual*.pth"))
-
-
-@pytest.mark.parametrize(
-    ("case", "base", "tower"),
-    [(c, b, t) for c in CASES for b in bases(c) for t in towers(c)],
-    ids=[f"{c.name}-{b.stem}-{t.stem}" for c in CASES for b in bases(c) for t in towers(c)],
-)
+@pytest.mark.parametrize(("case", "base", "tower"), PAIRS, ids=map(named, PAIRS))
 def test_parity_alphaclip_outputs(case: Path, base: Path, tower: Path) -> None:
     io = load_file(case / "io.safetensors")
     model = Model(recognise(read_weights(base)), recognise(read_weights(tower)), where=base)
@@ -112,10 +116,19 @@ def test_parity_alphaclip_outputs(case: Path, base: Path, tower: Path) -> None:
         close(case, model.clip.encode_text(io["text"]), io["text_features"])
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+@pytest.mark.parametrize(("case", "tower"), ALONE, ids=map(named, ALONE))
+def test_parity_alphaclip_outputs_of_a_tower_alone(case: Path, tower: Path) -> None:
+    io = load_file(case / "io.safetensors")
+    model = Model(None, recognise(read_weights(tower)), where=tower)
+    with torch.no_grad():
+        for kind in KINDS:
+            close(case, model.image(io["image"], alpha_of(case, io, kind)), io[f"image_features.{kind}"])
+
+
+@pytest.mark.parametrize("case", BASES, ids=[case.name for case in BASES])
 def test_parity_alphaclip_a_base_without_alpha_weights_ignores_alpha(case: Path) -> None:
     io = load_file(case / "io.safetensors")
-    model = Model(recognise(read_weights(case / "base_clip.pt")), None, where=case)
+    model = Model(recognise(read_weights(base_files(case)[0])), None, where=case)
     with torch.no_grad():
         plain = model.clip.encode_image(io["image"])
         for kind in KINDS:
@@ -124,13 +137,11 @@ def test_parity_alphaclip_a_base_without_alpha_weights_ignores_alpha(case: Path)
     close(case, plain, io["openai.image_features"])
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_parity_alphaclip_loss_and_gradients(case: Path) -> None:
+@pytest.mark.parametrize(("case", "base", "tower"), PAIRS, ids=map(named, PAIRS))
+def test_parity_alphaclip_loss_and_gradients(case: Path, base: Path, tower: Path) -> None:
     io, wanted = load_file(case / "io.safetensors"), load_file(case / "grads.safetensors")
     tolerance = json.loads((case / "meta.json").read_text())["tolerance"]
-    model = Model(
-        recognise(read_weights(case / "base_clip.pt")), recognise(read_weights(case / "alpha_visual.pth")), where=case
-    )
+    model = Model(recognise(read_weights(base)), recognise(read_weights(tower)), where=case)
     model.clip.logit_scale.requires_grad_(True)
     alpha = alpha_of(case, io, "random_binary")
     logits = model.logits(io["image"], alpha, io["text"][: len(alpha)])

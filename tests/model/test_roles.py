@@ -19,7 +19,7 @@ from fdakit.builtin.encoders.open_clip import OPEN_CLIP
 from fdakit.builtin.fusions.alpha_conv import ALPHA_CONV
 from fdakit.model.retriever import Retriever
 from fdakit.model.roles import Weight, list_weights, towers_of
-from fdakit.model.tower import StemSlot
+from fdakit.model.stem import StemSlot
 from fdakit.model.tower_layers import clip_role, clip_towers
 from fdakit.testing import build_part
 

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 import torch
+from open_clip import CLIP, CLIPTextCfg, CLIPVisionCfg, SimpleTokenizer
 from torch import nn
 
 from fdakit import ClipEncoder, Fused, PluginError, Preprocess, Shapes, Stem
 from fdakit.builtin.encoders.tiny import TINY
 from fdakit.builtin.fusions.alpha_conv import ALPHA_CONV
 from fdakit.builtin.fusions.none import ignore_alpha
+from fdakit.model.stem import TowerStem
 from fdakit.testing import build_part
 
 KINDS = ("tiny", "vit", "resnet", "fastvit")
@@ -175,6 +177,51 @@ def test_a_tower_that_reads_no_rgb_is_refused(make_clip: Any) -> None:
     clip.visual.conv1 = nn.Conv2d(4, 64, 8, 8)
     with pytest.raises(PluginError, match="no convolution reads RGB"):
         ClipEncoder(clip, tokenizer=None, preprocess=Preprocess(32, (0, 0, 0), (1, 1, 1)), shapes=Shapes())
+
+
+def narrow_resnet() -> CLIP:
+    """A modified ResNet of width 6: its second convolution reads three channels as its first does."""
+    torch.manual_seed(3)
+    vision = CLIPVisionCfg(image_size=64, layers=(1, 1, 1, 1), width=6, head_width=32)
+    return CLIP(embed_dim=32, vision_cfg=vision, text_cfg=CLIPTextCfg(context_length=12, width=32, heads=2, layers=1))
+
+
+def behind(clip: CLIP, size: int = 64) -> ClipEncoder:
+    grey = (0.5, 0.5, 0.5)
+    tokenizer = SimpleTokenizer(context_length=12)
+    return ClipEncoder(clip, tokenizer=tokenizer, preprocess=Preprocess(size, grey, grey), shapes=Shapes())
+
+
+def test_a_later_convolution_of_three_channels_is_no_stem() -> None:
+    clip = narrow_resnet()
+    assert clip.visual.conv2.in_channels == 3
+    encoder = behind(clip).eval()
+    assert [stem.name for stem in encoder.shapes.stem] == ["conv1"]
+    frames = pictures(encoder)
+    assert torch.equal(encode(encoder, frames), plain(encoder, frames))
+    for drawn in (False, True):
+        fusion = alpha_conv(encoder, drawn=drawn)
+        found = encode(encoder, frames, fusion, alphas(encoder))
+        assert torch.equal(found, plain(encoder, frames)) is not drawn
+    assert encoder.parameter_role("clip.visual.conv2.weight") == "visual-trunk"
+
+
+def test_looking_for_the_stem_draws_nothing_and_moves_nothing() -> None:
+    clip = narrow_resnet().train()
+    clip.visual.layer1.eval()
+    before = {name: value.clone() for name, value in clip.state_dict().items()}
+    modes = [module.training for module in clip.visual.modules()]
+    state = torch.get_rng_state()
+    TowerStem(clip.visual, size=64)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert [module.training for module in clip.visual.modules()] == modes
+    assert all(torch.equal(value, before[name]) for name, value in clip.state_dict().items())
+    assert not any(module._forward_pre_hooks for module in clip.visual.modules())
+
+
+def test_a_tower_that_reads_pictures_of_another_size_is_refused_with_its_words() -> None:
+    with pytest.raises(PluginError, match=r"no convolution reads RGB of 40 px \(.+\), so alpha has no stem"):
+        TowerStem(narrow_resnet().visual, size=40)
 
 
 def words(count: int) -> str:
