@@ -60,6 +60,15 @@ if TYPE_CHECKING:
     from .masking.finish import Masks, clean_masks, conclude_masks, finish_masks
     from .masking.levels import averaged, level_cuts, level_thresholds
     from .masking.options import FinishOptions, ThresholdOptions
+    from .masking.scene_cuts import (
+        by_scenes,
+        cuts_among,
+        joined_cuts,
+        neighbour_cuts,
+        outside_longest_scene,
+        sampled_cuts,
+        scene_changes,
+    )
     from .masking.stand_ins import stood_in
     from .model.alpha_path import AlphaPath
     from .model.loading import read_clip_weights
@@ -112,6 +121,9 @@ _HOME = {
     "masking.finish": "Masks clean_masks conclude_masks finish_masks",
     "masking.levels": "averaged level_cuts level_thresholds",
     "masking.options": "FinishOptions ThresholdOptions",
+    "masking.scene_cuts": (
+        "by_scenes cuts_among joined_cuts neighbour_cuts outside_longest_scene sampled_cuts scene_changes"
+    ),
     "masking.stand_ins": "stood_in",
     "model.alpha_path": "AlphaPath",
     "model.loading": "read_clip_weights",
@@ -188,6 +200,7 @@ __all__ = [
     "averaged",
     "beside_camera",
     "block_texture",
+    "by_scenes",
     "choose_engine",
     "clean_masks",
     "compensated",
@@ -195,6 +208,7 @@ __all__ = [
     "count_remarks",
     "create_model_and_transforms",
     "cuts",
+    "cuts_among",
     "difference",
     "find_source",
     "find_videos",
@@ -204,6 +218,7 @@ __all__ = [
     "hookimpl",
     "id_hash",
     "join_paragraphs",
+    "joined_cuts",
     "keyed_rng",
     "keyed_seed",
     "level_cuts",
@@ -214,7 +229,9 @@ __all__ = [
     "name_ids",
     "need_captions",
     "need_root",
+    "neighbour_cuts",
     "no_column",
+    "outside_longest_scene",
     "painted_blocks",
     "printable",
     "read_caption_map",
@@ -226,6 +243,8 @@ __all__ = [
     "read_text",
     "read_weights",
     "row_fault",
+    "sampled_cuts",
+    "scene_changes",
     "show_masks",
     "soft_strength",
     "step_over_repeats",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .change import cuts, soft_strength, thresholds
 from .engines import Engine
@@ -16,13 +17,21 @@ class ChangeOptions(ThresholdOptions, FinishOptions):
     """What a mask that thresholds whole grey levels of change is told."""
 
 
-def masks_of_change(changes: Any, *, options: ChangeOptions, engine: Engine, shape: tuple[int, int]) -> Masks:
+def masks_of_change(
+    changes: Any,
+    *,
+    options: ChangeOptions,
+    engine: Engine,
+    shape: tuple[int, int],
+    cut: NDArray[np.bool_] | None = None,
+) -> Masks:
     """Levels uint8 `(t, h, w)` of the engine -> masks of `shape (h, w)`.
 
+    `cut (t,)` says which frames were compared with another scene; left out, that is found by the rule `level`.
     Levels are counted only where the threshold adapts or cuts are looked for: with OpenCV that costs as much as all
     the rest.
     """
-    cutting = options.fallback != "none" and options.cut > 0
+    cutting = cut is None and options.fallback != "none" and options.cut > 0
     counted = cutting or options.threshold_rule != "fixed"
     counts = engine.counts(changes) if counted else np.ones((len(changes), 256), np.int64)
     limits = thresholds(counts, options)
@@ -32,5 +41,5 @@ def masks_of_change(changes: Any, *, options: ChangeOptions, engine: Engine, sha
         engine=engine,
         shape=shape,
         strength=soft_strength(engine.numpy(changes), limits) if options.alpha == "soft" else None,
-        cut=cuts(counts, options.cut) if cutting else None,
+        cut=cuts(counts, options.cut) if cutting else cut,
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fdakit.component import Options
 
@@ -42,11 +42,23 @@ class FinishOptions(Options):
     )
     min_coverage: float = Field(0.002, ge=0, le=1, description="fallback below this share of the frame")
     max_coverage: float = Field(0.9, ge=0, le=1, description="fallback above this share of the frame")
+    cut_rule: Literal["relative", "level"] = Field(
+        "relative",
+        description="relative: another scene, by grey, colours and the clip's usual change; level: a mean difference, "
+        "less its median, above `cut`; left out, it is level where `cut` is set",
+    )
     cut: float = Field(
-        45, ge=0, le=255, description="fallback where the mean difference, less its median, is above this; 0: never"
+        45, ge=0, le=255, description="grey levels of the cut rule level; 0: no fallback at cuts by either rule"
     )
     backend: Backend = Field(
         "auto",
         description="what it is computed with, all equal to the bit: scikit-image, numpy, opencv, or torch on the "
         "model's device; auto: opencv where it is installed, else numpy",
     )
+
+    @model_validator(mode="after")
+    def _choose_cut_rule(self) -> Self:
+        # Recipes from before there were two rules set `cut` alone.
+        if "cut" in self.model_fields_set and "cut_rule" not in self.model_fields_set and self.cut > 0:
+            self.__dict__["cut_rule"] = "level"  # frozen for everybody else
+        return self

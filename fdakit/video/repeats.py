@@ -73,7 +73,7 @@ def step_over_repeats(
     frames uint8 `(n, h, w, 3)` at ascending positions `(n,)`; it is called once, and again where some may be repeats.
     """
     wanted = np.union1d(here, there)
-    known = dict(zip(wanted.tolist(), map(_miniature, read(wanted)), strict=True))
+    known = dict(zip(wanted.tolist(), map(luma_miniature, read(wanted)), strict=True))
     searches = {
         row: places
         for row, (one, other) in enumerate(zip(here.tolist(), there.tolist(), strict=True))
@@ -81,7 +81,7 @@ def step_over_repeats(
     }
     missing = np.array(sorted({place for places in searches.values() for place in places} - known.keys()), np.int64)
     if len(missing):
-        known.update(zip(missing.tolist(), map(_miniature, read(missing)), strict=True))
+        known.update(zip(missing.tolist(), map(luma_miniature, read(missing)), strict=True))
     found = there.copy()
     for row, places in searches.items():
         chain = (int(there[row]), *places)
@@ -89,8 +89,8 @@ def step_over_repeats(
     return found
 
 
-def _miniature(frame: NDArray[np.uint8]) -> Miniature:
-    """Luma of an RGB frame `(h, w, 3)`, averaged to `SHORT_SIDE` px."""
+def luma_miniature(frame: NDArray[np.uint8]) -> Miniature:
+    """Return the luma `(h, w)` of an RGB frame `(h, w, 3)`, averaged to `SHORT_SIDE` px on its shorter side."""
     height, width = frame.shape[:2]
     scale = min(1.0, SHORT_SIDE / min(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

@@ -28,12 +28,14 @@ from fdakit import (
     Shapes,
     ThresholdOptions,
     averaged,
+    by_scenes,
     choose_engine,
     clean_masks,
     compensated,
     conclude_masks,
     grey_layers,
     hookimpl,
+    joined_cuts,
     level_cuts,
     level_thresholds,
     soft_strength,
@@ -72,9 +74,7 @@ class CompensatedDifferenceOptions(ThresholdOptions, FinishOptions):
     threshold: float = Field(6, ge=0, le=255, description="grey levels a pixel must change by, strictly more")
     threshold_rule: Literal["fixed", "mad", "otsu"] = Field("mad", description="see frame-difference")
     mad_factor: float = Field(4.0, ge=0, le=100, description="k of the rule mad")
-    cut: float = Field(
-        12, ge=0, le=255, description="fallback where the mean difference, less its median, is above this; 0: never"
-    )
+    cut: float = Field(12, ge=0, le=255, description="see frame-difference")
     closing: int = Field(5, ge=0, le=64, description="radius of the closing in px at 224; 0: none")
     fill_holes: bool = Field(True, description="mark what a component encloses")
     backend: Literal["auto", "scikit-image", "numpy", "opencv"] = Field(
@@ -118,8 +118,15 @@ class CompensatedDifference:
             options=options,
             shape=clip.frames.shape[1:3],
             strength=soft_strength(levels, level_thresholds(levels, known, options)) if soft else None,
-            cut=level_cuts(levels, known, options.cut) if options.fallback != "none" else None,
+            cut=self._cuts(clip, levels, known) if options.fallback != "none" else None,
         )
+
+    def _cuts(self, clip: Clip, levels: Levels, known: Known) -> Known:
+        """bool `(t,)`: whether a frame's neighbours show another scene, all of them or, of `either`, one."""
+        if not by_scenes(self.options):
+            return level_cuts(levels, known, self.options.cut)
+        sides = tuple(clip.neighbours[gap] for gap in self.needs.neighbours)
+        return joined_cuts(clip.frames, sides, both=self.options.sides != "either")
 
     def _sides(self, grey: Mapping[int, NDArray[np.uint8]], place: int) -> list[Change]:
         """How a frame differs from each of its neighbours."""

@@ -24,11 +24,13 @@ from fdakit import (
     Place,
     Shapes,
     beside_camera,
+    by_scenes,
     choose_engine,
     cuts,
     finish_masks,
     grey_layers,
     hookimpl,
+    neighbour_cuts,
     stood_in,
 )
 
@@ -77,9 +79,8 @@ class Flow:
         options = self.options
         layers = grey_layers(clip, engine=self.engine, short_side=options.working_size)
         now, before, after = (layers[gap][0] for gap in (0, -options.gap, options.gap))
-        near = np.stack(
-            [one if (one != here).any() else other for here, one, other in zip(now, before, after, strict=True)]
-        )
+        moves = (before != now).any(axis=(1, 2))  # else it stands there itself, at a file's start
+        near = np.where(moves[:, None, None], before, after)
         moved = np.stack([self._moved(here, there) for here, there in zip(now, near, strict=True)])
         limit = options.threshold * min(now.shape[1:]) / 224
         changes = self.engine.difference(now, near)
@@ -89,10 +90,15 @@ class Flow:
             engine=self.engine,
             shape=clip.frames.shape[1:3],
             strength=np.minimum(moved / max(2 * limit, 1e-6), 1) if options.alpha == "soft" else None,
-            cut=cuts(self.engine.counts(changes), options.cut),
+            cut=self._cuts(clip, moves) if by_scenes(options) else cuts(self.engine.counts(changes), options.cut),
         )
         alone = np.array([len(now) == 1 and not changes.any()] * len(now))
         return stood_in(masks, alone, alpha=1.0, remark="alone")
+
+    def _cuts(self, clip: Clip, before: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """bool `(t,)`: whether the neighbour, of `before (t,)` the one before, shows another scene."""
+        sides = [neighbour_cuts(clip.frames, clip.neighbours[gap]) for gap in self.needs.neighbours]
+        return np.where(before, *sides)
 
     def _moved(self, now: Levels, near: Levels) -> NDArray[np.float32]:
         """px `(h, w)` by which each place moved besides the camera, at the working size."""

@@ -24,11 +24,14 @@ from fdakit import (
     Needs,
     Place,
     Shapes,
+    by_scenes,
     choose_engine,
     difference,
     grey_layers,
     hookimpl,
     masks_of_change,
+    neighbour_cuts,
+    sampled_cuts,
     stood_in,
 )
 
@@ -97,7 +100,8 @@ class FrameDifference:
             changes[0] = changes[1]
         if lacks and options.first_frame == "empty":
             changes[0] = 0
-        masks = masks_of_change(changes, options=options, engine=engine, shape=shape)
+        cut = self._cuts(clip) if by_scenes(options) else None
+        masks = masks_of_change(changes, options=options, engine=engine, shape=shape, cut=cut)
         whole = np.zeros(count, np.bool_)
         whole[0] = lacks and (count == 1 or options.first_frame == "whole-frame")
         return stood_in(masks, whole, alpha=1.0, remark="alone" if count == 1 else "")
@@ -115,6 +119,19 @@ class FrameDifference:
             return before
         pick = engine.largest if self.options.reference == "union" else engine.smallest
         return pick(engine.stack([before, engine.stack([*steps, steps[-1]])]))
+
+    def _cuts(self, clip: Clip) -> NDArray[np.bool_]:
+        """bool `(t,)`: whether each frame is compared with another scene."""
+        if self.options.reference == "native":
+            return neighbour_cuts(clip.frames, clip.neighbours[-self.options.gap])
+        found = sampled_cuts(clip.frames)
+        if len(found) == 1:
+            return found
+        before = np.concatenate([found[1:2], found[1:]])  # as the differences, see `_changes`
+        after = np.concatenate([found[1:], found[-1:]])
+        if self.options.reference == "previous":
+            return before
+        return before | after if self.options.reference == "union" else before & after
 
     def _first_lacks(self, clip: Clip, changes: Any) -> bool:
         """Whether the first frame has none to be compared with: it, or its native neighbour, is itself."""

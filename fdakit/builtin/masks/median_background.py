@@ -23,11 +23,14 @@ from fdakit import (
     Needs,
     Place,
     Shapes,
+    by_scenes,
     choose_engine,
     difference,
     grey_layers,
     hookimpl,
     masks_of_change,
+    outside_longest_scene,
+    sampled_cuts,
     stood_in,
 )
 
@@ -77,7 +80,9 @@ class MedianBackground:
         now = layers[0]
         ground = middle(np.concatenate([layers[gap] for gap in (0, *self.needs.neighbours)], axis=1))
         changes = difference(now, np.broadcast_to(ground[:, None], now.shape), engine=engine)
-        masks = masks_of_change(changes, options=options, engine=engine, shape=clip.frames.shape[1:3])
+        # A background is that of the scene which most frames show.
+        cut = outside_longest_scene(sampled_cuts(clip.frames)) if by_scenes(options) else None
+        masks = masks_of_change(changes, options=options, engine=engine, shape=clip.frames.shape[1:3], cut=cut)
         alone = np.array([len(changes) == 1 and not changes.any()] * len(changes))
         return stood_in(masks, alone, alpha=1.0, remark="alone")
 

@@ -24,11 +24,14 @@ from fdakit import (
     Needs,
     Place,
     Shapes,
+    by_scenes,
     choose_engine,
     difference,
     grey_layers,
     hookimpl,
+    joined_cuts,
     masks_of_change,
+    sampled_cuts,
     stood_in,
 )
 
@@ -80,9 +83,17 @@ class ThreeFrame:
         layers = grey_layers(clip, engine=engine, rule=options.grey, short_side=options.working_size)
         changes = self._changes(layers)
         shape = clip.frames.shape[-2:] if self.place == "device" else clip.frames.shape[1:3]
-        masks = masks_of_change(changes, options=options, engine=engine, shape=shape)
+        cut = self._cuts(clip) if by_scenes(options) else None
+        masks = masks_of_change(changes, options=options, engine=engine, shape=shape, cut=cut)
         alone = np.array([len(changes) == 1 and not changes.any()] * len(changes))
         return stood_in(masks, alone, alpha=1.0, remark="alone")
+
+    def _cuts(self, clip: Clip) -> NDArray[np.bool_]:
+        """bool `(t,)`: whether another scene is on both sides of a frame, or on the one it has."""
+        if self.options.reference == "native":
+            return joined_cuts(clip.frames, tuple(clip.neighbours[gap] for gap in self.needs.neighbours), both=True)
+        found = sampled_cuts(clip.frames)
+        return np.concatenate([found[1:2], found[1:]]) & np.concatenate([found[1:], found[-1:]])
 
     def _changes(self, layers: Mapping[int, Any]) -> Any:
         """Levels uint8 `(t, h, w)` by which each frame differs from both neighbours."""

@@ -1,0 +1,50 @@
+"""How many frames of a video show the picture before them again, from a few stretches of it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fdakit.values import VideoRef
+
+from .decode import OpenVideo
+from .pictures import SHORT_SIDE
+from .repeats import REACH, change, luma_miniature, repeats
+
+_STRETCHES = 4  # spread over the video
+_LENGTH = 12  # frames judged in each: two rounds of 25 pictures shown as 30
+
+
+def count_repeats(video: VideoRef) -> tuple[int, int]:
+    """Return how many frames repeat the picture before them, and how many were looked at.
+
+    Still pictures count as repeats. Raises `VideoError` where the file cannot be read.
+    """
+    with OpenVideo(video) as opened:
+        stretches = _stretches(len(opened.times()))
+        wanted = np.unique(np.concatenate(stretches))
+        frames = opened.read(wanted, size=_small).frames
+    seen = dict(zip(wanted.tolist(), map(luma_miniature, frames), strict=True))
+    found = asked = 0
+    for stretch in stretches:
+        places = stretch.tolist()
+        for start in range(_LENGTH if len(stretches) > 1 else len(places) - 1):
+            ahead = places[start + 1 : start + 2 + REACH]
+            found += repeats([change(seen[places[start]], seen[place]) for place in ahead])
+            asked += 1
+    return found, asked
+
+
+def _stretches(count: int) -> list[NDArray[np.int64]]:
+    """Runs of frames around the middles of equal parts; the whole of a short video."""
+    length = _LENGTH + 1 + REACH
+    if count <= _STRETCHES * length:
+        return [np.arange(count)]
+    starts = [(2 * part + 1) * count // (2 * _STRETCHES) - length // 2 for part in range(_STRETCHES)]
+    return [np.arange(start, start + length) for start in starts]
+
+
+def _small(shape: tuple[int, int]) -> tuple[int, int]:
+    height, width = shape
+    scale = min(1.0, SHORT_SIDE / min(shape))
+    return max(1, round(height * scale)), max(1, round(width * scale))
