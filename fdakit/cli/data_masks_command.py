@@ -129,8 +129,11 @@ def _lines(facts: Mapping[str, Any]) -> list[str]:
         f"median {coverage['median']:.1%} of the frame",
         f"empty (under {limits['empty']:.1%}): {shares['empty']:.1%} of frames; "
         f"full (over {limits['full']:.0%}): {shares['full']:.1%}",
-        f"cut: {shares['cut']:.1%} of frames; fallen back: {shares['fallen_back']:.1%}"
+        f"cut, another scene than the frame before: {shares['cut']:.1%} of frames; "
+        f"fallen back: {shares['fallen_back']:.1%}"
         + (f" ({', '.join(f'{w} {n}' for w, n in facts['remarks'].items())})" if facts["remarks"] else ""),
+        f"repeated or resting: {shares['repeated']:.1%} of native frames; over {facts['repeating']['above']:.0%} in "
+        f"{facts['repeating']['clips']} of {videos['counted']} clips",
         f"seconds a clip: median {facts['seconds_per_clip']['median']:.3f}",
     ]
     if facts["control"] != "none":

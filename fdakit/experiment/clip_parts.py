@@ -16,7 +16,7 @@ from fdakit.contracts import MaskGenerator, Preprocess
 from fdakit.draws import keyed_rng
 from fdakit.errors import PartError, VideoError, blamed
 from fdakit.settings import FrameStoreSettings, ViewSettings
-from fdakit.values import Clip, VideoRef
+from fdakit.values import Clip, Needs, VideoRef
 from fdakit.video.decode import read_frames
 from fdakit.video.frame_store import FrameStore, StoredClip
 from fdakit.video.view import View
@@ -87,6 +87,12 @@ class ClipParts:
     def length(self) -> int:
         """Frames a clip is padded to."""
         return int(self._sampler.frames(self._plan.training))
+
+    @property
+    def needs(self) -> Needs:
+        """What the mask asks the reader for."""
+        needs: Needs = self._mask.needs
+        return needs
 
     @property
     def on_device(self) -> bool:

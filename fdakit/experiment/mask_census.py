@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from fdakit.contracts import Progress
 from fdakit.errors import FdakitError, VideoError
+from fdakit.masking.scene_cuts import sampled_cuts
 from fdakit.recipe import Recipe
 from fdakit.values import Clip, LostVideo, Split, VideoRef
+from fdakit.video.repeated_share import count_repeats
 
 from .clips import ClipSource
 from .devices import choose_device, loader_workers
@@ -25,7 +27,9 @@ from .workers import read_in_workers
 class CountedClip:
     """What is kept of a clip's masks: for each frame its time in seconds, the share marked, and the mask's remark.
 
-    `seconds` is what reading, viewing and masking took; `repaired` the fault of a file that was read in part.
+    `seconds` is what reading, viewing and masking took; `repaired` the fault of a file that was read in part. `cuts`
+    says of each frame whether it shows another scene than the one before it. `repeats` are how many native frames
+    repeat the picture before them, and of how many; of none where the file cannot be read in full.
     """
 
     id: str
@@ -34,6 +38,8 @@ class CountedClip:
     remarks: tuple[str, ...]
     seconds: float
     repaired: str = ""
+    cuts: tuple[bool, ...] = ()
+    repeats: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,12 @@ class MaskSource:
     def on_read(self, told: Callable[[VideoRef], None] | None) -> None:
         self._source.on_read = told
 
+    @property
+    def compares_natively(self) -> bool:
+        """Whether the mask looks at native neighbours or at motion vectors, and so seldom across a cut."""
+        needs = self._source.built.needs
+        return bool(needs.neighbours or needs.motion_vectors)
+
     def travels(self) -> bool:
         """Whether workers can do the work: not where the mask wants the device. Raises `PartError` as clips do."""
         if self._source.built.on_device:
@@ -102,6 +114,8 @@ class MaskSource:
                 remarks=parts.remarks(clip),
                 seconds=taken,
                 repaired=parts.repaired.get(video.id, ""),
+                cuts=tuple(sampled_cuts(clip.frames).tolist()),
+                repeats=_repeats(video),
             )
         except VideoError as error:
             return LostVideo(video.id, str(error))
@@ -122,6 +136,13 @@ def counted_split(recipe: Recipe, names: Sequence[str]) -> str:
     """
     wanted = (*(["train"] if recipe.train.epochs else []), recipe.eval.split, *(names if len(names) == 1 else []))
     return next((name for name in wanted if name in names), wanted[0])
+
+
+def _repeats(video: VideoRef) -> tuple[int, int]:
+    try:
+        return count_repeats(video)
+    except VideoError:  # damaged in part: its sound frames were counted all the same
+        return 0, 0
 
 
 def take_census(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +60,7 @@ def census_facts(census: Census) -> dict[str, Any]:
             "histogram": {"edges": edges.round(6).tolist(), "counts": counts.tolist()},
         },
         "shares": shares(census),
+        "repeating": {"clips": repeating(census), "above": _SOME},
         "limits": {"empty": _empty_limit(census), "full": _FULL},
         "remarks": dict(_remarks(census)),
         "seconds_per_clip": {"mean": float(seconds.mean()), "median": float(np.median(seconds))},
@@ -76,19 +77,36 @@ def _row(clip: CountedClip) -> dict[str, Any]:
         "times": list(clip.times),
         "coverage": list(clip.coverage),
         "remarks": list(clip.remarks),
+        "cuts": [place for place, cut in enumerate(clip.cuts) if cut],
+        "repeated": _repeated([clip]),
     }
 
 
 def shares(census: Census) -> dict[str, float]:
-    """Shares of the frames. `empty` and `full` are of the mask's own finding, before a fallback took its place."""
+    """Shares of the frames. `empty` and `full` are of the mask's own finding, before a fallback took its place.
+
+    `cut` are frames that show another scene than the one before, `repeated` native frames that show the picture
+    before them again, or rest.
+    """
     covered, words = _coverage(census), _words(census)
     own = words == ""
     return {
         "empty": float(((own & (covered < _empty_limit(census))) | (words == "empty")).mean()),
         "full": float(((own & (covered > _FULL)) | (words == "full")).mean()),
-        "cut": float((words == "cut").mean()),
+        "cut": float(np.mean([cut for clip in census.clips for cut in clip.cuts] or [False])),
+        "repeated": _repeated(census.clips),
         "fallen_back": float((~own).mean()),
     }
+
+
+def repeating(census: Census) -> int:
+    """How many clips repeat more than a tenth of their native frames."""
+    return sum(_repeated([clip]) > _SOME for clip in census.clips)
+
+
+def _repeated(clips: Sequence[CountedClip]) -> float:
+    found, asked = (sum(clip.repeats[place] for clip in clips) for place in (0, 1))
+    return found / asked if asked else 0.0
 
 
 def advice(census: Census) -> list[str]:
@@ -113,7 +131,7 @@ def advice(census: Census) -> list[str]:
             f"half of the masks cover more than {usual:.0%}: what moves seldom fills as much; the camera may move, "
             f"or the light change; {cure}"
         )
-    if found["cut"] > _SOME:
+    if found["cut"] > _SOME and not census.source.compares_natively:
         said.append(
             f"{found['cut']:.0%} of frames are compared across a cut; sample more frames, or take a mask that "
             "compares native neighbours, as compensated-difference"

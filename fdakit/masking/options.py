@@ -44,7 +44,7 @@ class FinishOptions(Options):
     max_coverage: float = Field(0.9, ge=0, le=1, description="fallback above this share of the frame")
     cut_rule: Literal["relative", "level"] = Field(
         "relative",
-        description="relative: another scene, by grey, colours and the clip's usual change; level: a mean difference, "
+        description="relative: another scene, by grey, colours and the clip's own change; level: a mean difference, "
         "less its median, above `cut`; left out, it is level where `cut` is set",
     )
     cut: float = Field(

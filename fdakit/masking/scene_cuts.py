@@ -66,7 +66,7 @@ def joined_cuts(clip_frames: Any, sides: tuple[Any, ...], *, both: bool) -> Flag
 
 
 def outside_longest_scene(cuts: Flags) -> Flags:
-    """Of sampled frames with `cuts (t,)` before them, those of other scenes than the longest; all where it is no half."""
+    """Of frames with `cuts (t,)` before them, those of other scenes than the longest; all where it is no half."""
     scenes = np.cumsum(cuts)
     lengths = np.bincount(scenes)
     if 2 * lengths.max() <= len(cuts):
@@ -117,5 +117,5 @@ def _recoloured(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray
 
 def _histograms(levels: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.int64]:
     """How many levels of each row `(t, n)` lie in each bin: int64 `(t, bins)`."""
-    rows = np.arange(len(levels))[:, None] * _BINS
-    return np.bincount((np.searchsorted(edges, levels) + rows).ravel(), minlength=len(levels) * _BINS).reshape(-1, _BINS)
+    bins = np.searchsorted(edges, levels) + np.arange(len(levels))[:, None] * _BINS
+    return np.bincount(bins.ravel(), minlength=len(levels) * _BINS).reshape(-1, _BINS)

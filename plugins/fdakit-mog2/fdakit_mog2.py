@@ -26,11 +26,13 @@ from fdakit import (
     Place,
     PluginError,
     Shapes,
+    by_scenes,
     choose_engine,
     cuts,
     finish_masks,
     grey_layers,
     hookimpl,
+    neighbour_cuts,
     stood_in,
 )
 
@@ -111,6 +113,9 @@ class Mog2:
 
     def _cuts(self, clip: Clip) -> NDArray[np.bool_]:
         """bool `(t,)`: whether a cut lies between any two frames that follow each other on the way to a frame."""
+        if by_scenes(self.options):
+            shown = [*(clip.neighbours[gap] for gap in self.needs.neighbours), clip.frames]
+            return np.asarray(np.any([neighbour_cuts(after, near) for near, after in pairwise(shown)], axis=0))
         layers = grey_layers(clip, engine=self.engine)
         films = [layers[gap][0] for gap in (*self.needs.neighbours, 0)]
         found = np.zeros(len(clip.frames), np.bool_)

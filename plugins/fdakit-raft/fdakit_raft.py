@@ -28,11 +28,13 @@ from fdakit import (
     PluginError,
     Shapes,
     beside_camera,
+    by_scenes,
     choose_engine,
     cuts,
     finish_masks,
     grey_layers,
     hookimpl,
+    neighbour_cuts,
     stood_in,
 )
 
@@ -109,7 +111,9 @@ class Raft:
             engine=self.engine,
             shape=clip.frames.shape[-2:],
             strength=np.minimum(moved / max(2 * limit, 1e-6), 1) if options.alpha == "soft" else None,
-            cut=cuts(torches.counts(torches.difference(grey[0][0], seen)), options.cut),
+            cut=neighbour_cuts(clip.frames, near)
+            if by_scenes(options)
+            else cuts(torches.counts(torches.difference(grey[0][0], seen)), options.cut),
         )
         alone = np.array([len(moved) == 1 and not bool(differs.any())] * len(moved))
         return stood_in(masks, alone, alpha=1.0, remark="alone")

@@ -15,12 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from fdakit import Split, VideoError
+from fdakit import Split, VideoError, keyed_rng
+from fdakit.builtin.datasets.moving_shapes_module import write_clip
 from fdakit.errors import PartError
 from fdakit.experiment.census_files import write_facts, write_oddest
 from fdakit.experiment.clips import ClipItem, ClipSource, Draw
 from fdakit.experiment.mask_census import Census, CountedClip, MaskSource, take_census
-from fdakit.experiment.mask_findings import advice, census_facts, oddest, shares
+from fdakit.experiment.mask_findings import advice, census_facts, oddest, repeating, shares
 from fdakit.experiment.seeing import tower_view
 from fdakit.recipe import Recipe
 from fdakit.values import Caption, LostVideo, VideoRef
@@ -130,9 +131,14 @@ def test_a_failing_mask_is_named(make_recipe: MakeRecipe, whole: Callable[[str],
 
 @pytest.fixture
 def census(make_recipe: MakeRecipe) -> Callable[..., Census]:
-    """`census([0.1, 0.2], [0.5, 1.0, "cut"], mask={...})`: clips by coverage; a word remarks on the last frame."""
+    """`census([0.1, 0.2], [0.5, 1.0, "cut"], mask={...})`: clips by coverage; a word remarks on the last frame.
 
-    def make(*clips: Sequence[Any], lost: int = 0, **tables: Any) -> Census:
+    `cuts` of the first frames of each clip show another scene; `repeats` are those of each clip.
+    """
+
+    def make(
+        *clips: Sequence[Any], lost: int = 0, cuts: int = 0, repeats: tuple[int, int] = (0, 0), **tables: Any
+    ) -> Census:
         recipe = make_recipe(**tables)
         counted = []
         for number, values in enumerate(clips):
@@ -140,7 +146,15 @@ def census(make_recipe: MakeRecipe) -> Callable[..., Census]:
             words = [value for value in values if isinstance(value, str)]
             remarks = (*[""] * (len(covered) - len(words)), *words)
             counted.append(
-                CountedClip(f"clip-{number}", tuple(n / 4 for n in range(len(covered))), covered, remarks, 0.5)
+                CountedClip(
+                    f"clip-{number}",
+                    tuple(n / 4 for n in range(len(covered))),
+                    covered,
+                    remarks,
+                    0.5,
+                    cuts=tuple(n < cuts for n in range(len(covered))),
+                    repeats=repeats,
+                )
             )
         gone = tuple(LostVideo(f"lost-{n}", "gone") for n in range(lost))
         source = MaskSource(recipe, [], training=False)
@@ -151,7 +165,7 @@ def census(make_recipe: MakeRecipe) -> Callable[..., Census]:
 
 def test_shares_are_of_the_masks_own_finding(census: Callable[..., Census]) -> None:
     found = shares(census([0.0, 0.001, 0.95], [0.5, 1.0, "cut"], [0.3, 1.0, "full"], [0.3, 0.5, 1.0, "empty"]))
-    assert found == {"empty": 0.3, "full": 0.2, "cut": 0.1, "fallen_back": 0.3}
+    assert found == {"empty": 0.3, "full": 0.2, "cut": 0.0, "repeated": 0.0, "fallen_back": 0.3}
     own = census([0.01, 0.5], mask={"use": "frame-difference", "min_coverage": 0.02})
     assert shares(own)["empty"] == 0.5
 
@@ -168,12 +182,42 @@ def test_advice_is_given_where_numbers_are_bad(census: Callable[..., Census]) ->
     assert "raise the mask's threshold" in other
     (still,) = advice(census([0.0, 0.0, 0.1]))
     assert still.startswith("67% of masks mark next to nothing")
-    assert "across a cut" in advice(census([0.2, 1.0, "cut"]))[0]
+    assert advice(census([0.2, 0.1], [0.2, 0.1], cuts=1)) == [
+        "50% of frames are compared across a cut; sample more frames, or take a mask that compares native "
+        "neighbours, as compensated-difference"
+    ]
+    assert advice(census([0.2, 0.1], cuts=1, mask={"use": "compensated-difference"})) == []
     assert "no motion vectors" in advice(census([0.2, 1.0, "no-vectors"]))[0]
     assert advice(census([0.3, 0.3], lost=3)) == [
         "3 of 4 videos could not be read; `fdakit data check` finds all that are damaged"
     ]
     assert advice(census([1.0, 1.0], mask={"use": "whole-frame"})) == []
+
+
+def test_cuts_are_counted_whatever_the_mask_and_its_fallback(
+    make_recipe: MakeRecipe, whole: Callable[[str], Split], tmp_path: Path
+) -> None:
+    scenes = keyed_rng(0, "scenes").integers(0, 25, (2, 6, 8, 3), np.uint8)  # dark ones
+    film = np.stack([scenes[place // 8].repeat(12, axis=0).repeat(12, axis=1) for place in range(16)])
+    path = tmp_path / "cut.mp4"
+    write_clip(film, path, crf=20)
+    split = whole("test")
+    split = replace(split, videos=(VideoRef(split.videos[0].id, path), *split.videos[1:]))
+    for mask in ({"use": "frame-difference"}, {"use": "compensated-difference"}, {"use": "whole-frame"}):
+        census = take_census(make_recipe(mask=mask), split, progress=silent)
+        first, *others = census.clips
+        assert sum(first.cuts) == 1, mask
+        assert not any(cut for clip in others for cut in clip.cuts)
+        facts = census_facts(census)
+        assert facts["shares"]["cut"] == 1 / facts["frames"]
+        assert facts["clips"][0]["cuts"] == [first.cuts.index(True)]
+
+
+def test_repeated_frames_are_told(census: Callable[..., Census]) -> None:
+    told = census([0.1, 0.2], [0.1, 0.2], repeats=(6, 48))
+    assert shares(told)["repeated"] == 0.125
+    assert census_facts(told)["repeating"] == {"clips": 2, "above": 0.1}
+    assert repeating(census([0.1], repeats=(1, 48))) == 0
 
 
 def test_the_oddest_are_named_with_their_reasons(census: Callable[..., Census]) -> None:

@@ -131,7 +131,7 @@ class FrameDifference:
         after = np.concatenate([found[1:], found[-1:]])
         if self.options.reference == "previous":
             return before
-        return before | after if self.options.reference == "union" else before & after
+        return np.asarray(before | after if self.options.reference == "union" else before & after)
 
     def _first_lacks(self, clip: Clip, changes: Any) -> bool:
         """Whether the first frame has none to be compared with: it, or its native neighbour, is itself."""

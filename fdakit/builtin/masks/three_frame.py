@@ -93,7 +93,7 @@ class ThreeFrame:
         if self.options.reference == "native":
             return joined_cuts(clip.frames, tuple(clip.neighbours[gap] for gap in self.needs.neighbours), both=True)
         found = sampled_cuts(clip.frames)
-        return np.concatenate([found[1:2], found[1:]]) & np.concatenate([found[1:], found[-1:]])
+        return np.asarray(np.concatenate([found[1:2], found[1:]]) & np.concatenate([found[1:], found[-1:]]))
 
     def _changes(self, layers: Mapping[int, Any]) -> Any:
         """Levels uint8 `(t, h, w)` by which each frame differs from both neighbours."""
