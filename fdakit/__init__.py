@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from .model.loading import read_clip_weights
     from .model.tower import ClipEncoder
     from .model.weights import read_weights
+    from .system.atomic_files import write_errors
     from .system.regular_files import read_text
     from .system.terminal_text import printable
     from .values import (
@@ -129,6 +130,7 @@ _HOME = {
     "model.loading": "read_clip_weights",
     "model.tower": "ClipEncoder",
     "model.weights": "read_weights",
+    "system.atomic_files": "write_errors",
     "system.regular_files": "read_text",
     "system.terminal_text": "printable",
     "values": (
@@ -250,6 +252,7 @@ __all__ = [
     "step_over_repeats",
     "stood_in",
     "thresholds",
+    "write_errors",
 ]
 
 

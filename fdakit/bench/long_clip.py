@@ -5,9 +5,7 @@ Encoded as x264 does by default: medium preset, up to 250 frames between keyfram
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fdakit.errors import FdakitError
+from fdakit.system.atomic_files import atomic_file, write_errors
 
 VERSION = 1  # part of the file's name: raise it with every change of a pixel or of the encoding
 SECONDS, RATE, HEIGHT, WIDTH = 120, 25, 1080, 1920
@@ -40,18 +39,8 @@ def make_long_clip(
         return path
     if "libx264" not in av.codecs_available:
         raise FdakitError("bench: this PyAV has no libx264 to render the long clip; install a PyAV wheel with it")
-    scratch = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(scratch, seconds * RATE, height, width, progress)
-        scratch.replace(path)  # a kill leaves no half clip behind
-    except OSError as error:
-        raise FdakitError(
-            f"{path.absolute()}: the long clip cannot be written ({error}); free space or set FDAKIT_CACHE"
-        ) from error
-    finally:
-        with suppress(OSError):  # gone already, or its folder could not be made
-            scratch.unlink()
+    with write_errors(path, advice="free space or set FDAKIT_CACHE"), atomic_file(path) as part:
+        _write(part, seconds * RATE, height, width, progress)
     return path
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import blake2b
@@ -26,6 +24,7 @@ from fdakit.builtin.datasets.moving_shapes_module import (
     write_clip,
 )
 from fdakit.errors import FdakitError, nearest
+from fdakit.system.atomic_files import atomic_file, write_errors
 from fdakit.values import VideoRef
 
 LENGTH = 40
@@ -145,15 +144,5 @@ def _path(condition: Condition, number: int, size: int, cache: Path) -> Path:
 
 def _write(condition: Condition, number: int, size: int, path: Path) -> None:
     options = condition.options(size)
-    scratch = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_clip(draw_clip(options.look(), _SPLIT, _index(condition, number, size)), scratch, crf=options.crf)
-        scratch.replace(path)  # a kill leaves no half clip behind
-    except OSError as error:
-        raise FdakitError(
-            f"{path.absolute()}: the clip cannot be written ({error}); free space or set FDAKIT_CACHE"
-        ) from error
-    finally:
-        with suppress(OSError):  # gone already, or its folder could not be made
-            scratch.unlink()
+    with write_errors(path, advice="free space or set FDAKIT_CACHE"), atomic_file(path) as part:
+        write_clip(draw_clip(options.look(), _SPLIT, _index(condition, number, size)), part, crf=options.crf)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fdakit.errors import FdakitError
+from fdakit.system.atomic_files import atomic_file, write_errors
 
 from .mask_tables import MEASURES
 from .plot import check_plot
@@ -36,10 +37,8 @@ def write_mask_plot(found: Mapping[str, Any], path: Path) -> None:
     FigureCanvasAgg(figure)
     for axes, measure in zip(figure.subplots(len(MEASURES), squeeze=False)[:, 0], MEASURES, strict=True):
         _draw(axes, found, masks, measure)
-    try:
-        figure.savefig(path, dpi=110, format="png")
-    except OSError as error:
-        raise FdakitError(f"{path.absolute()}: the plot cannot be written ({error}); give another path") from error
+    with write_errors(path, advice="give another path with --plot"), atomic_file(path) as part:
+        figure.savefig(part, dpi=110, format="png")
 
 
 def _draw(axes: Axes, found: Mapping[str, Any], masks: list[str], measure: str) -> None:

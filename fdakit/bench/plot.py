@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fdakit.errors import FdakitError
+from fdakit.system.atomic_files import atomic_file, write_errors
 
 from .ratios import OURS, SHORT
 
@@ -32,10 +33,8 @@ def write_plot(found: Mapping[str, Any], path: Path) -> None:
     figure = Figure(figsize=(9, 1.6 + 0.24 * len(bars)), layout="constrained")
     FigureCanvasAgg(figure)
     _draw(figure.add_subplot(), bars, found)
-    try:
-        figure.savefig(path, dpi=110, format="png")
-    except OSError as error:
-        raise FdakitError(f"{path.absolute()}: the plot cannot be written ({error}); give another path") from error
+    with write_errors(path, advice="give another path with --plot"), atomic_file(path) as part:
+        figure.savefig(part, dpi=110, format="png")
 
 
 def check_plot() -> None:

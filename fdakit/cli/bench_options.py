@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from fdakit.system.atomic_files import write_text
+
 from .printing import print_json, print_table, say
 
 
@@ -43,7 +45,15 @@ def give(
     found: Mapping[str, Any], shown: Shown, *, plot: Path | None, out: Path | None, as_json: bool, as_markdown: bool
 ) -> None:
     """Write and print what was asked for."""
-    write_json(found, out)
+    try:
+        write_json(found, out)
+        if plot is not None:
+            shown.draw(plot)
+    finally:  # what was measured is not lost with the file
+        _print(found, shown, as_json=as_json, as_markdown=as_markdown)
+
+
+def _print(found: Mapping[str, Any], shown: Shown, *, as_json: bool, as_markdown: bool) -> None:
     if as_json:
         print_json(found)
     elif as_markdown:
@@ -53,11 +63,9 @@ def give(
             print_table(table.title, table.columns, table.rows, numbers=True)
         for note in shown.notes():
             say(note)
-    if plot is not None:
-        shown.draw(plot)
 
 
 def write_json(found: Mapping[str, Any], out: Path | None) -> None:
     """The document of `--out`, where one is asked for."""
     if out is not None:
-        out.write_text(json.dumps(found, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        write_text(out, json.dumps(found, indent=2, allow_nan=False) + "\n")

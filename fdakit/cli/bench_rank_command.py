@@ -36,11 +36,13 @@ def rank(
 
     check_targets(plot=None, out=out)
     found = bench_rank(captions, videos, width=width, streamed=streamed, rounds=rounds, device=device, progress=_tell)
-    write_json(found, out)
-    if as_json:
-        print_json(found)
-    else:
-        _print(found)
+    try:
+        write_json(found, out)
+    finally:  # what was measured is not lost with the file
+        if as_json:
+            print_json(found)
+        else:
+            _print(found)
     return 0 if found["rounds"] == found["rounds_asked"] else 130
 
 

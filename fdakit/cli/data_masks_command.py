@@ -61,13 +61,17 @@ def command(
             loaded = splits.load(split or counted_split(chosen, splits.names()))
             census = take_census(chosen, loaded, limit=limit, jobs=jobs, progress=console.progressed)
             facts = census_facts(census)
-            written, whole = _write(census, facts, out, console.progressed)
+            try:
+                written, whole = _write(census, facts, out, console.progressed)
+            finally:  # what was counted is not lost with the files
+                console.run_finished({})  # puts the bar away
+                if as_json:
+                    print_json(facts)
+                else:
+                    _print(facts)
     finally:
-        console.run_finished({})  # puts the bar away
-    if as_json:
-        print_json(facts)
-    else:
-        _print(facts)
+        console.run_finished({})
+    if not as_json:
         for path in written:
             say(f"written: {path}")
     if census.stopped:

@@ -12,6 +12,7 @@ from fdakit.contracts import Progress
 from fdakit.errors import FdakitError
 from fdakit.report.histograms import histogram_svg
 from fdakit.report.odd_clips import OddStrip, odd_sheet
+from fdakit.system.atomic_files import atomic_file, write_errors
 
 from .mask_census import Census
 from .mask_choices import options_in_words
@@ -60,14 +61,15 @@ def write_oddest(census: Census, out: Path, *, progress: Progress) -> Path | Non
         strips.append(_strip(census, one, numbers[one.clip.id]))
         progress("drawing the oddest clips", done, len(odd))
     if not strips:
-        (out / SHEET).unlink(missing_ok=True)  # that of a former census
+        with write_errors(out / SHEET):
+            (out / SHEET).unlink(missing_ok=True)  # that of a former census
         return None
     part = census.recipe.parts["mask"]
     facts = ", ".join(words for words in (part.name, options_in_words(part)) if words)
     sheet = odd_sheet(strips, title=f"The oddest masks of {_whole(census)}", facts=facts)
-    fresh = out / f".{SHEET}"
-    sheet.save(fresh, "png")
-    return fresh.replace(out / SHEET)
+    with write_errors(out / SHEET), atomic_file(out / SHEET) as fresh:
+        sheet.save(fresh, "png")
+    return out / SHEET
 
 
 def _strip(census: Census, odd: OddClip, number: int) -> OddStrip:

@@ -6,8 +6,8 @@ import json
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +18,8 @@ from PIL import Image
 from fdakit.errors import FdakitError
 from fdakit.report.film_frames import film_frame
 from fdakit.report.overlays import mask_picture
+from fdakit.system.atomic_files import write_errors
+from fdakit.system.regular_files import read_json
 from fdakit.values import VideoRef
 from fdakit.version import __version__
 
@@ -35,13 +37,13 @@ def write_masks(viewer: Viewer, video: VideoRef, out: Path, *, film_frames: int 
     uniform frames are masked once more for overlay.mp4. Raises `FdakitError` where nothing can be written, and what
     `Viewer.see` does.
     """
-    with _worded(out):
+    with _writing(out):
         out.mkdir(parents=True, exist_ok=True)
     seen = viewer.see(video)
     film = None if film_frames is None else viewer.see(video, frames=film_frames)
     folders = _folder_names(seen)
     facts = seen_facts(seen, viewer, folders)
-    with _worded(out):
+    with _writing(out):
         fresh = Path(tempfile.mkdtemp(prefix=".masks-", dir=out))
         try:
             seen.sheet().save(fresh / SHEET)
@@ -130,8 +132,8 @@ def _place(out: Path, video: VideoRef) -> Path:
 
 def _video_of(folder: Path) -> Any:
     try:
-        return json.loads((folder / FACTS).read_text(encoding="utf-8"))["video"]
-    except (OSError, ValueError, KeyError, TypeError):  # not one of ours
+        return read_json(folder / FACTS)["video"]
+    except (FdakitError, KeyError, TypeError):  # not one of ours
         return None
 
 
@@ -141,7 +143,7 @@ def _put(fresh: Path, place: Path) -> None:
         fresh.rename(place)
         return
     ours = {SHEET, FILM, FACTS}
-    ours |= {mask["folder"] for mask in json.loads((place / FACTS).read_text(encoding="utf-8"))["masks"]}
+    ours |= _mask_folders(place)
     former = fresh.with_name(f"{fresh.name}-former")
     place.rename(former)
     fresh.rename(place)
@@ -151,12 +153,13 @@ def _put(fresh: Path, place: Path) -> None:
     shutil.rmtree(former)
 
 
-@contextmanager
-def _worded(out: Path) -> Iterator[None]:
+def _mask_folders(place: Path) -> set[str]:
+    """The folders of masks that a former masks.json names; none where it is damaged, so that nothing is lost."""
     try:
-        yield
-    except OSError as error:
-        raise FdakitError(
-            f"{out.absolute()}: masks cannot be written there ({error.strerror or error}); name another folder with "
-            "--out, or make room"
-        ) from error
+        return {str(mask["folder"]) for mask in read_json(place / FACTS)["masks"]}
+    except (FdakitError, KeyError, TypeError):
+        return set()
+
+
+def _writing(out: Path) -> AbstractContextManager[None]:
+    return write_errors(out, advice="name another folder with --out, or make room")

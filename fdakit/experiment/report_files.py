@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from fdakit.contracts import Direction, Progress
-from fdakit.errors import FdakitError, ScoreError
+from fdakit.errors import ScoreError
 from fdakit.ranking.trec import write_qrels, write_run
 from fdakit.report.page import page_html
 from fdakit.report.result_tables import Reported, remarks, result_lines
 from fdakit.report.run_tables import page_lines, rank_bars, run_tables
 from fdakit.report.tables import DIRECTIONS, report_markdown
+from fdakit.system.atomic_files import write_text
 
 from .compared_runs import Side
 from .query_cards import query_galleries
 from .saved_run import REPORT, SavedRun
+
+_ADVICE = "name another place with --out, or make room"
 
 
 def reported(sides: Sequence[Side]) -> list[Reported]:
@@ -94,13 +95,11 @@ def write_trec(run: SavedRun, folder: Path) -> list[Path]:
     videos = [video.id for video in run.videos]
     names: dict[Direction, tuple[list[str], list[str]]] = {"t2v": (captions, videos), "v2t": (videos, captions)}
     written = []
-    with worded(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        for way, (queries, documents) in names.items():
-            path, truth = folder / f"run_{way}.trec", folder / f"qrels_{way}.txt"
-            write_run(path, scores, direction=way, queries=queries, documents=documents, tag=run.name)
-            write_qrels(truth, scores, direction=way, queries=queries, documents=documents)
-            written += [path, truth]
+    for way, (queries, documents) in names.items():
+        path, truth = folder / f"run_{way}.trec", folder / f"qrels_{way}.txt"
+        write_run(path, scores, direction=way, queries=queries, documents=documents, tag=run.name)
+        write_qrels(truth, scores, direction=way, queries=queries, documents=documents)
+        written += [path, truth]
     return written
 
 
@@ -109,23 +108,4 @@ def write_whole(path: Path, text: str) -> None:
 
     Raises `FdakitError` where it cannot be written.
     """
-    part = path.with_name(f".{path.name}.{uuid4().hex}.part")
-    with worded(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_bytes(text.encode("utf-8", "surrogateescape"))
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-
-
-@contextmanager
-def worded(path: Path) -> Iterator[None]:
-    """What the disk refuses, as an error that names the place."""
-    try:
-        yield
-    except OSError as error:
-        raise FdakitError(
-            f"{path.absolute()}: cannot be written ({error.strerror or error}); name another place with --out, or "
-            "make room"
-        ) from error
+    write_text(path, text, advice=_ADVICE)

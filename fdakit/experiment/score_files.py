@@ -10,32 +10,26 @@ from typing import Any
 import numpy as np
 
 from fdakit.contracts import Direction
-from fdakit.errors import ScoreError
 from fdakit.ranking.exports import write_ranks
 from fdakit.ranking.ranks import Ranking, TieRule
+from fdakit.system.atomic_files import write_text
 
 from .given_scores import Given, Graded, JudgedRun
-from .run_folder import RunFolder
 
 
 def write_scored(
     folder: Path, found: Mapping[str, Any], rankings: Mapping[Direction, Ranking], given: Given, *, ties: TieRule
 ) -> None:
-    """Write metrics.json and ranks_t2v.csv, ranks_v2t.csv. Raises `ScoreError` where the folder cannot be written.
+    """Write metrics.json and ranks_t2v.csv, ranks_v2t.csv. Raises `FdakitError` where they cannot be.
 
     Captions are called by their row, videos by their column, what a TREC run names by its ids. Several right answers
     stand in `target` with spaces between them.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        RunFolder(folder).write("metrics.json", json.dumps(found, indent=2, allow_nan=False) + "\n")
-        for way, ranking in rankings.items():
-            queries, targets = _names(given, way)
-            write_ranks(folder / f"ranks_{way}.csv", ranking=ranking, ties=ties, queries=queries, targets=targets)
-    except OSError as error:
-        raise ScoreError(
-            f"{folder.absolute()}: cannot be written ({error.strerror}); name another folder with --out"
-        ) from error
+    text = json.dumps(found, indent=2, allow_nan=False) + "\n"
+    write_text(folder / "metrics.json", text, advice="name another folder with --out, or make room")
+    for way, ranking in rankings.items():
+        queries, targets = _names(given, way)
+        write_ranks(folder / f"ranks_{way}.csv", ranking=ranking, ties=ties, queries=queries, targets=targets)
 
 
 def _names(given: Given, way: Direction) -> tuple[list[str], list[str]]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
-from uuid import uuid4
+
+from fdakit.system.atomic_files import write_text
 
 from .ranks import Ranking, TieRule
 
@@ -18,7 +20,7 @@ def write_ranks(
     `queries (n,)` and `targets (n,)` are names in the order of the ranking and keep bytes that are not UTF-8; ranks
     are from 1, by `ties`. The file appears whole or not at all: it is written beside its place and moved there, over
     an older one.
-    Raises `ValueError` where the names do not fit the ranking, `OSError` where the folder cannot be written.
+    Raises `ValueError` where the names do not fit the ranking, `FdakitError` where the file cannot be written.
     """
     count = ranking.better.size
     if len(queries) != count or len(targets) != count:
@@ -27,13 +29,8 @@ def write_ranks(
         )
     ranks = ranking.ranks(ties).tolist()
     rows = zip(queries, targets, ranks, ranking.better.tolist(), ranking.equal.tolist(), strict=True)
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{uuid4().hex}.part")
-    try:
-        with part.open("x", encoding="utf-8", errors="surrogateescape", newline="") as handle:
-            table = csv.writer(handle, lineterminator="\n")
-            table.writerow(("query", "target", "rank", "better", "equal"))
-            table.writerows(rows)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    lines = io.StringIO(newline="")
+    table = csv.writer(lines, lineterminator="\n")
+    table.writerow(("query", "target", "rank", "better", "equal"))
+    table.writerows(rows)
+    write_text(Path(path), lines.getvalue())

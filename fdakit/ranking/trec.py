@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fdakit.contracts import Direction
 from fdakit.errors import ScoreError
+from fdakit.system.atomic_files import atomic_file, encoded, write_errors
 from fdakit.system.regular_files import read_text
 from fdakit.values import Scores
 
@@ -175,14 +175,9 @@ def _turned(
 
 def _id(name: str) -> str:
     """A name without white space, the same for the same name and different for different ones."""
-    return quote(name, safe=_KEPT, errors="surrogateescape") or "%"
+    return quote(encoded(name), safe=_KEPT) or "%"
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:
-    part = path.with_name(f".{path.name}.{uuid4().hex}.part")
-    try:
-        with part.open("x", encoding="utf-8", newline="") as handle:
-            handle.writelines(lines)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with write_errors(path), atomic_file(path) as part, part.open("x", encoding="utf-8", newline="") as handle:
+        handle.writelines(lines)

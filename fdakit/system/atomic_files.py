@@ -6,7 +6,9 @@ hidden `.part` file of that process.
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +17,9 @@ from pathlib import Path
 from fdakit.errors import FdakitError
 
 _ADVICE = "make room there, correct its rights, or name another place"
-_LIBRARY_FAULTS = {"SafetensorError", "PytorchStreamWriter"}  # how safetensors and torch word a failed write
+_LIBRARY_FAULTS = {"SafetensorError", "FFmpegError"}  # what safetensors and PyAV raise for a failed write
+_TORCH_FAULTS = ("PytorchStreamWriter", "inline_container", "iostream error")  # in torch's RuntimeError for one
+_LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # halves of characters, which no encoding has; the rest are bytes
 
 
 @contextmanager
@@ -34,7 +38,8 @@ def write_errors(path: Path, *, error: type[FdakitError] = FdakitError, advice: 
 
 def _failed_write(fault: Exception) -> bool:
     """Return whether a library's own exception means that a file could not be written."""
-    return type(fault).__name__ in _LIBRARY_FAULTS or any(name in str(fault) for name in _LIBRARY_FAULTS)
+    kinds = {kind.__name__ for kind in type(fault).__mro__}
+    return bool(kinds & _LIBRARY_FAULTS) or any(said in str(fault) for said in _TORCH_FAULTS)
 
 
 @contextmanager
@@ -42,8 +47,10 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """Give a hidden path beside `path` to write to, and move it there when the block ends.
 
     Makes the folders above. If the block raises, nothing is left and the former file stands. Raises `OSError` as it
-    comes: callers word it by `write_errors`.
+    comes, and where a device or a pipe stands at `path`: callers word it by `write_errors`.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise FileExistsError(errno.EEXIST, "a device or a pipe stands there")
     path.parent.mkdir(parents=True, exist_ok=True)
     part = _part_of(path)
     remove(part)
@@ -63,11 +70,16 @@ def write_bytes(path: Path, content: bytes, *, error: type[FdakitError] = Fdakit
 
 
 def write_text(path: Path, text: str, *, error: type[FdakitError] = FdakitError, advice: str = _ADVICE) -> None:
-    """Write a UTF-8 file atomically; names that are not UTF-8 (`surrogateescape`) keep their bytes.
+    """Write a UTF-8 file atomically. Raises `error` if it cannot be written."""
+    write_bytes(path, encoded(text), error=error, advice=advice)
 
-    Raises `error` if it cannot be written.
+
+def encoded(text: str) -> bytes:
+    """Return text as UTF-8: names that are not UTF-8 (`surrogateescape`) keep their bytes.
+
+    Any other lone surrogate, as JSON may hold them, becomes U+FFFD.
     """
-    write_bytes(path, text.encode("utf-8", "surrogateescape"), error=error, advice=advice)
+    return _LONE.sub("\ufffd", text).encode("utf-8", "surrogateescape")
 
 
 def sync(path: Path) -> None:

@@ -19,7 +19,7 @@ _LIMIT = 1 << 20
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal. Raises `FdakitError` unless it is a regular file."""
     with open_regular(path) as handle:
-        return file_digest(handle, "sha256").hexdigest()  # type: ignore[arg-type]
+        return file_digest(handle, "sha256").hexdigest()
 
 
 def digest_lines(folder: Path, names: Iterable[str]) -> str:
@@ -55,7 +55,7 @@ def check_digest(path: Path, *, error: type[FdakitError], advice: str) -> bool:
     if path.name not in digests:
         raise error(f"{full(path)}: not among the files that {SUMS} beside it lists; {advice}")
     with open_regular(path, error=error, advice=advice) as handle:
-        found = file_digest(handle, "sha256").hexdigest()  # type: ignore[arg-type]
+        found = file_digest(handle, "sha256").hexdigest()
     if found != digests[path.name]:
         raise error(
             f"{full(path)}: changed or damaged since it was written (its SHA-256 is not that in {SUMS}); {advice}"

@@ -349,7 +349,7 @@ def test_errors(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no split 'dev'; choose one of train, val, test"):
         _dataset(tmp_path).load("dev", _silent)
     (tmp_path / "file").write_text("")
-    with pytest.raises(DatasetError, match=r"clips cannot be written .*choose another cache") as caught:
+    with pytest.raises(DatasetError, match=r"cannot be written .*choose another cache") as caught:
         _dataset(tmp_path / "file").load("train", _silent)
     assert str(caught.value).startswith(str(tmp_path / "file"))
     wrong: list[dict[str, Any]] = [

@@ -135,5 +135,5 @@ def test_what_cannot_be_read_or_written_is_worded(write: Write, tmp_path: Path) 
     assert list((tmp_path / "out").iterdir()) == []
     (tmp_path / "out").rmdir()
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(FdakitError, match="out: masks cannot be written there"):
+    with pytest.raises(FdakitError, match="out: cannot be written"):
         write()

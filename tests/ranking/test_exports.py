@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import errno
+import os
 
 import numpy as np
 import pytest
 
+from fdakit.errors import FdakitError
 from fdakit.ranking.exports import write_ranks
 from fdakit.ranking.ranks import Ranking
 
@@ -38,11 +41,16 @@ def test_a_row_for_each_query(tmp_path, ranking, ties, second):
     assert b"\r" not in path.read_bytes()
 
 
-def test_a_failed_write_leaves_the_older_file(tmp_path, ranking):
+def test_a_failed_write_leaves_the_older_file(tmp_path, ranking, monkeypatch):
     path = tmp_path / "ranks.csv"
     path.write_text("older\n", "utf-8")
-    with pytest.raises(UnicodeEncodeError):
-        write_ranks(path, ranking=ranking, ties="expected", queries=["a", "b", "\ud800"], targets=["v"] * 3)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(FdakitError, match=r"ranks\.csv: cannot be written \(No space left on device\)"):
+        write_ranks(path, ranking=ranking, ties="expected", queries=["a", "b", "c"], targets=["v"] * 3)
     assert path.read_text("utf-8") == "older\n"
     assert [p.name for p in tmp_path.iterdir()] == ["ranks.csv"]
 
@@ -58,3 +66,12 @@ def test_names_must_fit_the_ranking(tmp_path, ranking, queries, targets):
             targets=["t"] * targets,
         )
     assert not list(tmp_path.iterdir())
+
+
+def test_a_caption_with_half_a_character_is_written_with_a_mark_in_its_place(tmp_path, ranking):
+    path = tmp_path / "ranks.csv"
+    write_ranks(path, ranking=ranking, ties="expected", queries=["\ud83d!", "caf\udce9", "c"], targets=["v"] * 3)
+    assert path.read_bytes().split(b"\n")[1:3] == [
+        "\ufffd!,v,".encode() + path.read_bytes().split(b"\n")[1].split(b",", 2)[2],
+        b"caf\xe9,v," + path.read_bytes().split(b"\n")[2].split(b",", 2)[2],
+    ]

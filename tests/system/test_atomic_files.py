@@ -87,3 +87,30 @@ def test_folders_are_synced_and_removed(tmp_path: Path) -> None:
     remove(tmp_path / "a")
     remove(tmp_path / "a")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_half_a_character_becomes_a_mark_and_bytes_of_names_stay(tmp_path: Path) -> None:
+    write_text(tmp_path / "c", "\ud83d caf\udce9 \udc41")
+    assert (tmp_path / "c").read_bytes() == "\ufffd caf".encode() + b"\xe9 " + "\ufffd".encode()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
+def test_nothing_is_written_over_a_pipe_or_a_device(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "null").symlink_to("/dev/null")
+    for name in ("pipe", "null"):
+        with pytest.raises(FdakitError, match="a device or a pipe stands there"):
+            write_text(tmp_path / name, "x")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["null", "pipe"]
+    assert (tmp_path / "null").is_symlink()
+
+
+def test_what_a_library_says_of_a_failed_write_is_worded(tmp_path: Path) -> None:
+    class FFmpegError(Exception):
+        pass
+
+    class UndefinedError(FFmpegError):
+        pass
+
+    with pytest.raises(FdakitError, match=r"c: cannot be written \(muxing failed\)"), write_errors(tmp_path / "c"):
+        raise UndefinedError("muxing failed\nmore")

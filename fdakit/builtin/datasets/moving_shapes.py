@@ -31,6 +31,7 @@ from fdakit import (
     VideoRef,
     hookimpl,
     read_text,
+    write_errors,
 )
 
 from .moving_shapes_scene_module import CAPTIONS, Look, plan_scene
@@ -103,12 +104,8 @@ class MovingShapes:
         count = self.options.clips if split == "train" else CAPTIONS
         rows = _read_index(folder, count)
         if rows is None:
-            try:
+            with write_errors(folder, error=DatasetError, advice="free space or choose another cache"):
                 rows = self._render(split, count, folder, progress)
-            except OSError as error:
-                raise DatasetError(
-                    f"{folder.absolute()}: clips cannot be written ({error}); free space or choose another cache"
-                ) from error
         videos = tuple(VideoRef(name, folder / file) for name, _, file in rows)
         return Split(split, videos, tuple(Caption(text, name) for name, text, _ in rows))
 
