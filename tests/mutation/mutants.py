@@ -1,7 +1,7 @@
 """Single changes of a Python source: each mutant is the whole text with one expression or statement changed.
 
-What a change would say nothing about is left alone: docstrings, annotations, decorators, imports, the words of raised
-errors, `assert` (the type checker's), `__repr__`, and what only runs under TYPE_CHECKING.
+What a change would say nothing about is left alone: docstrings, annotations, decorators, imports, the words of
+raised errors, `assert` and zip's `strict` (which say what holds anyway), `__repr__`, and TYPE_CHECKING blocks.
 """
 
 from __future__ import annotations
@@ -205,9 +205,12 @@ def _below(node: ast.AST) -> Iterator[ast.expr]:
 
 
 def _is_words(node: ast.AST) -> bool:
-    """Whether the node is a part that only tells something: a described option, a type variable, a summary."""
+    """Whether the node only tells something, or asserts it: a description, a type variable, zip's `strict`.
+
+    An `encoding` left out is UTF-8 all the same where the tests run.
+    """
     if isinstance(node, ast.keyword):
-        return node.arg in ("description", "summary")
+        return node.arg in ("description", "summary", "strict", "encoding")
     called = node.func if isinstance(node, ast.Call) else None
     return isinstance(called, ast.Name) and called.id in ("TypeVar", "cast")
 
@@ -257,7 +260,8 @@ def _valued(node: ast.Constant) -> Iterator[tuple[str, ast.expr]]:
         yield "constant", ast.Constant(not value)
     elif isinstance(value, int):
         yield "constant", ast.Constant(value + 1)
-        yield "constant", ast.Constant(value - 1)
+        if value > 0:
+            yield "constant", ast.Constant(value - 1)
     elif isinstance(value, float) and math.isfinite(value):
         yield "constant", ast.Constant(value * 2 if value else 1.0)
 

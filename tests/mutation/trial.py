@@ -195,7 +195,12 @@ def tried(process: WarmProcess, area: str, mutant: Mutant, touched: Touched) -> 
             spent += done["seconds"]
             if done["late"]:
                 return Result(area, mutant.name, "out of time", done["by"], len(tests), spent)
-            if done["code"] < 0 or done["code"] in (3, 4, 5, 70):
+            if done["code"] in (
+                5,
+                70,
+            ):  # no test was found, or pytest could not be started: the trial itself is wrong
+                raise RuntimeError(f"{mutant.name}: {tests} could not be run: {done}")
+            if done["code"] < 0 or done["code"] in (3, 4):
                 return Result(area, mutant.name, "ended", done["by"] or f"exit {done['code']}", len(tests), spent)
             if done["code"] != 0:
                 return Result(area, mutant.name, "failed", done["by"], len(tests), spent)

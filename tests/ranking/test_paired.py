@@ -213,6 +213,8 @@ def test_refusals():
         (values(some(3), names=("R@1",)), np.arange(3), {}),
         (side, np.arange(3), {"draws": 0}),
         (side, np.arange(3), {"level": 95}),
+        (side, np.arange(3), {"level": 0.0}),
+        (side, np.arange(3), {"level": 1.0}),
     ):
         with pytest.raises(ValueError, match="wanted the same metrics with one value a query, 1 draw or more"):
             paired_tests(side, other, clusters=clusters, seed=0, **also)

@@ -118,5 +118,6 @@ def test_refusals():
         bootstrap_ci(some(3), clusters=np.arange(2), seed=0)
     with pytest.raises(ValueError, match="1 draw or more"):
         bootstrap_ci(some(3), clusters=np.arange(3), seed=0, draws=0)
-    with pytest.raises(ValueError, match="level"):
-        bootstrap_ci(some(3), clusters=np.arange(3), seed=0, level=95)
+    for level in (95, 0.0, 1.0, -0.5):
+        with pytest.raises(ValueError, match=f"1 draws, level {level}; "):
+            bootstrap_ci(some(3), clusters=np.arange(3), seed=0, level=level, draws=1)

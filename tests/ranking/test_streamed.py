@@ -148,6 +148,33 @@ def test_the_cpu_counts_where_the_device_cannot():
         same(found, wanted)
 
 
+@given(
+    keys=st.lists(st.integers(1, 6), max_size=12).map(lambda runs: np.repeat(np.arange(len(runs)), runs)),
+    size=st.integers(1, 15),
+)
+def test_cuts_are_as_long_as_fits_and_keep_equal_keys_together(keys, size):
+    cuts = list(tiles._cuts(keys, size))
+    assert [place for cut in cuts for place in range(cut.start, cut.stop)] == list(range(len(keys)))
+    for cut in cuts:
+        inside = keys[cut]
+        assert inside.size <= size or len(set(inside)) == 1
+        assert cut.stop == len(keys) or keys[cut.stop] != keys[cut.stop - 1]
+        following = np.count_nonzero(keys == keys[cut.stop]) if cut.stop < len(keys) else size
+        assert inside.size + following > size or cut.stop == len(keys)
+
+
+@pytest.mark.parametrize("width", [3, 17, 96])
+@pytest.mark.parametrize("queries", [1, 2, 7, 33])
+@pytest.mark.parametrize("count", [5, 31, 64])
+def test_doubles_tie_in_products_of_any_shape(width, queries, count):
+    rng = np.random.default_rng(width * count + queries)
+    distinct = rng.standard_normal((max(2, count // 3), width)).astype(np.float32)
+    copies = rng.integers(0, len(distinct), count)
+    texts, owners = rng.standard_normal((queries, width)).astype(np.float32), rng.integers(0, count, queries)
+    captions, _ = rank_vectors(Vectors(texts, distinct[copies], owners, np.zeros(count, np.bool_)))
+    assert captions.equal.tolist() == [np.count_nonzero(copies == copies[owner]) - 1 for owner in owners]
+
+
 def test_a_zero_of_either_sign_is_the_same_text():
     assert tiles.numbered(np.array([[0.0, 1.0], [2.0, 1.0], [-0.0, 1.0]], np.float32)).tolist() == [0, 1, 0]
 

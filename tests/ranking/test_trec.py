@@ -51,6 +51,20 @@ def test_layout_depth_and_names_without_white_space(tmp_path):
     assert (tmp_path / "qrels").read_text() == "c%25 0 q%200 1\n"
 
 
+def test_a_thousand_documents_are_written_unless_told_and_names_must_fit(tmp_path):
+    scores = Scores(np.arange(1005, dtype=np.float32)[None], np.array([1]), np.zeros(1005, np.bool_))
+    names = {"queries": ["q"], "documents": [f"d{place}" for place in range(1005)]}
+    write_run(tmp_path / "run", scores, direction="t2v", **names, tag="t")
+    lines = (tmp_path / "run").read_text().splitlines()
+    assert len(lines) == 1000
+    assert lines[-1] == "q Q0 d5 1000 5.0 t"
+    for write in (write_run, write_qrels):
+        also = {"tag": "t"} if write is write_run else {}
+        with pytest.raises(ValueError, match=r"1005 queries and 1 documents beside scores \(1, 1005\)"):
+            write(tmp_path / "no", scores, direction="t2v", queries=names["documents"], documents=["q"], **also)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
 def test_a_video_without_a_caption_is_a_document_and_no_query(tmp_path):
     scores = Scores(np.array([[0.125, 0.5]], np.float32), np.array([1]), np.zeros(2, np.bool_))
     write_run(tmp_path / "v", scores, direction="v2t", queries=["a", "b"], documents=["q0"], tag="t")
