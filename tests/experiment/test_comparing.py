@@ -114,6 +114,18 @@ def test_several_seeds_are_averaged_and_each_is_told(make_run: MakeRun) -> None:
     assert several.sides[0].seeds == (10, 1)
 
 
+def test_a_change_names_its_row_in_the_first_run_of_each_side(make_run: MakeRun) -> None:
+    captions, order = [f"caption {row}" for row in range(6)], [5, 3, 0, 1, 4, 2]
+    moved = {"texts": [captions[row] for row in order], "owners": [OWNERS[row] for row in order]}
+    first = make_run("a", scores(2, 1, 1, 1, 1, 1))
+    others = [make_run("b1", GOOD[order], seed=1, **moved), make_run("b2", GOOD, seed=2)]
+    for second, row in ((others, order.index(0)), (others[::-1], 0)):
+        (change,) = compared(first, ",".join(map(str, second))).pairs[0].found["t2v"].won
+        assert (change.query, change.rows) == ("caption 0", (0, row))
+        (back,) = compared(",".join(map(str, second)), first).pairs[0].found["t2v"].lost
+        assert (back.query, back.rows) == ("caption 0", (row, 0))
+
+
 @pytest.mark.parametrize("seeds", [2, 3, 7])
 @pytest.mark.parametrize("better", [True, False])
 def test_one_rank_in_one_of_several_seeds_is_a_change(make_run: MakeRun, seeds: int, better: bool) -> None:

@@ -135,7 +135,7 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmProcess]:
 
 
 def test_a_change_is_noticed_survives_or_never_ends(process: WarmProcess, tmp_path: Path) -> None:
-    touched = touched_lines(process, ["tests/test_counting.py"], tmp_path)
+    touched = touched_lines([process], ["tests/test_counting.py"], tmp_path)
     assert {test.partition("::")[2]: found["lines"] for test, found in touched.items()} == {
         "test_total": {"counting.py": [1, 2, 3, 4, 5]},
         "test_steps": {"counting.py": [7, 8, 9, 10]},

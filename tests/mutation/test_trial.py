@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from mutation.trial import AREAS, ROOT, TESTS, WarmProcess, copied, drawn, run_trial, summary, touched_lines
+from mutation.trial import AREAS, LEFT_OUT, ROOT, TESTS, WarmProcess, copied, drawn, run_trial, summary, touched_lines
 
 
 @pytest.mark.proof
@@ -22,13 +22,20 @@ def test_nearly_every_change_is_noticed(tmp_path: Path) -> None:
     areas = os.environ.get("MUTATION_AREAS", ",".join(AREAS)).split(",")
     out = Path(os.environ.get("MUTATION_OUT", tmp_path / "out")).absolute()
     out.mkdir(parents=True, exist_ok=True)
+    jobs = int(os.environ.get("MUTATION_JOBS", "1"))
     first = copied(ROOT, tmp_path / "0" / "project")
-    processes = [WarmProcess(first, tmp_path / "0" / "run")]
     folders = os.environ.get("MUTATION_TESTS", ",".join(TESTS)).split(",")
-    touched = touched_lines(processes[0], [f"tests/{name}" for name in folders], out)
-    for job in range(1, int(os.environ.get("MUTATION_JOBS", "1"))):
-        other = shutil.copytree(first, tmp_path / str(job) / "project")
-        processes.append(WarmProcess(other, tmp_path / str(job) / "run"))
+    files = sorted(path for name in folders for path in (first / "tests" / name).glob("test_*.py"))
+    named = [path.relative_to(first).as_posix() for path in files]
+    processes = [WarmProcess(first, tmp_path / "first" / str(job)) for job in range(jobs)]
+    kept = [name for name in named if not name.endswith(LEFT_OUT)]
+    touched = touched_lines(processes, kept, out)
+    for process in processes:
+        process.close()
+    processes = [
+        WarmProcess(shutil.copytree(first, tmp_path / str(job) / "project"), tmp_path / str(job) / "run")
+        for job in range(1, jobs + 1)
+    ]
     with (out / "results.jsonl").open("w", encoding="utf-8") as log:
 
         def tell(line: str) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Queue
-from typing import Any
+from typing import Any, TypeVar
 
 from .mutants import Mutant, mutants
 
@@ -40,9 +40,16 @@ AREAS: Mapping[str, tuple[str, ...]] = {
     "datasets": (f"{BUILTIN}/datasets/*.py", "fdakit/data/*.py"),
 }
 TESTS = ("ranking", "masking", "builtin", "video", "data", "experiment", "model", "report", "system")
+LEFT_OUT = (  # of these folders: minutes long, over lines that others run too
+    "model/test_families.py",
+    "model/test_parity_alphaclip.py",
+    "experiment/test_workers.py",
+    "experiment/test_frame_store_kills.py",
+)
 LOOK = 60.0  # seconds of tests looked at first, the others only where these notice nothing
 Touched = Mapping[str, Mapping[str, Any]]
 Tell = Callable[[str], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -143,14 +150,46 @@ class WarmProcess:
         self._process.wait()
 
 
-def touched_lines(process: WarmProcess, files: Sequence[str], folder: Path) -> Touched:
-    """What every test of the files touches, from one run of them without a mutant."""
-    note = folder / "touched.json"
-    done = process.run(files=list(files), note=str(note), limit=3600)
-    if not note.exists():
-        raise RuntimeError(f"the tests could not be run without a change: {done}")
-    found: Touched = json.loads(note.read_text("utf-8"))
+def touched_lines(processes: Sequence[WarmProcess], files: Sequence[str], folder: Path) -> Touched:
+    """What every test of the files touches, from one run of them without a mutant, shared among the processes."""
+    found: dict[str, Mapping[str, Any]] = {}
+
+    def run(process: WarmProcess, some: Sequence[str]) -> None:
+        note = folder / f"{some[0].replace('/', '-')}.json"
+        done = process.run(files=list(some), note=str(note), limit=3600)
+        if not note.exists():
+            raise RuntimeError(f"{some} could not be run without a change: {done}")
+        found.update(json.loads(note.read_text("utf-8")))
+
+    count = 8 if len(processes) > 1 else len(files)
+    _shared(processes, [files[start : start + count] for start in range(0, len(files), count)], run)
+    (folder / "touched.json").write_text(json.dumps(found), "utf-8")
     return found
+
+
+def _shared(processes: Sequence[WarmProcess], items: Sequence[T], work: Callable[[WarmProcess, T], None]) -> None:
+    """Every item in one of the processes. What one of them raises ends the others and is raised."""
+    queue: Queue[T] = Queue()
+    for item in items:
+        queue.put(item)
+    failed: list[BaseException] = []
+
+    def go_on(process: WarmProcess) -> None:
+        while not failed:
+            try:
+                work(process, queue.get_nowait())
+            except Empty:
+                return
+            except Exception as error:  # noqa: BLE001 - raised below
+                failed.append(error)
+
+    threads = [threading.Thread(target=go_on, args=(process,)) for process in processes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise failed[0]
 
 
 def covering(mutant: Mutant, touched: Touched) -> list[str]:
@@ -224,28 +263,16 @@ def run_trial(
     processes: Sequence[WarmProcess], chosen: Sequence[tuple[str, Mutant]], touched: Touched, *, tell: Tell
 ) -> list[Result]:
     """Every mutant in one of the processes; `tell` hears each result."""
-    queue: Queue[tuple[str, Mutant]] = Queue()
-    for item in chosen:
-        queue.put(item)
     results: list[Result] = []
 
-    def work(process: WarmProcess) -> None:
-        while True:
-            try:
-                area, mutant = queue.get_nowait()
-            except Empty:
-                return
-            result = tried(process, area, mutant, touched)
-            results.append(result)
-            tell(
-                f"{len(results)}/{len(chosen)} {result.outcome} {result.seconds:.0f} s {result.mutant} [{result.by}]"
-            )
+    def work(process: WarmProcess, item: tuple[str, Mutant]) -> None:
+        area, mutant = item
+        result = tried(process, area, mutant, touched)
+        results.append(result)
+        place = f"{len(results)}/{len(chosen)}"
+        tell(f"{place} {result.outcome} {result.seconds:.0f} s {result.mutant} [{result.by}]")
 
-    threads = [threading.Thread(target=work, args=(process,)) for process in processes]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    _shared(processes, chosen, work)
     return results
 
 
