@@ -270,6 +270,7 @@ def test_what_is_no_side_is_refused(make_run: MakeRun, tmp_path: Path) -> None:
         (f"{run},{other}", "not another seed of .*differs in sampler.eval_frames; name them as two sides"),
         (f"{run},{run}", "seed 24 is there twice"),
         (f"{run},,{tmp_path / 'gone'}", "gone/report.json: no such file"),
+        (",", ",/report.json: no such file"),
     ):
         with pytest.raises(ScoreError, match=words):
             compared(run, given)

@@ -12,7 +12,18 @@ import numpy as np
 import pytest
 import torch
 
-from fdakit import Caption, PluginError, RecipeError, Scores, Shapes, Split, VideoError, VideoRef, keyed_seed
+from fdakit import (
+    Caption,
+    FrameFeatures,
+    PluginError,
+    RecipeError,
+    Scores,
+    Shapes,
+    Split,
+    VideoError,
+    VideoRef,
+    keyed_seed,
+)
 from fdakit.experiment.bank import bank_captions
 from fdakit.experiment.build import build_retriever
 from fdakit.experiment.clips import ClipItem, ClipSource, Collate, Draw
@@ -128,6 +139,40 @@ def damaged(pairs: Split, folder: Path, *names: str) -> Split:
     (folder / "damaged.mp4").write_bytes(b"no film")
     videos = tuple(replace(v, path=folder / "damaged.mp4") if v.id in names else v for v in pairs.videos)
     return replace(pairs, videos=videos)
+
+
+def test_a_pooling_is_given_the_time_and_coverage_of_every_frame(
+    make_recipe: MakeRecipe, split: MakeSplit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = make_recipe(eval={"batch_size": 2})
+    pairs = damaged(split(*PAIRS), tmp_path, "blue-down")
+    retriever, given = build(recipe), []
+    pooled = retriever.video_vectors
+
+    def keep(frames: FrameFeatures, texts: Any = None) -> torch.Tensor:
+        given.append(frames)
+        return pooled(frames, texts)
+
+    monkeypatch.setattr(retriever, "video_vectors", keep)
+    evaluate(recipe, pairs, retriever)
+    source = ClipSource(
+        recipe, pairs.videos, training=False, preprocess=retriever.preprocess, shapes=retriever.encoder.shapes
+    )
+    (frames,) = given
+    assert frames.times is not None
+    assert frames.coverage is not None
+    for place, video in enumerate(pairs.videos):
+        item = source[Draw(place)]
+        valid = frames.valid[place]
+        if video.id == "blue-down":
+            assert not valid.any()
+            continue
+        assert isinstance(item, ClipItem)
+        assert valid.tolist() == [at < len(item.frames) for at in range(3)]
+        np.testing.assert_array_equal(frames.times[place][valid].numpy(), item.times)
+        np.testing.assert_allclose(
+            frames.coverage[place][valid].numpy(), item.alphas["none"].mean(axis=(1, 2)), atol=1e-6
+        )
 
 
 @pytest.mark.parametrize("size", [1, 3])

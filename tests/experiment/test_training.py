@@ -230,6 +230,26 @@ def test_objectives_are_summed_by_their_weights(make_recipe: MakeRecipe, toy: Sp
     assert both == pytest.approx(2 * first_loss(one) + 0.25 * first_loss(smooth), rel=1e-6)
 
 
+def test_a_pooling_is_given_the_times_of_the_frames_it_learns_from(
+    make_recipe: MakeRecipe, toy: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, given = trainer(make_recipe(train={"max_steps": 1}), toy), []
+    pooled = made.retriever.video_vectors
+
+    def keep(frames: Any, texts: Any = None) -> torch.Tensor:
+        given.append(frames)
+        return pooled(frames, texts)
+
+    monkeypatch.setattr(made.retriever, "video_vectors", keep)
+    made.run(none)
+    (frames,) = given
+    assert frames.valid.all()
+    assert (frames.times[:, 1] > frames.times[:, 0]).all()
+    assert torch.equal(frames.times * 8, (frames.times * 8).round())  # clips of eight frames a second
+    assert frames.coverage.shape == frames.times.shape
+    assert (frames.coverage > 0).any()
+
+
 def test_objectives_have_their_say_after_each_step(make_recipe: MakeRecipe, toy: Split) -> None:
     objective = {"use": "symmetric-contrastive", "scale": 50.0, "max_scale": 2.0}
     made = trainer(make_recipe(objective=[objective], train={"max_steps": 1}), toy)

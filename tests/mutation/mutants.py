@@ -50,6 +50,7 @@ RENAMED = {
     "argmax": "argmin",
     "sorted": "list",
 }
+COMMUTATIVE = {"min", "max", "minimum", "maximum", "array_equal", "equal", "logical_and", "logical_or", "gcd"}
 SILENT = (ast.Import, ast.ImportFrom, ast.Raise, ast.Assert, ast.JoinedStr, ast.Global, ast.Nonlocal)
 Place = tuple[int, int]
 
@@ -267,13 +268,13 @@ def _valued(node: ast.Constant) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _called(node: ast.Call) -> Iterator[tuple[str, ast.expr]]:
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
     plain = len(node.args) >= 2 and not any(isinstance(argument, ast.Starred) for argument in node.args)
-    if plain and ast.dump(node.args[0]) != ast.dump(node.args[1]):
+    if plain and name not in COMMUTATIVE and ast.dump(node.args[0]) != ast.dump(node.args[1]):
         yield "swapped", ast.Call(node.func, [node.args[1], node.args[0], *node.args[2:]], node.keywords)
     for place, keyword in enumerate(node.keywords):
         if keyword.arg and not _is_words(keyword):
             yield "dropped", ast.Call(node.func, node.args, [*node.keywords[:place], *node.keywords[place + 1 :]])
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
     if name in RENAMED:
         changed = deepcopy(node)
         if isinstance(changed.func, ast.Attribute):

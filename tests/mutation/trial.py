@@ -46,7 +46,7 @@ LEFT_OUT = (  # of these folders: minutes long, over lines that others run too
     "experiment/test_workers.py",
     "experiment/test_frame_store_kills.py",
 )
-LOOK = 60.0  # seconds of tests looked at first, the others only where these notice nothing
+LOOKS = (60.0, 180.0)  # seconds of tests looked at first, and of the next where those notice nothing
 Touched = Mapping[str, Mapping[str, Any]]
 Tell = Callable[[str], None]
 T = TypeVar("T")
@@ -249,14 +249,15 @@ def tried(process: WarmProcess, area: str, mutant: Mutant, touched: Touched) -> 
 
 
 def _looks(tests: Sequence[str], touched: Touched) -> Iterator[list[str]]:
-    """The tests of the first `LOOK` seconds, then the others."""
-    first, cost = 0, 0.0
-    while first < len(tests) and (first == 0 or cost < LOOK):
-        cost += touched[tests[first]]["seconds"]
-        first += 1
-    yield list(tests[:first])
-    if tests[first:]:
-        yield list(tests[first:])
+    """The tests of the first `LOOKS` seconds, then of the next."""
+    left = list(tests)
+    for room in LOOKS:
+        look, cost = [], 0.0
+        while left and (not look or cost < room):
+            cost += touched[left[0]]["seconds"]
+            look.append(left.pop(0))
+        if look:
+            yield look
 
 
 def run_trial(
