@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .component import Component, Options, Shapes, StemConvolution
+    from .component import Component, MayBePath, Options, Shapes, StemConvolution
     from .contracts import (
         AlphaFusion,
         Dataset,
@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     from .model.loading import read_clip_weights
     from .model.tower import ClipEncoder
     from .model.weights import read_weights
-    from .system.atomic_files import write_errors
+    from .system.atomic_files import write_errors, write_text
     from .system.regular_files import read_text
     from .system.terminal_text import printable
     from .values import (
@@ -96,7 +96,7 @@ if TYPE_CHECKING:
     from .video.repeats import step_over_repeats
 
 _HOME = {
-    "component": "Component Options Shapes StemConvolution",
+    "component": "Component MayBePath Options Shapes StemConvolution",
     "contracts": (
         "AlphaFusion Dataset Direction Encoder FrameSampler Fuse MaskGenerator Objective Observer OptimiserFactory "
         "Preprocess Progress Reader Rescorer RunInfo Stem TemporalAggregator"
@@ -130,7 +130,7 @@ _HOME = {
     "model.loading": "read_clip_weights",
     "model.tower": "ClipEncoder",
     "model.weights": "read_weights",
-    "system.atomic_files": "write_errors",
+    "system.atomic_files": "write_errors write_text",
     "system.regular_files": "read_text",
     "system.terminal_text": "printable",
     "values": (
@@ -169,6 +169,7 @@ __all__ = [
     "LoadedRetriever",
     "MaskGenerator",
     "Masks",
+    "MayBePath",
     "Needs",
     "Objective",
     "Observer",
@@ -253,6 +254,7 @@ __all__ = [
     "stood_in",
     "thresholds",
     "write_errors",
+    "write_text",
 ]
 
 

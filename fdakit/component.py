@@ -38,6 +38,17 @@ class Options(BaseModel):
 
 
 @dataclass(frozen=True)
+class MayBePath:
+    """Marks a text option that may name a file: `weights: Annotated[str, MayBePath()]`.
+
+    A resolved recipe keeps the absolute path of a file that is there, as it does for options of type `Path`. With a
+    `prefix`, what follows it is always a path.
+    """
+
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
 class Shapes:
     """Facts of the run that a part may need to build itself. What no encoder has told yet is 0.
 

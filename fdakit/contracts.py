@@ -239,4 +239,5 @@ class RunInfo:
     steps: int
     parameters: int
     device: str
+    past: tuple[Mapping[str, float], ...] | None = None
     trained: int = 0

@@ -15,6 +15,7 @@ from .catalog import Catalog, Offer, Part
 from .component import Options
 from .errors import PluginError, RecipeError, nearest
 from .recipe_faults import fault_words, no_table, text_fault
+from .recipe_paths import anchor_paths
 from .recipe_text import Document, apply_settings, cause_of, find_recipe, read_document, setting_causes
 from .settings import Control, EvalSettings, FrameStoreSettings, LoaderSettings, TrainSettings, ViewSettings
 
@@ -291,7 +292,7 @@ class _Validator:
                 self._fault(f"{key}.{name}", odd)
                 return None
         try:
-            return model.model_validate_json(text)
+            return anchor_paths(model.model_validate_json(text))
         except ValidationError as error:
             known = [*model.model_fields, *more]
             for fault in error.errors():

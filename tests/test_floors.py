@@ -29,7 +29,7 @@ ROWS = (
     ("model", "report", "hookspecs"),  # 4
     ("builtin",),  # 5
     ("catalog",),  # 6
-    ("recipe", "recipe_faults", "recipe_text", "recipe_schema", "testing"),  # 7
+    ("recipe", "recipe_faults", "recipe_paths", "recipe_text", "recipe_schema", "testing"),  # 7
     ("experiment",),  # 8
     ("search",),  # 9
     ("bench",),  # 10

@@ -81,11 +81,13 @@ def clear(older_than: float | None, only: tuple[str, ...], folder: Path | None, 
     cleared = clear_cache(cache_folder(), frames=folder, kinds=only, older_than=older_than or 0.0)
     if as_json:
         kinds = {kind: {"files": cleared.files[kind], "bytes": cleared.bytes[kind]} for kind in KINDS}
-        print_json({**kinds, "failed": cleared.failed})
+        print_json({**kinds, "failed": cleared.failed, "in_use": [str(path) for path in cleared.in_use]})
     else:
         gone = [f"{KINDS[kind]}: {spoken_size(size)}" for kind, size in cleared.bytes.items() if cleared.files[kind]]
         age = f" that was not used for {older_than:g} days" if older_than else ""
         if gone or not cleared.failed:
             say("removed " + ", ".join(gone) if gone else f"nothing there{age}, nothing removed")
+        for path in cleared.in_use:
+            say(f"left, as a run is reading it: {path}; clear it when that has ended")
     if cleared.failed:
         raise FdakitError("\n".join(cleared.failed))

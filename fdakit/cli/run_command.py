@@ -6,8 +6,12 @@ from pathlib import Path
 
 import click
 
+from fdakit.errors import nearest
+
 from .options import json_option, set_option
 from .printing import print_json, print_report, say
+
+CHANGES = ("recipe", "videos", "captions", "files")
 
 
 @click.command("run")
@@ -16,6 +20,11 @@ from .printing import print_json, print_report, say
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder; default runs/<name>/<time>.")
 @click.option("--seed", type=int, help="Seed, instead of the recipe's.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Take up a stopped run in its folder.")
+@click.option(
+    "--allow-changed",
+    metavar="KIND,...",
+    help="With --resume: go on though this changed since the start: recipe, videos, captions, files.",
+)
 @json_option
 def command(
     recipe: str | None,
@@ -23,6 +32,7 @@ def command(
     out: Path | None,
     seed: int | None,
     resume: Path | None,
+    allow_changed: str | None,
     as_json: bool,
 ) -> None:
     """Train and evaluate RECIPE (a file, or a shipped recipe by name) and write its run folder."""
@@ -31,15 +41,18 @@ def command(
 
     if (recipe is None) == (resume is None):
         raise click.UsageError("name one recipe, or a stopped run with --resume")
-    if resume is not None and (settings or out or seed is not None):
-        raise click.UsageError("--resume goes on with the run's own recipe; it takes no --set, --out or --seed")
+    if resume is not None and (out or seed is not None):
+        raise click.UsageError("--resume goes on in the run's own folder with its seed; it takes no --out or --seed")
+    if resume is None and allow_changed is not None:
+        raise click.UsageError("--allow-changed says what may have changed of a stopped run; add --resume")
+    allowed = _kinds(allow_changed or "")
     source = recipe if recipe is not None else str(resume)
     chosen = read_recipe(source, catalog=load_catalog(), settings=settings, seed=seed)
 
     from fdakit.experiment.run import Interrupted, run_recipe
 
     try:
-        finished = run_recipe(chosen, out=out, resume=resume)
+        finished = run_recipe(chosen, out=out, resume=resume, allowed=allowed)
     except Interrupted as stopped:
         say(f"{stopped}; go on with: fdakit run --resume {stopped.folder}", err=True)
         click.get_current_context().exit(stopped.code)
@@ -47,3 +60,11 @@ def command(
         print_json({**finished.report, "folder": finished.folder})
     else:
         print_report(finished.report, finished.folder)
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    kinds = tuple(word.strip() for word in text.split(",") if word.strip())
+    for kind in kinds:
+        if kind not in CHANGES:
+            raise click.UsageError(f"--allow-changed {kind!r}: no such kind; {nearest(kind, CHANGES)}")
+    return kinds

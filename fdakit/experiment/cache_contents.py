@@ -13,6 +13,8 @@ from typing import Any
 from fdakit.video.frame_store import FRAMES, MASK
 from fdakit.video.shard_files import DATA, INDEX, Shard, read_entries
 
+from .cache_use import in_use
+
 KINDS: Mapping[str, str] = {
     "frames": "decoded frames and masks",
     "moving-shapes": "rendered clips of the data set moving-shapes",
@@ -89,11 +91,12 @@ def _shards_by_writer(folder: Path) -> dict[str, Any]:
 
 @dataclass
 class Cleared:
-    """What was removed of each kind, and what could not be."""
+    """What was removed of each kind, what could not be, and which sets of clips a run is reading."""
 
     files: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
     bytes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
     failed: list[str] = field(default_factory=list)
+    in_use: list[Path] = field(default_factory=list)
 
     def remove(self, kind: str, path: Path) -> None:
         """A file, or a folder with all that is in it."""
@@ -116,8 +119,8 @@ def clear(
 ) -> Cleared:
     """Remove what can be made again; with `older_than`, what was not used for so many days (frames) or made before.
 
-    `kinds` are some of `KINDS`, none for all. A run that is under way loses no frames it holds; clips of a data set
-    that are removed under it are unreadable to it.
+    `kinds` are some of `KINDS`, none for all. A run that is under way loses nothing: no frames it holds, and the
+    clips it reads are left.
     """
     cleared, folders = Cleared(), _folders(cache, frames)
     before = time.time() - older_than * _DAY
@@ -126,7 +129,9 @@ def clear(
             _clear_frames(folders[kind], before, cleared)
         else:
             for path in sorted(folders[kind].iterdir()) if folders[kind].is_dir() else []:
-                if _newest(path) <= before:
+                if in_use(path):
+                    cleared.in_use.append(path)
+                elif _newest(path) <= before:
                     cleared.remove(kind, path)
     return cleared
 

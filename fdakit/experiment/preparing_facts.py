@@ -10,6 +10,7 @@ from typing import Any
 from fdakit.data.archives import Unpacked
 from fdakit.data.source_folder import FoundSource, is_folder, name_of
 from fdakit.recipe import Recipe
+from fdakit.recipe_paths import absolute_path
 from fdakit.recipe_text import read_document, shipped_recipes
 
 from .annotation_audit import audit_facts
@@ -132,7 +133,8 @@ def _command(prepared: Prepared, recipe: Recipe, settings: Sequence[str]) -> str
     chosen = preferred if preferred in using else next(iter(using), "")
     words = ["fdakit", "run", chosen or _ANY, *([] if chosen else ["--set", f"dataset.use={name}"])]
     default = recipe.parts["dataset"].offer.component.options.model_fields[where].default
-    if str(tables.get(chosen, {}).get(where, default)) != options[where] and not _sets(settings, where):
+    usual = absolute_path(Path(str(tables.get(chosen, {}).get(where, default))))
+    if str(usual) != options[where] and not _sets(settings, where):
         words += ["--set", f"dataset.{where}={options[where]}"]
     for setting in settings:
         words += ["--set", setting]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from typing import Any
 
 from fdakit.recipe_text import read_document
@@ -34,7 +35,9 @@ def recipe_differences(first: SavedRun, second: SavedRun) -> dict[str, Differenc
         one, two = {}, {}
     one, two = one | _told(first), two | _told(second)
     differing = {
-        key: (one.get(key), two.get(key)) for key in dict.fromkeys([*one, *two]) if one.get(key) != two.get(key)
+        key: (one.get(key), two.get(key))
+        for key in dict.fromkeys([*one, *two])
+        if not same_option(one.get(key), two.get(key))
     }
     exchanged = tuple(key.removesuffix("use") for key in differing if key.endswith(".use"))
     return {
@@ -54,7 +57,7 @@ def _options(run: SavedRun) -> dict[str, Any]:
     path = (run.folder / RECIPE).absolute()
     run.check(path)
     document = read_document(path) if path.is_file() else {}
-    return {key: value for key, value in _flat(document) if not _aside(key)}
+    return {key: value for key, value in _flat(document) if not without_effect(key)}
 
 
 def _told(run: SavedRun) -> dict[str, Any]:
@@ -64,6 +67,29 @@ def _told(run: SavedRun) -> dict[str, Any]:
         "fdakit": run.report.get("provenance", {}).get("fdakit"),
         LOST: run.report.get("videos", {}).get("damaged"),
     }
+
+
+def same_recipe(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two resolved recipes are the same, wherever a relative path of theirs began."""
+    first, second = dict(_flat(one)), dict(_flat(other))
+    return first.keys() == second.keys() and all(same_option(first[key], second[key]) for key in first)
+
+
+def same_option(one: Any, other: Any) -> bool:
+    """Return whether two values of an option mean the same.
+
+    An older fdakit kept paths relative to where it was started: such a path is that of any place ending in it.
+    """
+    if isinstance(one, str) and isinstance(other, str) and one != other:
+        short, long = sorted((PurePath(one), PurePath(other)), key=PurePath.is_absolute)
+        parts = [part for part in short.parts if part != ".."]
+        return (
+            bool(parts)
+            and long.is_absolute()
+            and not short.is_absolute()
+            and list(long.parts[-len(parts) :]) == parts
+        )
+    return bool(one == other)
 
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
@@ -77,5 +103,6 @@ def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
         yield key, value.removeprefix(_OWN) if key.endswith(".use") else value
 
 
-def _aside(key: str) -> bool:
+def without_effect(key: str) -> bool:
+    """Whether no result depends on an option, or it is compared by itself."""
     return any(key == name or key.startswith(f"{name}.") for name in _ASIDE)

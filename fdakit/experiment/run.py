@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,9 @@ from fdakit.model.retriever import Retriever
 from fdakit.recipe import Recipe
 from fdakit.system.stopping import exit_code
 from fdakit.values import Split
-from fdakit.version import __version__
 
-from .bank import bank_captions
 from .build import Splits, build_objectives, build_retriever, count_parameters, together
+from .cache_use import cached_clips_in_use
 from .checkpoints import (
     WEIGHTS,
     find_checkpoint,
@@ -30,19 +29,26 @@ from .checkpoints import (
     read_state,
     save_checkpoint,
     standing_checkpoint,
-    weights_hash,
 )
 from .devices import choose_device
 from .evaluation import Evaluator
+from .fingerprint import Fingerprint, changes_since, refuse_changes, take_fingerprint
+from .places import places_told
 from .protocol import trained_on
-from .reporting import Report, both_metrics, make_report
-from .run_folder import RECIPE, RunFolder, recipe_text
+from .reported_weights import Finished as Finished  # callers of a run look for these here
+from .reported_weights import evaluate_checkpoint as evaluate_checkpoint
+from .reported_weights import load_retriever as load_retriever
+from .reported_weights import report_weights
+from .reported_weights import retitled as retitled
+from .reporting import both_metrics
+from .run_folder import RunFolder
 from .training import Stopped, Trainer
 from .watching import Watchers
 
 VALIDATION = "val"
 BY_VALIDATION = "best R@1 text to video on the validation split"
 BY_LAST = "last epoch (no validation split)"
+UNDER_WAY = "the last epoch so far (training was under way)"
 UNTRAINED = "not trained in this run"
 
 
@@ -55,31 +61,60 @@ class Interrupted(KeyboardInterrupt):
         self.code = exit_code(signal)
 
 
-@dataclass(frozen=True)
-class Finished:
-    """A finished job: the report, and the folder it lies in, if any."""
+def run_recipe(
+    recipe: Recipe, *, out: Path | None = None, resume: Path | None = None, allowed: Collection[str] = ()
+) -> Finished:
+    """Train, keep the best checkpoint, evaluate it, write the run folder.
 
-    report: Report
-    folder: Path | None
+    `resume` takes up a stopped run; what has changed since it was started is refused, but for the `allowed` kinds of
+    `fingerprint.KINDS`. Raises `FdakitError` also where another process works in the folder.
+    """
+    with ExitStack() as held:
+        folder = None
+        if resume is not None:
+            folder = RunFolder(resume)
+            held.enter_context(folder.held())
+            held.enter_context(places_told(recipe))
+        watchers = Watchers.of(recipe)
+        device = choose_device(recipe.train.device)
+        splits = Splits(recipe, device=device, progress=watchers.progressed)
+        training = recipe.train.epochs > 0
+        wanted = _wanted(recipe, splits) if training else [recipe.eval.split]
+        *loaded, retriever = together(
+            *(partial(splits.load, name) for name in wanted), partial(build_retriever, recipe, device=device)
+        )
+        by_name: dict[str, Split] = dict(zip(wanted, loaded, strict=True))
+        held.enter_context(cached_clips_in_use(loaded))
+        # Whatever the trainer finds at fault is said before there is a folder.
+        trainer = _trainer(recipe, by_name["train"], retriever, device, watchers) if training else None
+        state = _state(folder, take_fingerprint(recipe, by_name), allowed) if folder and trainer else None
+        if folder is None:
+            folder = RunFolder.create(recipe, out=out)
+            held.enter_context(folder.held())
+        job = _Job(recipe, device, watchers, folder, by_name, retriever)
+        facts = job.train(trainer, state) if trainer else job.evaluate_only()
+        return job.finish(facts)
 
 
-def run_recipe(recipe: Recipe, *, out: Path | None = None, resume: Path | None = None) -> Finished:
-    """Train, keep the best checkpoint, evaluate it, write the run folder. `resume` takes up a stopped run."""
-    watchers = Watchers.of(recipe)
-    device = choose_device(recipe.train.device)
-    splits = Splits(recipe, device=device, progress=watchers.progressed)
-    training = recipe.train.epochs > 0
-    wanted = _wanted(recipe, splits) if training else [recipe.eval.split]
-    *loaded, retriever = together(
-        *(partial(splits.load, name) for name in wanted), partial(build_retriever, recipe, device=device)
-    )
-    by_name: dict[str, Split] = dict(zip(wanted, loaded, strict=True))
-    # Whatever the trainer finds at fault is said before there is a folder.
-    trainer = _trainer(recipe, by_name["train"], retriever, device, watchers) if training else None
-    folder = RunFolder(resume) if resume else RunFolder.create(recipe, out=out)
-    job = _Job(recipe, device, watchers, folder, by_name, retriever)
-    facts = job.train(trainer, resumed=resume is not None) if trainer else job.evaluate_only()
-    return job.finish(facts)
+def _state(folder: RunFolder, now: Fingerprint, allowed: Collection[str]) -> dict[str, Any]:
+    """The state to go on from. Raises `RecipeError` where what the run was started on has changed."""
+    last = standing_checkpoint(folder.checkpoint("last"))
+    state = read_state(last)
+    before = state.get("start")
+    if before is None:
+        warnings.warn(
+            f"{folder.path.absolute()}: was started by an older fdakit, which did not note its data; whether they "
+            "changed cannot be told",
+            stacklevel=2,
+        )
+        return state
+    with fitting(last):
+        changes = changes_since(before, now)
+    refuse_changes(folder.path, changes, allowed)
+    told = [
+        f"taken up after step {state['position'][2]} with {change.kind} changed: {change.text}" for change in changes
+    ]
+    return {**state, "changed": [*state.get("changed", []), *told]}
 
 
 def _trainer(recipe: Recipe, split: Split, retriever: Retriever, device: torch.device, watchers: Watchers) -> Trainer:
@@ -116,6 +151,8 @@ class _Job:
         self.retriever = retriever
         self._text = folder.write_start(recipe, device)
         self._best: list[float] | None = None
+        self._changed: list[str] = []
+        self._start = take_fingerprint(recipe, splits)
         self._trained_on = trained_on(splits) if "train" in splits else {}
         self._warn_of_shared()
 
@@ -128,7 +165,9 @@ class _Job:
                     stacklevel=2,
                 )
 
-    def _announce(self, trainer: Trainer | None = None) -> None:
+    def _announce(
+        self, trainer: Trainer | None = None, *, past: tuple[Mapping[str, float], ...] | None = None
+    ) -> None:
         parameters, trained = count_parameters(self.retriever, trainer.objectives if trainer else ())
         self.watchers.run_started(
             RunInfo(
@@ -140,6 +179,7 @@ class _Job:
                 parameters=parameters,
                 trained=trained if trainer else 0,
                 device=str(self.device),
+                past=past,
             )
         )
 
@@ -151,12 +191,14 @@ class _Job:
             self._save(name, facts, None)
         return facts
 
-    def train(self, trainer: Trainer, *, resumed: bool) -> dict[str, Any]:
-        """Train to the end; returns what the best checkpoint says of itself."""
-        if resumed:
-            self._take_up(trainer)
+    def train(self, trainer: Trainer, state: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Train to the end, from a state where there is one; returns what the best checkpoint says of itself."""
+        past = None
+        if state is not None:
+            self._take_up(trainer, state)
+            past = tuple(trainer.history) if "history" in state else None
         validation = self._validator()
-        self._announce(trainer)
+        self._announce(trainer, past=past)
         try:
             trainer.run(lambda t, epoch: self._after_epoch(t, epoch, validation))
         except Stopped as error:
@@ -167,13 +209,15 @@ class _Job:
         load_weights(self.retriever, best / WEIGHTS)
         return read_facts(best)
 
-    def _take_up(self, trainer: Trainer) -> None:
+    def _take_up(self, trainer: Trainer, state: Mapping[str, Any]) -> None:
         last = standing_checkpoint(self.folder.checkpoint("last"))
-        state = read_state(last)
         load_weights(self.retriever, last / WEIGHTS)
         with fitting(last):
             trainer.restore(state)
             self._best = list(state["best"]) or None
+            self._changed = list(state.get("changed", []))
+        if self._trained_on:
+            self._trained_on["remarks"] = [*self._trained_on["remarks"], *self._changed]
 
     def _validator(self) -> Evaluator | None:
         split = self.splits.get(VALIDATION)
@@ -183,12 +227,12 @@ class _Job:
 
     def _after_epoch(self, trainer: Trainer, epoch: int, validation: Evaluator | None) -> dict[str, float]:
         last = trainer.position.done >= trainer.steps
-        if not last and (epoch + 1) % self.recipe.train.validate_every:
-            return {}
         facts: dict[str, Any] = {"epoch": epoch + 1, "step": trainer.position.done, "chosen_by": BY_LAST}
         facts |= {"damage": trainer.damage(), "training": self._trained_on}
         found: dict[str, float] = {}
-        if validation is not None:
+        if not last and (epoch + 1) % self.recipe.train.validate_every:
+            facts["chosen_by"] = UNDER_WAY
+        elif validation is not None:
             rankings = validation.run(self.retriever).rankings[self.recipe.control]
             measured = both_metrics(rankings, self.recipe)
             found = {f"val_{way}_{name}": value for way, m in measured.items() for name, value in m.items()}
@@ -199,13 +243,15 @@ class _Job:
                 self._save("best", facts, None)
         elif last:
             self._save("best", facts, None)
+        trainer.history[-1] |= found  # in the state before any observer hears of it: a kill loses no line of a log
         self._save_last(trainer, facts)
         return found
 
     def _save_last(self, trainer: Trainer, facts: Mapping[str, Any] | None = None) -> None:
         here = {"epoch": trainer.position.epoch, "step": trainer.position.done, "damage": trainer.damage()}
         known = facts or {**here, "training": self._trained_on, "chosen_by": "interrupted"}
-        self._save("last", known, {**trainer.state(), "best": self._best or []})
+        own = {"best": self._best or [], "start": self._start, "changed": self._changed}
+        self._save("last", known, {**trainer.state(), **own})
 
     def _save(self, name: str, facts: Mapping[str, Any], state: Mapping[str, Any] | None) -> None:
         save_checkpoint(
@@ -215,80 +261,6 @@ class _Job:
     def finish(self, facts: Mapping[str, Any]) -> Finished:
         """Evaluate the chosen weights and write the report."""
         split = self.splits[self.recipe.eval.split]
-        finished = _evaluate(self.recipe, split, self.retriever, self.device, facts, self.watchers, self.folder)
+        finished = report_weights(self.recipe, split, self.retriever, self.device, facts, self.watchers, self.folder)
         self.watchers.run_finished(finished.report)
         return finished
-
-
-def evaluate_checkpoint(
-    recipe: Recipe, checkpoint: Path, *, out: Path | None = None, watchers: Watchers | None = None
-) -> Finished:
-    """The report of a checkpoint under a recipe; `checkpoint` is a folder of ours or a weights file."""
-    watchers = watchers or Watchers.of(recipe)
-    device = choose_device(recipe.train.device)
-    splits = Splits(recipe, device=device, progress=watchers.progressed)
-    split, retriever = together(
-        partial(splits.load, recipe.eval.split), partial(load_retriever, recipe, checkpoint, device=device)
-    )
-    folder = RunFolder.create(recipe, out=out) if out is not None else None
-    if folder is not None:
-        folder.write(RECIPE, recipe_text(recipe))
-    facts = read_facts(checkpoint.parent if checkpoint.is_file() else find_checkpoint(checkpoint))
-    return _evaluate(recipe, split, retriever, device, facts, watchers, folder)
-
-
-def load_retriever(recipe: Recipe, checkpoint: Path, *, device: torch.device) -> Retriever:
-    """The recipe's retriever with the weights of a checkpoint folder, a run folder or a weights file."""
-    weights = checkpoint if checkpoint.is_file() else find_checkpoint(checkpoint) / WEIGHTS
-    retriever = build_retriever(recipe, device=device, pretrained=False)
-    load_weights(retriever, weights)
-    return retriever.eval()
-
-
-def _evaluate(
-    recipe: Recipe,
-    split: Split,
-    retriever: Retriever,
-    device: torch.device,
-    facts: Mapping[str, Any],
-    watchers: Watchers,
-    folder: RunFolder | None,
-) -> Finished:
-    evaluator = Evaluator(
-        recipe,
-        split,
-        retriever,
-        device=device,
-        progress=watchers.progressed,
-        controls=recipe.eval.controls,
-        bank=bank_captions(recipe, device=device, progress=watchers.progressed),
-    )
-    evaluated = evaluator.run(retriever)
-    report = make_report(
-        recipe,
-        split,
-        evaluated,
-        selection=str(facts.get("chosen_by", "given weights")),
-        chosen_on=facts.get("chosen_on"),
-        training_damage=facts.get("damage", {}),
-        training=facts.get("training"),
-        provenance={
-            "fdakit": __version__,
-            "seed": recipe.seed,
-            "parts": recipe.providers(),
-            "epoch": facts.get("epoch"),
-            "step": facts.get("step"),
-            "weights_sha256": weights_hash(retriever),
-        },
-    )
-    if folder is not None:
-        own = recipe.control
-        folder.write_report(
-            report, recipe=recipe, split=split, scores=evaluated.scores[own], rankings=evaluated.rankings[own]
-        )
-    return Finished(report, folder.path if folder else None)
-
-
-def retitled(recipe: Recipe, *, split: str | None) -> Recipe:
-    """The recipe with another split to report."""
-    return replace(recipe, eval=recipe.eval.model_copy(update={"split": split})) if split else recipe

@@ -7,7 +7,8 @@ import io
 import json
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
@@ -18,13 +19,14 @@ import numpy as np
 import torch
 
 from fdakit.contracts import Direction
-from fdakit.errors import RecipeError
+from fdakit.errors import FdakitError, RecipeError
 from fdakit.ranking.exports import write_ranks
 from fdakit.recipe import Recipe
 from fdakit.recipe_text import dump_document
 from fdakit.report.tables import report_markdown
 from fdakit.system.atomic_files import atomic_file, write_errors, write_text
 from fdakit.system.digests import SUMS, digest_lines
+from fdakit.system.locks import HeldError, exclusive_lock
 from fdakit.values import Scores, Split, VideoRef
 from fdakit.version import __version__
 
@@ -32,9 +34,14 @@ from .reporting import Report
 from .similarities import Rankings, Similarities
 
 RECIPE, REPORT = "recipe.toml", "report.json"
+LOCK = ".lock"
 ARRAYS = ("similarity.npy", "text_vectors.npy", "video_vectors.npy")
 PACKAGES = ("torch", "open_clip_torch", "timm", "av", "scikit-image", "numpy", "pydantic", "pluggy")
 
+_WRITTEN = (
+    *(RECIPE, REPORT, SUMS, *ARRAYS, "report.md", "environment.json", "videos.csv", "ranks_t2v.csv", "ranks_v2t.csv"),
+    "metrics.jsonl",
+)
 _FULL = "make room there or correct its rights, then do the same again; a run goes on with --resume"
 
 
@@ -59,6 +66,28 @@ class RunFolder:
         except OSError as error:
             raise RecipeError(f"{path.absolute()}: cannot be made ({error.strerror}); choose with --out") from error
         return cls(path)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes out while the block runs, and clear away what killed ones had begun to write.
+
+        Raises `FdakitError` where another process works here, or the folder cannot be written.
+        """
+        if not self.path.is_dir():
+            raise FdakitError(f"{self.path.absolute()}: no such run folder; check the path")
+        with ExitStack() as stack:
+            try:
+                with write_errors(self.path, advice=_FULL):
+                    stack.enter_context(exclusive_lock(self.path / LOCK))
+            except HeldError as holder:
+                raise FdakitError(
+                    f"{self.path.absolute()}: another fdakit works on this run ({holder}); wait until it has ended, "
+                    "or end it"
+                ) from holder
+            for part in self.path.glob(".*.part"):
+                if part.name.startswith(tuple(f".{name}." for name in _WRITTEN)):
+                    part.unlink(missing_ok=True)
+            yield
 
     def checkpoint(self, name: str) -> Path:
         """`best` or `last`."""

@@ -15,10 +15,12 @@ from fdakit.recipe import Recipe
 from fdakit.recipe_text import read_document
 from fdakit.report.curves import curves_svg
 from fdakit.report.tables import control_label
+from fdakit.system.atomic_files import remove
 
 from .checkpoints import STATE, standing_checkpoint
+from .recipe_differences import same_recipe
 from .run import run_recipe
-from .run_folder import RunFolder, recipe_text
+from .run_folder import LOCK, RunFolder, recipe_text
 from .saved_run import REPORT, SavedRun
 from .varying import Varied, epoch_seconds, varied_panels
 
@@ -58,24 +60,26 @@ def sweep(
 
 def _report(recipe: Recipe, folder: Path) -> Mapping[str, Any]:
     known = folder / "recipe.toml"
-    if known.is_file() and read_document(known) != tomllib.loads(recipe_text(recipe)):
+    if known.is_file() and not same_recipe(read_document(known), tomllib.loads(recipe_text(recipe))):
         raise RecipeError(
             f"{folder.absolute()}: holds a run of another recipe; name another folder with --out, or remove it"
         )
     if (folder / REPORT).is_file():
         return SavedRun(folder).report
     stopped = (standing_checkpoint(folder / "checkpoints" / "last") / STATE).is_file()
-    if not stopped:
+    if not stopped and folder.is_dir():
         _clear_start(folder)
     return run_recipe(recipe, out=None if stopped else folder, resume=folder if stopped else None).report
 
 
 def _clear_start(folder: Path) -> None:
-    """Take away what a run killed before its first checkpoint left, and nothing else."""
-    files = list(folder.iterdir()) if folder.is_dir() else []
-    if {file.name for file in files} <= {"recipe.toml", "environment.json", "metrics.jsonl"}:
-        for file in files:
-            file.unlink()
+    """Take away what a run killed before its first checkpoint to go on from left, and nothing else."""
+    run = RunFolder(folder)
+    with run.held():
+        files = [path for path in folder.iterdir() if path.name != LOCK]
+        if {file.name for file in files} <= {"recipe.toml", "environment.json", "metrics.jsonl", "checkpoints"}:
+            for file in files:
+                remove(file)
 
 
 def summarise(

@@ -107,6 +107,7 @@ class Trainer:
         self.recipe = recipe
         self.retriever = retriever
         self.position = Position()
+        self.history: list[dict[str, float]] = []  # what observers hear of each epoch
         self._losses: list[torch.Tensor] = []  # of the epoch that is under way
         self._objectives = objectives
         self._device = device
@@ -171,7 +172,9 @@ class Trainer:
                     "learning_rate": self.recipe.train.learning_rate * self._factor(self.position.done - 1),
                     "seconds": time.perf_counter() - started,
                 }
-                self._watchers.epoch_finished({**facts, **after_epoch(self, epoch)})
+                self.history.append(facts)
+                facts.update(after_epoch(self, epoch))
+                self._watchers.epoch_finished(facts)
                 if asked.is_set():
                     raise Stopped(asked.signal)
 
@@ -263,6 +266,7 @@ class Trainer:
             "position": [self.position.epoch, self.position.step, self.position.done],
             "losses": [float(loss) for loss in self._losses],
             "damage": self.damage(),
+            "history": [dict(facts) for facts in self.history],
             "rng": torch.get_rng_state(),
         }
 
@@ -271,6 +275,7 @@ class Trainer:
         self._optimiser.load_state_dict(state["optimiser"])
         self._modules.load_state_dict(state["objectives"])
         self.position = Position(*state["position"])
+        self.history = [dict(facts) for facts in state.get("history", [])]  # older checkpoints hold none
         self._losses = [torch.tensor(loss, device=self._device) for loss in state["losses"]]
         torch.set_rng_state(state["rng"])
         damage = state.get("damage", {})  # older checkpoints hold none

@@ -63,7 +63,10 @@ def _values(listed: str) -> list[Any]:
 
 
 def epoch_seconds(folder: Path) -> float | None:
-    """Median seconds of a run's training epochs, from its metrics.jsonl; None where it wrote none."""
+    """Median seconds of a run's training epochs, from its metrics.jsonl; None where it wrote none.
+
+    Raises `ScoreError` where a line of it is damaged.
+    """
     path = folder / "metrics.jsonl"
     lines = read_text(path, error=ScoreError).splitlines() if path.is_file() else []
     try:

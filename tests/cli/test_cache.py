@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from telling import Tell
 
-from fdakit.experiment.cache_contents import KINDS
+from fdakit import Split, VideoRef
+from fdakit.catalog import load_catalog
+from fdakit.experiment.cache_contents import KINDS, clear
+from fdakit.experiment.cache_use import cached_clips_in_use
+from fdakit.experiment.reported_weights import report_weights
+from fdakit.experiment.run import run_recipe
+from fdakit.recipe import validate
 from fdakit.video.frame_store import FrameStore, record_key
 
 DAY = 86_400
@@ -146,3 +153,48 @@ def test_an_unknown_kind_or_age_is_refused(tell: Tell, cache: Path) -> None:
     assert tell("cache", "clear", "--only", "runs").code == 2
     assert tell("cache", "clear", "--older-than", "-1").code == 2
     assert {"one", "two"} <= held(cache)
+
+
+def test_clips_that_a_run_is_reading_are_left_and_told(
+    tell: Tell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FDAKIT_CACHE", str(tmp_path))
+    for name in ("read", "idle"):
+        clip = tmp_path / "moving-shapes" / name / "train" / "00001.mp4"
+        clip.parent.mkdir(parents=True)
+        clip.write_bytes(b"film")
+    read = tmp_path / "moving-shapes" / "read"
+    split = Split("train", (VideoRef("1", read / "train" / "00001.mp4"),), ())
+    with cached_clips_in_use([split]):
+        told = tell("cache", "clear")
+        assert told.code == 0
+        assert f"left, as a run is reading it: {read}; clear it when that has ended" in told.out
+        assert [path.name for path in (tmp_path / "moving-shapes").iterdir()] == ["read"]
+        assert tell("cache", "clear", "--json").json["in_use"] == [str(read)]
+        assert (read / "train" / "00001.mp4").is_file()
+    assert tell("cache", "clear").code == 0
+    assert list((tmp_path / "moving-shapes").iterdir()) == []
+
+
+def test_a_run_keeps_its_rendered_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FDAKIT_CACHE", str(tmp_path / "cache"))
+    document = {
+        "dataset": {"use": "moving-shapes", "clips": 4, "frames": 2, "size": 32},
+        "encoder": {"use": "tiny", "image_size": 32, "width": 64, "layers": 1},
+        "train": {"epochs": 0, "device": "cpu"},
+        "loader": {"workers": 0},
+        "sampler": {"use": "uniform", "eval_frames": 1},
+        "frame_store": {"enabled": False},
+        "observer": [],
+        "eval": {"bootstrap": 0},
+    }
+    left = []
+
+    def clear_first(*arguments: Any, **options: Any) -> Any:
+        left.extend(clear(tmp_path / "cache").in_use)
+        return report_weights(*arguments, **options)
+
+    monkeypatch.setattr("fdakit.experiment.run.report_weights", clear_first)
+    recipe = validate(document, where="x.toml", catalog=load_catalog())
+    assert run_recipe(recipe, out=tmp_path / "run").report["videos"]["damaged"] == 0
+    assert len(left) == 1

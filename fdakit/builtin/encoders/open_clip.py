@@ -10,18 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from fdakit import Component, Encoder, Options, Shapes, hookimpl
+from fdakit import Component, Encoder, MayBePath, Options, Shapes, hookimpl
 
 
 class OpenClipOptions(Options):
     """Which model and which weights."""
 
-    model: str = Field("ViT-B-32", description="open_clip's name, local-dir:FOLDER or hf-hub:ORG/REPO")
-    pretrained: str = Field(
+    model: Annotated[str, MayBePath("local-dir:")] = Field(
+        "ViT-B-32", description="open_clip's name, local-dir:FOLDER or hf-hub:ORG/REPO"
+    )
+    pretrained: Annotated[str, MayBePath()] = Field(
         "none", description="tag (fetched once) or weights file; none: random weights, or the folder's or hub's own"
     )
     visual_checkpoint: Path | None = Field(None, description="Alpha-CLIP visual tower (.pth or .safetensors)")

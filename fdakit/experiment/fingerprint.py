@@ -1,0 +1,156 @@
+"""What a run was started on (its recipe, and the videos, captions and files of its splits) and what changed since."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+from fdakit.data.counts import id_hash
+from fdakit.errors import RecipeError
+from fdakit.recipe import SETTINGS, Recipe
+from fdakit.values import Split
+
+from .recipe_differences import without_effect
+
+ChangeKind = Literal["recipe", "videos", "captions", "files"]
+KINDS: tuple[ChangeKind, ...] = get_args(ChangeKind)
+Fingerprint = dict[str, Any]
+_LISTED = 100_000  # videos of a split whose files are listed one by one; beyond, their digest has to do
+_SHOWN = 3
+
+
+class Change(NamedTuple):
+    """One difference, in words."""
+
+    kind: ChangeKind
+    text: str
+
+
+def take_fingerprint(recipe: Recipe, splits: Mapping[str, Split]) -> Fingerprint:
+    """Return plain values: the recipe's options that decide results, and of each split its videos, captions, files.
+
+    Files are told by size and time of change, so nothing is read. Options that only say where something lies are
+    left out, or stand by the name alone.
+    """
+    return {
+        "recipe": dict(_options(recipe)),
+        "splits": {name: _of_split(split) for name, split in splits.items()},
+    }
+
+
+def _options(recipe: Recipe) -> Iterator[tuple[str, Any]]:
+    """Every option as `table.key` that decides results."""
+    lists = {"objective": [part for part, _ in recipe.objectives]}
+    tables = {**recipe.parts, **{f"{key}.{n}": part for key, parts in lists.items() for n, part in enumerate(parts)}}
+    found: dict[str, Any] = {"seed": recipe.seed, "mask.control": recipe.control}
+    for table, part in tables.items():
+        options = dict(part.options)
+        if table == "dataset":  # its videos and captions are told by themselves, wherever they lie
+            options = {key: value for key, value in options.items() if not isinstance(value, Path)}
+        found |= {f"{table}.use": part.name, **{f"{table}.{key}": value for key, value in options.items()}}
+    found |= {f"objective.{number}.weight": weight for number, (_, weight) in enumerate(recipe.objectives)}
+    for table in SETTINGS:
+        found |= {f"{table}.{key}": value for key, value in dict(getattr(recipe, table)).items()}
+    for key, value in found.items():
+        if key == "seed" or not without_effect(key):
+            yield key, _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return value.name
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _of_split(split: Split) -> Fingerprint:
+    pairs = "".join(f"{caption.video_id}\t{caption.text}\n" for caption in split.captions)
+    files = {video.id: _of_file(video.path) for video in split.videos}
+    folders = {str(video.path.parent.absolute()) for video in split.videos}
+    found = {
+        "videos": len(split.videos),
+        "ids": id_hash(video.id for video in split.videos),
+        "captions": len(split.captions),
+        "texts": sha256(pairs.encode("utf-8", "surrogateescape")).hexdigest(),
+        "folder": os.path.commonpath(folders) if len(folders) < _LISTED else "",
+        "sizes": sha256(repr([size for size, _ in files.values()]).encode()).hexdigest(),
+    }
+    return {**found, "files": files} if len(files) <= _LISTED else found
+
+
+def _of_file(path: Path) -> list[int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return [-1, 0]
+    return [found.st_size, found.st_mtime_ns]
+
+
+def changes_since(before: Fingerprint, now: Fingerprint) -> list[Change]:
+    """Return every difference, in the order recipe, then split by split videos, captions, files."""
+    found = list(_recipe_changes(before["recipe"], now["recipe"]))
+    for name in before["splits"].keys() & now["splits"].keys():
+        found += _split_changes(name, before["splits"][name], now["splits"][name])
+    return sorted(found, key=lambda change: KINDS.index(change.kind))
+
+
+def _recipe_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Change]:
+    for key in dict.fromkeys([*before, *now]):
+        if before.get(key) != now.get(key):
+            yield Change("recipe", f"{key} is {now.get(key)!r}, was {before.get(key)!r}")
+
+
+def _split_changes(name: str, before: Fingerprint, now: Fingerprint) -> Iterator[Change]:
+    if before["ids"] != now["ids"]:
+        yield Change("videos", f"{name} has {_counted(before, now, 'videos')}{_named(before, now)}")
+    if before["texts"] != now["texts"]:
+        yield Change("captions", f"{name} has {_counted(before, now, 'captions')}, or others, or in another order")
+    if "files" in before and "files" in now:
+        changed = list(_changed_files(before, now))
+        if changed:
+            yield Change("files", f"{name}: {len(changed)} of {now['videos']} were written anew: {_few(changed)}")
+    elif before["ids"] == now["ids"] and before["sizes"] != now["sizes"]:
+        yield Change("files", f"{name}: some have another size")
+
+
+def _changed_files(before: Fingerprint, now: Fingerprint) -> Iterator[str]:
+    """A copy elsewhere may have another date, but not another size."""
+    moved = before["folder"] != now["folder"]
+    for video, (size, date) in now["files"].items():
+        known = before["files"].get(video)
+        if known is not None and (known[0] != size or (known[1] != date and not moved)):
+            yield video
+
+
+def _counted(before: Fingerprint, now: Fingerprint, what: str) -> str:
+    return f"{now[what]} {what}, had {before[what]}"
+
+
+def _named(before: Fingerprint, now: Fingerprint) -> str:
+    first, second = (list(found.get("files", {})) for found in (before, now))
+    gone, new = ([one for one in a if one not in set(b)] for a, b in ((first, second), (second, first)))
+    told = [f"{word}: {_few(names)}" for word, names in (("gone", gone), ("new", new)) if names]
+    return f" ({'; '.join(told)})" if told else ""
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(map(repr, names[:_SHOWN])) + more
+
+
+def refuse_changes(folder: Path, changes: list[Change], allowed: Collection[str]) -> None:
+    """Raise `RecipeError` with every difference of a kind that is not allowed, and how to allow them."""
+    refused = [change for change in changes if change.kind not in allowed]
+    if refused:
+        kinds = ",".join(kind for kind in KINDS if kind in {change.kind for change in refused})
+        raise RecipeError(
+            [
+                f"{folder.absolute()}: what this run was started on has changed:",
+                *(f"  {change.kind}: {change.text}" for change in refused),
+                f"put it back as it was, start a new run, or go on all the same with --allow-changed {kinds}",
+            ]
+        )

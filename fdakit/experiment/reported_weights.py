@@ -1,0 +1,121 @@
+"""The report of given weights: those a run has chosen, or a checkpoint under any recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fdakit.model.retriever import Retriever
+from fdakit.recipe import Recipe
+from fdakit.values import Split
+from fdakit.version import __version__
+
+from .bank import bank_captions
+from .build import Splits, build_retriever, together
+from .cache_use import cached_clips_in_use
+from .checkpoints import WEIGHTS, find_checkpoint, load_weights, read_facts, weights_hash
+from .devices import choose_device
+from .evaluation import Evaluator
+from .places import places_told
+from .reporting import Report, make_report
+from .run_folder import RECIPE, RunFolder, recipe_text
+from .watching import Watchers
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished job: the report, and the folder it lies in, if any."""
+
+    report: Report
+    folder: Path | None
+
+
+def evaluate_checkpoint(
+    recipe: Recipe, checkpoint: Path, *, out: Path | None = None, watchers: Watchers | None = None
+) -> Finished:
+    """The report of a checkpoint under a recipe; `checkpoint` is a folder of ours or a weights file."""
+    watchers = watchers or Watchers.of(recipe)
+    device = choose_device(recipe.train.device)
+    facts = _facts(checkpoint)
+    with ExitStack() as held, places_told(recipe):
+        splits = Splits(recipe, device=device, progress=watchers.progressed)
+        split, retriever = together(
+            partial(splits.load, recipe.eval.split), partial(load_retriever, recipe, checkpoint, device=device)
+        )
+        held.enter_context(cached_clips_in_use([split]))
+        folder = RunFolder.create(recipe, out=out) if out is not None else None
+        if folder is not None:
+            held.enter_context(folder.held())
+            folder.write(RECIPE, recipe_text(recipe))
+        return report_weights(recipe, split, retriever, device, facts, watchers, folder)
+
+
+def _facts(checkpoint: Path) -> dict[str, Any]:
+    """What a checkpoint says of itself; nothing where bare weights are given."""
+    if checkpoint.is_file() and checkpoint.name != WEIGHTS:
+        return {}
+    return read_facts(find_checkpoint(checkpoint))
+
+
+def load_retriever(recipe: Recipe, checkpoint: Path, *, device: torch.device) -> Retriever:
+    """The recipe's retriever with the weights of a checkpoint folder, a run folder or a weights file."""
+    weights = checkpoint if checkpoint.is_file() else find_checkpoint(checkpoint) / WEIGHTS
+    retriever = build_retriever(recipe, device=device, pretrained=False)
+    load_weights(retriever, weights)
+    return retriever.eval()
+
+
+def report_weights(
+    recipe: Recipe,
+    split: Split,
+    retriever: Retriever,
+    device: torch.device,
+    facts: Mapping[str, Any],
+    watchers: Watchers,
+    folder: RunFolder | None,
+) -> Finished:
+    """Evaluate the weights on the split; write the report where there is a folder."""
+    evaluator = Evaluator(
+        recipe,
+        split,
+        retriever,
+        device=device,
+        progress=watchers.progressed,
+        controls=recipe.eval.controls,
+        bank=bank_captions(recipe, device=device, progress=watchers.progressed),
+    )
+    evaluated = evaluator.run(retriever)
+    report = make_report(
+        recipe,
+        split,
+        evaluated,
+        selection=str(facts.get("chosen_by", "given weights")),
+        chosen_on=facts.get("chosen_on"),
+        training_damage=facts.get("damage", {}),
+        training=facts.get("training"),
+        provenance={
+            "fdakit": __version__,
+            "seed": recipe.seed,
+            "parts": recipe.providers(),
+            "epoch": facts.get("epoch"),
+            "step": facts.get("step"),
+            "weights_sha256": weights_hash(retriever),
+        },
+    )
+    if folder is not None:
+        own = recipe.control
+        folder.write_report(
+            report, recipe=recipe, split=split, scores=evaluated.scores[own], rankings=evaluated.rankings[own]
+        )
+    return Finished(report, folder.path if folder else None)
+
+
+def retitled(recipe: Recipe, *, split: str | None) -> Recipe:
+    """The recipe with another split to report."""
+    return replace(recipe, eval=recipe.eval.model_copy(update={"split": split})) if split else recipe

@@ -1,0 +1,122 @@
+"""What changed since a run was started is told one by one, and refused unless its kind is allowed."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fdakit import Caption, RecipeError, Split
+from fdakit.experiment.fingerprint import KINDS, changes_since, refuse_changes, take_fingerprint
+from fdakit.experiment.run import run_recipe
+from fdakit.recipe import Recipe
+
+MakeRecipe = Callable[..., Recipe]
+PAIRS = (("red-across", "a red square"), ("blue-down", "a blue one"), ("pink-down", "a pink one"))
+
+
+@pytest.fixture
+def train(split: Callable[..., Split], clips: Path, tmp_path: Path) -> Split:
+    """Three videos in a folder of their own."""
+    found = split(*PAIRS, name="train")
+    videos = tuple(replace(v, path=Path(shutil.copy(v.path, tmp_path))) for v in found.videos)
+    return replace(found, videos=videos)
+
+
+def told(one: Any, other: Any) -> list[str]:
+    return [f"{change.kind}: {change.text}" for change in changes_since(one, other)]
+
+
+def test_nothing_changed_is_nothing_told_and_the_fingerprint_is_plain(make_recipe: MakeRecipe, train: Split) -> None:
+    recipe = make_recipe()
+    first = take_fingerprint(recipe, {"train": train})
+    assert told(first, take_fingerprint(recipe, {"train": train})) == []
+    assert b"fdakit" not in pickle.dumps(first)
+    ways = make_recipe(loader={"workers": 1}, eval={"controls": ["zero"]}, observer=[{"use": "jsonl"}], name="other")
+    assert told(first, take_fingerprint(ways, {"train": train})) == []
+
+
+def test_every_kind_is_told(make_recipe: MakeRecipe, train: Split) -> None:
+    recipe = make_recipe()
+    before = take_fingerprint(recipe, {"train": train})
+    fewer = replace(train, videos=train.videos[:2], captions=train.captions[:2])
+    assert told(before, take_fingerprint(recipe, {"train": fewer})) == [
+        "videos: train has 2 videos, had 3 (gone: 'pink-down')",
+        "captions: train has 2 captions, had 3, or others, or in another order",
+    ]
+    other = replace(train, captions=(Caption("else", "red-across"), *train.captions[1:]))
+    assert told(before, take_fingerprint(recipe, {"train": other})) == [
+        "captions: train has 3 captions, had 3, or others, or in another order"
+    ]
+    changed = make_recipe(train={"batch_size": 5}, mask={"threshold": 30}, seed=4)
+    assert told(before, take_fingerprint(changed, {"train": train})) == [
+        "recipe: seed is 4, was 3",
+        "recipe: mask.threshold is 30.0, was 25",
+        "recipe: train.batch_size is 5, was 4",
+    ]
+    train.videos[0].path.write_bytes(train.videos[0].path.read_bytes() + b"0")
+    os.utime(train.videos[1].path, ns=(0, 0))
+    assert told(before, take_fingerprint(recipe, {"train": train})) == [
+        "files: train: 2 of 3 were written anew: 'red-across', 'blue-down'"
+    ]
+
+
+def test_a_copy_elsewhere_is_the_same_unless_sizes_differ(
+    make_recipe: MakeRecipe, train: Split, tmp_path: Path
+) -> None:
+    before = take_fingerprint(make_recipe(), {"train": train})
+    (tmp_path / "moved").mkdir()
+    videos = tuple(replace(v, path=Path(shutil.copy(v.path, tmp_path / "moved"))) for v in train.videos)
+    for video in videos:
+        os.utime(video.path, ns=(5, 5))
+    moved = replace(train, videos=videos)
+    assert told(before, take_fingerprint(make_recipe(), {"train": moved})) == []
+    videos[2].path.write_bytes(b"short")
+    assert told(before, take_fingerprint(make_recipe(), {"train": moved})) == [
+        "files: train: 1 of 3 were written anew: 'pink-down'"
+    ]
+
+
+def test_what_is_not_allowed_is_refused_with_the_words_that_allow_it(
+    make_recipe: MakeRecipe, train: Split, tmp_path: Path
+) -> None:
+    before = take_fingerprint(make_recipe(), {"train": train})
+    fewer = replace(train, videos=train.videos[:2], captions=train.captions[:2])
+    changes = changes_since(before, take_fingerprint(make_recipe(train={"epochs": 9}), {"train": fewer}))
+    with pytest.raises(RecipeError, match=r"(?s)recipe: train.epochs is 9.*--allow-changed recipe,videos,captions$"):
+        refuse_changes(tmp_path, changes, ())
+    with pytest.raises(RecipeError, match=r"--allow-changed videos$") as caught:
+        refuse_changes(tmp_path, changes, ("recipe", "captions"))
+    assert "train.epochs" not in str(caught.value)
+    refuse_changes(tmp_path, changes, KINDS)
+
+
+def test_a_run_is_not_taken_up_on_other_annotations_unless_it_is_allowed(
+    make_recipe: MakeRecipe, clips: Path, manifest: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(manifest.read_text())
+    stop = {"observer": [{"use": "watching", "step": 2}]}
+    dataset = {"use": "manifest", "path": str(path), "root": str(clips)}
+    with pytest.raises(KeyboardInterrupt):
+        run_recipe(make_recipe(dataset=dataset, **stop), out=tmp_path / "run")
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], *lines[3:]]) + "\n")  # the first training video is gone
+    with pytest.raises(
+        RecipeError, match=r"(?s)run: what this run was started on has changed:.*gone: 'red-across.mp4'"
+    ):
+        run_recipe(make_recipe(dataset=dataset), resume=tmp_path / "run")
+    report = run_recipe(make_recipe(dataset=dataset), resume=tmp_path / "run", allowed=("videos", "captions")).report
+    remarks = report["videos"]["training"]["remarks"]
+    assert [remark.partition(" changed:")[0] for remark in remarks] == [
+        "taken up after step 2 with videos",
+        "taken up after step 2 with captions",
+    ]
+    again = run_recipe(make_recipe(dataset=dataset), resume=tmp_path / "run").report  # that is what it stands on now
+    assert again["videos"]["training"]["remarks"] == remarks

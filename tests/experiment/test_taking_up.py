@@ -1,0 +1,94 @@
+"""What a run that was stopped finds: a checkpoint of every epoch, a whole log, and nobody else at work."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fdakit import FdakitError
+from fdakit.experiment.checkpoints import read_facts
+from fdakit.experiment.run import run_recipe
+from fdakit.experiment.run_folder import RunFolder
+from fdakit.experiment.watching import Watchers
+from fdakit.recipe import Recipe
+
+MakeRecipe = Callable[..., Recipe]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture
+def full(make_recipe: MakeRecipe) -> Recipe:
+    return make_recipe(observer=[{"use": "jsonl"}])
+
+
+@pytest.fixture
+def run(runs: Path, full: Recipe) -> Path:
+    """The finished run of `full`; made once."""
+    if not (runs / "full").exists():
+        run_recipe(full, out=runs / "full")
+    return runs / "full"
+
+
+def test_the_last_checkpoint_is_that_of_the_last_epoch_though_validation_is_seldom(
+    make_recipe: MakeRecipe, tmp_path: Path
+) -> None:
+    seen = []
+
+    class Looking:
+        """Looks at the checkpoint when it hears of an epoch."""
+
+        def run_started(self, *_: object) -> None:
+            """Nothing to look at yet."""
+
+        progressed = run_finished = run_started
+
+        def epoch_finished(self, facts: Mapping[str, float]) -> None:
+            kept = read_facts(tmp_path / "run" / "checkpoints" / "last")
+            seen.append((facts["epoch"], kept["epoch"], kept["chosen_by"][:14]))
+
+    recipe = make_recipe(train={"epochs": 3, "validate_every": 3})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Watchers, "of", classmethod(lambda cls, recipe: Watchers([("looking", Looking())])))
+        run_recipe(recipe, out=tmp_path / "run")
+    assert seen == [(1, 1, "the last epoch"), (2, 2, "the last epoch"), (3, 3, "best R@1 text ")]
+
+
+def test_a_kill_between_checkpoint_and_log_loses_no_line_and_doubles_none(
+    full: Recipe, run: Path, make_recipe: MakeRecipe, tmp_path: Path
+) -> None:
+    def epochs(folder: Path) -> list[Any]:
+        events = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        return [
+            {key: value for key, value in event.items() if key != "seconds"}
+            for event in events
+            if event["event"] == "epoch_finished"
+        ]
+
+    copy = shutil.copytree(run, tmp_path / "run")
+    log = copy / "metrics.jsonl"
+    lines = log.read_text().splitlines(keepends=True)
+    started, first, second, _finished = lines
+    for left in ([started], [started, first], [started, first, first[:20]], [started, first, second, second, first]):
+        log.write_text("".join(left))
+        run_recipe(full, resume=copy)
+        assert epochs(copy) == epochs(run)
+
+
+def test_two_cannot_work_on_one_run(full: Recipe, run: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(run, tmp_path / "run")
+    words = r"run: another fdakit works on this run \(process \d+ on "
+    with RunFolder(copy).held(), pytest.raises(FdakitError, match=words):
+        run_recipe(full, resume=copy)
+    assert run_recipe(full, resume=copy).report == json.loads((run / "report.json").read_text())
+    assert not (copy / ".lock").exists()
+    with pytest.raises(FdakitError, match="nowhere: no such run folder"):
+        run_recipe(full, resume=tmp_path / "nowhere")
