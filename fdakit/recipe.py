@@ -132,8 +132,7 @@ class Recipe:
 
 
 def _part_table(part: Part) -> Document:
-    use = f"{part.offer.provider.name}:{part.name}"
-    return {"use": use, **part.options.model_dump(mode="json")}
+    return {"use": f"{part.offer.provider.name}:{part.name}", **part.options.model_dump(mode="json")}
 
 
 def read_recipe(
