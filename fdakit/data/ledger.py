@@ -14,14 +14,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from fdakit.errors import FdakitError
+from fdakit.system.regular_files import require_regular
 
 Status = Literal["ok", "repaired", "unreadable"]
 Mark = tuple[int, int]
 """Size in bytes and time of the last change in ns: while both stay, a file counts as the same."""
 
+_KINDS: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "Status": str}
+_ADVICE = "name another file with --ledger or loader.ledger"
 _VERSION = 1
 _WAIT = 60.0  # seconds for another writer's single row
 
@@ -52,7 +55,7 @@ def mark_of(path: Path) -> Mark | None:
     """Size and mtime of a file, or None where there is none that can be reached."""
     try:
         found = path.stat()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: NUL in its name
         return None
     return found.st_size, found.st_mtime_ns
 
@@ -65,7 +68,7 @@ class Ledger:
 
     def find(self, paths: Iterable[Path]) -> dict[Path, Finding]:
         """The findings that still hold, by path as given; empty where there is no ledger file yet."""
-        if not self.path.is_file():
+        if not self._is_there():
             return {}
         found = {}
         ask = f"SELECT size, mtime_ns, {', '.join(_COLUMNS)} FROM videos WHERE path = ?"
@@ -73,7 +76,31 @@ class Ledger:
             for path in paths:
                 row = table.execute(ask, (_key(path),)).fetchone()
                 if row is not None and row[:2] == mark_of(path):
-                    found[path] = Finding(*row[2:])
+                    found[path] = self._finding(row[2:])
+        return found
+
+    def _is_there(self) -> bool:
+        """Whether there is a file. Raises `FdakitError` where something else stands there."""
+        try:
+            self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except (OSError, ValueError):
+            pass  # the reason is worded next
+        require_regular(self.path, advice=_ADVICE)
+        return True
+
+    def _finding(self, values: tuple[Any, ...]) -> Finding:
+        """A row's finding. Raises `FdakitError` where it holds what no check ever wrote."""
+        found = Finding(*values)
+        kinds = {field.name: _KINDS[str(field.type)] for field in fields(Finding)}
+        if found.status not in get_args(Status) or not all(
+            isinstance(value, kinds[name]) for name, value in zip(_COLUMNS, values, strict=True)
+        ):
+            raise FdakitError(
+                f"{self.path}: a row says {values[0]!r:.40}, which no check wrote; delete the file and run "
+                f"`fdakit data check` again, or {_ADVICE}"
+            )
         return found
 
     def write(self, path: Path, mark: Mark, finding: Finding) -> None:
@@ -84,6 +111,7 @@ class Ledger:
 
     def create(self) -> None:
         """Make the file and its folder where they are absent, so that a scan cannot end with nowhere to write."""
+        self._is_there()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -52,7 +52,7 @@ def _files(path: Path) -> Iterator[Path]:
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
-    except FileNotFoundError:  # cleared by somebody else in between
+    except OSError:  # cleared by somebody else in between, or not ours to look at
         return 0
 
 
@@ -68,7 +68,9 @@ def _shards_by_writer(folder: Path) -> dict[str, Any]:
             used = index.stat().st_mtime
         except FileNotFoundError:
             continue
-        except ValueError:
+        except OSError:
+            shard.about, used = {"recipe": "(cannot be read)"}, 0.0
+        except (ValueError, RecursionError):
             shard.about, used = {"recipe": "(damaged)"}, 0.0
         count += 1
         writer = (str(shard.about.get("recipe", "?")), str(shard.about.get("dataset", "?")))
@@ -149,7 +151,7 @@ def _clear_frames(folder: Path, before: float, cleared: Cleared) -> None:
 def _changed(path: Path) -> float:
     try:
         return path.stat().st_mtime
-    except FileNotFoundError:
+    except OSError:
         return 0.0
 
 

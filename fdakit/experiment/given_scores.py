@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +18,13 @@ from fdakit.errors import ScoreError
 from fdakit.ranking.ranks import Reverse, TieRule
 from fdakit.ranking.streamed import Vectors
 from fdakit.ranking.trec import Qrels, Run, check_run, read_qrels, read_run
+from fdakit.system.regular_files import open_regular, read_json, read_text
 from fdakit.values import Scores
 
 from .saved_run import REPORT, SIMILARITY, SavedRun
 
 ARRAYS = (".npy", ".npz")
+LARGEST_NPZ = 2**32  # bytes unpacked: packed bytes say nothing of what they swell to, and .npy has no such limit
 LARGEST = 2**53  # whole numbers up to here are exact as float64
 T = TypeVar("T")
 
@@ -183,14 +184,14 @@ def _column_numbers(path: Path) -> NDArray[np.int64]:
     if path.suffix.lower() in ARRAYS:
         values: Any = _numbers(path, dimensions=1).tolist()
     elif path.suffix.lower() == ".json":
-        values = _read(path, lambda: json.loads(path.read_text(encoding="utf-8-sig")))
+        values = read_json(path, error=ScoreError, advice="check the path")
         if not isinstance(values, list):
             raise ScoreError(
                 f"{path.absolute()}: holds a {type(values).__name__}; wanted a list, one column for each row"
             )
     else:
-        lines = _read(path, lambda: path.read_text(encoding="utf-8-sig")).splitlines()
-        values = [line.strip() for line in lines if line.strip()]
+        text = read_text(path, error=ScoreError, advice="check the path")
+        values = [line.strip() for line in text.splitlines() if line.strip()]
     numbers = [_whole(value) for value in values]
     if None in numbers:
         row = numbers.index(None)
@@ -213,13 +214,10 @@ def _whole(value: Any) -> int | None:
 
 
 def _numbers(path: Path, *, dimensions: int | None) -> NDArray[Any]:
-    found: Any = _read(path, lambda: np.load(path, allow_pickle=False))
-    if isinstance(found, np.lib.npyio.NpzFile):
-        with found:
-            if len(found.files) != 1:
-                names = ", ".join(found.files) or "none"
-                raise ScoreError(f"{path.absolute()}: holds {len(found.files)} arrays ({names}); save one alone")
-            found = _read(path, lambda: found[found.files[0]])
+    with open_regular(path, error=ScoreError, advice="check the path") as file:
+        found: Any = _read(path, lambda: np.load(file, allow_pickle=False))
+        if isinstance(found, np.lib.npyio.NpzFile):
+            found = _only_array(path, found)
     if not isinstance(found, np.ndarray):
         raise ScoreError(
             f"{path.absolute()}: holds no array; wanted numbers, as numpy.save and numpy.savez write them"
@@ -228,6 +226,20 @@ def _numbers(path: Path, *, dimensions: int | None) -> NDArray[Any]:
     if found.dtype.kind not in "fiub" or found.size == 0 or (dimensions and found.ndim != dimensions):
         raise ScoreError(f"{path.absolute()}: {found.dtype}{found.shape}; wanted numbers{wanted}")
     return found
+
+
+def _only_array(path: Path, archive: np.lib.npyio.NpzFile) -> Any:
+    """The one array of an .npz file, unless it would unpack to more than is read."""
+    if len(archive.files) != 1:
+        names = ", ".join(archive.files[:5]) or "none"
+        raise ScoreError(f"{path.absolute()}: holds {len(archive.files)} arrays ({names}); save one alone")
+    size = sum(member.file_size for member in archive.zip.infolist()) if archive.zip is not None else 0
+    if size > LARGEST_NPZ:
+        raise ScoreError(
+            f"{path.absolute()}: unpacks to {size:,} bytes, more than the {LARGEST_NPZ:,} that are read of an .npz; "
+            "save it with numpy.save"
+        )
+    return _read(path, lambda: archive[archive.files[0]])
 
 
 def _read(path: Path, read: Callable[[], T]) -> T:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import json
+import io
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,13 +18,18 @@ from fdakit.contracts import Direction
 from fdakit.errors import ScoreError
 from fdakit.ranking.ranks import Ranking, TieRule
 from fdakit.system.digests import SUMS, check_digest
-from fdakit.system.regular_files import require_regular
+from fdakit.system.regular_files import open_regular, read_json, read_text, require_regular
 from fdakit.values import Scores, VideoRef
 
 from .similarities import DIRECTIONS
 
 REPORT, VIDEOS, SIMILARITY = "report.json", "videos.csv", "similarity.npy"
 T = TypeVar("T")
+_DAMAGE = (
+    *(OSError, EOFError, ValueError, LookupError, TypeError, AttributeError),
+    *(OverflowError, MemoryError, csv.Error),
+)
+"""What files that are damaged, or hold other things than they should, make their readers raise."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class SavedRun:
         """report.json as it stands."""
 
         def read(path: Path) -> Mapping[str, Any]:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = read_json(path, error=ScoreError, advice=self._again, what="part of a run")
             if not isinstance(found, dict) or not {"name", "protocol", "t2v", "v2t", "pool"} <= found.keys():
                 raise ValueError("not the report of a run of this fdakit")
             return found
@@ -101,7 +106,10 @@ class SavedRun:
         return Scores(matrix=matrix, owners=np.array(owners, np.int64), lost=gone)
 
     def _matrix(self, path: Path) -> NDArray[np.float32]:
-        matrix: NDArray[np.float32] = np.load(path, allow_pickle=False)
+        with open_regular(path, error=ScoreError, advice=self._again) as file:
+            matrix: NDArray[np.float32] = np.load(file, allow_pickle=False)
+        if matrix.dtype.kind != "f":
+            raise ValueError(f"{matrix.dtype} numbers; wanted float32")
         wanted = (len(self.ranked["t2v"].queries), len(self.videos))
         if matrix.shape != wanted:
             raise ValueError(f"a matrix of {matrix.shape} beside {wanted[0]} captions and {wanted[1]} videos")
@@ -142,14 +150,18 @@ class SavedRun:
             return read(path)
         except FileNotFoundError as error:
             raise ScoreError(f"{path}: no such file; name the folder of a finished run, or {self._again}") from error
-        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        except _DAMAGE as error:
             raise ScoreError(f"{path}: not readable as part of a run ({error}); {self._again}") from error
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     """At least one row; raises `ValueError` where a column is absent or a row is short."""
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as handle:
-        rows = list(csv.DictReader(handle))
+    text = read_text(path, error=ScoreError, names=True)
+    former = csv.field_size_limit(len(text) + 1)  # a caption is as long as it is
+    try:
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    finally:
+        csv.field_size_limit(former)
     if not rows or any(row.get(column) is None for row in rows for column in columns):
         raise ValueError(f"wanted rows with the columns {', '.join(columns)}")
     return rows

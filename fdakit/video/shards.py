@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .shard_files import ALIGN, ENTRY_BYTES, INDEX, Entry, Shard, Writer, checksum, read_entries
+from .shard_files import ALIGN, ENTRY_BYTES, INDEX, Entry, Shard, Writer, checksum, open_shard, read_entries
 
 _LARGEST = 512_000_000  # bytes of a shard, so that damage and `cache clear --older-than` take little with them
 _MAPS = 128  # shards mapped at once: a map holds a file descriptor
@@ -34,6 +34,7 @@ class Shards:
         self._shards: dict[str, Shard] = {}
         self._places: dict[bytes, list[tuple[Shard, Entry]]] = {}
         self._maps: dict[str, mmap.mmap] = {}
+        self._unusable: set[str] = set()  # shards that cannot be read
         self._sound: set[tuple[str, int]] = set()  # (shard, offset) of records whose checksum was right
         self._notes: dict[str, bool] = {}  # note -> whether it was taken
         self._writer: Writer | None = None
@@ -43,11 +44,7 @@ class Shards:
 
     def refresh(self) -> None:
         """Learn of what other processes have written, or cleared, since."""
-        try:
-            with os.scandir(self.folder) as entries:
-                found = {e.name: e.stat().st_size for e in entries if e.name.endswith(INDEX)}
-        except OSError:  # no folder yet; one that cannot be read cannot be written either, and `put` says so
-            found = {}
+        found = self._indexes()
         for name in self._shards.keys() - found.keys():
             self._forget(self._shards[name])
         for name, size in found.items():
@@ -55,14 +52,39 @@ class Shards:
             if size > shard.read:
                 self._learn(shard)
 
+    def _indexes(self) -> dict[str, int]:
+        """Name and size of each index; what is no regular file, as a pipe or a folder, is none of ours."""
+        found = {}
+        try:
+            with os.scandir(self.folder) as entries:
+                for entry in entries:
+                    if entry.name.endswith(INDEX) and entry.name not in self._unusable:
+                        with suppress(OSError):  # cleared a moment ago
+                            if entry.is_file():
+                                found[entry.name] = entry.stat().st_size
+        except OSError:  # no folder yet; one that cannot be read cannot be written either, and `put` says so
+            pass
+        return found
+
     def _learn(self, shard: Shard) -> None:
         try:
             for entry in read_entries(shard):
                 self._places.setdefault(entry.key, []).append((shard, entry))
         except FileNotFoundError:
             self._forget(shard)  # cleared a moment ago
-        except ValueError:
+        except OSError as error:
+            self._leave_out(shard, error)
+        except (ValueError, RecursionError):
             self._give_up(shard)
+
+    def _leave_out(self, shard: Shard, error: OSError) -> None:
+        """Do without a shard that cannot be read, such as another user's."""
+        self._forget(shard)
+        self._unusable.add(shard.index.name)
+        why = error.strerror or str(error)
+        self._note(
+            f"frame store: {shard.data} cannot be read ({why}); what it holds is decoded again; correct its rights"
+        )
 
     def _forget(self, shard: Shard) -> None:
         shard.lost = True
@@ -107,7 +129,13 @@ class Shards:
         try:
             mapped = self._mapped(shard, end)
         except FileNotFoundError:
-            self._forget(shard)  # cleared, here or by another process
+            if shard.index.exists():
+                self._give_up(shard)
+            else:
+                self._forget(shard)  # cleared, here or by another process: the index goes first
+            return None
+        except OSError as error:
+            self._leave_out(shard, error)
             return None
         if mapped is not None:
             record = memoryview(mapped)[entry.offset : end]
@@ -123,7 +151,7 @@ class Shards:
         name = shard.index.name
         known = self._maps.get(name)
         if known is None or len(known) < end:
-            with shard.data.open("rb") as file:
+            with open_shard(shard.data) as file:
                 if os.fstat(file.fileno()).st_size < end:
                     return None
                 if known is None:

@@ -167,5 +167,27 @@ def test_a_ledger_that_cannot_be_written_is_an_error_in_words(tmp_path: Path) ->
     with pytest.raises(FdakitError, match="folder cannot be made"):
         Ledger(tmp_path / "file" / "ledger").create()
     (tmp_path / "folder").mkdir()
-    with pytest.raises(FdakitError, match="the ledger cannot be used"):
+    with pytest.raises(FdakitError, match="is a folder, where a regular file is read"):
         Ledger(tmp_path / "folder").create()
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("status", "fine"), ("status", ""), ("promised", "many"), ("duration", "long"), ("width", 1.5)],
+)
+def test_a_row_that_no_check_wrote_is_not_counted(ledger: Ledger, film: Path, column: str, value: object) -> None:
+    written(ledger, film)
+    with sqlite3.connect(ledger.path) as table:
+        table.execute(f"UPDATE videos SET {column} = ?", (value,))
+    with pytest.raises(FdakitError, match="which no check wrote; delete the file"):
+        ledger.find([film])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
+def test_a_pipe_or_a_folder_is_no_ledger(tmp_path: Path, film: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero"), tmp_path / ("n" * 300), tmp_path / "a\0b"):
+        for use in (lambda path=path: Ledger(path).find([film]), lambda path=path: Ledger(path).create()):
+            with pytest.raises(FdakitError) as caught:
+                use()
+            assert str(caught.value).startswith(f"{path}: ")

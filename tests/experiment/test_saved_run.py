@@ -137,3 +137,28 @@ def test_a_run_on_real_clips_is_compared_with_itself_and_told_as_a_page(
     assert execute(["metrics", str(run), "--truth", str(qrels), "--json"]) == 0
     trec = json.loads(capsys.readouterr().out)
     assert {name: trec["t2v"][name] for name in again["t2v"]} == pytest.approx(again["t2v"])
+
+
+@pytest.mark.filterwarnings("ignore:.*older fdakit")
+@pytest.mark.parametrize("dtype", ["i4", "U3", "c8", "O", "?"])
+def test_similarities_of_another_kind_are_refused_in_words(folder: Path, tmp_path: Path, dtype: str) -> None:
+    copied = tmp_path / "copied"
+    shutil.copytree(folder, copied)
+    (copied / "SHA256SUMS").unlink()
+    shutil.rmtree(copied / "checkpoints")
+    matrix = np.load(copied / "similarity.npy")
+    np.save(copied / "similarity.npy", np.zeros(matrix.shape, dtype), allow_pickle=True)
+    with pytest.raises(ScoreError, match=r"similarity\.npy: not readable as part of a run"):
+        SavedRun(copied).scores()
+
+
+@pytest.mark.filterwarnings("ignore:.*older fdakit")
+def test_a_caption_longer_than_the_standard_library_likes_is_read_back(folder: Path, tmp_path: Path) -> None:
+    copied = tmp_path / "copied"
+    shutil.copytree(folder, copied)
+    (copied / "SHA256SUMS").unlink()
+    shutil.rmtree(copied / "checkpoints")
+    path = copied / "ranks_t2v.csv"
+    head, first, *rest = path.read_text().splitlines()
+    path.write_text("\n".join([head, "x" * 200_000 + "," + first.partition(",")[2], *rest]) + "\n")
+    assert len(SavedRun(copied).ranked["t2v"].queries[0]) == 200_000

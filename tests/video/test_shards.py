@@ -236,3 +236,38 @@ def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
     filled(tmp_path, 1)
     assert (tmp_path / "notes.index").read_bytes() == b"not ours"
     assert (tmp_path / "notes.data").read_bytes() == b"not ours"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
+@pytest.mark.parametrize("ending", [INDEX, DATA])
+@pytest.mark.parametrize("kind", ["fifo", "folder", "device", "absent link", "another user's"])
+def test_what_is_no_shard_of_ours_ends_and_hangs_nothing(
+    tmp_path: Path, ending: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(tmp_path, 2).close()
+    (path,) = files(tmp_path, ending)
+    if kind == "another user's":
+        real = os.open
+
+        def refuse(name: Path, flags: int, *rest: int) -> int:
+            if Path(name) == path:
+                raise PermissionError(13, "Permission denied", str(name))
+            return real(name, flags, *rest)
+
+        monkeypatch.setattr(os, "open", refuse)
+    else:
+        path.unlink()
+        if kind == "fifo":
+            os.mkfifo(path)
+        elif kind == "folder":
+            path.mkdir()
+        else:
+            path.symlink_to("/dev/zero" if kind == "device" else tmp_path / "nowhere")
+    shards = opened(tmp_path)
+    assert got(shards, 0) is None
+    assert shards.put(key(0), record(0))
+    assert got(shards, 0) == record(0)
+    assert got(opened(tmp_path), 0) == record(0)
+    notes = shards.take_notes()
+    assert all("\n" not in note and str(tmp_path) in note for note in notes)
+    assert len(notes) <= 1
