@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import pickle
 import signal
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +68,32 @@ class Soft(Part):
 
     def __call__(self, clip: Clip) -> NDArray[Any]:
         return (clip.rng().random(clip.frames.shape[:3]) * self.options.scale).astype(self.options.dtype)
+
+
+class BySeed(Part):
+    """A mask of noise that asks for the seed in the way that `file` names; "build" and "first" ask only once."""
+
+    needs, place = Needs(), "worker"
+
+    def __init__(self, options: Choice, shapes: Shapes) -> None:
+        super().__init__(options, shapes)
+        self.shapes, self.way = shapes, str(options.file)
+        self.kept = shapes.seed if self.way == "build" else None
+
+    def __call__(self, clip: Clip) -> NDArray[np.float32]:
+        ways: Mapping[str, Any] = {
+            "build": lambda: self.kept,
+            "first": lambda: self.shapes.seed if self.kept is None else self.kept,
+            "shapes": lambda: self.shapes.seed,
+            "name": lambda: clip.seed,
+            "replace": lambda: replace(clip, times=clip.times).seed,
+            "copy": lambda: copy.deepcopy(clip).seed,
+            "fields": lambda: vars(clip)["seed"],
+            "rng": lambda: int(clip.rng().integers(1 << 30)),
+            "pickle": lambda: pickle.loads(pickle.dumps(clip)).seed,
+        }
+        self.kept = ways[self.way]()
+        return np.random.default_rng(self.kept).random(clip.frames.shape[:3]).astype(np.float32)
 
 
 class Moody(Part):
@@ -246,7 +275,7 @@ def _parts(**parts: Any) -> Parts:
 @hookimpl
 def fdakit_masks() -> Parts:
     own = {"moody": Moody, "scribbling": Scribbling}
-    return _parts(failing=Failing, soft=Soft, on_device=OnDevice, neighbouring=Neighbouring, **own)
+    return _parts(failing=Failing, soft=Soft, by_seed=BySeed, on_device=OnDevice, neighbouring=Neighbouring, **own)
 
 
 @hookimpl

@@ -26,6 +26,7 @@ from .devices import cache_folder
 from .keeping import Forecast, Keeper, Making
 from .part_checks import check_alpha, check_indices, check_same_indices, tried_alpha
 from .pixel_facts import clip_facts
+from .watched_masks import Watch, WatchedMask
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,15 @@ class ClipParts:
         self._parts = plan.parts
         self._sampler = self._parts["sampler"].build(plan.shapes)
         self._reader = self._parts["reader"].build(plan.shapes)
-        self._mask = self._parts["mask"].build(plan.shapes)
+        watch = Watch()
+        self._mask = self._parts["mask"].build(watch.over(plan.shapes))
+        self._watched = WatchedMask(self._mask, watch)
         self._view = View(plan.view, plan.preprocess)
         self._mender = Mender()
         self._tried: set[str] = set()  # the parts that were asked twice for the same
         self.repaired: dict[str, str] = {}  # of the clips as last read: the file's fault by id
-        self._making = Making(self._native, self._viewed, self.alpha, self._mask.needs, self.repaired)
+        drawn = partial(getattr, self._watched, "looked")
+        self._making = Making(self._native, self._viewed, self.alpha, self._mask.needs, self.repaired, drawn)
         self._draws, self._keeper = self._keeping()
 
     def _keeping(self) -> tuple[int, Keeper | None]:
@@ -169,7 +173,7 @@ class ClipParts:
     def alpha(self, clip: Clip) -> NDArray[np.float32]:
         """As `mask_alpha`; the first one is made twice, to see that it can be made again."""
         label = str(self._parts["mask"].offer)
-        make = partial(mask_alpha, self._mask, label=label, device=self._plan.shapes.device)
+        make = partial(mask_alpha, self._watched, label=label, device=self._plan.shapes.device)
         if "mask" in self._tried:
             return make(clip)
         self._tried.add("mask")

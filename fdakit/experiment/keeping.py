@@ -31,13 +31,17 @@ _NEAR = "near "
 
 @dataclass(frozen=True)
 class Making:
-    """How a clip is made: read `(video, epoch)`, view `(clip, epoch)`, mask `(clip)`. `repaired` ids are not kept."""
+    """How a clip is made: read `(video, epoch)`, view `(clip, epoch)`, mask `(clip)`. `repaired` ids are not kept.
+
+    `drawn` says whether the masks so far may depend on seed or id.
+    """
 
     read: Callable[[VideoRef, int], Clip]
     view: Callable[[Clip, int], Clip]
     mask: Callable[[Clip], NDArray[np.float32]]
     needs: Needs
     repaired: Container[str]
+    drawn: Callable[[], bool]
 
     def fresh(self, video: VideoRef, epoch: int) -> StoredClip:
         """The clip from its file. Raises what reading, viewing and masking raise."""
@@ -80,13 +84,12 @@ class Keeper:
         found = self.store.get(key)
         if found is None:
             return self._first(video, epoch, key)
-        mask_key = self._mask_key(video, key)
-        alpha = self.store.get_mask(mask_key)
+        alpha = self._kept_mask(video, key)
         if alpha is None:
             if self.making.needs != _PLAIN:
                 return self._first(video, epoch, key)
             alpha = self.making.mask(self._clip(video, found))
-            self.store.put_mask(mask_key, alpha)
+            self._keep_mask(video, key, alpha)
         return StoredClip(found["frames"], alpha, found["times"])
 
     def _key(self, video: VideoRef, epoch: int) -> bytes | None:
@@ -100,16 +103,27 @@ class Keeper:
         drawn = [facts.seed, video.id, epoch] if self.draws else None
         return record_key(file, facts.frames, view, drawn)
 
-    def _mask_key(self, video: VideoRef, key: bytes) -> bytes:
+    def _mask_key(self, video: VideoRef, key: bytes, *, drawn: bool) -> bytes:
         """Masks may draw by seed and id: `Clip.rng`."""
-        return record_key(key.hex(), self.facts.mask, self.facts.seed, video.id)
+        return record_key(key.hex(), self.facts.mask, *([self.facts.seed, video.id] if drawn else []))
+
+    def _keep_mask(self, video: VideoRef, key: bytes, alpha: NDArray[np.float32]) -> None:
+        self.store.put_mask(self._mask_key(video, key, drawn=self.making.drawn()), alpha)
+
+    def _kept_mask(self, video: VideoRef, key: bytes) -> NDArray[np.float32] | None:
+        """The mask of those frames, whether it draws or not: that shows only when it is made."""
+        keys = [self._mask_key(video, key, drawn=drawn) for drawn in (False, True)]
+        if not any(each in self.store for each in keys):
+            self.store.refresh()
+        found = (self.store.get_mask(each) for each in keys if each in self.store)
+        return next((alpha for alpha in found if alpha is not None), None)
 
     def _first(self, video: VideoRef, epoch: int, key: bytes) -> StoredClip:
         """Make the clip and keep it."""
         viewed = self.making.view(self.making.read(video, epoch), epoch)
         made = StoredClip(viewed.frames, self.making.mask(viewed), viewed.times)
         if self._keep(viewed, key):
-            self.store.put_mask(self._mask_key(video, key), made.alpha)
+            self._keep_mask(video, key, made.alpha)
         return made
 
     def _keep(self, clip: Clip, key: bytes) -> bool:

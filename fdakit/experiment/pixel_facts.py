@@ -30,7 +30,10 @@ _LATER = ("cache", "pretrained")  # shapes that are no facts of the pictures
 
 @dataclass(frozen=True)
 class Facts:
-    """What decides a clip besides its file, as digests: of the frames as read, the drawn view, and the mask."""
+    """What decides a clip besides its file, as digests: of the frames as read, the drawn view, and the mask.
+
+    `mask` leaves the seed out: the key of a mask that looks at it holds it besides.
+    """
 
     frames: str
     drawn_view: str
@@ -42,7 +45,7 @@ def clip_facts(
     parts: Mapping[str, Part], shapes: Shapes, view: View, *, training: bool, on_device: bool, seed: int
 ) -> Facts | None:
     """The facts of sampler, reader, mask and view; None where a part's code cannot be found."""
-    found = {name: part_facts(part, shapes) for name, part in parts.items()}
+    found = {name: part_facts(part, shapes, seeded=name != "mask") for name, part in parts.items()}
     if None in found.values():
         return None
     chosen = view.preprocess
@@ -66,8 +69,8 @@ def _digest(*facts: Any) -> str:
     return blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
-def part_facts(part: Part, shapes: Shapes) -> dict[str, Any] | None:
-    """All that decides what a part does, as plain values; None where its code cannot be found.
+def part_facts(part: Part, shapes: Shapes, *, seeded: bool = True) -> dict[str, Any] | None:
+    """All that decides what a part does, as plain values, its seed if `seeded`; None where its code cannot be found.
 
     fdakit's own samplers, readers and masks depend on their options and the image size alone; another's may look at
     every shape it is given.
@@ -76,7 +79,7 @@ def part_facts(part: Part, shapes: Shapes) -> dict[str, Any] | None:
     if code is None:
         return None
     provider = part.offer.provider
-    seen = {name: value for name, value in asdict(shapes).items() if name not in _LATER}
+    seen = {n: value for n, value in asdict(shapes).items() if n not in _LATER and (seeded or n != "seed")}
     return {
         "use": f"{provider.name}:{part.name}",
         "version": provider.version,

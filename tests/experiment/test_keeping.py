@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from fdakit import Preprocess, Shapes, VideoRef
 from fdakit.experiment import pixel_facts
+from fdakit.experiment.cache_contents import look_into
 from fdakit.experiment.clips import ClipItem, ClipSource, Draw, batches
 from fdakit.experiment.keeping import spoken_size
 from fdakit.experiment.run import run_recipe
@@ -140,6 +141,37 @@ def test_another_mask_or_seed_starts_from_the_frames_that_are_kept(make_source: 
     equal(others[1], clip(make_source(mask={"use": "soft"}, seed=9, frame_store={"enabled": False})))
 
 
+def kept_masks(store: Path) -> int:
+    return int(sum(row["masks"] for row in look_into(store.parent, frames=store)["frames"]["by"]))
+
+
+@pytest.mark.parametrize(
+    ("mask", "count"), [("frame-difference", 1), ("whole-frame", 1), ("neighbouring", 1), ("soft", 3)]
+)
+def test_a_mask_that_draws_nothing_is_kept_once_for_all_seeds(
+    make_source: MakeSource, store: Path, log: Path, mask: str, count: int
+) -> None:
+    for seed in (3, 8, 9):
+        made = clip(make_source(mask={"use": mask}, seed=seed))
+        equal(made, clip(make_source(mask={"use": mask}, seed=seed, frame_store={"enabled": False})))
+    assert kept_masks(store) == count
+
+
+WAYS = ("build", "first", "shapes", "name", "replace", "copy", "fields", "rng", "pickle")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_mask_that_looks_at_its_seed_is_kept_by_it_however_it_does(
+    make_source: MakeSource, store: Path, way: str
+) -> None:
+    mask = {"use": "by-seed", "file": way}
+    for seed in (3, 8):
+        for number in (0, 2):
+            source, plain = (make_source(mask=mask, seed=seed, frame_store=f) for f in ({}, {"enabled": False}))
+            equal(clip(source, number), clip(plain, number))
+    assert kept_masks(store) == 4
+
+
 def test_a_mask_that_needs_more_than_frames_reads_once_for_itself(make_source: MakeSource, log: Path) -> None:
     clip(make_source())
     mask = {"use": "neighbouring", "gap": -2}
@@ -160,6 +192,7 @@ def test_a_mask_that_needs_more_than_frames_reads_once_for_itself(make_source: M
         {"view": {"interpolation": "bilinear"}},
         {"tower": replace(TOWER, size=16)},
         {"training": False},
+        {"view": {"pixel_aspect": True}},
     ],
     ids=str,
 )

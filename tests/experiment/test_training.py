@@ -123,6 +123,23 @@ def dropping() -> dict[str, Any]:
     return {"aggregator": {"use": "dropping"}, "train": {"schedule": "constant"}}
 
 
+def test_every_epoch_trains_in_training_mode_whatever_came_after_the_last(
+    make_recipe: MakeRecipe, toy: Split
+) -> None:
+    made = trainer(make_recipe(aggregator={"use": "dropping"}, train={"epochs": 3}), toy)
+    modes: list[bool] = []
+    made.retriever.aggregator.register_forward_pre_hook(lambda part, given: modes.append(part.training))
+
+    def validate(trainer: Trainer, epoch: int) -> Mapping[str, float]:
+        trainer.retriever.eval()  # as an evaluation does
+        return {}
+
+    made.retriever.eval()
+    made.run(validate)
+    assert len(modes) == made.steps
+    assert all(modes)
+
+
 def test_stopping_after_any_step_and_going_on_changes_no_bit(
     make_recipe: MakeRecipe, toy: Split, dropping: dict[str, Any]
 ) -> None:
