@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fdakit.errors import nearest
+from fdakit.errors import RecipeError, nearest
 
 from .options import json_option, set_option
 from .printing import print_json, print_report, say
@@ -46,6 +46,11 @@ def command(
     if resume is None and allow_changed is not None:
         raise click.UsageError("--allow-changed says what may have changed of a stopped run; add --resume")
     allowed = _kinds(allow_changed or "")
+    if resume is not None:
+        from fdakit.experiment.run_places import missing_run
+
+        if fault := missing_run(resume):
+            raise RecipeError(fault)
     source = recipe if recipe is not None else str(resume)
     chosen = read_recipe(source, catalog=load_catalog(), settings=settings, seed=seed)
 

@@ -26,6 +26,7 @@ from fdakit.system.digests import SUMS, check_digest, digest_lines, file_sha256
 from fdakit.system.regular_files import read_json
 
 from .checkpoint_facts import Facts, State, checked
+from .run_places import missing_checkpoint, with_recipe
 
 WEIGHTS = "model.safetensors"
 RECIPE = "recipe.toml"
@@ -68,18 +69,14 @@ def find_checkpoint(path: Path) -> Path:
     for candidate in map(standing_checkpoint, (path, path / "checkpoints" / "best", path / "best")):
         if (candidate / WEIGHTS).is_file():
             return candidate
-    if not path.exists():
-        raise CheckpointError(f"{path.absolute()}: no such checkpoint; give a checkpoint folder or a run folder")
-    raise CheckpointError(
-        f"{path.absolute()}: holds no {WEIGHTS}; give a checkpoint folder, a run folder, or weights with --recipe"
-    )
+    raise CheckpointError(missing_checkpoint(path))
 
 
 def checkpoint_recipe(folder: Path, *, catalog: Catalog, settings: tuple[str, ...] = ()) -> Recipe:
     """The recipe that lies in a checkpoint folder. Raises `CheckpointError` where it is absent or was changed."""
     path = folder / RECIPE
     if not path.is_file():
-        raise CheckpointError(f"{folder.absolute()}: holds no {RECIPE}; name the recipe with --recipe")
+        raise CheckpointError(f"{folder.absolute()}: holds no {RECIPE}; {with_recipe(folder / WEIGHTS)}")
     check_digest(
         path,
         error=CheckpointError,

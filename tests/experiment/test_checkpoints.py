@@ -203,9 +203,9 @@ def test_a_checkpoint_is_found_by_every_name(tmp_path: Path, save: Callable[...,
 def test_what_is_no_checkpoint_is_told(tmp_path: Path, catalog: Catalog) -> None:
     with pytest.raises(CheckpointError, match="nowhere: no such checkpoint"):
         find_checkpoint(tmp_path / "nowhere")
-    with pytest.raises(CheckpointError, match=r"holds no model\.safetensors"):
+    with pytest.raises(CheckpointError, match="neither a run folder nor a checkpoint folder"):
         find_checkpoint(tmp_path)
-    with pytest.raises(CheckpointError, match=r"holds no recipe\.toml; name the recipe with --recipe"):
+    with pytest.raises(CheckpointError, match=r"holds no recipe\.toml; name the recipe they belong to"):
         checkpoint_recipe(tmp_path, catalog=catalog)
     assert read_facts(tmp_path) == {}
 

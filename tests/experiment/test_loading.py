@@ -144,7 +144,7 @@ def test_a_control_can_be_asked_for(run: Path, paths: list[Path]) -> None:
 def test_what_is_neither_checkpoint_nor_recipe_is_told(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"nowhere: neither a checkpoint nor a recipe"):
         fdakit.load(tmp_path / "nowhere")
-    with pytest.raises(CheckpointError, match=r"holds no model\.safetensors"):
+    with pytest.raises(CheckpointError, match="neither a run folder nor a checkpoint folder"):
         fdakit.load(tmp_path)
     (tmp_path / "bad.toml").write_text("[encoder]\nuse = 'tiny'\nwidht = 64\n")
     with pytest.raises(RecipeError, match="did you mean 'width'"):
