@@ -135,7 +135,9 @@ def test_main_leaves_with_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_warnings_are_one_line_on_stderr(tell: Tell, site: Path) -> None:
-    distribution(site, "fdakit-broken", f"import warnings\nwarnings.warn('old flow')\n{mask_plugin('w')}", module="warning")
+    distribution(
+        site, "fdakit-broken", f"import warnings\nwarnings.warn('old flow')\n{mask_plugin('w')}", module="warning"
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         told = tell("plugins", "--json")
