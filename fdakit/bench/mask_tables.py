@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fdakit.report.markdown import markdown_table, markdown_text
+
 from .tables import Table
 
 MEASURES: Mapping[str, str] = {
@@ -68,9 +70,9 @@ def mask_markdown(found: Mapping[str, Any]) -> str:
     """The three tables as Markdown, and the notes as a list under them."""
     lines = []
     for table in mask_tables(found):
-        rows = [table.columns, ("---", *("---:",) * (len(table.columns) - 1)), *table.rows]
-        lines += [f"{table.title}:", "", *(f"| {' | '.join(row)} |" for row in rows), ""]
-    return "\n".join([*lines, *(f"- {note}" for note in mask_notes(found))])
+        rules = ("---", *("---:",) * (len(table.columns) - 1))
+        lines += [f"{markdown_text(table.title)}:", "", *markdown_table(table.columns, table.rows, rules=rules), ""]
+    return "\n".join([*lines, *(f"- {markdown_text(note, code=True)}" for note in mask_notes(found))])
 
 
 def _percents(shares: set[float]) -> str:

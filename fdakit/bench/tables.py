@@ -8,6 +8,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from fdakit.report.markdown import markdown_table, markdown_text
+
 from .ratios import OURS, SHORT
 
 RATIOS = ("total", "median", "minimum")
@@ -102,9 +104,8 @@ def _difference_notes(found: Mapping[str, Any]) -> list[str]:
 def markdown(found: Mapping[str, Any]) -> str:
     """The ratios as a Markdown table, and the notes as a list under it."""
     table = ratio_table(found)
-    rows = [table.columns, ("---",) * len(table.columns), *table.rows]
-    lines = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join([*lines, "", *(f"- {note}" for note in notes(found))])
+    lines = markdown_table(table.columns, table.rows)
+    return "\n".join([*lines, "", *(f"- {markdown_text(note, code=True)}" for note in notes(found))])
 
 
 def _clips(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -107,7 +107,7 @@ def _text(sides: Sequence[Side], form: str) -> str:
     from fdakit.experiment.report_files import report_json, reported
     from fdakit.report.latex import latex_table
     from fdakit.report.tables import report_markdown
-    from fdakit.report.text_tables import csv_table, markdown_table
+    from fdakit.report.text_tables import csv_table, results_markdown
 
     runs = reported(sides)
     if form == "json":
@@ -115,7 +115,7 @@ def _text(sides: Sequence[Side], form: str) -> str:
         return json.dumps(documents[0] if len(documents) == 1 else documents, indent=2, allow_nan=False) + "\n"
     if form == "md" and _is_single(runs):
         return report_markdown(runs[0].reports[0])
-    return {"md": markdown_table, "latex": latex_table, "csv": csv_table}[form](runs)
+    return {"md": results_markdown, "latex": latex_table, "csv": csv_table}[form](runs)
 
 
 def _put(text: str, out: Path | None) -> None:

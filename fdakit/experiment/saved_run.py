@@ -145,8 +145,9 @@ class SavedRun:
 
     def _read(self, name: str, read: Callable[[Path], T]) -> T:
         path = (self.folder / name).absolute()
-        self.check(path)
         try:
+            path.stat()
+            self.check(path)
             return read(path)
         except FileNotFoundError as error:
             raise ScoreError(f"{path}: no such file; name the folder of a finished run, or {self._again}") from error

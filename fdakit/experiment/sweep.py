@@ -14,6 +14,7 @@ from fdakit.errors import RecipeError
 from fdakit.recipe import Recipe
 from fdakit.recipe_text import read_document
 from fdakit.report.curves import curves_svg
+from fdakit.report.markdown import markdown_table
 from fdakit.report.tables import control_label
 from fdakit.system.atomic_files import remove
 
@@ -128,6 +129,5 @@ def sweep_markdown(summary: Mapping[str, Any]) -> str:
     """Both directions as Markdown tables."""
     lines = [f"Mean ± standard deviation over seeds {', '.join(map(str, summary['seeds']))}.", ""]
     for way, title in (("t2v", "Text to video"), ("v2t", "Video to text")):
-        lines += [f"## {title}", "", f"| recipe | {' | '.join(METRICS)} |", "|---" * (1 + len(METRICS)) + "|"]
-        lines += [f"| {' | '.join(row)} |" for row in sweep_rows(summary, way)] + [""]
+        lines += [f"## {title}", "", *markdown_table(["recipe", *METRICS], sweep_rows(summary, way)), ""]
     return "\n".join(lines)

@@ -5,9 +5,10 @@ Everything reads the document of `fdakit.experiment.comparison_files`, as compar
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from .markdown import markdown_table, markdown_text
 from .page import PageTable
 from .tables import DIRECTIONS
 
@@ -113,14 +114,15 @@ def rank_words(rank: float) -> str:
 
 def comparison_markdown(document: Document) -> str:
     """The comparison as a Markdown page."""
-    lines = [f"# {comparison_title(document)}", ""]
-    lines += [f"- {line}" for line in comparison_lines(document)]
+    lines = [f"# {markdown_text(comparison_title(document))}", ""]
+    lines += [f"- {markdown_text(line)}" for line in comparison_lines(document)]
     changed = [table for pair in document["pairs"] for table in change_tables(pair)]
     for table in [*comparison_tables(document), *changed]:
-        lines += ["", f"## {_sentence(table.title)}", "", _row(table.columns), "|---" * len(table.columns) + "|"]
-        lines += [_row(row) for row in table.rows]
-        lines += ["", f"{_sentence(table.note)}."] if table.note else []
-    return "\n".join([*lines, "", *(f"- {note}" for note in comparison_notes(document))]) + "\n"
+        title = markdown_text(_sentence(table.title))
+        lines += ["", f"## {title}", "", *markdown_table(table.columns, table.rows)]
+        lines += ["", f"{markdown_text(_sentence(table.note))}."] if table.note else []
+    notes = (markdown_text(note, code=True) for note in comparison_notes(document))
+    return "\n".join([*lines, "", *(f"- {note}" for note in notes)]) + "\n"
 
 
 def _tests(document: Document, pair: Document, way: str) -> PageTable:
@@ -196,8 +198,3 @@ def _value(value: Any) -> str:
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _row(cells: Sequence[str]) -> str:
-    shown = (" ".join(cell.split()).replace("\\", "\\\\").replace("|", "\\|") for cell in cells)
-    return f"| {' | '.join(shown)} |"

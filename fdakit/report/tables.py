@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .markdown import markdown_table, markdown_text
+
 COLUMNS = ("R@1", "R@5", "R@10", "R@50", "MdR", "MnR")
 DIRECTIONS = {"t2v": "text to video", "v2t": "video to text"}
 
@@ -111,17 +113,12 @@ def cells(metrics: Mapping[str, float]) -> list[str]:
 
 def report_markdown(report: Mapping[str, Any]) -> str:
     """The report as a Markdown page."""
-    lines = [f"# {report['name']}", ""]
-    notes = report_notes(report)
+    lines = [f"# {markdown_text(report['name'])}", ""]
+    notes = [markdown_text(note, code=True) for note in report_notes(report)]
     lines += [f"{notes[0]}.", ""]
     for direction, title in DIRECTIONS.items():
-        lines += [
-            f"## {title.capitalize()}",
-            "",
-            f"| mask | {' | '.join(COLUMNS)} |",
-            "|---" * (1 + len(COLUMNS)) + "|",
-        ]
-        lines += [f"| {label} | {' | '.join(cells(m))} |" for d, label, m in report_rows(report) if d == direction]
+        rows = [[label, *cells(m)] for d, label, m in report_rows(report) if d == direction]
+        lines += [f"## {title.capitalize()}", "", *markdown_table(["mask", *COLUMNS], rows)]
         interval = report["ci95"].get(direction, {}).get("R@1")
         if interval:
             lines += ["", f"95% interval of R@1 over queries: {interval[0]:.1f} to {interval[1]:.1f}."]

@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 from itertools import groupby
 
+from .markdown import markdown_table, markdown_text
 from .result_tables import EVERY, HEADINGS, Reported, cell, metric_columns, remarks, result_lines
 
 
@@ -38,7 +39,7 @@ def csv_table(runs: Sequence[Reported]) -> str:
     return text.getvalue()
 
 
-def markdown_table(runs: Sequence[Reported]) -> str:
+def results_markdown(runs: Sequence[Reported]) -> str:
     """A table for results, one for controls and one for rescored scores, each where there are any, then remarks."""
     lines = result_lines(runs)
     columns = metric_columns(lines)
@@ -46,12 +47,7 @@ def markdown_table(runs: Sequence[Reported]) -> str:
     written = ["Text to video (t2v) and video to text (v2t); recall in percent.", ""]
     for kind, group in groupby(lines, key=lambda line: line.kind):
         written += [f"## {HEADINGS[kind]}", ""] if HEADINGS[kind] else []
-        written += [f"| {' | '.join(head)} |", "|---" + "|---:" * len(columns) + "|"]
-        written += [f"| {' | '.join(_escaped([line.title, *(cell(line, c) for c in columns)]))} |" for line in group]
-        written.append("")
-    written += [f"- {name}: {text}" if name else f"- {text}" for name, text in remarks(runs)]
-    return "\n".join(written) + "\n"
-
-
-def _escaped(cells: Sequence[str]) -> list[str]:
-    return [text.replace("|", "\\|").replace("\n", " ") for text in cells]
+        rows = [[line.title, *(cell(line, c) for c in columns)] for line in group]
+        written += [*markdown_table(head, rows, rules=["---", *("---:" for _ in columns)]), ""]
+    said = (f"{name}: {text}" if name else text for name, text in remarks(runs))
+    return "\n".join([*written, *(f"- {markdown_text(text, code=True)}" for text in said)]) + "\n"

@@ -354,7 +354,7 @@ def test_clips_are_rendered_once_and_their_truth_is_known(tmp_path: Path) -> Non
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "bench").write_text("a file where the folder should be")
-    with pytest.raises(FdakitError, match=r"the clip cannot be written .* set FDAKIT_CACHE"):
+    with pytest.raises(FdakitError, match=r"cannot be written .* set FDAKIT_CACHE"):
         make_clip(STILL, 0, size=32, cache=tmp_path)
 
 

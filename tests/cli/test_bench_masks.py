@@ -52,7 +52,7 @@ def test_all_installed_masks_and_peers_stand_where_none_is_named(tell: Tell) -> 
 def test_markdown(tell: Tell) -> None:
     told = tell(*SMALL, *TWO, "--markdown")
     assert told.code == 0
-    assert told.out.count("| mask | ms | pan-2 |\n| --- | ---: | ---: |\n") == 3
+    assert told.out.count("| mask | ms | pan-2 |\n|---|---:|---:|\n") == 3
 
 
 def test_tables_are_parted_where_the_terminal_is_narrow(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ def test_decode_json_holds_clips_and_summary(tell: Tell, clips: Path, tmp_path: 
 def test_load_prints_markdown(tell: Tell, clips: Path) -> None:
     told = tell("bench", "load", str(clips / "pink-down.mp4"), "--rounds", "1", "--size", "32", "--markdown")
     assert told.code == 0
-    assert told.out.startswith("| clips | peer | count | total | median | minimum |\n| --- |")
+    assert told.out.startswith("| clips | peer | count | total | median | minimum |\n|---|")
     assert "| without / with a warm frame store | fdakit | 1 |" in told.out
 
 

@@ -269,7 +269,7 @@ def test_truth_of_anything_but_whole_numbers_is_refused(
         ('"012"', "holds a str; wanted a list"),
         ("[[0], [1], [2]]", "found '[0]' in row 0"),
         ('[0, "1_0", 2]', "found '1_0' in row 1"),
-        ("[" * 100_000, "not readable as .json"),
+        ("[" * 100_000, "not readable as JSON"),
     ],
 )
 def test_json_that_is_no_list_of_columns_is_refused(

@@ -23,7 +23,7 @@ from fdakit.report.result_tables import (
     remarks,
     result_lines,
 )
-from fdakit.report.text_tables import csv_table, markdown_table
+from fdakit.report.text_tables import csv_table, results_markdown
 
 METRICS = ("R@1", "R@5", "R@10", "R@50", "MdR", "MnR", "MRR", "RSum")
 
@@ -226,7 +226,7 @@ def test_csv_of_seeds_has_a_column_for_the_deviation() -> None:
 
 def test_markdown_has_a_table_a_kind_and_the_remarks_below() -> None:
     named = Reported("a|b", deepcopy(FDA.reports))
-    text = markdown_table([named, OTHER])
+    text = results_markdown([named, OTHER])
     rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in text.splitlines() if line.startswith("|")]
     assert {len(row) for row in rows} == {13}
     assert len(rows) == 3 * 2 + 6
