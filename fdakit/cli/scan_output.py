@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,7 @@ def _row(path: Path, finding: Finding) -> Mapping[str, Any]:
         "width": finding.width,
         "height": finding.height,
         "rotation": finding.rotation,
+        "remarks": finding.remarks.splitlines(),
     }
 
 
@@ -54,6 +56,9 @@ def print_scan(checked: Checked, ledger: Path, *, absent_told: bool = False) -> 
     if listed:
         lines = [[str(path), f.status, f"{f.decoded} of {f.promised}", f.reason] for path, f in listed]
         print_table("damaged", ["file", "status", "frames", "why"], lines)
+    remarks = Counter(remark for finding in checked.findings.values() for remark in finding.remarks.splitlines())
+    if remarks:
+        print_table("read otherwise than stated", ["files", "what"], [[str(n), what] for what, n in remarks.items()])
     if len(listed) < len(bad):
         say(f"{len(bad) - len(listed):,} of the unreadable files are absent, as told above")
     if checked.known:

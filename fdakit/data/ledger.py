@@ -25,7 +25,8 @@ Mark = tuple[int, int]
 
 _KINDS: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "Status": str}
 _ADVICE = "name another file with --ledger or loader.ledger"
-_VERSION = 1
+_VERSION = 2
+_FORMER = frozenset({1})  # versions whose rows are forgotten: what they say was found by other rules
 _WAIT = 60.0  # seconds for another writer's single row
 
 
@@ -34,7 +35,8 @@ class Finding:
     """One file. `repaired`: some of its frames decode; `reason` is the first fault in words, "" where all do.
 
     `promised` frames by its packets, of which `decoded` came out; `duration` the last frame's time in seconds;
-    `width` and `height` in pixels as stored, `rotation` clockwise degrees that set them upright.
+    `width` and `height` in pixels as stored, `rotation` clockwise degrees that set them upright. `remarks`, one a
+    line: what about order and times is not as the file states.
     """
 
     status: Status
@@ -46,6 +48,7 @@ class Finding:
     width: int = 0
     height: int = 0
     rotation: int = 0
+    remarks: str = ""
 
 
 _COLUMNS = tuple(field.name for field in fields(Finding))
@@ -61,7 +64,10 @@ def mark_of(path: Path) -> Mark | None:
 
 
 class Ledger:
-    """Findings by absolute path. Raises `FdakitError` where the file is no ledger or cannot be used."""
+    """Findings by absolute path. Raises `FdakitError` where the file is no ledger or cannot be used.
+
+    One of a former version knows no file, and is begun anew by `create`.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
@@ -73,6 +79,8 @@ class Ledger:
         found = {}
         ask = f"SELECT size, mtime_ns, {', '.join(_COLUMNS)} FROM videos WHERE path = ?"
         with self._opened(f"{self.path.as_uri()}?mode=ro") as table:
+            if _version(table) in _FORMER:
+                return {}
             for path in paths:
                 row = table.execute(ask, (_key(path),)).fetchone()
                 if row is not None and row[:2] == mark_of(path):
@@ -119,7 +127,9 @@ class Ledger:
                 f"{self.path}: the ledger's folder cannot be made ({error.strerror}); name another file with --ledger"
             ) from error
         with self._opened(f"{self.path.as_uri()}?mode=rwc") as table, table:
-            if _version(table) == 0:
+            if _version(table) in _FORMER:
+                table.execute("DROP TABLE videos")
+            if _version(table) != _VERSION:
                 kinds = {"str": "TEXT", "int": "INTEGER", "float": "REAL", "Status": "TEXT"}
                 columns = ", ".join(f"{field.name} {kinds[str(field.type)]} NOT NULL" for field in fields(Finding))
                 table.execute(
@@ -133,7 +143,7 @@ class Ledger:
         try:
             with closing(sqlite3.connect(address, uri=True, timeout=_WAIT)) as table:
                 version, tables = _version(table), table.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-                if version != (_VERSION if tables else 0):
+                if version not in ({_VERSION, *_FORMER} if tables else {0}):
                     raise sqlite3.DatabaseError("some other database, or one of another version")
                 yield table
         except sqlite3.OperationalError as error:

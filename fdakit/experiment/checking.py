@@ -63,38 +63,24 @@ def check_videos(
 def look_at(path: Path) -> Finding:
     """Decode a file to its end. Imports the decoder only here, where it runs in a process of its own."""
     from fdakit.video.damage import survey_video
-    from fdakit.video.decode import frame_times
 
-    video = VideoRef(path.name, path)
     try:
-        survey, times = survey_video(video), frame_times(video)
+        survey = survey_video(VideoRef(path.name, path))
     except VideoError as error:
         return Finding("unreadable", without_path(str(error), path))
     decoded = len(survey.sound)
-    codec, width, height, rotation = _picture(path)
     return Finding(
         status="repaired" if survey.reason or decoded < survey.promised else "ok",
         reason=survey.reason,
         promised=survey.promised,
         decoded=decoded,
-        duration=float(times[-1]),
-        codec=codec,
-        width=width,
-        height=height,
-        rotation=rotation,
+        duration=survey.duration,
+        codec=survey.codec,
+        width=survey.width,
+        height=survey.height,
+        rotation=survey.rotation,
+        remarks="\n".join(survey.remarks),
     )
-
-
-def _picture(path: Path) -> tuple[str, int, int, int]:
-    """Codec, width, height and clockwise rotation of the first frame that decodes, of a file where some do."""
-    from fdakit.video.film import sound_frames
-    from fdakit.video.probe import first_stream, open_container
-
-    with open_container(path.absolute()) as container:
-        stream = first_stream(container, path=path)
-        frame = next(iter(sound_frames(stream.codec_context, container.demux(stream))))
-        rotation = -frame.rotation % 360 if frame.rotation % 90 == 0 else 0  # PyAV counts the other way
-        return stream.codec_context.codec.canonical_name, frame.width, frame.height, rotation
 
 
 def without_path(reason: str, path: Path) -> str:

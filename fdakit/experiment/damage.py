@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,14 +30,15 @@ def known_damage(recipe: Recipe, split: Split) -> dict[str, str]:
     """Videos that a training leaves out by its ledger: reasons by id, as `loader.damage` has it.
 
     With `fail`, raises `VideoError` with the whole list instead, and warns where the ledger does not know all
-    videos. `skip` leaves out every damaged one, `repair` those of which nothing decodes. Raises `VideoError`
-    where no video is left.
+    videos. `skip` leaves out every damaged one, `repair` those of which nothing decodes. Warns of those whose order
+    or times are not as they state. Raises `VideoError` where no video is left.
     """
     ledger = Ledger(ledger_path(recipe))
     found = ledger.find({video.path for video in split.videos})
     policy = recipe.loader.damage
     if policy == "fail":
         _warn_of_unknown(recipe, split, [video for video in split.videos if video.path not in found])
+    _warn_of_remarks(split, [found[path] for path in {video.path for video in split.videos} & found.keys()])
     passable = ("ok", "repaired") if policy == "repair" else ("ok",)
     bad = {
         video.id: _line(video, found[video.path])
@@ -50,6 +52,17 @@ def known_damage(recipe: Recipe, split: Split) -> dict[str, str]:
             f"{ledger.path}; {cure if policy == 'fail' else 'fetch them again'}\n" + "\n".join(bad.values())
         )
     return bad
+
+
+def _warn_of_remarks(split: Split, findings: list[Finding]) -> None:
+    said = Counter(remark for finding in findings for remark in finding.remarks.splitlines())
+    if said:
+        lines = "; ".join(f"{count}: {remark}" for remark, count in sorted(said.items()))
+        warnings.warn(
+            f"split {split.name!r}: some videos are read otherwise than they state: {lines} (`fdakit data check "
+            "--json` names them)",
+            stacklevel=3,
+        )
 
 
 def _line(video: VideoRef, finding: Finding) -> str:

@@ -23,15 +23,17 @@ _PLAIN = Needs()
 
 
 class OpenVideo:
-    """A video whose file is open: ask for `times`, then once for frames, with one reading of its packets.
+    """A video whose file is open: ask for `times` and for frames, in any order and as often as wanted.
 
-    Use it in a `with` block or close it. Raises `VideoError` for a file that is absent, unreadable, encrypted or
-    without frames.
+    Its packets are read once. Use it in a `with` block or close it; reading after that raises `ValueError`. Raises
+    `VideoError` for a file that is absent, unreadable, encrypted or without frames.
     """
 
     def __init__(self, video: VideoRef) -> None:
         self.video = video
+        self.refetched = 0
         self._film = Film(video.path)
+        self._closed = False
 
     def __enter__(self) -> OpenVideo:
         return self
@@ -43,12 +45,25 @@ class OpenVideo:
 
     def close(self) -> None:
         """Let go of the file."""
+        self._closed = True
         self._film.close()
 
     @property
-    def refetched(self) -> int:
-        """Frames that did not come out of the sparse decode and were fetched by a full one."""
-        return self._film.refetched
+    def stream(self) -> int:
+        """Number of the stream in the file that is read: attached pictures and thumbnails are passed over."""
+        return self._film.source.stream
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What about the file's order and times is not as it states, in words; empty for most files."""
+        return self._film.timeline.remarks
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether the file's display matrix mirrors its pictures; decodes the first frame to know it."""
+        canvas = Canvas({0: [(0, 0)]}, layers=1, rows=1, size=(1, 1))
+        self._film.decode(canvas, vectors=False, tolerant=False, sparse=True)
+        return canvas.orientation.mirrored
 
     def times(self) -> NDArray[np.float64]:
         """As `frame_times`."""
@@ -64,7 +79,12 @@ class OpenVideo:
         tolerant: bool = False,
         sparse: bool = True,
     ) -> Clip:
-        """As `read_frames`; once."""
+        """As `read_frames`. Raises `ValueError` where the video is closed.
+
+        `refetched` then tells how many frames did not come out of a sparse decode and were fetched by a full one.
+        """
+        if self._closed:
+            raise ValueError(f"{self._film.path}: this OpenVideo is closed; open the video anew")
         timeline, chosen = self._film.timeline, np.asarray(indices, np.int64)
         first, last = timeline.segment(self.video)
         if chosen.size == 0 or chosen.min() < 0 or chosen.max() >= last - first:
@@ -79,6 +99,7 @@ class OpenVideo:
             _slots(layers), layers=len(gaps), rows=len(chosen), size=size, grey=needs.luma, compared=compared
         )
         self._film.decode(canvas, vectors=vectors, tolerant=tolerant, sparse=sparse)
+        self.refetched = self._film.refetched
         if compared:
             self._step_over(canvas, layers, tolerant=tolerant, sparse=sparse)
         stack = canvas.stack
@@ -88,7 +109,7 @@ class OpenVideo:
             frames=stack[0],
             times=timeline.times[layers[0]],
             neighbours={gap: stack[layer] for layer, gap in enumerate(gaps) if layer},
-            pixel_aspect=self._film.pixel_aspect ** (-1 if canvas.turns % 2 else 1),
+            pixel_aspect=self._film.pixel_aspect ** (-1 if canvas.orientation.swaps else 1),
             motion_vectors=tuple(canvas.vectors[place] for place in layers[0]) if vectors else None,
             luma={} if canvas.luma is None else dict(zip(gaps, canvas.luma, strict=True)),
         )
@@ -98,13 +119,10 @@ class OpenVideo:
         searches = find_searches(canvas, layers, last=len(self._film.timeline.times) - 1)
         if not searches:
             return
-        lookout, film = Lookout(canvas, searches), Film(self._film.path)
-        try:
-            # What is damaged beyond the frames that were asked for is no fault of theirs.
-            with suppress(VideoError):
-                film.decode(lookout, vectors=False, tolerant=tolerant, sparse=sparse)
-        finally:
-            film.close()
+        lookout = Lookout(canvas, searches)
+        # What is damaged beyond the frames that were asked for is no fault of theirs.
+        with suppress(VideoError):
+            self._film.decode(lookout, vectors=False, tolerant=tolerant, sparse=sparse)
         lookout.finish()
 
 
@@ -120,8 +138,9 @@ def _slots(layers: list[list[int]]) -> dict[int, list[tuple[int, int]]]:
 def frame_times(video: VideoRef) -> NDArray[np.float64]:
     """Times `(count,)` of the frames of the segment, ascending, in seconds from the file's first frame.
 
-    A frame at t is in the segment where `start <= t < end`. Where pts are missing, the frames stand in
-    packet order at the average rate that the file states (at 25 a second if it states none).
+    A frame at t is in the segment where `start <= t < end`. Where pts are missing, the frames stand at the average
+    rate that the file states (at 25 a second if it states none). A clock that jumps or starts again is taken as if
+    it did not, and so are the segment's two ends.
     Raises `VideoError` for a file that is absent, unreadable, encrypted, without frames, or without any
     in the segment.
     """
@@ -138,11 +157,12 @@ def read_frames(
     tolerant: bool = False,
     sparse: bool = True,
 ) -> Clip:
-    """The frames at `indices (t,)` of a full sequential decode sorted by pts, ties by decode order.
+    """The frames at `indices (t,)` of a full sequential decode by one thread, in the order they are shown in.
 
-    Indices count the frames of the segment, as `frame_times` lists them. Frames come upright (the display
-    rotation is applied), uint8 `(t, h, w, 3)`, scaled bicubically to `size` if given: (h, w), or a rule that
-    makes it of the upright frame's own (h, w). Neighbours come from the whole file, also from outside the
+    That is the order of their pts, and the decoder's own where the container does not say when frames are shown.
+    Indices count the frames of the segment, as `frame_times` lists them. Frames come upright (turned and mirrored
+    as the file's display matrix says), uint8 `(t, h, w, 3)`, scaled bicubically to `size` if given: (h, w), or a
+    rule that makes it of the upright frame's own (h, w). Neighbours come from the whole file, also from outside the
     segment, and are clamped at its two ends; one that repeats the frame's picture is stepped over, see
     `fdakit.Needs`. Motion vectors and luma are as `fdakit.Clip` describes them. The
     clip tells its pixel aspect ratio; nothing is stretched by it.

@@ -1,144 +1,155 @@
 """One open video file: its packets read once, its frames decoded as few as possible.
 
-Between wanted frames the decoder is told to leave out frames that no other refers to, and where a later keyframe
-comes before the next wanted frame it goes on from there. The frames that come out are those of a full sequential
-decode; one that should not come out is fetched by such a decode, and counted. Frames are known by their pts.
+Between wanted frames the decoder is told to leave out frames that no other refers to, and where decoding can begin
+anew before the next wanted frame it goes on from there. The frames that come out are those of a full sequential
+decode; one that should not come out is fetched by such a decode, and counted. Frames are known by their pts, or,
+where packets do not tell which frames there are, by their place in a full decode.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from itertools import chain
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from av.codec.context import ThreadType
-
 from fdakit.errors import VideoError
 
+from .beginning import leading_packets, without_unshown
 from .pictures import FrameTaker
-from .plan import SKIPPING, Run, plan_runs
-from .probe import FAULTS, first_stream, open_container, read_packets, words
-from .timeline import build_timeline
+from .plan import SKIPPING, plan_runs
+from .probe import FAULTS, words
+from .roll import Roll, unroll
+from .source import Source, all_frames
+from .timeline import PacketIndex, Timeline, build_timeline, timeline_of
 
 if TYPE_CHECKING:
-    from av import Packet, VideoFrame
-    from av.container import InputContainer
+    from av import VideoFrame
     from av.video.codeccontext import VideoCodecContext
-    from av.video.stream import VideoStream
-
-KEPT_BYTES = 256_000_000  # of a file whose packets are held in memory; larger ones are read a second time
 
 
 class Film:
     """An open file, to be closed.
 
     Raises `VideoError` for a file that is absent, unreadable, encrypted or without frames. `refetched` counts
-    frames that only a full decode brought.
+    frames of the last `decode` that only a full decode brought. `roll` holds every frame where packets do not tell.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self.refetched = 0
-        self._begun = False  # whether the stream's decoder was used
-        self._container: InputContainer | None = open_container(self.path)
+        self.roll: Roll | None = None
+        self._ready: VideoCodecContext | None = None  # a decoder that may begin anew at any entry
+        self.source = Source(self.path)
         try:
-            self._stream = first_stream(self._container, path=self.path)
-            keep = self.path.stat().st_size <= KEPT_BYTES
-            index, self._packets = read_packets(self._container, stream=self._stream, path=self.path, keep=keep)
+            self.timeline = self._timeline()
         except BaseException:
             self.close()
             raise
-        self.timeline = build_timeline(index)
-        self.codec = self._stream.codec_context.name
-        self.pixel_aspect = float(self._stream.sample_aspect_ratio or 1)  # of the stored picture
-        self._shape = (self._stream.codec_context.height, self._stream.codec_context.width)
+        self.pixel_aspect = self.source.pixel_aspect
 
     def close(self) -> None:
         """Let go of the file."""
-        if self._container is not None:
-            self._container.close()
-            self._container = None
+        self._ready = self.roll = None
+        self.source.close()
 
-    @property
-    def _knows_frames(self) -> bool:
-        """Whether a frame's pts names it. AVI holds none; with B-frames, FFmpeg's own shift by what it skips."""
-        assert self._container is not None
-        shown = self.timeline.index.stamps[~self.timeline.index.hidden]
-        reordered = bool((np.diff(shown) < 0).any())
-        return self.timeline.distinct and not (reordered and self._container.format.name == "avi")
+    def _timeline(self) -> Timeline:
+        index = self.source.index
+        if index.doubt:
+            return self._unrolled(index)
+        leading = leading_packets(index)
+        if len(leading):
+            context = self.source.decoder()
+            with suppress(*FAULTS):  # of damage, which reading meets again
+                index = without_unshown(index, leading, self.source, context)
+                context.flush_buffers()
+                self._ready = context
+        timeline = build_timeline(index)
+        return self._unrolled(replace(index, restarts=True)) if timeline.torn else timeline
+
+    def _unrolled(self, index: PacketIndex) -> Timeline:
+        roll = unroll(self.source)
+        if not len(roll.stamps):
+            return build_timeline(index)  # what is wrong, reading says
+        self.roll = roll
+        return timeline_of(index, roll.stamps)
 
     def decode(self, canvas: FrameTaker, *, vectors: bool, tolerant: bool, sparse: bool) -> None:
-        """Put the frames that the canvas has slots for onto it; may be called once.
+        """Put the frames that the canvas has slots for onto it.
 
         `vectors` asks for the codec's motion vectors, for which every frame is decoded, as it is where not
         `sparse`. `tolerant` passes over damaged packets. Raises `VideoError` where decoding fails or ends before
         a wanted frame.
         """
         left = set(canvas.slots)
-        if sparse and self._knows_frames and not vectors and not tolerant:
+        self.refetched = 0
+        if self.roll is not None:
+            self._take_from_roll(self.roll, left, canvas, again=vectors or not sparse, tolerant=tolerant)
+        elif sparse and not vectors and not tolerant:
             with suppress(*FAULTS):  # the full decode below meets it again, and says what it is
                 self._decode_few(left, canvas)
             self.refetched = len(left)
         if left:
             self._decode_all(left, canvas, vectors=vectors, tolerant=tolerant)
 
+    def _take_from_roll(self, roll: Roll, left: set[int], canvas: FrameTaker, *, again: bool, tolerant: bool) -> None:
+        if not roll.frames or again or not (tolerant or max(left) < roll.sound_until):
+            return
+        canvas.set_up(roll.frames[0])
+        for position in sorted(left):
+            canvas.take(position, roll.frames[position])
+        left.clear()
+
     def _decode_few(self, left: set[int], canvas: FrameTaker) -> None:
         """Decode by plan; takes what came out off `left`."""
-        self._begun = True
-        context = one_thread(self._stream).codec_context
+        runs = plan_runs(self.timeline, sorted(left))
+        context = self._ready if self._ready and all(self.timeline.index.keys[run.first] for run in runs) else None
+        self._ready = None  # unless all goes well
+        context = context or self.source.decoder()
         stamps = self.timeline.stamps
         wanted: dict[int | None, int] = {int(stamps[position]): position for position in left}
-        skipping = self.codec in SKIPPING
-
-        for run in plan_runs(self.timeline, sorted(left), codec=self.codec):
+        skipping = self.source.codec in SKIPPING
+        for run in runs:
             state: bool | None = None
-            for number, packet in self._run(run):
+            for number, packet in self.source.packets(run.first, run.last):
                 asked = number in run.wanted
                 if skipping and asked is not state:
                     context.skip_frame = "DEFAULT" if asked else "NONREF"
                     state = asked
-                _taken(context.decode(packet), wanted, left, canvas, self._shape)
-            _taken(context.decode(None), wanted, left, canvas, self._shape)
+                self._take(context.decode(packet), wanted, left, canvas)
+            self._take(context.decode(None), wanted, left, canvas)
             context.flush_buffers()
+        self._ready = context
 
-    def _run(self, run: Run) -> Iterator[tuple[int, Packet[VideoStream]]]:
-        """The packets of a run by number, from memory or from the file."""
-        if self._packets:
-            yield from enumerate(self._packets[run.first : run.last + 1], run.first)
-            return
-        assert self._container is not None
-        stamps = self.timeline.index.stamps
-        self._container.seek(int(stamps[run.first]), stream=self._stream, backward=True, any_frame=False)
-        number = -1
-        for packet in self._container.demux(self._stream):
-            if packet.size == 0:
-                return
-            if number < 0:
-                if packet.pts != stamps[run.first]:
-                    continue
-                number = run.first
-            yield number, packet
-            number += 1
-            if number > run.last:
-                return
+    def _take(
+        self, frames: Iterable[VideoFrame], wanted: dict[int | None, int], left: set[int], canvas: FrameTaker
+    ) -> None:
+        """Put wanted frames onto the canvas and off `left`.
+
+        Every picture has the size of the file's first: where sizes change, only a full decode knows what to do.
+        """
+        for frame in frames:
+            position = wanted.get(frame.pts, -1)
+            if position in left and (frame.height, frame.width) == self.source.shape:
+                canvas.take(position, frame)
+                left.discard(position)
 
     def _decode_all(self, left: set[int], canvas: FrameTaker, *, vectors: bool, tolerant: bool) -> None:
         """A full sequential decode up to the last wanted frame, by a decoder that has decoded nothing yet."""
-        seen: Counter[int] = Counter()
-        asked, places, stamped = len(left), self.timeline.places, self.timeline.stamped
+        seen, asked = 0, len(left)
         fault, cause = "decoding ends", None
+        faults: list[Exception] | None = [] if tolerant else None
+        begun = canvas.stack is not None
         try:
-            with self._all_packets(vectors=vectors) as (context, packets):
-                for frame in sound_frames(context, packets, tolerant=tolerant):
-                    if canvas.stack is None:
+            with self.source.everything(vectors=vectors) as (context, packets):
+                for position, frame in self.placed(all_frames(context, packets, faults=faults)):
+                    if tolerant and frame.is_corrupt:
+                        continue
+                    if not begun:
                         canvas.set_up(frame)
-                    stamp = frame.pts if stamped and frame.pts is not None else 0
-                    position = places.get((stamp, seen[stamp]), -1)
-                    seen[stamp] += 1
+                        begun = True
+                    seen += 1
                     if position in left:
                         canvas.take(position, frame, vectors=vectors)
                         left.discard(position)
@@ -147,60 +158,15 @@ class Film:
         except FAULTS as error:
             fault, cause = f"decoding fails: {words(error)}", error
         raise VideoError(
-            f"{self.path}: {fault}; {seen.total()} of {len(self.timeline.times)} frames decoded, {len(left)} of the "
+            f"{self.path}: {fault}; {seen} of {len(self.timeline.times)} frames decoded, {len(left)} of the "
             f"{asked} wanted ones not among them; re-encode it or remove it from the data set"
         ) from cause
 
-    @contextmanager
-    def _all_packets(self, *, vectors: bool) -> Iterator[tuple[VideoCodecContext, Iterable[Packet[VideoStream]]]]:
-        """An unused decoder and every packet for it: from memory, or read anew once the first decoder was used."""
-        if self._packets and not self._begun:
-            yield one_thread(self._stream, vectors=vectors).codec_context, self._packets
+    def placed(self, frames: Iterable[VideoFrame]) -> Iterator[tuple[int, VideoFrame]]:
+        """Frames with their positions, -1 for one that the timeline does not know."""
+        if self.roll is not None:
+            yield from enumerate(frames)
             return
-        with open_container(self.path) as container:
-            stream = one_thread(first_stream(container, path=self.path), vectors=vectors)
-            yield stream.codec_context, container.demux(stream)
-
-
-def _taken(
-    frames: Iterable[VideoFrame],
-    wanted: Mapping[int | None, int],
-    left: set[int],
-    canvas: FrameTaker,
-    shape: tuple[int, int],
-) -> None:
-    """Put wanted frames onto the canvas and off `left`.
-
-    Every picture has the size of the file's first: where sizes change, only a full decode knows what to do.
-    """
-    for frame in frames:
-        position = wanted.get(frame.pts, -1)
-        if position in left and (frame.height, frame.width) == shape:
-            canvas.take(position, frame)
-            left.discard(position)
-
-
-def sound_frames(
-    context: VideoCodecContext, packets: Iterable[Packet[VideoStream]], *, tolerant: bool = True
-) -> Iterator[VideoFrame]:
-    """Every frame that decodes; `tolerant` passes over packets that do not and frames marked as corrupt."""
-    for packet in chain((packet for packet in packets if packet.size), (None,)):
-        try:
-            frames = context.decode(packet)
-        except FAULTS:
-            if not tolerant:
-                raise
-            continue
-        yield from (frame for frame in frames if not (tolerant and frame.is_corrupt))
-
-
-def one_thread(stream: VideoStream, *, vectors: bool = False) -> VideoStream:
-    """One thread, never by frames: leaving early hangs some decoders otherwise, and loaders have workers.
-
-    `vectors` has the decoder give its motion vectors with the frames.
-    """
-    stream.thread_type = ThreadType.SLICE
-    stream.codec_context.thread_count = 1
-    if vectors:
-        stream.codec_context.options = {"flags2": "+export_mvs"}
-    return stream
+        places = self.timeline.places
+        for frame in frames:
+            yield places.get(frame.pts, -1), frame

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fdakit.contracts import SizeRule
 
+from .orientation import Orientation, orientation
 from .vectors import motion_vectors
 
 if TYPE_CHECKING:
@@ -70,20 +71,19 @@ class Canvas:
         self._scaler = VideoReformatter()
         self._compared, self._reducer, self._reduced = compared, VideoReformatter(), (0, 0)
         self.miniatures: dict[int, NDArray[np.uint8]] = {}
-        self.turns = 0  # quarter turns that set the stored picture upright
+        self.orientation = Orientation()  # what sets the stored picture upright
         self._stored: Size = (0, 0)
         self.stack: NDArray[np.uint8] | None = None
         self.luma: NDArray[np.uint8] | None = None
         self.vectors: dict[int, Vectors] = {}
 
     def set_up(self, frame: VideoFrame) -> None:
-        """Learn geometry from a first frame: its display rotation and its size."""
-        # A display matrix that is no rotation gives an angle that is no right one; such a picture is left alone.
-        self.turns = frame.rotation // 90 % 4 if frame.rotation % 90 == 0 else 0
+        """Learn geometry from a first frame: its orientation and its size."""
+        self.orientation = orientation(frame)
         own = (frame.height, frame.width)
-        upright = own[::-1] if self.turns % 2 else own
+        upright = own[::-1] if self.orientation.swaps else own
         target = self._size(upright) if callable(self._size) else self._size or upright
-        self._stored = target[::-1] if self.turns % 2 else target
+        self._stored = target[::-1] if self.orientation.swaps else target
         scale = min(1.0, SHORT_SIDE / min(own))
         self._reduced = (max(1, round(own[0] * scale)), max(1, round(own[1] * scale)))
         self.stack = np.empty((self._layers, self._rows, *target, 3), np.uint8)
@@ -97,12 +97,13 @@ class Canvas:
         if self._compared:
             self.miniatures[position] = self.miniature(frame)
         if vectors:
-            self.vectors[position] = motion_vectors(frame, size=self._stored, turns=self.turns)
+            self.vectors[position] = motion_vectors(frame, size=self._stored, orientation=self.orientation)
 
     def put(self, frame: VideoFrame, places: Sequence[tuple[int, int]]) -> None:
         """Convert, scale and turn a frame, and put it at each (layer, row); geometry must be known."""
-        picture = np.rot90(self._converted(frame, "rgb24"), self.turns)
-        grey = np.rot90(self._converted(frame, "gray"), self.turns) if self._grey else None
+        upright = self.orientation.upright
+        picture = upright(self._converted(frame, "rgb24"))
+        grey = upright(self._converted(frame, "gray")) if self._grey else None
         for layer, row in places:
             self.stack[layer, row] = picture  # type: ignore[index]
             if grey is not None:

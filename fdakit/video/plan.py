@@ -1,4 +1,4 @@
-"""Which packets must be decoded for the frames that are wanted: from the last keyframe before each, no further."""
+"""Which packets must be decoded for the frames that are wanted: from the last entry before each, no further."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .timeline import Timeline
 
 SKIPPING = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "vp8", "vp9", "av1"})
 """Codecs whose decoders leave out frames that no other frame refers to, when told."""
-
-JUMPING = SKIPPING | {"mjpeg", "prores", "dnxhd", "h263", "ffv1", "theora"}
-"""Codecs whose keyframes stand alone. Not GIF: each of its frames is drawn over the last."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +23,13 @@ class Run:
     wanted: frozenset[int]
 
 
-def plan_runs(timeline: Timeline, positions: Sequence[int], *, codec: str) -> tuple[Run, ...]:
-    """Runs that yield the frames at `positions`. A new one begins only where a keyframe saves decoding."""
-    jumping = codec in JUMPING and timeline.stamped
+def plan_runs(timeline: Timeline, positions: Sequence[int]) -> tuple[Run, ...]:
+    """Runs that yield the frames at `positions`. A new one begins only where an entry saves decoding."""
+    assert timeline.packets is not None
     asked = timeline.packets[list(positions)].tolist()
-    stretches = sorted((_start(timeline, packet) if jumping else 0, packet) for packet in asked)
+    keys = np.flatnonzero(timeline.index.keys)
+    stamps = timeline.index.stamps
+    stretches = sorted((_start(keys, stamps, packet), packet) for packet in asked)
     runs: list[Run] = []
     for start, packet in stretches:
         last = runs[-1] if runs else None
@@ -40,9 +40,9 @@ def plan_runs(timeline: Timeline, positions: Sequence[int], *, codec: str) -> tu
     return tuple(runs)
 
 
-def _start(timeline: Timeline, packet: int) -> int:
-    """The last keyframe at or before a packet and shown no later: frames that lead it may need the one before."""
-    index = timeline.index
-    keys = np.flatnonzero(index.keys[: packet + 1])
-    keys = keys[index.stamps[keys] <= index.stamps[packet]]
-    return int(keys[-1]) if len(keys) else 0
+def _start(keys: NDArray[np.int64], stamps: NDArray[np.int64], packet: int) -> int:
+    """The last entry at or before a packet and shown no later: frames that lead it may need the one before."""
+    for key in keys[: np.searchsorted(keys, packet, side="right")][::-1].tolist():
+        if stamps[key] <= stamps[packet]:
+            return int(key)
+    return 0

@@ -1,7 +1,7 @@
 """Opening a video file and reading its packets once; nothing is decoded.
 
-A packet without the discard flag is a frame; its presentation time (pts) says when. Headers are not asked:
-their frame counts and durations are often wrong. Source: FFmpeg's demuxers through PyAV.
+A packet without the discard flag is a frame; its presentation time (pts) says when. The container's headers are not
+asked: their frame counts, durations and keyframe flags are often wrong. Source: FFmpeg's demuxers through PyAV.
 """
 
 from __future__ import annotations
@@ -13,10 +13,15 @@ from typing import TYPE_CHECKING, Any
 import av
 import av.error
 import numpy as np
+from av.stream import Disposition
 
 from fdakit.errors import VideoError
 
-from .timeline import NO_STAMP, PacketIndex
+from .clock import NO_STAMP
+from .doubts import index_packets
+from .headers import header_reader
+from .marks import PARAMETERS, SILENT
+from .timeline import PacketIndex
 
 if TYPE_CHECKING:
     from av import Packet
@@ -25,6 +30,8 @@ if TYPE_CHECKING:
 
 FAULTS = (av.error.FFmpegError, OSError)
 """What PyAV raises for a file it cannot read; everything else is a fault of ours."""
+
+_STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 
 
 def open_container(path: Path) -> InputContainer:
@@ -48,10 +55,14 @@ def open_container(path: Path) -> InputContainer:
 
 
 def first_stream(container: InputContainer, *, path: Path) -> VideoStream:
-    """The first video stream. Raises `VideoError` where there is none, or none that can be decoded."""
-    if not container.streams.video:
+    """The film: the first video stream that is neither an attached picture nor a thumbnail, where there is one.
+
+    Raises `VideoError` where there is no video stream, or none that can be decoded.
+    """
+    streams = container.streams.video
+    if not streams:
         raise VideoError(f"{path}: no video stream; replace it or remove it from the data set")
-    stream = container.streams.video[0]
+    stream = next((stream for stream in streams if not stream.disposition & _STILL), streams[0])
     if getattr(stream, "codec_context", None) is None:
         raise VideoError(f"{path}: no decoder for its video codec; re-encode it, for example as h264")
     return stream
@@ -72,30 +83,41 @@ def read_packets(
     Raises `VideoError` for a file that ends in trouble, is encrypted, or shows no frame.
     """
     packets: list[Packet[VideoStream]] = []
-    facts: list[tuple[int, bool, bool]] = []
+    facts: list[tuple[int, int, int, bool]] = []
+    codec = stream.codec_context.codec.canonical_name
+    headers = header_reader(codec, stream.codec_context.extradata)
     try:
         for packet in container.demux(stream):
             if packet.size == 0:  # the demuxer's end mark
                 continue
-            # The decoders do not know that data are encrypted.
-            if packet.has_sidedata("encryption_info"):
-                raise VideoError(f"{path}: encrypted; decrypt it or remove it from the data set")
-            pts = packet.pts
-            facts.append((NO_STAMP if pts is None else pts, packet.is_keyframe, packet.is_discard))
+            marks = headers(memoryview(packet)) if headers is not None else 0
+            for data in packet.iter_sidedata():
+                # The decoders do not know that data are encrypted.
+                if data.data_type == "encryption_info":
+                    raise VideoError(f"{path}: encrypted; decrypt it or remove it from the data set")
+                if data.data_type == "new_extradata" and facts:
+                    marks |= PARAMETERS
+            pts, dts = packet.pts, packet.dts
+            stamp, order = NO_STAMP if pts is None else pts, NO_STAMP if dts is None else dts
+            facts.append((stamp, order, marks, packet.is_discard))
             if keep:
                 packets.append(packet)
     except FAULTS as error:
         raise VideoError(
             f"{path}: cannot be read to its end: {words(error)}; re-encode it or remove it from the data set"
         ) from error
-    if all(hidden for _, _, hidden in facts):
+    if all(discarded or marks & SILENT for _, _, marks, discarded in facts):
         raise VideoError(f"{path}: its video stream holds no frame; replace it or remove it from the data set")
-    stamps, keys, hidden = zip(*facts, strict=True)
-    index = PacketIndex(
-        np.array(stamps, np.int64),
-        np.array(keys, np.bool_),
-        np.array(hidden, np.bool_),
-        stream.time_base,
-        stream.average_rate or stream.guessed_rate,
+    stamps, orders, told, discarded = (np.array(column) for column in zip(*facts, strict=True))
+    index = index_packets(
+        stamps,
+        decoding=orders,
+        marks=told,
+        discarded=discarded,
+        container=container.format.name,
+        reorders=stream.codec_context.codec.reorder if headers is None else None,
+        delays=stream.codec_context.has_b_frames,
+        tick=stream.time_base,
+        rate=stream.average_rate or stream.guessed_rate,
     )
     return index, packets

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -13,8 +12,11 @@ from numpy.typing import NDArray
 from fdakit.errors import VideoError
 from fdakit.values import VideoRef
 
-NO_STAMP = np.iinfo(np.int64).min
-_RATE = Fraction(25)  # frames a second where a file states neither times nor a rate
+from .clock import NO_STAMP, Clock, read_clock
+
+JUMPS = "its clock jumps; its time is taken as if it did not"
+
+__all__ = ["NO_STAMP", "PacketIndex", "Timeline", "build_timeline"]
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,11 @@ class PacketIndex:
     """What the packets of a stream say, in file order, one entry a packet `(p,)`.
 
     `stamps` int64 presentation times in ticks (`NO_STAMP` where there is none), `keys` whether decoding can begin
-    there, `hidden` whether the packet is only read for what comes after it. `tick` and `rate`: seconds a tick and
-    frames a second, None where the file states none.
+    there by the stream's own headers, `hidden` whether no frame comes of the packet itself. `tick` and `rate`:
+    seconds a tick and frames a second, None where the file states none. `broadcast` where the container is one
+    whose clock may jump. `doubt` says why packets do not tell which frames there are in which order, "" where they
+    do; `invented` and `restarts` say what of it concerns their times. `slots` are the times in ticks that packets
+    have where the container only numbers them, None elsewhere.
     """
 
     stamps: NDArray[np.int64]
@@ -31,40 +36,45 @@ class PacketIndex:
     hidden: NDArray[np.bool_]
     tick: Fraction | None
     rate: Fraction | None
+    broadcast: bool = False
+    doubt: str = ""
+    invented: bool = False
+    restarts: bool = False
+    slots: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """Frames by position, the order they are shown in: sorted by pts, ties in decode order.
+    """Frames by position, the order they are shown in.
 
-    `times (n,)` seconds from the first frame; `packets (n,)` the packet of each frame. Where any pts is missing,
-    `stamped` is False, frames stand in packet order, and times count at the average rate the file states.
+    `times (n,)` seconds from the first frame, ascending; `stamps (n,)` their pts. `packets (n,)` is the packet of
+    each, None where frames are known by their place in a full decode. `remarks` are what a user should know, `jumps`
+    the positions before which the file's clock jumps.
     """
 
     index: PacketIndex
     times: NDArray[np.float64]
-    packets: NDArray[np.int64]
-    stamped: bool
+    stamps: NDArray[np.int64]
+    packets: NDArray[np.int64] | None
+    remarks: tuple[str, ...] = ()
+    jumps: tuple[int, ...] = ()
 
     @cached_property
-    def distinct(self) -> bool:
-        """Whether a pts alone says which frame it is."""
-        return self.stamped and len(np.unique(self.stamps)) == len(self.stamps)
+    def torn(self) -> bool:
+        """Whether the clock jumps where decoding cannot begin, among frames that are shown in another order."""
+        packets = self.packets
+        if packets is None or not self.jumps or (np.diff(packets) > 0).all():
+            return False
+        firsts = [int(packets[place:].min()) for place in self.jumps]
+        return any(
+            not self.index.keys[first] or packets[:place].max() > first
+            for place, first in zip(self.jumps, firsts, strict=True)
+        )
 
     @cached_property
-    def stamps(self) -> NDArray[np.int64]:
-        """Pts of each position `(n,)`, ascending; all 0 where they are missing."""
-        return self.index.stamps[self.packets] if self.stamped else np.zeros(len(self.packets), np.int64)
-
-    @cached_property
-    def places(self) -> dict[tuple[int, int], int]:
-        """Position of each (pts, how many frames of that pts were decoded before)."""
-        seen: Counter[int] = Counter()
-        found = {}
-        for position, stamp in enumerate(self.stamps.tolist()):
-            found[stamp, seen[stamp]] = position
-            seen[stamp] += 1
-        return found
+    def places(self) -> dict[int | None, int]:
+        """Position of each pts, where these are distinct."""
+        return {stamp: position for position, stamp in enumerate(self.stamps.tolist())}
 
     def segment(self, video: VideoRef) -> tuple[int, int]:
         """First position with `start <= t` and first with `t >= end`. Raises `VideoError` where none lies between."""
@@ -80,15 +90,24 @@ class Timeline:
 
 
 def build_timeline(index: PacketIndex) -> Timeline:
-    """The timeline of at least one packet that is shown."""
+    """The timeline of packets without `doubt`, at least one of which is shown: sorted by pts."""
     shown = np.flatnonzero(~index.hidden)
-    stamps = index.stamps[shown]
-    stamped = bool((stamps != NO_STAMP).all())
-    order = np.argsort(stamps, kind="stable") if stamped else np.arange(len(shown))
-    if stamped and index.tick is not None:
-        unit, ticks = index.tick, stamps[order] - stamps[order[:1]].sum()
-    else:
-        unit, ticks = 1 / (index.rate or _RATE), np.arange(len(shown))
-    # One division of whole numbers, so that 0.4 s is 0.4.
-    times = ticks * unit.numerator / np.float64(unit.denominator)
-    return Timeline(index, times, shown[order], stamped)
+    packets = shown[np.argsort(index.stamps[shown], kind="stable")]
+    return timeline_of(index, index.stamps[packets], packets=packets)
+
+
+def timeline_of(
+    index: PacketIndex, stamps: NDArray[np.int64], *, packets: NDArray[np.int64] | None = None
+) -> Timeline:
+    """The timeline of frames with these `stamps (n,)`, in the order they are shown in."""
+    ticks = stamps if index.slots is None else index.slots[~index.hidden]
+    clock: Clock = read_clock(
+        ticks if len(ticks) == len(stamps) else stamps,
+        tick=index.tick,
+        rate=index.rate,
+        invented=index.invented,
+        restarts=index.restarts,
+        broadcast=index.broadcast,
+    )
+    remarks = (index.doubt,) if index.doubt and len(stamps) > 1 else ()
+    return Timeline(index, clock.times, stamps, packets, remarks + ((JUMPS,) if clock.jumps else ()), clock.jumps)

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .orientation import Orientation
+
 if TYPE_CHECKING:
     from av import VideoFrame
 
 Vectors = NDArray[np.float32]
 
 
-def motion_vectors(frame: VideoFrame, *, size: tuple[int, int], turns: int) -> Vectors | None:
-    """The frame's vectors as it stands upright after `turns` quarter turns, its stored picture scaled to `size`.
+def motion_vectors(frame: VideoFrame, *, size: tuple[int, int], orientation: Orientation) -> Vectors | None:
+    """The frame's vectors as it stands upright in its `orientation`, its stored picture scaled to `size`.
 
     None where the codec gave none, as for every frame that is predicted from no other.
     """
@@ -32,7 +34,9 @@ def motion_vectors(frame: VideoFrame, *, size: tuple[int, int], turns: int) -> V
     rows = np.stack([*columns, records["motion_x"] * forward, records["motion_y"] * forward], axis=1)
     height, width = size
     found = scaled(rows.astype(np.float32), x=width / frame.width, y=height / frame.height)
-    for _ in range(turns):
+    if orientation.mirrored:
+        found = mirrored(found, width=width)
+    for _ in range(orientation.turns):
         found, (height, width) = _turned(found, width=width), (width, height)
     return found
 

@@ -59,9 +59,9 @@ class TorchcodecReader:
                     f"reader 'torchcodec': video {video.id!r}: the mask needs {what}, which torchcodec "
                     "does not give; set reader.use = 'pyav' or choose another mask"
                 )
-        from fdakit import frame_times, step_over_repeats
+        from fdakit import step_over_repeats
 
-        every = frame_times(VideoRef(video.id, video.path))
+        every, stream = _facts(video)
         first = 0 if video.start is None else int(np.searchsorted(every, video.start))
         last = len(every) if video.end is None else int(np.searchsorted(every, video.end))
         chosen = np.asarray(indices, np.int64)
@@ -76,7 +76,7 @@ class TorchcodecReader:
         def read(wanted: NDArray[np.int64]) -> NDArray[np.uint8]:
             missing = np.array([place for place in wanted.tolist() if place not in held], np.int64)
             if len(missing):
-                made = self._decode(video.path.absolute(), missing, every, size)
+                made = self._decode(video.path.absolute(), missing, every, size, stream)
                 held.update(zip(missing.tolist(), made, strict=True))
             return np.stack([held[place] for place in wanted.tolist()])
 
@@ -92,7 +92,7 @@ class TorchcodecReader:
         )
 
     def _decode(
-        self, path: Path, wanted: NDArray[np.int64], times: NDArray[np.float64], size: SizeRule | None
+        self, path: Path, wanted: NDArray[np.int64], times: NDArray[np.float64], size: SizeRule | None, stream: int
     ) -> NDArray[np.uint8]:
         """The frames `(n, h, w, 3)` at the positions `wanted (n,)` in the whole file."""
         from torch import OutOfMemoryError
@@ -100,8 +100,7 @@ class TorchcodecReader:
 
         try:
             decoder = VideoDecoder(str(path), num_ffmpeg_threads=self.threads, device=self.device)
-            stream = first_stream(path) if decoder.stream_index else 0
-            if stream != decoder.stream_index:  # torchcodec takes the best stream, fdakit's contract is the first
+            if stream != decoder.stream_index:  # torchcodec takes the best stream, fdakit the first that is a film
                 decoder = VideoDecoder(
                     str(path), num_ffmpeg_threads=self.threads, device=self.device, stream_index=stream
                 )
@@ -154,13 +153,20 @@ def _load_ffmpeg(decoder: type[VideoDecoder]) -> None:
         return  # FFmpeg has looked at it and found no video
 
 
-def first_stream(path: Path) -> int:
-    """Index of the file's first video stream."""
-    import av
+def _facts(video: VideoRef) -> tuple[NDArray[np.float64], int]:
+    """Times of all frames of the file `(count,)`, and the number of its stream.
 
-    with av.open(str(path), metadata_errors="ignore") as container:
-        index: int = container.streams.video[0].index
-        return index
+    Raises `VideoError` where fdakit's order or orientation is another than torchcodec's: their times would not tell.
+    """
+    from fdakit import OpenVideo
+
+    with OpenVideo(VideoRef(video.id, video.path)) as opened:
+        reasons = opened.remarks or (("its display matrix mirrors it",) if opened.mirrored else ())
+        if reasons:
+            raise VideoError(
+                f"{video.path.absolute()}: torchcodec cannot read it as fdakit does: {reasons[0]}; {_ADVICE}"
+            )
+        return opened.times(), opened.stream
 
 
 def _as_numpy(frames: torch.Tensor, size: SizeRule | None) -> NDArray[np.uint8]:

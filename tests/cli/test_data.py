@@ -43,6 +43,20 @@ def test_a_table_of_counts_and_the_damaged_ones_with_reasons(tell: Tell, films: 
     assert "3 of them had not changed" in again.out
 
 
+def test_videos_that_are_read_otherwise_than_stated_are_counted(tell: Tell, films: Path, data_dir: Path) -> None:
+    for name in ("h264_bframes.avi", "concat.ts", "hflip_matrix.mp4", "open_gop_cut_h264.ts"):
+        shutil.copy(data_dir / "videos/trials" / name, films)
+    shutil.copy(data_dir / "videos/odd/nonmonotonic_pts.avi", films)
+    told = " ".join(tell("data", "check", str(films)).out.split())
+    assert "ok 6 every frame decodes" in told
+    assert "2 its container does not say when frames are shown" in told
+    assert "1 its time starts again" in told
+    assert "1 its display matrix mirrors it" in told
+    videos = {Path(video["path"]).name: video for video in tell("data", "check", str(films), "--json").json["videos"]}
+    assert videos["sound.mp4"]["remarks"] == videos["open_gop_cut_h264.ts"]["remarks"] == []
+    assert len(videos["concat.ts"]["remarks"]) == 1
+
+
 def test_json_has_every_video_and_a_summary(tell: Tell, films: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine.sqlite"
     told = tell("data", "check", str(films), "--json", "--ledger", str(mine))

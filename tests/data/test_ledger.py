@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from fdakit import FdakitError
 from fdakit.data.ledger import Finding, Ledger, mark_of
 
-FULL = Finding("repaired", "a hole", 20, 18, 2.375, "h264", 64, 48, 90)
+FULL = Finding("repaired", "a hole", 20, 18, 2.375, "h264", 64, 48, 90, "its clock jumps")
 
 
 def written(ledger: Ledger, path: Path, finding: Finding = FULL) -> None:
@@ -45,6 +45,21 @@ def test_what_was_written_is_found_and_a_later_finding_replaces_it(ledger: Ledge
     assert ledger.find([film, film.with_name("other.mp4")]) == {film: FULL}
     written(ledger, film, Finding("ok"))
     assert Ledger(ledger.path).find([film]) == {film: Finding("ok")}
+
+
+def test_a_ledger_of_a_former_version_knows_nothing_and_is_begun_anew(tmp_path: Path, film: Path) -> None:
+    path = tmp_path / "old.sqlite"
+    with sqlite3.connect(path) as table:
+        table.execute("CREATE TABLE videos (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, status TEXT)")
+        table.execute("INSERT INTO videos VALUES (?, 5, 0, 'ok')", (bytes(film),))
+        table.execute("PRAGMA user_version = 1")
+    table.close()
+    ledger = Ledger(path)
+    assert ledger.find([film]) == {}
+    ledger.create()
+    assert ledger.find([film]) == {}
+    written(ledger, film)
+    assert ledger.find([film]) == {film: FULL}
 
 
 def test_a_file_that_changed_is_unknown(ledger: Ledger, film: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 import troubled
 
 from fdakit import Needs, Preprocess, Shapes, Split, VideoError, VideoRef, frame_times, read_frames
-from fdakit.data.ledger import Ledger
+from fdakit.data.ledger import Finding, Ledger, mark_of
 from fdakit.experiment.checking import check_videos
 from fdakit.experiment.clips import ClipSource, Draw, batches
 from fdakit.experiment.collating import ClipItem
@@ -91,6 +91,18 @@ def test_with_a_ledger_fail_stops_before_the_first_step_with_the_whole_list(
     assert any("blue-down.mp4: repaired: 18 of 20 frames decode: decoding fails" in line for line in lines)
     assert any("yellow-down.mp4: unreadable: cannot be opened as a video" in line for line in lines)
     assert not (tmp_path / "run").exists()
+
+
+def test_what_the_ledger_remarks_is_said_once(recipe: Callable[..., Recipe]) -> None:
+    asked = recipe("skip")
+    ledger, videos = Ledger(check(asked)), split_of(asked).videos
+    for video in videos[:2]:
+        mark = mark_of(video.path)
+        assert mark is not None
+        ledger.write(video.path, mark, Finding("ok", remarks="its clock jumps\nits time starts again"))
+    with pytest.warns(UserWarning, match="2: its clock jumps; 2: its time starts again") as caught:
+        known_damage(asked, split_of(asked))
+    assert len(caught) == 1
 
 
 def test_without_a_ledger_fail_says_so_once_and_meets_damage_at_the_file(

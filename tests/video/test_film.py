@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from fdakit import OpenVideo, VideoRef, frame_times, read_frames
 from fdakit.video import film as module
+from fdakit.video.source import Source
 
 KINDS = {
     "h264.mp4": ("libx264", GROUPED),
@@ -74,16 +75,16 @@ def test_any_frames_are_those_of_a_full_decode(
 def decoded(monkeypatch: pytest.MonkeyPatch, path: Path, indices: list[int], **options: bool) -> int:
     """How many packets went into the decoder, the last flush of each run not counted."""
     sent = 0
-    before = module.Film._run
+    before = Source.packets
 
-    def counted(film: module.Film, run: module.Run) -> object:
+    def counted(source: Source, first: int, last: int) -> object:
         nonlocal sent
-        for number, packet in before(film, run):
+        for number, packet in before(source, first, last):
             sent += 1
             yield number, packet
 
     with monkeypatch.context() as patch:
-        patch.setattr(module.Film, "_run", counted)
+        patch.setattr(Source, "packets", counted)
         with OpenVideo(VideoRef("a", path)) as opened:
             opened.read(np.array(indices), **options)  # type: ignore[arg-type]
             assert opened.refetched == 0
@@ -106,14 +107,14 @@ def test_frames_that_nothing_wanted_needs_are_left_out(
 ) -> None:
     path, _ = films["h264.mkv"]  # one keyframe a dozen, then three B-frames before each P-frame
     came: list[int] = []
-    before = module._taken
+    before = module.Film._take
 
-    def counted(frames: list[av.VideoFrame], *rest: object) -> None:
+    def counted(film: module.Film, frames: list[av.VideoFrame], *rest: object) -> None:
         came.extend(frame.pts for frame in frames)
-        before(frames, *rest)  # type: ignore[arg-type]
+        before(film, frames, *rest)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_taken", counted)
+        patch.setattr(module.Film, "_take", counted)
         with OpenVideo(VideoRef("a", path)) as opened:
             opened.read(np.array([11]))
     assert 1 < len(came) <= 5  # of twelve
@@ -122,7 +123,7 @@ def test_frames_that_nothing_wanted_needs_are_left_out(
 def test_a_large_file_is_read_a_second_time_instead_of_kept(
     films: dict[str, tuple[Path, list[np.ndarray]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "KEPT_BYTES", 0)
+    monkeypatch.setattr("fdakit.video.source.KEPT_BYTES", 0)
     for name in ("h264.mp4", "h264.mkv", "mpeg2.mpg"):
         path, full = films[name]
         indices = np.array([0, 13, 14, 40, 49])
@@ -148,11 +149,11 @@ def test_a_decoder_that_stumbles_is_passed_over_to_the_full_decode(
 ) -> None:
     path, full = films["h264.mp4"]
 
-    def broken(film: module.Film, run: module.Run) -> object:
+    def broken(source: Source, first: int, last: int) -> object:
         raise av.error.InvalidDataError(1, "made up")
         yield
 
-    monkeypatch.setattr(module.Film, "_run", broken)
+    monkeypatch.setattr(Source, "packets", broken)
     np.testing.assert_array_equal(read_frames(VideoRef("a", path), indices=np.array([7])).frames[0], full[7])
 
 

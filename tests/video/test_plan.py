@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fdakit.video.plan import plan_runs
-from fdakit.video.timeline import NO_STAMP, PacketIndex, Timeline, build_timeline
+from fdakit.video.timeline import PacketIndex, Timeline, build_timeline
 
 
 def timeline(stamps: list[int], keys: list[int], hidden: tuple[int, ...] = ()) -> Timeline:
@@ -26,8 +26,8 @@ def timeline(stamps: list[int], keys: list[int], hidden: tuple[int, ...] = ()) -
     )
 
 
-def runs(line: Timeline, positions: list[int], codec: str = "h264") -> list[tuple[int, int, list[int]]]:
-    return [(run.first, run.last, sorted(run.wanted)) for run in plan_runs(line, positions, codec=codec)]
+def runs(line: Timeline, positions: list[int]) -> list[tuple[int, int, list[int]]]:
+    return [(run.first, run.last, sorted(run.wanted)) for run in plan_runs(line, positions)]
 
 
 def test_a_run_begins_at_the_keyframe_before_and_goes_on_while_that_saves_nothing() -> None:
@@ -44,23 +44,14 @@ def test_frames_that_lead_a_keyframe_may_need_the_one_before() -> None:
     assert runs(line, [6]) == [(4, 4, [4])]
 
 
-def test_codecs_whose_frames_build_on_each_other_are_decoded_from_the_start() -> None:
-    line = timeline(list(range(6)), list(range(6)))
-    assert runs(line, [4], "gif") == [(0, 4, [4])]
-    assert runs(line, [4], "mjpeg") == [(4, 4, [4])]
+def test_without_an_entry_everything_is_decoded() -> None:
+    assert runs(timeline(list(range(6)), []), [4]) == [(0, 4, [4])]
 
 
 def test_packets_that_are_never_shown_are_still_decoded() -> None:
     line = timeline([-2, -1, 0, 1, 2], [0], hidden=(0, 1))
     assert line.times.tolist() == [0, 0.04, 0.08]
     assert runs(line, [1]) == [(0, 3, [3])]
-
-
-def test_without_stamps_everything_is_decoded() -> None:
-    line = timeline([NO_STAMP] * 5, [0, 3])
-    assert not line.stamped
-    assert not line.distinct
-    assert runs(line, [4]) == [(0, 4, [4])]
 
 
 @given(
@@ -77,7 +68,7 @@ def test_every_wanted_packet_is_in_one_run_that_begins_where_decoding_can(
 ) -> None:
     stamps, keys, positions = drawn
     line = timeline(stamps, sorted(keys | {0}))
-    found = plan_runs(line, sorted(positions), codec="h264")
+    found = plan_runs(line, sorted(positions))
     wanted = sorted(packet for run in found for packet in run.wanted)
     assert wanted == sorted(line.packets[sorted(positions)].tolist())
     for run in found:

@@ -1,7 +1,7 @@
 """Reading with PyAV: exactly the frames that a full sequential decode gives, decoding as few as possible.
 
-Packets are read once. The decoder leaves out frames that no other refers to and starts at the last keyframe
-before each wanted frame; one thread, as loaders have workers.
+Packets are read once. The decoder leaves out frames that no other refers to and starts at the last picture before
+each wanted frame that the stream itself says it can start at; one thread, as loaders have workers.
 
 Source: FFmpeg through PyAV, https://github.com/PyAV-Org/PyAV.
 """

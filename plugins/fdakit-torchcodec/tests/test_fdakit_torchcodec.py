@@ -171,6 +171,25 @@ def spread(video: VideoRef) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, len(frame_times(video)) - 1, 4).astype(np.int64))
 
 
+def test_what_fdakit_reads_otherwise_than_torchcodec_is_refused(data: Path) -> None:
+    for name, words in (
+        ("h264_bframes.avi", "does not say when frames are shown"),
+        ("concat.ts", "starts again"),
+        ("nvop.avi", "do not go one to one"),
+        ("hflip_matrix.mp4", "mirrors"),
+    ):
+        path = data / "trials" / name
+        with pytest.raises(VideoError, match=words) as caught:
+            TorchcodecReader("cpu", 1).read(VideoRef("a", path), np.array([0]), Needs(), None)
+        assert str(path) in str(caught.value)
+        assert "reader.use = 'pyav'" in str(caught.value)
+
+
+def test_a_cover_picture_is_passed_over(reader: TorchcodecReader, data: Path) -> None:
+    video = VideoRef("a", data / "trials/cover_first.mp4")
+    assert reader.read(video, np.array([0, 29]), Needs(), None).frames.shape == (2, 64, 96, 3)
+
+
 def test_without_torchcodec_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torchcodec.decoders", None)
     with pytest.raises(PluginError, match=r"cannot be imported .*pip install torchcodec"):

@@ -1,0 +1,61 @@
+"""How a stored picture is set upright: one of eight orientations, from the display matrix that its file states.
+
+The matrix maps a stored point to the one shown, `x' = a x + c y`, `y' = b x + d y`, in 16.16 fixed point. A negative
+determinant mirrors, as phones write it for pictures of the front camera. Source: ISO/IEC 14496-12, 8.5.2 and
+FFmpeg's libavutil/display.h.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+
+_CROOKED = 1e-2  # of its largest entry: what is smaller counts as nothing
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """`mirrored` left to right, then `turns` quarter turns against the clock, as `numpy.rot90` counts them."""
+
+    turns: int = 0
+    mirrored: bool = False
+
+    @property
+    def swaps(self) -> bool:
+        """Whether height and width change places."""
+        return self.turns % 2 == 1
+
+    def upright(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A view of a stored picture `(h, w, …)` as it is shown."""
+        shown: NDArray[np.uint8] = np.rot90(picture[:, ::-1] if self.mirrored else picture, self.turns)
+        return shown
+
+
+def orientation(frame: VideoFrame) -> Orientation:
+    """The frame's own; a matrix that is no multiple of a quarter turn leaves the picture as it is stored."""
+    try:
+        stated: Any = frame.side_data.get("DISPLAYMATRIX")
+    except (
+        ValueError
+    ):  # PyAV lists no side data where it does not know a kind of them; it knows the angle all the same
+        return Orientation(frame.rotation // 90 % 4 if frame.rotation % 90 == 0 else 0)
+    if stated is None:
+        return Orientation()
+    entries = np.frombuffer(stated, np.int32).astype(np.float64)
+    a, b, c, d = entries[[0, 1, 3, 4]]
+    least = _CROOKED * max(abs(a), abs(b), abs(c), abs(d))
+    straight = min(abs(a), abs(d)) > least and max(abs(b), abs(c)) <= least
+    turned = min(abs(b), abs(c)) > least and max(abs(a), abs(d)) <= least
+    if not (straight or turned):
+        return Orientation()
+    mirrored = bool(a * d - b * c < 0)
+    if mirrored:  # what is left to do after the mirror is a turn
+        a, b = -a, -b
+    turns = (0 if a > 0 else 2) if straight else (3 if b > 0 else 1)
+    return Orientation(turns, mirrored)

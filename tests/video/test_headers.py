@@ -1,0 +1,100 @@
+"""What packets say of themselves: where decoding can begin, what comes of each, whatever the container claims."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from filming import GROUPED, encode, noise
+
+from fdakit.video.headers import header_reader
+from fdakit.video.marks import BACKWARD, ENTRY, PARAMETERS, SILENT, UNSURE
+
+KINDS = {
+    "h264.mp4": ("libx264", GROUPED),
+    "h264.ts": ("libx264", GROUPED),
+    "hevc.mp4": ("libx265", {"x265-params": "keyint=12:bframes=3:log-level=none"}),
+    "hevc.ts": ("libx265", {"x265-params": "keyint=12:bframes=3:log-level=none"}),
+    "mpeg4.mp4": ("mpeg4", {"bf": "2", "g": "9"}),
+    "mpeg2.ts": ("mpeg2video", {"bf": "2", "g": "9"}),
+    "mpeg1.mpg": ("mpeg1video", {"bf": "2", "g": "9"}),
+    "flat.3gp": ("h263", {"g": "9"}),
+    "vp8.webm": ("libvpx", {"g": "12", "deadline": "realtime"}),
+    "vp9.webm": ("libvpx-vp9", {"g": "12", "deadline": "realtime", "cpu-used": "8"}),
+    "av1.mkv": ("libsvtav1", {"g": "12", "preset": "12"}),
+    "ffv1.mkv": ("ffv1", {"g": "12"}),
+    "mjpeg.avi": ("mjpeg", {}),
+}
+REORDERED = {"h264.mp4", "h264.ts", "hevc.mp4", "hevc.ts", "mpeg4.mp4", "mpeg2.ts", "mpeg1.mpg"}
+
+
+def marks_of(path: Path) -> tuple[list[int], list[bool], list[str]]:
+    """Marks and keyframe flags of a film's packets, and the kinds of pictures that they decode to, in file order."""
+    with av.open(str(path)) as film:
+        stream = film.streams.video[0]
+        read = header_reader(stream.codec_context.codec.canonical_name, stream.codec_context.extradata)
+        assert read is not None
+        packets = [packet for packet in film.demux(stream) if packet.size]
+        kinds = {}
+        for packet in [*packets, None]:
+            for frame in stream.codec_context.decode(packet):
+                kinds[frame.pts] = av.video.frame.PictureType(frame.pict_type).name
+        return (
+            [read(memoryview(packet)) for packet in packets],
+            [packet.is_keyframe for packet in packets],
+            [kinds.get(packet.pts, "") for packet in packets],
+        )
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_entries_and_backward_pictures_are_those_of_the_encoder(tmp_path: Path, name: str) -> None:
+    codec, options = KINDS[name]
+    if codec not in av.codecs_available:
+        pytest.skip(f"this PyAV has no encoder {codec}")
+    size = {"height": 144, "width": 176} if codec == "h263" else {}
+    marks, keys, kinds = marks_of(encode(tmp_path / name, noise(50, **size), codec=codec, options=options))
+    assert [bool(mark & ENTRY) for mark in marks] == keys
+    assert 0 < sum(keys) < (51 if codec == "mjpeg" else 12)
+    backward = [bool(mark & BACKWARD) for mark in marks]
+    assert any(backward) == (name in REORDERED)
+    if not name.startswith("hevc"):
+        assert backward == [kind == "B" for kind in kinds]
+    assert not any(mark & (UNSURE | SILENT | PARAMETERS) for mark in marks)
+
+
+def test_hidden_frames_and_leading_pictures_of_a_cut_are_silent(tmp_path: Path) -> None:
+    hidden = {"g": "25", "auto-alt-ref": "1", "lag-in-frames": "16", "deadline": "good", "cpu-used": "5"}
+    path = encode(tmp_path / "hidden.webm", noise(40), codec="libvpx", options=hidden)
+    with av.open(str(path)) as film:
+        shown = len(list(film.decode(video=0)))
+    marks, _, _ = marks_of(path)
+    assert len(marks) - sum(bool(mark & SILENT) for mark in marks) == shown == 40
+
+
+def test_new_parameter_sets_in_the_midst_are_noticed(tmp_path: Path) -> None:
+    first = encode(tmp_path / "a.h264", noise(6), options={"qp": "10"})
+    second = encode(tmp_path / "b.h264", noise(6, height=64, width=96), options={"qp": "10"})
+    joined = tmp_path / "joined.h264"
+    joined.write_bytes(first.read_bytes() + second.read_bytes())
+    marks, _, _ = marks_of(joined)
+    assert [bool(mark & PARAMETERS) for mark in marks] == [False] * 6 + [True] + [False] * 5
+
+
+def test_fields_and_pictures_that_say_as_before_are_left_to_the_decoder(data_dir: Path) -> None:
+    for name, count in (("paff_fields.mp4", 40), ("nvop.avi", 4)):
+        marks, _, _ = marks_of(data_dir / "videos/trials" / name)
+        assert sum(bool(mark & UNSURE) for mark in marks) == count
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "mpeg4", "mpeg2video", "h263", "vp8", "vp9", "av1", "ffv1"])
+def test_any_bytes_are_read_without_a_fault(codec: str) -> None:
+    rng = np.random.default_rng(0)
+    for extradata in (None, b"", b"\1\xff\xff\xff\xff\xe1\0\4gabc", bytes(rng.integers(0, 256, 60, np.uint8))):
+        read = header_reader(codec, extradata)
+        assert read is not None
+        for _ in range(300):
+            data = rng.integers(0, 256, int(rng.integers(1, 60)), np.uint8)
+            data[rng.random(len(data)) < 0.5] = 0
+            read(memoryview(bytes(data)))
