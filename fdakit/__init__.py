@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from .experiment.loading import load
     from .experiment.seeing import SeenMasks, show_masks
     from .hookspecs import hookimpl
+    from .masking.bars import Area, picture_area, within_picture
     from .masking.change import GreyRule, cuts, difference, grey_layers, soft_strength, thresholds
     from .masking.changed import ChangeOptions, masks_of_change
     from .masking.compensation import BrightnessRule, CameraRule, compensated
@@ -114,6 +115,7 @@ _HOME = {
     "experiment.loading": "load",
     "experiment.seeing": "SeenMasks show_masks",
     "hookspecs": "hookimpl",
+    "masking.bars": "Area picture_area within_picture",
     "masking.change": "GreyRule cuts difference grey_layers soft_strength thresholds",
     "masking.changed": "ChangeOptions masks_of_change",
     "masking.compensation": "BrightnessRule CameraRule compensated",
@@ -145,6 +147,7 @@ __all__ = [
     "VIDEO_ENDINGS",
     "AlphaFusion",
     "AlphaPath",
+    "Area",
     "Batch",
     "BrightnessRule",
     "CameraRule",
@@ -236,6 +239,7 @@ __all__ = [
     "no_column",
     "outside_longest_scene",
     "painted_blocks",
+    "picture_area",
     "printable",
     "read_caption_map",
     "read_clip_weights",
@@ -253,6 +257,7 @@ __all__ = [
     "step_over_repeats",
     "stood_in",
     "thresholds",
+    "within_picture",
     "write_errors",
     "write_text",
 ]

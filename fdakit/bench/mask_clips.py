@@ -27,6 +27,8 @@ from fdakit.errors import FdakitError, nearest
 from fdakit.system.atomic_files import atomic_file, write_errors
 from fdakit.values import VideoRef
 
+from .mask_staging import Staging, staged
+
 LENGTH = 40
 """Frames of a clip."""
 
@@ -49,11 +51,12 @@ _USUAL: Mapping[str, Any] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Condition:
-    """What is made harder, in words, and the options of `moving-shapes` that say so."""
+    """What is made harder, in words, the options of `moving-shapes` that say so, and how its clips are shown."""
 
     name: str
     summary: str
     changes: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    staging: Staging = "as drawn"
 
     def options(self, size: int) -> MovingShapesOptions:
         """Those options with the ones that all conditions share."""
@@ -74,6 +77,13 @@ CONDITIONS = (
     Condition("crf-30", "encoded by x264 at CRF 30; the others at 20", {"crf": 30}),
     Condition("crf-40", "encoded by x264 at CRF 40", {"crf": 40}),
     Condition("cut", "in the middle a cut to another ground and other still shapes", {"cut": True}),
+    Condition(
+        "repeated",
+        "pan-2, its 25 pictures a second shown as 30",
+        {"pan": 2.0},
+        "repeated",
+    ),
+    Condition("letterbox", "shake, with black bars above and below", {"shake": 3.0}, "bars"),
     Condition("low-contrast", "the mover's colour is 15 % as far from the ground's", {"contrast": 0.15}),
     Condition("shadow", "a soft shadow that takes 60 % of the light follows the mover", {"shadow": 0.6}),
     Condition("flat-object", "shapes without texture", {"texture": 0.0}),
@@ -107,7 +117,7 @@ def make_clip(condition: Condition, number: int, *, size: int, cache: Path) -> M
     if not path.is_file():
         _write(condition, number, size, path)
     truth = mover_masks(condition.options(size).look(), _SPLIT, _index(condition, number, size))
-    return MaskClip(VideoRef(f"{condition.name}-{number}", path), truth)
+    return MaskClip(VideoRef(f"{condition.name}-{number}", path), staged(truth, condition.staging))
 
 
 def make_clips(
@@ -137,12 +147,14 @@ def _index(condition: Condition, number: int, size: int) -> int:
 def _path(condition: Condition, number: int, size: int, cache: Path) -> Path:
     """In a folder named by everything that decides the clips' bytes, among those that `fdakit cache` knows."""
     facts = json.dumps(
-        [condition.options(size).model_dump(), _STRIDE, _SLOWEST, _SLOW_SHARE, VERSION, codec()], sort_keys=True
+        [condition.options(size).model_dump(), condition.staging, _STRIDE, _SLOWEST, _SLOW_SHARE, VERSION, codec()],
+        sort_keys=True,
     )
     return cache / "bench" / f"masks-{blake2b(facts.encode(), digest_size=8).hexdigest()}" / f"{number:03d}.mp4"
 
 
 def _write(condition: Condition, number: int, size: int, path: Path) -> None:
     options = condition.options(size)
+    drawn = draw_clip(options.look(), _SPLIT, _index(condition, number, size))
     with write_errors(path, advice="free space or set FDAKIT_CACHE"), atomic_file(path) as part:
-        write_clip(draw_clip(options.look(), _SPLIT, _index(condition, number, size)), part, crf=options.crf)
+        write_clip(staged(drawn, condition.staging), part, crf=options.crf)

@@ -33,13 +33,15 @@ def finish_masks(
     shape: tuple[int, int],
     strength: NDArray[np.float32] | None = None,
     cut: NDArray[np.bool_] | None = None,
+    scale: float | None = None,
 ) -> Masks:
     """What changed, bool `(t, h, w)` of the engine -> alpha of `shape (h, w)`.
 
     `strength (t, h, w)` in [0, 1] is what soft alpha takes inside the mask. `cut (t,)` marks frames that were
-    compared with another scene. Remarks are "cut", "empty" and "full", where a fallback was asked for.
+    compared with another scene. `scale` is as in `clean_masks`. Remarks are "cut", "empty" and "full", where a
+    fallback was asked for.
     """
-    cleaned = engine.numpy(clean_masks(changed, options=options, engine=engine))
+    cleaned = engine.numpy(clean_masks(changed, options=options, engine=engine, scale=scale))
     return conclude_masks(cleaned, options=options, shape=shape, strength=strength, cut=cut)
 
 
@@ -62,9 +64,12 @@ def conclude_masks(
     return Masks(stretched(alpha, shape), remarks)
 
 
-def clean_masks(changed: Any, *, options: FinishOptions, engine: Engine) -> Any:
-    """Closing, opening, holes, small components, dilation of bool `(t, h, w)`, in this order."""
-    scale = min(changed.shape[-2:]) / 224
+def clean_masks(changed: Any, *, options: FinishOptions, engine: Engine, scale: float | None = None) -> Any:
+    """Closing, opening, holes, small components, dilation of bool `(t, h, w)`, in this order.
+
+    `scale` is how many px of these masks one at 224 is; left out, their shorter side is taken for that of the frame.
+    """
+    scale = min(changed.shape[-2:]) / 224 if scale is None else scale
     for step, radius in ((engine.close, options.closing), (engine.open, options.opening)):
         if round(radius * scale):
             changed = step(changed, footprint(round(radius * scale), options.element))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from fdakit import Clip, Component, FdakitError, Needs, Options, PluginError, RecipeError
+from fdakit import Clip, Component, FdakitError, Needs, Options, PluginError, RecipeError, read_frames
 from fdakit.bench import masks as module
 from fdakit.bench.clips import spread
 from fdakit.bench.mask_candidates import read_masks
@@ -360,8 +360,10 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_conditions_are_named_once_and_all_can_be_drawn() -> None:
     names = [condition.name for condition in CONDITIONS]
-    assert len(set(names)) == len(names) == 17
-    assert len({json.dumps(condition.options(240).model_dump()) for condition in CONDITIONS}) == 17
+    assert len(set(names)) == len(names) == 19
+    assert (
+        len({json.dumps(condition.options(240).model_dump()) + condition.staging for condition in CONDITIONS}) == 19
+    )
     assert find_conditions([]) == CONDITIONS
     assert [one.name for one in find_conditions(["cut", "still"])] == ["still", "cut"]
     with pytest.raises(FdakitError, match="no condition 'pan-3'; did you mean 'pan-"):
@@ -415,3 +417,20 @@ def test_the_plot_is_a_picture(found: dict[str, Any], tmp_path: Path) -> None:
         write_mask_plot(found, tmp_path / "absent" / "plot.png")
     with pytest.raises(FdakitError, match="nothing to plot"):
         write_mask_plot({**found, "results": []}, tmp_path / "plot.png")
+
+
+def test_repeated_pictures_and_bars_are_in_film_and_truth_alike(cache: Path) -> None:
+    repeated, barred = find_conditions(["repeated", "letterbox"])
+    clip = make_clip(repeated, 0, size=SIZE, cache=cache)
+    frames = read_frames(clip.video, indices=np.arange(LENGTH)).frames.astype(int)
+    changes = np.abs(np.diff(frames, axis=0)).mean((1, 2, 3))
+    again = [place for place in range(LENGTH - 1) if place % 6 == 5]
+    assert (changes < np.median(changes) / 3).nonzero()[0].tolist() == [0, *[place + 1 for place in again]][:7]
+    assert all((clip.truth[place] == clip.truth[place + 1]).all() for place in (0, 6, 12))
+    assert not (clip.truth[3] == clip.truth[4]).all()
+    clip = make_clip(barred, 0, size=SIZE, cache=cache)
+    frames = read_frames(clip.video, indices=np.arange(LENGTH)).frames
+    for rows in (slice(SIZE // 8), slice(SIZE - SIZE // 8, None)):
+        assert frames[:, rows].mean() < 10
+        assert not clip.truth[:, rows].any()
+    assert clip.truth.any() and frames[:, SIZE // 4].mean() > 40

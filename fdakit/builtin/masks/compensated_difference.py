@@ -39,6 +39,7 @@ from fdakit import (
     level_cuts,
     level_thresholds,
     soft_strength,
+    within_picture,
 )
 
 Levels = NDArray[np.float32]
@@ -95,23 +96,24 @@ class CompensatedDifference:
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
         """uint8 frames `(t, h, w, 3)` -> float32 `(t, h, w)`."""
-        return self._masks(clip).alpha
+        return within_picture(clip, self._masks).alpha
 
     def remarks(self, clip: Clip) -> tuple[str, ...]:
         """Why a frame has the fallback: "cut", "empty", "full", or ""."""
-        return self._masks(clip).remarks
+        return within_picture(clip, self._masks).remarks
 
-    def _masks(self, clip: Clip) -> Masks:
+    def _masks(self, clip: Clip, scale: float) -> Masks:
         options = self.options
         layers = grey_layers(clip, engine=self.engine, rule=options.grey, short_side=options.working_size)
         grey = {gap: layer[0] for gap, layer in layers.items()}
-        sides = [self._sides(grey, place) for place in range(len(clip.frames))]
+        scale *= grey[0].shape[1] / clip.frames.shape[1]
+        sides = [self._sides(grey, place, scale) for place in range(len(clip.frames))]
         levels, known = _joined(sides, both=options.sides != "either")
-        masks = self._changed(levels, known)
+        masks = self._changed(levels, known, scale)
         nothing = np.flatnonzero(~masks.any(axis=(1, 2)))
         if options.sides == "both-or-either" and len(nothing):
             levels[nothing], known[nothing] = _joined([sides[place] for place in nothing], both=False)
-            masks[nothing] = self._changed(levels[nothing], known[nothing])
+            masks[nothing] = self._changed(levels[nothing], known[nothing], scale)
         soft = options.alpha == "soft"
         return conclude_masks(
             masks,
@@ -128,10 +130,10 @@ class CompensatedDifference:
         sides = tuple(clip.neighbours[gap] for gap in self.needs.neighbours)
         return joined_cuts(clip.frames, sides, both=self.options.sides != "either")
 
-    def _sides(self, grey: Mapping[int, NDArray[np.uint8]], place: int) -> list[Change]:
+    def _sides(self, grey: Mapping[int, NDArray[np.uint8]], place: int, scale: float) -> list[Change]:
         """How a frame differs from each of its neighbours."""
         now = grey[0][place]
-        radius = round(self.options.smoothing * min(now.shape) / 224)
+        radius = round(self.options.smoothing * scale)
         found = [
             compensated(near, now, camera=self.options.camera, brightness=self.options.brightness)
             for near in (grey[gap][place] for gap in self.needs.neighbours)
@@ -139,10 +141,10 @@ class CompensatedDifference:
         ] or [(np.zeros_like(now), np.ones(now.shape, np.bool_))]
         return [(averaged(levels, radius), known) for levels, known in found]
 
-    def _changed(self, levels: Levels, known: Known) -> Known:
+    def _changed(self, levels: Levels, known: Known, scale: float) -> Known:
         """What is above the threshold, cleaned: bool `(t, h, w)`."""
         changed = levels > level_thresholds(levels, known, self.options)[:, None, None]
-        return np.array(clean_masks(changed, options=self.options, engine=self.engine))
+        return np.array(clean_masks(changed, options=self.options, engine=self.engine, scale=scale))
 
 
 def _joined(frames: Sequence[list[Change]], *, both: bool) -> tuple[Levels, Known]:

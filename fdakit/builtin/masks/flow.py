@@ -32,6 +32,7 @@ from fdakit import (
     hookimpl,
     neighbour_cuts,
     stood_in,
+    within_picture,
 )
 
 Levels = NDArray[np.uint8]
@@ -69,20 +70,21 @@ class Flow:
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
         """uint8 frames `(t, h, w, 3)` -> float32 `(t, h, w)`."""
-        return self._masks(clip).alpha
+        return within_picture(clip, self._masks).alpha
 
     def remarks(self, clip: Clip) -> tuple[str, ...]:
         """Why another mask stands there: "cut", "empty", "full", "alone" (one frame, nothing differs), or ""."""
-        return self._masks(clip).remarks
+        return within_picture(clip, self._masks).remarks
 
-    def _masks(self, clip: Clip) -> Masks:
+    def _masks(self, clip: Clip, scale: float) -> Masks:
         options = self.options
         layers = grey_layers(clip, engine=self.engine, short_side=options.working_size)
         now, before, after = (layers[gap][0] for gap in (0, -options.gap, options.gap))
         moves = (before != now).any(axis=(1, 2))  # else it stands there itself, at a file's start
         near = np.where(moves[:, None, None], before, after)
         moved = np.stack([self._moved(here, there) for here, there in zip(now, near, strict=True)])
-        limit = options.threshold * min(now.shape[1:]) / 224
+        scale *= now.shape[1] / clip.frames.shape[1]
+        limit = options.threshold * scale
         changes = self.engine.difference(now, near)
         masks = finish_masks(
             moved > limit,
@@ -90,6 +92,7 @@ class Flow:
             engine=self.engine,
             shape=clip.frames.shape[1:3],
             strength=np.minimum(moved / max(2 * limit, 1e-6), 1) if options.alpha == "soft" else None,
+            scale=scale,
             cut=self._cuts(clip, moves) if by_scenes(options) else cuts(self.engine.counts(changes), options.cut),
         )
         alone = np.array([len(now) == 1 and not changes.any()] * len(now))

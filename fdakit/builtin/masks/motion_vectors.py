@@ -32,6 +32,7 @@ from fdakit import (
     hookimpl,
     painted_blocks,
     stood_in,
+    within_picture,
 )
 
 # Blocks of one frame are predicted from frames near and far, which vectors do not tell. Shorter spans than the usual
@@ -78,47 +79,43 @@ class MotionVectors:
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
         """uint8 frames `(t, h, w, 3)` with motion vectors -> float32 `(t, h, w)`."""
-        return self._masks(clip).alpha
+        return within_picture(clip, self._masks).alpha
 
     def remarks(self, clip: Clip) -> tuple[str, ...]:
         """Why another mask stands there: "no-vectors", "empty", "full", or ""."""
-        return self._masks(clip).remarks
+        return within_picture(clip, self._masks).remarks
 
-    def _masks(self, clip: Clip) -> Masks:
+    def _masks(self, clip: Clip, scale: float) -> Masks:
         options = self.options
         shape: tuple[int, int] = clip.frames.shape[1:3]
         given = clip.motion_vectors or (None,) * len(clip.frames)
-        limit = options.threshold * min(shape) / 224
+        limit = options.threshold * scale
         grey = grey_layers(clip, engine=self.engine)[0][0]
-        moved = np.stack([self._moved(rows, picture) for rows, picture in zip(given, grey, strict=True)])
+        moved = np.stack([self._moved(rows, picture, scale) for rows, picture in zip(given, grey, strict=True)])
         masks = finish_masks(
             moved > limit,
             options=options,
             engine=self.engine,
             shape=shape,
             strength=np.minimum(moved / max(2 * limit, 1e-6), 1) if options.alpha == "soft" else None,
+            scale=scale,
         )
         lacking = np.array([rows is None for rows in given])
         return stood_in(masks, lacking, alpha=self._instead(masks.alpha, clip, lacking), remark="no-vectors")
 
-    def _moved(self, rows: NDArray[np.float32] | None, grey: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _moved(self, rows: NDArray[np.float32] | None, grey: NDArray[np.uint8], scale: float) -> NDArray[np.float32]:
         """px `(h, w)` by which each place moved besides the camera; 0 where no block says so.
 
         Of several blocks on a place, as B-frames have them, the one with the longest vector is seen.
         """
         if rows is None:
             return np.zeros(grey.shape, np.float32)
-        rows = rows[_visible(rows, grey.shape) & (self._texture(rows, grey) >= self.options.texture)]
+        rows = rows[_visible(rows, grey.shape) & (_texture(rows, grey, scale) >= self.options.texture)]
         rows = rows[np.argsort(np.hypot(rows[:, 4], rows[:, 5]), kind="stable")]
         far = beside_camera(
             rows[:, :2], rows[:, 4:], weights=rows[:, 2] * rows[:, 3], camera=self.options.camera, spans=_SPANS
         )
         return painted_blocks(rows[:, :4], far, grey.shape)
-
-    def _texture(self, rows: NDArray[np.float32], grey: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Of blocks that became tiny, that of their surroundings: two pixels tell none."""
-        sides = np.maximum(rows[:, 2:4], _SURROUNDINGS * min(grey.shape) / 224)
-        return block_texture(grey, np.concatenate([rows[:, :2], sides], axis=1))
 
     def _instead(
         self, alpha: NDArray[np.float32], clip: Clip, lacking: NDArray[np.bool_]
@@ -132,6 +129,12 @@ class MotionVectors:
         away = np.abs(clip.times[:, None] - clip.times[having])
         nearest: NDArray[np.float32] = alpha[having[away.argmin(axis=1)]]
         return nearest
+
+
+def _texture(rows: NDArray[np.float32], grey: NDArray[np.uint8], scale: float) -> NDArray[np.float32]:
+    """Of blocks that became tiny, that of their surroundings: two pixels tell none."""
+    sides = np.maximum(rows[:, 2:4], _SURROUNDINGS * scale)
+    return block_texture(grey, np.concatenate([rows[:, :2], sides], axis=1))
 
 
 def _visible(rows: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.bool_]:
