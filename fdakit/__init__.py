@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from .masking.stand_ins import stood_in
     from .model.alpha_path import AlphaPath
     from .model.loading import read_clip_weights
+    from .model.preprocess_record import recorded_preprocess
     from .model.tower import ClipEncoder
     from .model.weights import read_weights
     from .system.atomic_files import write_errors, write_text
@@ -130,6 +131,7 @@ _HOME = {
     "masking.stand_ins": "stood_in",
     "model.alpha_path": "AlphaPath",
     "model.loading": "read_clip_weights",
+    "model.preprocess_record": "recorded_preprocess",
     "model.tower": "ClipEncoder",
     "model.weights": "read_weights",
     "system.atomic_files": "write_errors write_text",
@@ -249,6 +251,7 @@ __all__ = [
     "read_table_rows",
     "read_text",
     "read_weights",
+    "recorded_preprocess",
     "row_fault",
     "sampled_cuts",
     "scene_changes",

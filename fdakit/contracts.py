@@ -108,7 +108,9 @@ class Preprocess:
     """How a tower wants its pictures: the view follows it unless `[view]` overrides.
 
     `size` pixels a side; `mean` and `std` of RGB in [0, 1]; `resize` is `shortest` (then centre crop),
-    `squash` (aspect lost) or `longest` (then black bars fill up the shorter side).
+    `squash` (aspect lost) or `longest` (then black bars fill up the shorter side). `source` says in words where this
+    is known from, for the report. `unknown` names the fields, size apart, that nothing tells of these weights:
+    `[view]` must set them then, and `source` says what there is to choose from.
     """
 
     size: int
@@ -116,13 +118,16 @@ class Preprocess:
     std: tuple[float, float, float]
     interpolation: str = "bicubic"
     resize: str = "shortest"
+    source: str = "the encoder's own"
+    unknown: tuple[str, ...] = ()
 
 
 class Encoder(Protocol):
     """The two towers. Owns every tower weight; is an `nn.Module`.
 
     May offer `parameter_role(name)`, which says of each of its weights what it is to training, and `pretrained`,
-    false where its weights are random draws.
+    false where its weights are random draws. `former_preprocess` is what fdakit 0.1 took for its pictures, where that
+    was another: a checkpoint of that time was trained with it.
     """
 
     shapes: Shapes

@@ -13,6 +13,8 @@ from .errors import nearest
 
 Control = Literal["none", "whole-frame", "zero", "rolled", "centre", "inverse", "other-video"]
 TieRule = Literal["expected", "optimistic", "pessimistic", "average"]
+Resize = Literal["shortest", "longest", "squash"]
+Interpolation = Literal["bicubic", "bilinear"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Damage = Literal["fail", "skip", "repair"]
 Role = Literal["stem", "alpha-path", "visual-trunk", "text-tower", "aggregator", "objective", "logit-scale"]
@@ -34,10 +36,10 @@ class ViewSettings(Options):
     """Geometry of a frame. What is left out is the encoder's own preprocessing."""
 
     size: int | None = Field(None, ge=8, description="pixels a side; left out: the encoder's own")
-    resize: Literal["shortest", "longest", "squash"] | None = Field(
+    resize: Resize | None = Field(
         None, description="shortest side then centre crop, longest side then padding, or aspect lost"
     )
-    interpolation: Literal["bicubic", "bilinear"] | None = Field(None, description="left out: the encoder's own")
+    interpolation: Interpolation | None = Field(None, description="left out: the encoder's own")
     scaler: Literal["swscale", "pillow"] = Field(
         "swscale",
         description="swscale resizes while it converts colours, several times faster; pillow gives the pixels of "

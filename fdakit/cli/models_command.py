@@ -77,8 +77,8 @@ def _here(files: tuple[ZooFile, ...]) -> str:
 def _detail(model: ZooModel, files: tuple[ZooFile, ...]) -> dict[str, Any]:
     import tomli_w
 
-    from fdakit.model.conversion import file_sha256
     from fdakit.model.zoo import archive_address, encoder_table, known_sha256
+    from fdakit.system.digests import file_sha256
 
     shown = []
     for file in files:

@@ -10,15 +10,15 @@ import torch
 from torch import nn
 
 from fdakit.component import Shapes
-from fdakit.contracts import Dataset, Preprocess, Progress
+from fdakit.contracts import Dataset, Progress
 from fdakit.data.video_files import is_there
-from fdakit.errors import CheckpointError, DatasetError, FdakitError, blamed
+from fdakit.errors import DatasetError, FdakitError, blamed
 from fdakit.model.retriever import Retriever
 from fdakit.recipe import Recipe
 from fdakit.values import Split, VideoRef
-from fdakit.video.view import View
 
 from .devices import cache_folder
+from .preprocessing import check_known, merged_preprocess
 
 
 def base_shapes(recipe: Recipe, device: torch.device) -> Shapes:
@@ -34,8 +34,9 @@ def build_retriever(recipe: Recipe, *, device: torch.device, pretrained: bool = 
     torch.manual_seed(recipe.seed)
     parts = recipe.parts
     encoder = parts["encoder"].build(replace(base_shapes(recipe, device), pretrained=pretrained))
-    preprocess = View(recipe.view, encoder.preprocess).preprocess
-    _check_size(preprocess, encoder.preprocess)
+    preprocess = merged_preprocess(recipe, encoder.preprocess, size=encoder.preprocess.size)
+    if pretrained:
+        check_known(preprocess)
     shapes = replace(encoder.shapes, device=str(device))
     fusion, aggregator = (parts[table].build(shapes) for table in ("fusion", "aggregator"))
     if pretrained:
@@ -44,14 +45,6 @@ def build_retriever(recipe: Recipe, *, device: torch.device, pretrained: bool = 
     labels = {table: str(parts[table].offer) for table in ("encoder", "fusion", "aggregator")}
     retriever = Retriever(encoder=encoder, fusion=fusion, aggregator=aggregator, preprocess=preprocess, labels=labels)
     return retriever.to(device)
-
-
-def _check_size(view: Preprocess, tower: Preprocess) -> None:
-    if view.size != tower.size:
-        raise CheckpointError(
-            f"view.size: {view.size} px, but the encoder takes {tower.size} px; leave view.size out, or choose an "
-            "encoder of that size"
-        )
 
 
 def _start_from(label: str, part: Any, encoder: Any) -> None:

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 from fdakit.catalog import Catalog
 from fdakit.errors import CheckpointError
+from fdakit.model.preprocess_record import preprocess_header
 from fdakit.model.retriever import Retriever
 from fdakit.model.weights import FAULTS, load_strictly, read_weights
 from fdakit.recipe import Recipe, read_recipe
@@ -46,7 +47,8 @@ def save_checkpoint(
     """
     weights = {name: value.detach().cpu().contiguous() for name, value in retriever.state_dict().items()}
     with write_errors(folder, error=CheckpointError, advice=_FULL), atomic_folder(folder) as fresh:
-        save_file(weights, fresh / WEIGHTS, metadata={"format": "pt", "fdakit": "retriever", "digests": SUMS})
+        header = {"format": "pt", "fdakit": "retriever", "digests": SUMS, **preprocess_header(retriever.preprocess)}
+        save_file(weights, fresh / WEIGHTS, metadata=header)
         (fresh / RECIPE).write_text(recipe_text, encoding="utf-8")
         (fresh / FACTS).write_text(json.dumps(dict(facts), indent=2) + "\n", encoding="utf-8")
         if state is not None:

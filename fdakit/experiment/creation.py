@@ -38,6 +38,10 @@ def create_model_and_transforms(
     device: str = "cpu",
     crop_scale: tuple[float, float] | None = None,
     flip: float | None = None,
+    mean: tuple[float, float, float] | None = None,
+    std: tuple[float, float, float] | None = None,
+    interpolation: str | None = None,
+    resize: str | None = None,
     seed: int = 24,
 ) -> tuple[PictureModel, PictureTransform, PictureTransform]:
     """`(model, train_transform, eval_transform)`; the model is in evaluation mode.
@@ -47,7 +51,8 @@ def create_model_and_transforms(
     open_clip's models has random weights drawn from `seed`. `visual_checkpoint` is an Alpha-CLIP tower's file. A
     model of the zoo knows both; given, they say where else its files lie. All weights are held in `precision`: fp32,
     bf16 or fp16. The training transform crops and flips as a checkpoint's recipe does, else as open_clip
-    (0.9 to 1 of the area, no flip); `crop_scale` and `flip` change that.
+    (0.9 to 1 of the area, no flip); `crop_scale` and `flip` change that. `mean`, `std`, `interpolation` and `resize`
+    stand in for the weights' own preprocessing, as in `[view]`; they are asked for where a file's weights tell none.
 
     Raises `CheckpointError` where the name means nothing or weights are not to be had, `RecipeError` for a
     precision, device, crop or flip that there is not.
@@ -55,7 +60,14 @@ def create_model_and_transforms(
     if precision not in PRECISIONS:
         raise RecipeError(f"precision: {precision!r} is not known; give one of {', '.join(PRECISIONS)}")
     chosen = choose_device(device)
-    view = _given(crop_scale=crop_scale and list(crop_scale), flip=flip)
+    view = _given(
+        crop_scale=crop_scale and list(crop_scale),
+        flip=flip,
+        mean=mean and list(mean),
+        std=std and list(std),
+        interpolation=interpolation,
+        resize=resize,
+    )
     weights = _given(
         pretrained=pretrained and str(pretrained),
         visual_checkpoint=visual_checkpoint and str(visual_checkpoint),

@@ -23,6 +23,7 @@ from .checkpoints import WEIGHTS, find_checkpoint, load_weights, read_facts, wei
 from .devices import choose_device
 from .evaluation import Evaluator
 from .places import places_told
+from .preprocessing import adopt_preprocess, preprocess_facts
 from .reporting import Report, make_report
 from .run_folder import RECIPE, RunFolder, recipe_text
 from .watching import Watchers
@@ -68,6 +69,7 @@ def load_retriever(recipe: Recipe, checkpoint: Path, *, device: torch.device) ->
     weights = checkpoint if checkpoint.is_file() else find_checkpoint(checkpoint) / WEIGHTS
     retriever = build_retriever(recipe, device=device, pretrained=False)
     load_weights(retriever, weights)
+    adopt_preprocess(retriever, recipe, weights)
     return retriever.eval()
 
 
@@ -106,6 +108,7 @@ def report_weights(
             "epoch": facts.get("epoch"),
             "step": facts.get("step"),
             "weights_sha256": weights_hash(retriever),
+            "preprocess": preprocess_facts(retriever.preprocess),
         },
     )
     if folder is not None:

@@ -34,6 +34,7 @@ from .devices import choose_device
 from .evaluation import Evaluator
 from .fingerprint import Fingerprint, changes_since, refuse_changes, take_fingerprint
 from .places import places_told
+from .preprocessing import adopt_preprocess
 from .protocol import trained_on
 from .reported_weights import Finished as Finished  # callers of a run look for these here
 from .reported_weights import evaluate_checkpoint as evaluate_checkpoint
@@ -85,6 +86,8 @@ def run_recipe(
         )
         by_name: dict[str, Split] = dict(zip(wanted, loaded, strict=True))
         held.enter_context(cached_clips_in_use(loaded))
+        if folder is not None:
+            adopt_preprocess(retriever, recipe, standing_checkpoint(folder.checkpoint("last")) / WEIGHTS)
         # Whatever the trainer finds at fault is said before there is a folder.
         trainer = _trainer(recipe, by_name["train"], retriever, device, watchers) if training else None
         state = _state(folder, take_fingerprint(recipe, by_name), allowed) if folder and trainer else None

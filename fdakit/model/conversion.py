@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +9,14 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from fdakit.contracts import Preprocess
 from fdakit.errors import CheckpointError
 from fdakit.system.atomic_files import atomic_file, write_errors
+from fdakit.system.digests import file_sha256
 
 from .architecture import read_architecture
-from .layouts import ALPHA, State, Weights, recognise
+from .layouts import ALPHA, OPENAI_COLOURS, State, Weights, recognise
+from .preprocess_record import preprocess_header, recorded_preprocess
 from .weights import Contents, read_contents
 
 
@@ -28,6 +30,7 @@ class Inspection:
     architecture: str
     models: tuple[str, ...]
     alpha: bool
+    pictures: str
     tensors: int
     values: int
     types: dict[str, int]
@@ -51,6 +54,7 @@ def _inspected(path: Path, contents: Contents, weights: Weights) -> Inspection:
         architecture=sizes[0],
         models=sizes[1],
         alpha=bool(weights.alpha),
+        pictures=_told(_preprocess_of(path, weights)),
         tensors=len(state),
         values=sum(value.numel() for value in state.values()),
         types=dict(Counter(str(value.dtype).removeprefix("torch.") for value in state.values())),
@@ -82,9 +86,32 @@ def convert_weights(path: Path, out: Path) -> Inspection:
         "source_format": found.format,
         "model": found.architecture,
     }
+    preprocess = _preprocess_of(path, weights)
+    if preprocess is not None:
+        header |= preprocess_header(preprocess)
     with write_errors(out, error=CheckpointError), atomic_file(out) as part:
         save_file(_named(weights), part, metadata=header)
     return found
+
+
+def _preprocess_of(path: Path, weights: Weights) -> Preprocess | None:
+    """What pictures the weights want, as the file's header or OpenAI's layout tells; None where neither does."""
+    recorded = recorded_preprocess(path)
+    if recorded is not None or not weights.quick_gelu:
+        return recorded
+    try:
+        size = read_architecture(weights).image_size
+    except CheckpointError:
+        return None
+    return Preprocess(size, *OPENAI_COLOURS, source=f"OpenAI's, by the layout {weights.format}")
+
+
+def _told(preprocess: Preprocess | None) -> str:
+    if preprocess is None:
+        return "not told by the file"
+    mean, std = (" ".join(f"{value:.4g}" for value in values) for values in (preprocess.mean, preprocess.std))
+    way = f"{preprocess.size} px, {preprocess.resize}, {preprocess.interpolation}, mean {mean}, std {std}"
+    return f"{way} ({preprocess.source})"
 
 
 def _is_same(out: Path, path: Path) -> bool:
@@ -115,9 +142,3 @@ def _sizes(weights: Weights) -> tuple[str, tuple[str, ...]]:
     except CheckpointError:
         return "a tower of another family", ()
     return str(architecture), architecture.matching_models()
-
-
-def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

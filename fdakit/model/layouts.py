@@ -16,6 +16,8 @@ from .state_dicts import unwrap_names
 
 State = dict[str, torch.Tensor]
 
+OPENAI_COLOURS = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+"""Mean and deviation of RGB in OpenAI's training, and in everything that was trained from its weights."""
 SETTINGS = ("input_resolution", "context_length", "vocab_size")  # 0-d entries of OpenAI's archives
 ALPHA = "conv1_alpha.weight"
 TEXT_HEADS = ("token_embedding.", "transformer.", "ln_final.", "text.", "text_decoder.")  # the last is CoCa's

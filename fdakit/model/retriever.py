@@ -29,10 +29,17 @@ class Retriever(nn.Module):
         self.encoder = encoder
         self.fusion = fusion
         self.aggregator = aggregator
-        self.preprocess = preprocess
         self.labels = dict(labels)
-        self.register_buffer("_mean", torch.tensor(preprocess.mean).view(3, 1, 1), persistent=False)
-        self.register_buffer("_std", torch.tensor(preprocess.std).view(3, 1, 1), persistent=False)
+        self.register_buffer("_mean", torch.empty(3, 1, 1), persistent=False)
+        self.register_buffer("_std", torch.empty(3, 1, 1), persistent=False)
+        self.take_pictures_as(preprocess)
+
+    def take_pictures_as(self, preprocess: Preprocess) -> None:
+        """Have pictures normalised, and made ready by whoever asks `preprocess`, in this way from now on."""
+        self.preprocess = preprocess
+        with torch.no_grad():
+            for name, values in (("_mean", preprocess.mean), ("_std", preprocess.std)):
+                self.get_buffer(name).copy_(torch.tensor(values).view(3, 1, 1))
 
     def __repr__(self) -> str:
         count = sum(weight.numel() for weight in self.parameters())

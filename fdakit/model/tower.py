@@ -45,6 +45,7 @@ class ClipEncoder(nn.Module):
         self.pretrained = pretrained
         self.tokenizer = tokenizer
         self.preprocess = preprocess
+        self.former_preprocess: Preprocess | None = None
         self.alpha_weights: tuple[torch.Tensor, ...] = ()
         self._stem = TowerStem(self._visual, size=preprocess.size)
         self._tokens = TokenTrunk(self._visual)

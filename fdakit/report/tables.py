@@ -70,12 +70,23 @@ def report_notes(report: Mapping[str, Any]) -> list[str]:
     if captions["cut"]:
         be = "was" if captions["cut"] == 1 else "were"
         notes.append(f"{_count(captions['cut'], 'caption')} {be} longer than the text tower's context and {be} cut")
+    pictures = report.get("provenance", {}).get("preprocess")
+    if pictures is not None:
+        notes.append(_picture_note(pictures))
     masks = report["masks"]
     notes.append(
         f"masks: mean coverage {masks['mean_coverage']:.1%}, empty {masks['empty_share']:.1%} of frames, "
         f"full {masks['full_share']:.1%}"
     )
     return notes
+
+
+def _picture_note(pictures: Mapping[str, Any]) -> str:
+    mean, std = (" ".join(f"{value:.4g}" for value in pictures[key]) for key in ("mean", "std"))
+    return (
+        f"pictures: {pictures['size']} px, {pictures['resize']}, {pictures['interpolation']}, mean {mean}, std {std} "
+        f"({pictures['source']})"
+    )
 
 
 def _count(number: int, what: str) -> str:

@@ -9,8 +9,9 @@ training crop is that of torchvision's `RandomResizedCrop`, drawn from the clip'
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ Pictures = NDArray[np.uint8]
 
 _FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 _ASPECTS = (3 / 4, 4 / 3)  # RandomResizedCrop's range of width / height
+_SET = "; [view] sets "
 _TRIES = 10  # draws of a crop before the largest middle one is taken, as RandomResizedCrop does
 
 
@@ -39,7 +41,12 @@ class View:
 
     def __init__(self, settings: ViewSettings, preprocess: Preprocess) -> None:
         given = settings.model_dump(include={"size", "resize", "interpolation", "mean", "std"}, exclude_none=True)
-        self.preprocess = replace(preprocess, **given)
+        self.preprocess = replace(
+            preprocess,
+            **given,
+            source=_sources(preprocess, given),
+            unknown=tuple(name for name in preprocess.unknown if name not in given),
+        )
         self.flip = settings.flip
         self.crop_scale = settings.crop_scale
         self.draws = settings.flip > 0 or settings.crop_scale is not None
@@ -120,6 +127,13 @@ class View:
         if target != (size, size):
             frames = _fitted(frames, size=size)
         return np.ascontiguousarray(frames[:, :, ::-1] if geometry.mirrored else frames)
+
+
+def _sources(preprocess: Preprocess, given: Mapping[str, Any]) -> str:
+    """Where the preprocessing is known from, with what `[view]` sets; said once, however often it is merged."""
+    own = preprocess.source.partition(_SET)[0]
+    changed = [name for name, value in given.items() if name != "size" or value != preprocess.size]
+    return f"{own}{_SET}{', '.join(changed)}" if changed else preprocess.source
 
 
 @dataclass(frozen=True)

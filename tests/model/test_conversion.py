@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from pathlib import Path
 
@@ -11,9 +12,9 @@ from parity import build_clip
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from fdakit import CheckpointError, read_clip_weights
+from fdakit import CheckpointError, read_clip_weights, recorded_preprocess
 from fdakit.model.architecture import read_architecture
-from fdakit.model.conversion import convert_weights, file_sha256, inspect_weights
+from fdakit.model.conversion import convert_weights, inspect_weights
 from fdakit.model.layouts import recognise
 from fdakit.model.loading import load_towers
 
@@ -39,7 +40,7 @@ def test_a_file_is_recognised_by_its_keys(file: Path, layout: str, container: st
     found = inspect_weights(file)
     assert (found.format, found.container, found.alpha) == (layout, container, alpha)
     assert found.tensors == sum(found.types.values())
-    assert found.sha256 == file_sha256(file)
+    assert found.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def test_what_belongs_to_no_tower_is_named() -> None:
@@ -71,7 +72,7 @@ def test_convert_keeps_every_value_and_says_where_it_came_from(tmp_path: Path, f
     assert all(torch.equal(old, new) for old, new in zip(before.alpha, after.alpha, strict=True))
     with safe_open(out, "pt") as opened:
         header = opened.metadata()
-    assert header["source_sha256"] == file_sha256(file)
+    assert header["source_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert header["source_format"] == before.format
     assert header["model"] == inspect_weights(file).architecture
 
@@ -208,3 +209,20 @@ def test_sizes_of_nothing_are_no_architecture() -> None:
     empty = recognise({**weights.clip, "visual.conv1.weight": torch.ones(64, 3, 8, 0)})
     with pytest.raises(CheckpointError, match=r"size by itself \(patch would be 0\); name the model"):
         read_architecture(empty)
+
+
+def test_what_a_file_tells_of_pictures_is_kept_and_shown(tmp_path: Path) -> None:
+    convert_weights(VIT / "base_clip_jit.pt", tmp_path / "once.safetensors")
+    kept = recorded_preprocess(tmp_path / "once.safetensors")
+    assert kept is not None
+    assert (kept.size, kept.mean[0], kept.std[0], kept.resize) == (32, 0.48145466, 0.26862954, "shortest")
+    assert kept.source == "OpenAI's, by the layout OpenAI CLIP"
+    convert_weights(tmp_path / "once.safetensors", tmp_path / "twice.safetensors")
+    assert recorded_preprocess(tmp_path / "twice.safetensors") == kept
+    assert inspect_weights(tmp_path / "twice.safetensors").pictures == (
+        "32 px, shortest, bicubic, mean 0.4815 0.4578 0.4082, std 0.2686 0.2613 0.2758 (OpenAI's, by the layout "
+        "OpenAI CLIP)"
+    )
+    convert_weights(VIT / "base_clip.pt", tmp_path / "other.safetensors")
+    assert recorded_preprocess(tmp_path / "other.safetensors") is None
+    assert inspect_weights(VIT / "base_clip.pt").pictures == "not told by the file"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import open_clip
 from fdakit import CheckpointError, ClipEncoder, Preprocess, Shapes, read_clip_weights
 
 from .open_clip_hub_module import first_line
+from .open_clip_pictures_module import file_preprocess
 from .open_clip_source_module import Source, find_source, tag_file
 from .open_clip_text_module import check_libraries, make_tokenizer, text_settings
 
@@ -24,7 +27,7 @@ def build_open_clip(options: Any, shapes: Shapes) -> ClipEncoder:
     visual = options.visual_checkpoint if shapes.pretrained else None
     _check_files(source, pretrained, visual)
     check_libraries(source)
-    file = Path(pretrained) if pretrained is not None and Path(pretrained).is_file() else None
+    file = Path(pretrained) if pretrained is not None and pretrained not in _tags(source) else None
     if file is None and source.folder is not None and shapes.pretrained:
         file = source.own_weights()
     tag = None if file is not None else pretrained
@@ -34,14 +37,18 @@ def build_open_clip(options: Any, shapes: Shapes) -> ClipEncoder:
         clip = _create(source, tag, quick, pictures=_tag(source, options.pretrained))
     if source.text.get("hf_model_name"):  # such a tower names the most that it could read, or nothing
         clip.context_length = tokenizer.context_length
+    default = _preprocess(clip, source=_said_by(source, options))
+    files = _weights_files(source, options)
     encoder = ClipEncoder(
         clip,
         tokenizer=tokenizer,
-        preprocess=_preprocess(clip),
+        preprocess=file_preprocess(source, files, default=default) if files else default,
         shapes=shapes,
         max_tokens=options.max_tokens,
         pretrained=file is not None or tag is not None,
     )
+    if replace(encoder.preprocess, source=default.source) != default:
+        encoder.former_preprocess = default
     for path, only_visual in ((file, False), (visual, True)):
         if path is not None:
             _load(encoder, path, quick=quick, only_visual=only_visual)
@@ -62,15 +69,15 @@ def _load(encoder: ClipEncoder, path: Path, *, quick: bool, only_visual: bool) -
 def _check_files(source: Source, pretrained: str | None, visual: Path | None) -> None:
     """All that is missing in one message."""
     faults = []
-    tags = [] if source.folder else open_clip.list_pretrained_tags_by_model(source.name)
-    if pretrained is not None and pretrained not in tags and not Path(pretrained).is_file():
+    tags = _tags(source)
+    if pretrained is not None and pretrained not in tags and not _lies_there(Path(pretrained)):
         absent = f"encoder.pretrained: {pretrained!r} is neither a file ({Path(pretrained).absolute()} is absent) nor"
         faults.append(
             f"{absent} a tag, which {source.asked!r} has none of; leave it out for the weights that lie there"
             if source.folder
             else f"{absent} a tag of {source.name}; tags: {', '.join(tags) or 'none'}"
         )
-    if visual is not None and not visual.is_file():
+    if visual is not None and not _lies_there(visual):
         faults.append(
             f"encoder.visual_checkpoint: {visual.absolute()} is absent; fetch that Alpha-CLIP visual tower from the "
             "model zoo of github.com/SunzeY/AlphaCLIP (research use only) and put it there, or leave the option "
@@ -78,6 +85,33 @@ def _check_files(source: Source, pretrained: str | None, visual: Path | None) ->
         )
     if faults:
         raise CheckpointError("\n".join(faults))
+
+
+def _lies_there(path: Path) -> bool:
+    """Whether a path leads to anything but a folder, which may bear a tag's name; reading it says what it is."""
+    return os.path.lexists(path) and not os.path.isdir(path)  # noqa: PTH112 - Path's raises for a name too long
+
+
+def _tags(source: Source) -> list[str]:
+    return [] if source.folder else list(open_clip.list_pretrained_tags_by_model(source.name))
+
+
+def _weights_files(source: Source, options: Any) -> list[Path]:
+    """The files that the options name, the visual tower's first; none where weights are a tag's or the folder's."""
+    own = options.pretrained == "none" and source.folder is not None
+    if own or options.pretrained in _tags(source):
+        return []
+    visual = [] if options.visual_checkpoint is None else [options.visual_checkpoint]
+    return visual if options.pretrained == "none" else [*visual, Path(options.pretrained)]
+
+
+def _said_by(source: Source, options: Any) -> str:
+    """Where open_clip knows from how a model wants its pictures."""
+    if source.folder is not None:
+        return f"open_clip_config.json of {source.asked}"
+    if options.pretrained in _tags(source):
+        return f"open_clip's tag {options.pretrained!r}"
+    return "open_clip's default"
 
 
 def _quick_gelu(source: Source, options: Any) -> bool:
@@ -128,7 +162,7 @@ def _create(source: Source, tag: str | None, quick_gelu: bool, *, pictures: Mapp
         ) from error
 
 
-def _preprocess(clip: Any) -> Preprocess:
+def _preprocess(clip: Any, *, source: str) -> Preprocess:
     config = open_clip.get_model_preprocess_cfg(clip)
     size = config["size"]
     return Preprocess(
@@ -137,6 +171,7 @@ def _preprocess(clip: Any) -> Preprocess:
         std=tuple(config["std"]),
         interpolation=config["interpolation"],
         resize=config["resize_mode"],
+        source=source,
     )
 
 

@@ -1,0 +1,64 @@
+"""How a tower wants its pictures, written into the header of its weights file and read back from it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, get_args
+
+from safetensors import SafetensorError, safe_open
+
+from fdakit.contracts import Preprocess
+from fdakit.errors import CheckpointError
+from fdakit.settings import Interpolation, Resize
+
+from .file_kinds import HEAD, ForeignFileError, tell_kind
+
+KEY = "preprocess"
+
+
+def preprocess_header(preprocess: Preprocess) -> dict[str, str]:
+    """The entry of a safetensors header that `recorded_preprocess` reads back equal."""
+    return {KEY: json.dumps(asdict(preprocess))}
+
+
+def recorded_preprocess(path: Path) -> Preprocess | None:
+    """What the header of a safetensors file says of pictures; None where it is silent, or in files of other kinds.
+
+    Raises `CheckpointError` where it says what cannot be.
+    """
+    found = read_header(path).get(KEY)
+    if found is None:
+        return None
+    try:
+        return _preprocess(json.loads(found))
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise CheckpointError(
+            f"{path.absolute()}: its header's {KEY!r} is not readable ({str(error)[:80]}); fetch the file again"
+        ) from error
+
+
+def read_header(path: Path) -> dict[str, str]:
+    """The texts in the header of a safetensors file; nothing where there are none, or the file is of another kind."""
+    try:
+        if not path.is_file():
+            return {}
+        with path.open("rb") as file:
+            if tell_kind(file.read(HEAD), size=path.stat().st_size) != "safetensors":
+                return {}
+        with safe_open(path, "pt") as opened:
+            return dict(opened.metadata() or {})
+    except (OSError, ValueError, ForeignFileError, SafetensorError):
+        return {}  # reading the weights says what is wrong
+
+
+def _preprocess(found: Any) -> Preprocess:
+    mean, std = (tuple(map(float, found[key])) for key in ("mean", "std"))
+    if len(mean) != 3 or len(std) != 3 or min(std) <= 0 or not all(abs(value) < 1e6 for value in (*mean, *std)):
+        raise ValueError(f"mean {mean}, std {std}")
+    size = int(found["size"])
+    for key, known in (("interpolation", Interpolation), ("resize", Resize)):
+        if found[key] not in get_args(known):
+            raise ValueError(f"{key} {found[key]!r}")
+    return Preprocess(size, mean, std, found["interpolation"], found["resize"], str(found.get("source", "")))
