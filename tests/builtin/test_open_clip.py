@@ -66,7 +66,10 @@ def test_a_visual_checkpoint_replaces_the_folders_tower(tmp_path: Path) -> None:
     write_folder(tmp_path / "small", quick_gelu=True)
     tower = write_folder(tmp_path / "other", seed=9)
     torch.save(alpha_tower(tower), tmp_path / "alpha.pth")
-    encoder = build(tmp_path / "small", visual_checkpoint=str(tmp_path / "alpha.pth"))
+    with pytest.warns(
+        UserWarning, match=r"alpha\.pth: an Alpha-CLIP visual tower; .* research only \(CC BY-NC 4\.0\)"
+    ):
+        encoder = build(tmp_path / "small", visual_checkpoint=str(tmp_path / "alpha.pth"))
     assert torch.equal(encoder.clip.visual.conv1.weight, tower["visual.conv1.weight"])
     assert (encoder.alpha_weights[0] == 0.01).all()
 

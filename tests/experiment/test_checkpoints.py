@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -28,6 +30,7 @@ from fdakit.experiment.checkpoints import (
     read_facts,
     read_state,
     save_checkpoint,
+    weights_hash,
 )
 from fdakit.experiment.run_folder import recipe_text
 from fdakit.model.retriever import Retriever
@@ -316,3 +319,24 @@ def test_weights_of_another_recipe_are_refused(
 def test_the_facts_are_plain_json(tmp_path: Path, save: Callable[..., None]) -> None:
     save(tmp_path / "best", 4)
     assert json.loads((tmp_path / "best" / "checkpoint.json").read_text()) == {"step": 4}
+
+
+def test_the_digest_of_weights_is_sha_256_over_names_types_shapes_and_bytes() -> None:
+    module = torch.nn.Linear(2, 1)
+    with torch.no_grad():
+        module.weight.copy_(torch.tensor([[1.0, 2.0]]))
+        module.bias.fill_(3.0)
+    told = b"bias torch.float32 (1,)\n" + struct.pack("<f", 3) + b"weight torch.float32 (1, 2)\n"
+    assert weights_hash(cast(Retriever, module)) == hashlib.sha256(told + struct.pack("<2f", 1, 2)).hexdigest()
+
+
+def test_the_digest_of_weights_tells_every_change(recipe: Recipe) -> None:
+    retriever = build_retriever(recipe, device=CPU)
+    first = weights_hash(retriever)
+    assert weights_hash(build_retriever(recipe, device=CPU)) == first
+    for name, value in retriever.state_dict().items():
+        kept = value.clone()
+        value.view(-1)[-1] += 1
+        assert weights_hash(retriever) != first, name
+        value.copy_(kept)
+    assert weights_hash(retriever) == first

@@ -189,6 +189,18 @@ def test_alpha_weights_of_another_patch_size_are_refused(encoder: ClipEncoder) -
     assert all((weight == 0).all() for weight in fusion.parameters())
 
 
+def test_alpha_weights_outlive_a_later_load_without_alpha(tmp_path: Path, encoder: ClipEncoder) -> None:
+    state = visual_state(encoder)
+    written = alpha_clip_layout(state, "")
+    load_visual(encoder, write(tmp_path / "alpha.pth", written))
+    load_visual(encoder, write(tmp_path / "plain.pth", {name: value + 1 for name, value in state.items()}))
+    (kept,) = encoder.alpha_weights
+    assert torch.equal(kept, written["conv1_alpha.weight"])
+    other = {**written, "conv1_alpha.weight": written["conv1_alpha.weight"] + 1}
+    load_visual(encoder, write(tmp_path / "other.pth", other))
+    assert torch.equal(encoder.alpha_weights[0], other["conv1_alpha.weight"])
+
+
 def test_a_plain_tower_leaves_the_fusion_at_zero(tmp_path: Path, encoder: ClipEncoder) -> None:
     load_visual(encoder, write(tmp_path / "plain.pth", visual_state(encoder)))
     fusion = build_part(ALPHA_CONV, encoder.shapes)

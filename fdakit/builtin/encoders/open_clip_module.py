@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +19,8 @@ from .open_clip_hub_module import first_line
 from .open_clip_pictures_module import file_preprocess
 from .open_clip_source_module import Source, find_source, tag_file
 from .open_clip_text_module import check_libraries, make_tokenizer, text_settings
+
+ALPHA_TOWER = "Alpha-CLIP visual tower"  # `Weights.format` of the published files
 
 
 def build_open_clip(options: Any, shapes: Shapes) -> ClipEncoder:
@@ -62,6 +65,12 @@ def _load(encoder: ClipEncoder, path: Path, *, quick: bool, only_visual: bool) -
         raise CheckpointError(
             f"{path.absolute()}: {weights.format} weights, trained with QuickGELU, but this model has GELU; set "
             "encoder.quick_gelu = true"
+        )
+    if weights.format == ALPHA_TOWER:
+        warnings.warn(
+            f"{path.absolute()}: an Alpha-CLIP visual tower; those published are for research only (CC BY-NC 4.0), "
+            "and CLIP's own terms apply",
+            stacklevel=2,
         )
     encoder.load(weights.visual_part() if only_visual else weights, where=path)
 
