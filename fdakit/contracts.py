@@ -6,7 +6,7 @@ Nothing here imports torch: a plugin may import this module for free.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -118,7 +118,7 @@ class Preprocess:
     std: tuple[float, float, float]
     interpolation: str = "bicubic"
     resize: str = "shortest"
-    source: str = "the encoder's own"
+    source: str = field(default="the encoder's own", compare=False)
     unknown: tuple[str, ...] = ()
 
 

@@ -7,7 +7,6 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +49,7 @@ def build_open_clip(options: Any, shapes: Shapes) -> ClipEncoder:
         max_tokens=options.max_tokens,
         pretrained=file is not None or tag is not None,
     )
-    if replace(encoder.preprocess, source=default.source) != default:
+    if encoder.preprocess != default:
         encoder.former_preprocess = default
     for path, only_visual in ((file, False), (visual, True)):
         if path is not None:
