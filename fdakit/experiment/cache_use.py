@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from fdakit.errors import FdakitError
 from fdakit.system.locks import is_free, shared_lock
 from fdakit.values import Split
 
@@ -26,6 +27,19 @@ def cached_clips_in_use(splits: Iterable[Split]) -> Iterator[None]:
 def in_use(folder: Path) -> bool:
     """Return whether a run reads clips of this set."""
     return not is_free(folder / _LOCK)
+
+
+def vanished(path: Path) -> FdakitError | None:
+    """Return what to say of a clip that is gone from the cache folder; None of any other file.
+
+    Such a clip is not damaged: it is rendered anew when its split is loaded again.
+    """
+    if path.exists() or not path.absolute().is_relative_to(cache_folder().absolute()):
+        return None
+    return FdakitError(
+        f"{path.absolute()}: gone from the cache folder since this began, as it was cleared; do the same again, or "
+        "go on with `fdakit run --resume` and the run folder: it is rendered anew"
+    )
 
 
 def _sets(splits: Iterable[Split]) -> Iterator[Path]:

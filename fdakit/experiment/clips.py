@@ -20,6 +20,7 @@ from fdakit.values import LostVideo, VideoRef
 from fdakit.video.controls import apply_control, partner_of
 from fdakit.video.frame_store import StoredClip
 
+from .cache_use import vanished
 from .clip_parts import ClipParts, ClipPlan
 from .collating import ClipItem as ClipItem  # callers of a source look for it here
 from .collating import Collate, LoadedBatch
@@ -101,7 +102,7 @@ class ClipSource:
         try:
             return self._item(video, draw)
         except VideoError as error:
-            return LostVideo(video.id, str(error))
+            return vanished(video.path) or LostVideo(video.id, str(error))
         except FdakitError as error:
             return error
 

@@ -13,6 +13,7 @@ from fdakit.errors import RecipeError
 from fdakit.recipe import SETTINGS, Recipe
 from fdakit.values import Split
 
+from .devices import cache_folder
 from .recipe_differences import without_effect
 
 ChangeKind = Literal["recipe", "videos", "captions", "files"]
@@ -83,11 +84,13 @@ def _of_split(split: Split) -> Fingerprint:
 
 
 def _of_file(path: Path) -> list[int]:
+    """Size and date; what fdakit has rendered into its cache may be rendered anew, and has none."""
     try:
         found = path.stat()
     except OSError:
         return [-1, 0]
-    return [found.st_size, found.st_mtime_ns]
+    rendered = path.absolute().is_relative_to(cache_folder().absolute())
+    return [found.st_size, 0 if rendered else found.st_mtime_ns]
 
 
 def changes_since(before: Fingerprint, now: Fingerprint) -> list[Change]:

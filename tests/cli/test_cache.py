@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 from telling import Tell
 
-from fdakit import Split, VideoRef
+from fdakit import FdakitError, Split, VideoRef
 from fdakit.catalog import load_catalog
 from fdakit.experiment.cache_contents import KINDS, clear
 from fdakit.experiment.cache_use import cached_clips_in_use
@@ -189,12 +191,20 @@ def test_a_run_keeps_its_rendered_clips(tmp_path: Path, monkeypatch: pytest.Monk
         "eval": {"bootstrap": 0},
     }
     left = []
+    make = partial(validate, where="x.toml", catalog=load_catalog())
 
     def clear_first(*arguments: Any, **options: Any) -> Any:
         left.extend(clear(tmp_path / "cache").in_use)
         return report_weights(*arguments, **options)
 
     monkeypatch.setattr("fdakit.experiment.run.report_weights", clear_first)
-    recipe = validate(document, where="x.toml", catalog=load_catalog())
-    assert run_recipe(recipe, out=tmp_path / "run").report["videos"]["damaged"] == 0
+    assert run_recipe(make(document), out=tmp_path / "run").report["videos"]["damaged"] == 0
     assert len(left) == 1
+
+    def remove_first(*arguments: Any, **options: Any) -> Any:
+        shutil.rmtree(tmp_path / "cache")  # as nobody should
+        return report_weights(*arguments, **options)
+
+    monkeypatch.setattr("fdakit.experiment.run.report_weights", remove_first)
+    with pytest.raises(FdakitError, match=r"mp4: gone from the cache folder .* rendered anew$"):
+        run_recipe(make(document), out=tmp_path / "other")

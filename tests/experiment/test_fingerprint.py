@@ -83,6 +83,15 @@ def test_a_copy_elsewhere_is_the_same_unless_sizes_differ(
     ]
 
 
+def test_clips_rendered_anew_into_the_cache_are_the_same(
+    make_recipe: MakeRecipe, train: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FDAKIT_CACHE", str(tmp_path))
+    before = take_fingerprint(make_recipe(), {"train": train})
+    os.utime(train.videos[0].path, ns=(5, 5))
+    assert told(before, take_fingerprint(make_recipe(), {"train": train})) == []
+
+
 def test_what_is_not_allowed_is_refused_with_the_words_that_allow_it(
     make_recipe: MakeRecipe, train: Split, tmp_path: Path
 ) -> None:
