@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fdakit.report.tables import COLUMNS, DIRECTIONS, cells, report_notes, report_rows
@@ -41,31 +41,58 @@ def print_json(value: Any) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool = False) -> None:
-    """A table with a title; `numbers` puts all columns but the first to the right."""
+    """A table with a title; `numbers` puts all columns but the first to the right.
+
+    Lines are broken at spaces alone, so that names can be copied; where the terminal has no room for that, each row
+    becomes a list of its own.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     console = Console()
-    table = Table(title=_plain(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    least = [_longest_word([column, *(row[place] for row in rows)]) for place, column in enumerate(columns)]
-    # Numbers are not broken where the terminal has room for them all; beyond its width nothing would be shown.
-    whole = numbers and sum(least) + _GAP * len(least) <= console.width
-    for place, column in enumerate(columns):
-        right = numbers and place
+    cells = [[printable(cell, lines=False) for cell in row] for row in (columns, *rows)]
+    widths = _widths(cells, room=console.width - _GAP * len(columns))
+    console.print(Text(printable(title, lines=False), style="bold"), soft_wrap=True)
+    if widths is None:
+        say("\n".join(_records(cells)))
+        return
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for place, (column, width) in enumerate(zip(columns, widths, strict=True)):
         table.add_column(
-            _plain(column),
-            justify="right" if right else "left",
-            overflow="fold",
-            min_width=least[place] if right and whole else None,
+            _plain(column), justify="right" if numbers and place else "left", width=width, overflow="fold"
         )
     for row in rows:
         table.add_row(*(_plain(cell) for cell in row))
     console.print(table)
 
 
-def _longest_word(cells: Sequence[str]) -> int:
-    return max((len(word) for cell in cells for word in cell.split()), default=0)
+def _widths(cells: Sequence[Sequence[str]], *, room: int) -> list[int] | None:
+    """Columns' widths in which no word is broken, short columns first given all they want; None without the room."""
+    from rich.cells import cell_len
+
+    columns = list(zip(*cells, strict=True))
+    widths = [max((cell_len(word) for cell in column for word in cell.split()), default=1) for column in columns]
+    wanted = [max(1, *map(cell_len, column)) for column in columns]
+    free = room - sum(widths)
+    if free < 0:
+        return None
+    order = sorted(range(len(columns)), key=lambda place: wanted[place] - widths[place])
+    for done, place in enumerate(order):
+        more = min(wanted[place] - widths[place], free // (len(order) - done))
+        widths[place] += more
+        free -= more
+    return widths
+
+
+def _records(cells: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Each row as lines `column: cell` below its first cell."""
+    columns, *rows = cells
+    for first, *others in rows:
+        yield f"\n{first}"
+        yield from (f"  {column}: {cell}" for column, cell in zip(columns[1:], others, strict=True) if cell)
+    yield ""
 
 
 def _plain(text: str) -> Text:
