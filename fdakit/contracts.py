@@ -210,7 +210,10 @@ class OptimiserFactory(Protocol):
 
 
 class Observer(Protocol):
-    """Watches a run. A failing observer is named, warned about once and left out."""
+    """Watches a run. A failing observer is named, warned about once and left out.
+
+    May offer `close()`, called when the run is over, however it ended.
+    """
 
     def run_started(self, run: RunInfo) -> None:
         """Before the first step or, without training, before evaluation."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from typing import Literal
 
 import numpy as np
@@ -82,16 +83,16 @@ class LoadedRetriever:
         chosen = control or self.recipe.control
         if chosen == "other-video":  # partners are drawn among all of them
             videos = [video for chunk in chunks(videos, name="videos", size=size) for video in chunk]
-        job = VideoEncoding(
-            self.recipe,
-            self.model,
-            device=self.device,
-            control=chosen,
-            skips=on_error == "skip",
-            size=size,
-            tell=self._told(progress),
-        )
-        with torch.inference_mode():
+        with self._telling(progress) as tell, torch.inference_mode():
+            job = VideoEncoding(
+                self.recipe,
+                self.model,
+                device=self.device,
+                control=chosen,
+                skips=on_error == "skip",
+                size=size,
+                tell=tell,
+            )
             for chunk in chunks(videos, name="videos", size=size):
                 job.add(chunk)
         return job.finish()
@@ -105,25 +106,31 @@ class LoadedRetriever:
         for one string instead of several, and for a value that is no string.
         """
         size = _batch_size(batch_size, self.recipe.eval.text_batch_size)
-        tell, parts = self._told(progress), [np.zeros((0, self.model.encoder.shapes.embedding), np.float32)]
+        parts = [np.zeros((0, self.model.encoder.shapes.embedding), np.float32)]
         done = 0
-        for chunk in chunks(texts, name="texts", size=size):
-            for place, text in enumerate(chunk, done):
-                if not isinstance(text, str):
-                    raise TypeError(f"texts[{place}] is {text!r}; wanted a string")
-            total = done + len(chunk)
-            for start in range(0, len(chunk), size):
-                asked = [str(text) for text in chunk[start : start + size]]
-                with torch.inference_mode(), autocast(self.device, self.recipe.train.precision):
-                    parts.append(unit(self.model.encode_texts(asked).vectors))
-                done += len(asked)
-                tell("encoding texts", done, total)
+        with self._telling(progress) as tell, torch.inference_mode():
+            for chunk in chunks(texts, name="texts", size=size):
+                for place, text in enumerate(chunk, done):
+                    if not isinstance(text, str):
+                        raise TypeError(f"texts[{place}] is {text!r}; wanted a string")
+                total = done + len(chunk)
+                for start in range(0, len(chunk), size):
+                    asked = [str(text) for text in chunk[start : start + size]]
+                    with autocast(self.device, self.recipe.train.precision):
+                        parts.append(unit(self.model.encode_texts(asked).vectors))
+                    done += len(asked)
+                    tell("encoding texts", done, total)
         return np.concatenate(parts)
 
-    def _told(self, progress: bool | Progress) -> Progress:
+    @contextmanager
+    def _telling(self, progress: bool | Progress) -> Iterator[Progress]:
         if callable(progress):
-            return progress
-        return Watchers.of(self.recipe).progressed if progress else lambda what, done, total: None
+            yield progress
+        elif not progress:
+            yield lambda what, done, total: None
+        else:
+            with closing(Watchers.of(self.recipe)) as watchers:
+                yield watchers.progressed
 
 
 def _batch_size(asked: int | None, usual: int) -> int:

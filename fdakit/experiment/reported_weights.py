@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -41,10 +41,10 @@ def evaluate_checkpoint(
     recipe: Recipe, checkpoint: Path, *, out: Path | None = None, watchers: Watchers | None = None
 ) -> Finished:
     """The report of a checkpoint under a recipe; `checkpoint` is a folder of ours or a weights file."""
-    watchers = watchers or Watchers.of(recipe)
     device = choose_device(recipe.train.device)
     facts = _facts(checkpoint)
     with ExitStack() as held, places_told(recipe):
+        watchers = watchers or held.enter_context(closing(Watchers.of(recipe)))
         splits = Splits(recipe, device=device, progress=watchers.progressed)
         split, retriever = together(
             partial(splits.load, recipe.eval.split), partial(load_retriever, recipe, checkpoint, device=device)

@@ -77,6 +77,7 @@ def run_recipe(
             held.enter_context(folder.held())
             held.enter_context(places_told(recipe))
         watchers = Watchers.of(recipe)
+        held.callback(watchers.close)
         device = choose_device(recipe.train.device)
         splits = Splits(recipe, device=device, progress=watchers.progressed)
         training = recipe.train.epochs > 0

@@ -35,6 +35,11 @@ class Watchers:
     def run_finished(self, report: Mapping[str, Any]) -> None:
         self._tell("run_finished", report)
 
+    def close(self) -> None:
+        """Tell those that want to know that it is over, however it ended: finished, failed or stopped."""
+        self._observers = [(label, one) for label, one in self._observers if hasattr(one, "close")]
+        self._tell("close")
+
     def _tell(self, event: str, *facts: Any) -> None:
         for label, observer in list(self._observers):
             try:

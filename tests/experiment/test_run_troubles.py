@@ -5,16 +5,17 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fdakit import RecipeError, VideoError
+from fdakit import FdakitError, RecipeError, VideoError
 from fdakit.experiment.checkpoints import read_facts
 from fdakit.experiment.parameter_groups import training_rows
-from fdakit.experiment.run import run_recipe
+from fdakit.experiment.run import Interrupted, run_recipe
 from fdakit.experiment.run_folder import RunFolder
 from fdakit.recipe import Recipe
 
@@ -85,6 +86,44 @@ def test_each_run_has_a_stamp_of_its_own(
     (tmp_path / "file").touch()
     with pytest.raises(RecipeError, match="cannot be made"):
         RunFolder.create(make_recipe(), out=tmp_path / "file" / "run")
+
+
+def as_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the error stream a terminal."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+
+
+HIDDEN, SHOWN = "\x1b[?25l", "\x1b[?25h"  # the cursor, by a bar
+
+
+def test_a_bar_is_put_away_before_it_is_told_that_a_run_was_interrupted(
+    make_recipe: MakeRecipe,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    as_terminal(monkeypatch)
+    pressing = make_recipe(observer=[{"use": "console"}, {"use": "watching", "step": 1}])
+    with pytest.raises(Interrupted):
+        run_recipe(pressing, out=tmp_path / "run")
+    shown = capsys.readouterr().err
+    assert shown.count(HIDDEN) == shown.count(SHOWN) > 0
+    assert shown.rindex(SHOWN) > shown.rindex(HIDDEN)
+
+
+def test_a_bar_is_put_away_before_an_error_is_told(
+    make_recipe: MakeRecipe,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    as_terminal(monkeypatch)
+    failing = make_recipe(observer=[{"use": "console"}], objective=[{"use": "losing", "step": 2}])
+    with pytest.raises(FdakitError, match="the loss became nan"):
+        run_recipe(failing, out=tmp_path / "run")
+    shown = capsys.readouterr().err
+    assert shown.count(HIDDEN) == shown.count(SHOWN) > 0
 
 
 @pytest.mark.parametrize(

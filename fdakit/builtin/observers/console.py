@@ -53,16 +53,17 @@ class Console:
 
     def _move(self, what: str, done: int, total: int) -> None:
         if self._bar is None or self._what != what:
-            self._close()
+            self.close()
             self._bar, self._what = _bar(self._console), what
             self._bar.start()
             self._task = self._bar.add_task(printable(what, lines=False), total=total)
         assert self._task is not None
         self._bar.update(self._task, completed=done, total=total)
         if done >= total:
-            self._close()
+            self.close()
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Put the bar away, so that what is printed next, of an error or of Ctrl-C, does not land in it."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
@@ -76,7 +77,7 @@ class Console:
 
     def run_finished(self, report: Mapping[str, Any]) -> None:
         """The command prints the table; only the bar is put away."""
-        self._close()
+        self.close()
 
     def _line(self, text: str) -> None:
         console = self._bar.console if self._bar is not None else self._console
