@@ -96,7 +96,7 @@ def _of_file(path: Path) -> list[int]:
 def changes_since(before: Fingerprint, now: Fingerprint) -> list[Change]:
     """Return every difference, in the order recipe, then split by split videos, captions, files."""
     found = list(_recipe_changes(before["recipe"], now["recipe"]))
-    for name in before["splits"].keys() & now["splits"].keys():
+    for name in (name for name in before["splits"] if name in now["splits"]):
         found += _split_changes(name, before["splits"][name], now["splits"][name])
     return sorted(found, key=lambda change: KINDS.index(change.kind))
 
@@ -111,7 +111,9 @@ def _split_changes(name: str, before: Fingerprint, now: Fingerprint) -> Iterator
     if before["ids"] != now["ids"]:
         yield Change("videos", f"{name} has {_counted(before, now, 'videos')}{_named(before, now)}")
     if before["texts"] != now["texts"]:
-        yield Change("captions", f"{name} has {_counted(before, now, 'captions')}, or others, or in another order")
+        same = before["captions"] == now["captions"]
+        told = "other texts, or another order" if same else _counted(before, now, "captions")
+        yield Change("captions", f"{name} has {told}")
     if "files" in before and "files" in now:
         changed = list(_changed_files(before, now))
         if changed:

@@ -17,7 +17,6 @@ from fdakit.model.architecture import read_architecture
 from fdakit.model.conversion import convert_weights, inspect_weights
 from fdakit.model.layouts import recognise
 from fdakit.model.loading import load_towers
-from fdakit.system.digests import file_sha256
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 VIT = FIXTURES / "alphaclip" / "vit_w64"
