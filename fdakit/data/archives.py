@@ -6,9 +6,8 @@ gives, so links, devices and names that lead elsewhere can do nothing.
 
 from __future__ import annotations
 
-import os
+import lzma
 import re
-import shutil
 import stat
 import tarfile
 import zipfile
@@ -19,19 +18,27 @@ from dataclasses import dataclass
 from functools import partial
 from gzip import BadGzipFile
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any, cast
 
 from fdakit.contracts import Progress
 from fdakit.errors import DatasetError
+from fdakit.system.atomic_files import encoded
+from fdakit.system.regular_files import open_regular
+
+from .unpacked_sizes import Room, SwellingError, bounded_stream
 
 ARCHIVE_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
 
 Place = Callable[[PurePosixPath], Path | None]
 """Where a member of an archive, by its path in it, belongs; None where it is not wanted."""
 
-_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, BadGzipFile, NotImplementedError)
+_DAMAGE = (
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, BadGzipFile, NotImplementedError),
+    *(lzma.LZMAError, OverflowError, UnicodeError, SwellingError),
+)
 _MB = 20  # bits
 _LONGEST_NAME = 255  # bytes, on all common file systems
+_LONGEST_PATH, _DEEPEST = 4000, 100  # bytes and folders
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,7 @@ class _Member:
     odd: str
     open: Callable[[], IO[bytes] | None]
     done: int
+    chunk: int = 1 << _MB  # bytes that are read at a time
 
 
 def archives_in(folder: Path) -> tuple[Path, ...]:
@@ -74,7 +82,8 @@ def unpack(archive: Path, place: Place, *, progress: Progress) -> Unpacked:
     files: list[Path] = []
     refused: list[str] = []
     already, fault = 0, ""
-    total = archive.stat().st_size >> _MB
+    size = archive.stat().st_size
+    total, room = size >> _MB, Room(size)
     members = _zip_members if archive.name.lower().endswith(".zip") else _tar_members
     try:
         with closing(members(archive)) as found:
@@ -90,7 +99,7 @@ def unpack(archive: Path, place: Place, *, progress: Progress) -> Unpacked:
                 elif target.exists():
                     already += 1
                 else:
-                    _copy(member, target)
+                    _copy(member, target, room)
                     files.append(target)
     except _DAMAGE as error:
         fault = (str(error) or type(error).__name__).partition(":\n")[0]  # tarfile goes on with each kind it tried
@@ -106,7 +115,13 @@ def _odd_path(path: PurePosixPath) -> str:
 
 
 def _odd_name(target: Path) -> str:
-    return "its name is too long" if len(os.fsencode(_part(target).name)) > _LONGEST_NAME else ""
+    """What of a name no disk takes; the parts of the path as well as the whole."""
+    if "\0" in str(target):
+        return "its name holds a NUL character"
+    if len(target.parts) > _DEEPEST or len(encoded(str(target))) > _LONGEST_PATH:
+        return "its path is too long"
+    longest = max(len(encoded(part)) for part in (*target.parts, _part(target).name))
+    return "its name is too long" if longest > _LONGEST_NAME else ""
 
 
 def _part(target: Path) -> Path:
@@ -114,16 +129,19 @@ def _part(target: Path) -> Path:
 
 
 def _tar_members(archive: Path) -> Generator[_Member]:
-    with archive.open("rb") as raw, tarfile.open(fileobj=raw, mode="r:*") as tar:
-        for member in tar:
-            if not member.isdir():
-                kind = "a link" if member.issym() or member.islnk() else "no plain file"
-                odd = "" if member.isreg() else kind
-                yield _Member(member.name, odd, partial(tar.extractfile, member), raw.tell())
+    with open_regular(archive, error=DatasetError, advice="correct its rights") as raw:
+        stream = bounded_stream(raw)
+        with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r:") as tar:
+            while (member := tar.next()) is not None:
+                if not member.isdir():
+                    kind = "a link" if member.issym() or member.islnk() else "no plain file"
+                    odd = "" if member.isreg() else kind
+                    yield _Member(member.name, odd, partial(tar.extractfile, member), raw.tell())
+                cast(Any, tar).members.clear()  # of millions, each would be kept
 
 
 def _zip_members(archive: Path) -> Generator[_Member]:
-    with zipfile.ZipFile(archive) as found:
+    with open_regular(archive, error=DatasetError, advice="correct its rights") as raw, zipfile.ZipFile(raw) as found:
         for info in found.infolist():
             if info.is_dir():
                 continue
@@ -131,10 +149,13 @@ def _zip_members(archive: Path) -> Generator[_Member]:
             odd = "a link" if kind == stat.S_IFLNK else "" if kind in (0, stat.S_IFREG) else "no plain file"
             if info.flag_bits & 1:
                 odd = odd or "encrypted"
-            yield _Member(info.filename, odd, partial(found.open, info), info.header_offset)
+            # zipfile unpacks what it reads of other methods at one go, whatever that swells to.
+            bounded = info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+            chunk = 1 << _MB if bounded else 1 << 12
+            yield _Member(info.filename, odd, partial(found.open, info), info.header_offset, chunk)
 
 
-def _copy(member: _Member, target: Path) -> None:
+def _copy(member: _Member, target: Path, room: Room) -> None:
     """Write beside the target under a hidden name first: a data set must never meet half a file."""
     part = _part(target)
     try:
@@ -142,9 +163,11 @@ def _copy(member: _Member, target: Path) -> None:
         source = member.open()
         assert source is not None, "only plain files are opened"
         with source, part.open("wb") as file:
-            shutil.copyfileobj(source, file, 1 << _MB)
+            while chunk := source.read(member.chunk):
+                room.take(len(chunk))
+                file.write(chunk)
         part.rename(target)
-    except BadGzipFile:
+    except (BadGzipFile, SwellingError):
         raise
     except OSError as error:
         raise DatasetError(

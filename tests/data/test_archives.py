@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import io
-import shutil
+import resource
 import stat
 import tarfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import IO, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fdakit import DatasetError
+from fdakit.data import unpacked_sizes
 from fdakit.data.archives import Unpacked, archives_in, unpack
 
 FILES = {"set/train_list.txt": b"a\nb\n", "set/clips/a.mp4": bytes(range(256)) * 40, "set/notes.md": b"notes"}
@@ -168,11 +172,10 @@ def test_damaged_data_never_becomes_a_file(tmp_path: Path) -> None:
 def test_ctrl_c_leaves_whole_files_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = pack(tmp_path / "set.tar", FILES)
 
-    def interrupted(source: object, file: io.BufferedWriter, size: int) -> None:
-        file.write(b"half")
+    def interrupted(room: object, count: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(shutil, "copyfileobj", interrupted)
+    monkeypatch.setattr(unpacked_sizes.Room, "take", interrupted)
     with pytest.raises(KeyboardInterrupt):
         take(archive, tmp_path / "out")
     assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
@@ -210,3 +213,82 @@ def test_a_name_that_is_too_long_is_refused_and_the_rest_goes_on(tmp_path: Path,
 def test_what_is_no_tar_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "set.tar").write_bytes(b"<html>not found</html>")
     assert "\n" not in take(tmp_path / "set.tar", tmp_path / "out").fault
+
+
+def zeros(path: Path, size: int) -> Path:
+    """An archive with one video of `size` zeros, written piece by piece."""
+    if path.suffix == ".zip":
+        method = {"xz": zipfile.ZIP_LZMA, "bz2": zipfile.ZIP_BZIP2}.get(path.stem, zipfile.ZIP_DEFLATED)
+        with (
+            zipfile.ZipFile(path, "w", method) as packed,
+            packed.open("set/clips/a.mp4", "w", force_zip64=True) as file,
+        ):
+            for _ in range(size >> 20):
+                file.write(bytes(1 << 20))
+        return path
+    with tarfile.open(path, f"w:{path.suffix[1:]}") as tar:
+        info = tarfile.TarInfo("set/clips/a.mp4")
+        info.size = size
+        tar.addfile(info, cast(IO[bytes], Zeros()))
+    return path
+
+
+class Zeros:
+    def read(self, count: int) -> bytes:
+        return bytes(count)
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [("set.zip", True), ("xz.zip", True), ("bz2.zip", True), ("set.tar.gz", True), ("set.tar.gz", False)],
+)
+def test_an_archive_that_swells_is_stopped_and_takes_no_memory(
+    tmp_path: Path, name: str, wanted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unpacked_sizes, "LEAST_ROOM", 1 << 20)
+    archive, root = zeros(tmp_path / name, 64 << 20), tmp_path / "out"
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    done = take(archive, root, unless=".md" if wanted else ".mp4")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000 or name == "bz2.zip"  # kB
+    assert done.files == ()
+    assert [path for path in root.rglob("*") if path.is_file()] == []
+    if wanted or name == "set.tar.gz":
+        assert done.fault == "it unpacks to more than 200 times its size"
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE])
+def test_a_header_that_claims_gigabytes_is_no_header(tmp_path: Path, kind: bytes) -> None:
+    info = tarfile.TarInfo("x")
+    info.type, info.size = kind, 6 << 30
+    path = tmp_path / "set.tar.gz"
+    with gzip.open(path, "wb") as file:
+        file.write(info.tobuf(tarfile.GNU_FORMAT) + bytes(4096))
+    done = take(path, tmp_path / "out")
+    assert "claims" in done.fault or "too large" in done.fault or done.fault
+
+
+def test_a_sparse_member_of_a_petabyte_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unpacked_sizes, "LEAST_ROOM", 1 << 20)
+    head = bytearray(tarfile.TarInfo("set/clips/a.mp4").tobuf(tarfile.GNU_FORMAT))
+    head[156:157] = tarfile.GNUTYPE_SPARSE
+    head[483:495] = b"\x80" + (1 << 50).to_bytes(11, "big")
+    head[148:156] = b" " * 8
+    head[148:156] = f"{sum(head[:512]):06o}\0 ".encode()
+    (tmp_path / "set.tar").write_bytes(bytes(head) + bytes(1024))
+    done = take(tmp_path / "set.tar", tmp_path / "out")
+    assert done.files == ()
+    assert done.fault or done.refused
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(
+    "name",
+    ["a/" * 2500 + "a.mp4", "a/" + "b" * 300 + "/c.mp4", "c" * 255 + ".mp4", "x\0y.mp4", "b/" * 1500 + "a.mp4"],
+)
+def test_a_path_that_no_disk_takes_is_left_out(tmp_path: Path, ending: str, name: str) -> None:
+    with contextlib.suppress(ValueError, UnicodeError):
+        archive = pack(tmp_path / f"set{ending}", {**FILES, name: b"x"})
+        done = take(archive, tmp_path / "out")
+        assert len(done.files) in (2, 3)
+        assert not done.fault
+        assert all(len(str(path)) < 4096 for path in done.files)
