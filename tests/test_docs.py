@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -61,8 +62,16 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(("place", "text"), blocks("python"), ids=[place for place, _ in blocks("python")])
 def test_every_python_block_runs(place: str, text: str, workshop: Path) -> None:
+    example = ROOT / "plugins" / "fdakit-example"  # which the tutorial has installed by the time it is tested
+    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(example)]))
     done = subprocess.run(
-        [sys.executable, "-"], input=text, text=True, cwd=workshop, capture_output=True, timeout=120
+        [sys.executable, "-"],
+        input=text,
+        text=True,
+        cwd=workshop,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
 

@@ -1,0 +1,77 @@
+"""docs/first_plugin.md, followed to the letter in an empty folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from test_outside_plugin import new_environment
+
+PAGE = Path(__file__).parents[1] / "docs" / "first_plugin.md"
+INSTALL = ["install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
+SHORT = [
+    "dataset.clips=32",
+    "dataset.frames=4",
+    "train.epochs=1",
+    "train.batch_size=16",
+    "train.device=cpu",
+]  # of minutes
+
+pytestmark = pytest.mark.skipif(not PAGE.is_file(), reason="the pages lie beside fdakit only in a checkout")
+
+
+def steps() -> Iterator[tuple[str, str]]:
+    """(file, content) and ("", command) in the order of the page."""
+    fenced = re.compile(r"(?:<!-- file: (\S+) -->\n)?^```(\w*)\n(.*?)^```", re.M | re.S)
+    for name, language, text in fenced.findall(PAGE.read_text(encoding="utf-8")):
+        if name:
+            yield Path(name).name, text
+        elif not language:
+            yield from (("", command) for command in text.splitlines())
+
+
+def command_of(command: str, python: Path) -> list[str]:
+    """The command in the new environment: without the network, and a run made short."""
+    word, *rest = shlex.split(command)
+    if word == "pip":
+        return [sys.executable, "-m", "pip", "--python", str(python), *INSTALL, *rest[1:]]
+    if rest[:1] == ["run"]:
+        rest += [part for setting in SHORT for part in ("--set", setting)]
+    return [str(python), *(["-m", "fdakit"] if word == "fdakit" else []), *rest]
+
+
+def test_the_tutorial_works_to_the_letter_in_an_empty_folder(tmp_path: Path) -> None:
+    python, folder = new_environment(tmp_path / "venv"), tmp_path / "empty"
+    folder.mkdir()
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("FDAKIT", "PYTHON"))}
+    environment = {**own, "FDAKIT_CACHE": str(tmp_path / "cache"), "COLUMNS": "100"}
+    told: dict[str, str] = {}
+    for name, text in steps():
+        if name:
+            (folder / name).write_text(text, encoding="utf-8")
+            continue
+        command = command_of(text, python)
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, f"{text}: {done.stdout}{done.stderr}"
+        told[text] = done.stdout
+    assert list(told) == [
+        "pip install .",
+        "fdakit plugins",
+        "fdakit show mask colourful",
+        "fdakit run quickstart --set mask.use=colourful",
+        "pip install pytest",
+        "python -m pytest",
+    ]
+    assert re.search(r"mask +colourful +fdakit-example 0\.1\.0", told["fdakit plugins"])
+    assert "broken" not in told["fdakit plugins"]
+    assert "floor" in told["fdakit show mask colourful"]
+    assert "text to video" in told["fdakit run quickstart --set mask.use=colourful"]
+    assert "1 passed" in told["python -m pytest"]
