@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
+_MOMENT = 1.0  # seconds
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -26,15 +28,21 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.signal = 0
+        self._since = 0.0
 
     def is_set(self) -> bool:
         return self.signal != 0
 
     def remember(self, number: int, frame: FrameType | None) -> None:
-        """Handle a signal: the first is remembered, the second interrupts at once."""
+        """Handle a signal: the first is remembered, the second interrupts at once.
+
+        SIGTERM that comes again within a moment is the same request: `timeout` sends it to the process and its group.
+        """
+        if number == self.signal == signal.SIGTERM and time.monotonic() - self._since < _MOMENT:
+            return
         if self.signal:
             raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
-        self.signal = number
+        self.signal, self._since = number, time.monotonic()
 
 
 @contextmanager

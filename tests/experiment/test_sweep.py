@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from statistics import mean, stdev
@@ -104,15 +105,31 @@ def test_a_stopped_run_is_taken_up(
     assert state["step"] == 3
 
 
+@pytest.mark.parametrize("left", [(), (".lock",), ("checkpoints/.last.new/model.safetensors", "metrics.jsonl")])
 def test_a_run_killed_before_its_first_checkpoint_is_made_again(
-    recipes: list[Recipe], summary: Any, out: Path, tmp_path: Path
+    recipes: list[Recipe], summary: Any, out: Path, tmp_path: Path, left: tuple[str, ...]
 ) -> None:
     folder = tmp_path / "plain" / "seed-1"
     folder.mkdir(parents=True)
     for name in ("recipe.toml", "environment.json"):
         (folder / name).write_bytes((out / "plain" / "seed-1" / name).read_bytes())
+    for name in left:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"half")
     sweep(recipes[1:], [1], out=tmp_path, tell=lambda line: None)
     assert reports_of(folder)["t2v"] == reports_of(out / "plain" / "seed-1")["t2v"]
+
+
+def test_a_sweep_of_an_older_fdakit_goes_on_though_it_kept_relative_paths(
+    recipes: list[Recipe], summary: Any, out: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(out / "plain" / "seed-1", tmp_path / "plain" / "seed-1"))
+    manifest = str(recipes[1].parts["dataset"].options.model_dump()["path"])
+    text = (folder / "recipe.toml").read_text()
+    assert manifest in text
+    (folder / "recipe.toml").write_text(text.replace(manifest, "/".join(manifest.rsplit("/", 2)[1:])))
+    again = sweep(recipes[1:], [1], out=tmp_path, tell=lambda line: None)
+    assert again["rows"][0]["t2v"]["MnR"]["mean"] == reports_of(folder)["t2v"]["MnR"]
 
 
 def reports_of(folder: Path) -> Any:

@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+from fdakit.system import stopping
 from fdakit.system.stopping import (
     STOPPING,
     StopRequest,
@@ -27,7 +28,10 @@ def press(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", STOPPING)
-def test_the_first_signal_is_remembered_and_the_second_interrupts(number: int) -> None:
+def test_the_first_signal_is_remembered_and_the_second_interrupts(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stopping, "_MOMENT", 0.0)
     before = {n: signal.getsignal(n) for n in STOPPING}
     with pytest.raises(KeyboardInterrupt) as caught, stop_request() as asked:
         assert not asked.is_set()
@@ -37,6 +41,16 @@ def test_the_first_signal_is_remembered_and_the_second_interrupts(number: int) -
         press(number)
     assert type(caught.value) is (Terminated if number == signal.SIGTERM else KeyboardInterrupt)
     assert {n: signal.getsignal(n) for n in STOPPING} == before
+
+
+def test_sigterm_sent_to_a_process_and_its_group_is_one_request() -> None:
+    with stop_request() as asked:
+        press(signal.SIGTERM)
+        press(signal.SIGTERM)
+    assert asked.signal == signal.SIGTERM
+    with pytest.raises(KeyboardInterrupt), stop_request():
+        press(signal.SIGTERM)
+        press(signal.SIGINT)
 
 
 def test_sigterm_raises_where_nothing_else_handles_it() -> None:
