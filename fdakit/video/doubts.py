@@ -56,7 +56,7 @@ def index_packets(
         doubt, invented = (UNTIMED, False) if container in _STORES else (INVENTED, True)
     elif not stored and (backward or not rising):
         doubt, invented = INVENTED, True
-    elif _restarts(stamps, decoding, entries, hidden):
+    elif (not backward and bool((np.diff(shown) < 0).any())) or _restarts(stamps, decoding, entries, hidden):
         doubt, restarts = RESTARTS, True
     elif (marks & UNSURE).any():
         doubt = UNSURE_COUNT

@@ -14,6 +14,8 @@ _SLICES = (1, 2, 5)  # of H.264: a picture, its first data partition, a picture 
 _SUPPLEMENT, _SEQUENCE, _PICTURE = 6, 7, 8
 _RECOVERY = 6  # the supplement that says that decoding can begin
 _CHROMA_PROFILES = (100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135)
+_END = 5  # bytes of the last unit of a sequence, with what stands before it
+_ENDS = tuple(before + unit for before in (b"\0\0\1", b"\0\0\2") for unit in (b"\x48\1", b"\x4a\1"))
 _PLENTY = 64  # bytes that surely hold what is read of a sequence's or slice's header
 
 
@@ -70,8 +72,13 @@ class AvcHeaders(_Units):
         super().__init__(extradata)
         self._number_bits: int | None = None  # bits of a frame's number, where pictures may be single fields
         self._planes = False
-        if self._length_size and len(self._known) > 8:
+        if self._length_size:
             self._learn(self._known[8:])
+            return
+        listed = memoryview(self._known)
+        for begin in self._begins(listed):
+            if listed[begin] & 31 == _SEQUENCE:
+                self._learn(self._unit(listed, begin))
 
     def __call__(self, data: memoryview) -> int:
         step = self._length_size
@@ -184,6 +191,11 @@ def _pass_scaling(bits: Bits, *, lists: int) -> None:
             last = following or last
 
 
+def _drops(header: memoryview) -> bool:
+    """Whether the slice header of an IRAP picture says that pictures before it are not shown any more."""
+    return len(header) > 0 and header[0] & 0xC0 == 0xC0
+
+
 class HevcHeaders(_Units):
     """HEVC. Called with each packet in file order, gives its marks."""
 
@@ -191,21 +203,28 @@ class HevcHeaders(_Units):
 
     def __init__(self, extradata: bytes | None) -> None:
         super().__init__(extradata)
+        self._anew = True  # whether the next picture begins a sequence
         self._cut = True  # whether leading pictures refer to what is not there
 
     def __call__(self, data: memoryview) -> int:
-        marks, mute = 0, True
+        marks, mute, anew = 0, True, self._anew
         for begin in self._begins(data):
             kind = data[begin] >> 1 & 63
             if 16 <= kind <= 21:  # IRAP; its leading pictures are cut off at the start and at a broken link
-                self._cut = not self._begun or kind <= 18
-                self._begun = True
+                self._cut = anew or kind <= 18
+                if self._begun and (self._cut or _drops(data[begin + 2 :])):
+                    marks |= UNSURE  # it may drop pictures that were not shown yet
+                self._meet_picture(data)
                 return marks | ENTRY
             if kind < 32:
-                self._begun = True
+                self._meet_picture(data)
                 # Its slices' types stand too deep to be read here: any may refer to what is shown later.
                 return marks | (SILENT if kind in (8, 9) and self._cut else BACKWARD)
             if 32 <= kind <= 34 and self._new(self._unit(data, begin)):
                 marks |= PARAMETERS if self._begun else 0
             mute = mute and kind <= 40
         return marks | (SILENT if mute else 0)
+
+    def _meet_picture(self, data: memoryview) -> None:
+        self._begun = True
+        self._anew = bytes(data[-_END:]) in _ENDS

@@ -24,13 +24,17 @@ from .marks import PARAMETERS, SILENT
 from .timeline import PacketIndex
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from av import Packet
     from av.container import InputContainer
+    from av.packet import PktSideDataT
     from av.video.stream import VideoStream
 
 FAULTS = (av.error.FFmpegError, OSError)
 """What PyAV raises for a file it cannot read; everything else is a fault of ours."""
 
+_MATTERING: tuple[PktSideDataT, ...] = ("encryption_info", "new_extradata")
 _STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 
 
@@ -62,10 +66,25 @@ def first_stream(container: InputContainer, *, path: Path) -> VideoStream:
     streams = container.streams.video
     if not streams:
         raise VideoError(f"{path}: no video stream; replace it or remove it from the data set")
-    stream = next((stream for stream in streams if not stream.disposition & _STILL), streams[0])
+    stream = next((stream for stream in streams if not _still(stream)), streams[0])
     if getattr(stream, "codec_context", None) is None:
         raise VideoError(f"{path}: no decoder for its video codec; re-encode it, for example as h264")
     return stream
+
+
+def _still(stream: VideoStream) -> bool:
+    """Whether a stream is a picture beside a film: called so, or a single picture in a codec of pictures."""
+    context = getattr(stream, "codec_context", None)
+    single = stream.frames == 1 and context is not None and context.codec.intra_only
+    return bool(stream.disposition & _STILL) or single
+
+
+def _beside(packet: Packet[VideoStream]) -> Collection[str]:
+    """The kinds of side data that a packet carries, as far as they matter here."""
+    try:
+        return [data.data_type for data in packet.iter_sidedata()]
+    except IndexError:  # PyAV has no name for one of them
+        return [kind for kind in _MATTERING if packet.has_sidedata(kind)]
 
 
 def words(error: Exception) -> str:
@@ -91,12 +110,12 @@ def read_packets(
             if packet.size == 0:  # the demuxer's end mark
                 continue
             marks = headers(memoryview(packet)) if headers is not None else 0
-            for data in packet.iter_sidedata():
-                # The decoders do not know that data are encrypted.
-                if data.data_type == "encryption_info":
-                    raise VideoError(f"{path}: encrypted; decrypt it or remove it from the data set")
-                if data.data_type == "new_extradata" and facts:
-                    marks |= PARAMETERS
+            beside = _beside(packet)
+            # The decoders do not know that data are encrypted.
+            if "encryption_info" in beside:
+                raise VideoError(f"{path}: encrypted; decrypt it or remove it from the data set")
+            if "new_extradata" in beside and facts:
+                marks |= PARAMETERS
             pts, dts = packet.pts, packet.dts
             stamp, order = NO_STAMP if pts is None else pts, NO_STAMP if dts is None else dts
             facts.append((stamp, order, marks, packet.is_discard))

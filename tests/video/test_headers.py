@@ -7,8 +7,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from filming import GROUPED, encode, noise
+from filming import GROUPED, encode, noise, sequential
+from pairs import copy
 
+from fdakit import OpenVideo, VideoRef
 from fdakit.video.headers import header_reader
 from fdakit.video.marks import BACKWARD, ENTRY, PARAMETERS, SILENT, UNSURE
 
@@ -71,6 +73,29 @@ def test_hidden_frames_and_leading_pictures_of_a_cut_are_silent(tmp_path: Path) 
         shown = len(list(film.decode(video=0)))
     marks, _, _ = marks_of(path)
     assert len(marks) - sum(bool(mark & SILENT) for mark in marks) == shown == 40
+
+
+def test_what_the_end_of_a_hevc_sequence_drops_is_left_to_the_decoder(tmp_path: Path) -> None:
+    options = {"x265-params": "keyint=10:bframes=3:log-level=none"}  # open GOPs
+    source = encode(tmp_path / "source.mp4", noise(30), codec="libx265", options=options)
+
+    def end_sequences(packets: list[av.Packet], step: int) -> list[av.Packet]:
+        made = []
+        for packet, following in zip(packets, [*packets[1:], None], strict=True):
+            ends = following is not None and following.is_keyframe
+            made.append(av.Packet(bytes(packet) + (b"\0\0\0\2\x48\1" if ends else b"")))
+            made[-1].pts, made[-1].dts, made[-1].time_base = packet.pts, packet.dts, packet.time_base
+            made[-1].is_keyframe = packet.is_keyframe
+        return made
+
+    path = tmp_path / "ended.mp4"
+    assert copy(path, source, end_sequences)
+    full = sequential(path)
+    assert len(full) < 30
+    with OpenVideo(VideoRef("a", path)) as video:
+        assert any("do not go one to one" in remark for remark in video.remarks)
+        found = video.read(np.arange(len(video.times()))).frames
+        np.testing.assert_array_equal(found, np.stack(full))
 
 
 def test_new_parameter_sets_in_the_midst_are_noticed(tmp_path: Path) -> None:

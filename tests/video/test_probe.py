@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from filming import encode, numbered, rows
 
-from fdakit import VideoError, VideoRef, frame_times
+from fdakit import OpenVideo, VideoError, VideoRef, frame_times
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +85,37 @@ def test_message_shows_an_absolute_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(VideoError, match=str(tmp_path)):
         frame_times(VideoRef("a", (tmp_path / "absent.mp4").relative_to(tmp_path)))
+
+
+def test_the_film_is_read_and_not_a_picture_beside_it(tmp_path, clip):
+    for name, still in (("flagged.mp4", True), ("plain.mp4", False)):
+        path = tmp_path / name
+        with av.open(str(clip)) as film, av.open(str(path), "w") as both:
+            cover = both.add_stream("mjpeg", rate=25)
+            cover.height, cover.width, cover.pix_fmt = 200, 200, "yuvj420p"
+            if still:
+                cover.disposition = Disposition.attached_pic
+            copied = both.add_stream_from_template(film.streams.video[0])
+            picture = av.VideoFrame.from_ndarray(np.zeros((200, 200, 3), np.uint8), format="rgb24")
+            both.mux(cover.encode(picture))
+            both.mux(cover.encode(None))
+            for packet in film.demux(video=0):
+                if packet.size:
+                    packet.stream = copied
+                    both.mux(packet)
+        with OpenVideo(VideoRef("a", path)) as video:
+            assert len(video.times()) == 30, name
+            assert video.read(np.array([0])).frames.shape == (1, 48, 64, 3)
+
+
+def test_time_that_falls_in_a_codec_without_reordering_is_the_order_of_the_file(tmp_path):
+    from fdakit.video.clock import NO_STAMP
+    from fdakit.video.doubts import index_packets
+
+    about = {"container": "matroska,webm", "delays": False, "tick": Fraction(1, 1000), "rate": Fraction(25)}
+    about |= {"decoding": np.full(6, NO_STAMP), "marks": np.zeros(6, int), "discarded": np.zeros(6, bool)}
+    assert index_packets(np.array([0, 40, 80, 0, 40, 80]), reorders=False, **about).restarts
+    assert not index_packets(np.arange(6) * 40, reorders=False, **about).doubt
 
 
 def test_unknown_codec_is_named(tmp_path, clip):

@@ -52,6 +52,19 @@ def read_times(path: Path) -> np.ndarray:
         return video.times()
 
 
+@pytest.mark.parametrize("ending", ["ts", "mkv", "avi", "flv", "nut", "mov"])
+@pytest.mark.parametrize("name", ["paff_fields.mp4", "nvop.avi", "h264_bframes.avi", "open_gop_cut_h264.ts"])
+def test_the_same_streams_in_other_containers(data_dir: Path, tmp_path: Path, name: str, ending: str) -> None:
+    from pairs import copy
+
+    path = tmp_path / f"film.{ending}"
+    if not copy(path, data_dir / "videos/trials" / name, lambda packets, step: packets):
+        pytest.skip("PyAV does not write it")
+    full, found = sequential(path), frames_of(path)
+    assert len(found) == len(full)
+    assert all(map(np.array_equal, found, full))
+
+
 def test_a_cover_picture_is_passed_over(data_dir: Path) -> None:
     path = data_dir / "videos/trials/cover_first.mp4"
     with OpenVideo(VideoRef("a", path)) as video:
