@@ -40,8 +40,11 @@ def ramp(count, *, height=48, width=64):
     return np.broadcast_to(picture, (count, *picture.shape))
 
 
-def encode(path, pictures, *, codec="libx264", options=LOSSLESS, millis=None, turn=0, tags=None):
-    """Writes a video, 25 frames a second or each at its time in `millis`; gives back its path."""
+def encode(path, pictures, *, codec="libx264", options=LOSSLESS, millis=None, turn=0, tags=None, aspect=None):
+    """Writes a video, 25 frames a second or each at its time in `millis`; gives back its path.
+
+    `aspect` is a stored pixel's width over its height, a Fraction; `turn` is the display's rotation.
+    """
     with av.open(str(path), "w") as container:
         container.metadata.update(tags or {})
         stream = container.add_stream(codec, rate=25, options=options)
@@ -49,6 +52,8 @@ def encode(path, pictures, *, codec="libx264", options=LOSSLESS, millis=None, tu
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         unit = Fraction(1, 25) if millis is None else Fraction(1, 1000)
         stream.codec_context.time_base = unit
+        if aspect is not None:
+            stream.codec_context.sample_aspect_ratio = aspect
         if turn:
             if not hasattr(av.VideoStream, "set_display_rotation"):
                 pytest.skip(f"PyAV {av.__version__} cannot write a display rotation")
