@@ -19,6 +19,12 @@ RECIPE = """name = "{name}"
 seed = {seed}
 observer = [{{ use = "fdakit:console" }}]
 
+[dataset]
+use = "fdakit:moving-shapes"
+
+[encoder]
+use = "fdakit:tiny"
+
 [sampler]
 use = "fdakit:uniform"
 train_frames = {train_frames}

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .options import json_option
 from .printing import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from fdakit.contracts import Progress
+    from fdakit.experiment.comparing import Comparison
 
 
 @click.command("compare")
@@ -33,6 +37,10 @@ from .printing import print_json, print_table, say
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for compare.json, compare.md, compare.html.",
 )
+@click.option(
+    "--frames", type=click.IntRange(1, 24), help="Frames of each clip on the page, side by side.  [default: 1]"
+)
+@click.option("--masks", is_flag=True, help="Show under each frame what the run's mask marks in it.")
 @json_option
 def command(
     runs: tuple[str, ...],
@@ -41,6 +49,8 @@ def command(
     level: float,
     show: int,
     out: Path | None,
+    frames: int | None,
+    masks: bool,
     as_json: bool,
 ) -> None:
     """Compare runs with RUN_A over the same queries: difference, interval, p, and what is won and lost.
@@ -50,11 +60,13 @@ def command(
     """
     if len(runs) < 2:
         raise click.UsageError(f"found only {runs[0]!r}; name two runs or more, first the one to compare with")
+    if out is None and (frames is not None or masks):
+        raise click.UsageError("--frames and --masks choose the pictures of the page; add --out FOLDER")
     from fdakit.builtin.observers.console import Console
     from fdakit.experiment.census_files import target_folder
     from fdakit.experiment.compared_runs import read_side
     from fdakit.experiment.comparing import compare
-    from fdakit.experiment.comparison_files import comparison_document, write_comparison
+    from fdakit.experiment.comparison_files import comparison_document
     from fdakit.ranking.paired import PAIRED
 
     sides = [read_side(run) for run in runs]
@@ -63,7 +75,7 @@ def command(
         with target_folder(out):
             comparison = compare(sides, metrics=metrics or PAIRED, draws=draws, level=level, show=show)
             document = comparison_document(comparison)
-            written = write_comparison(comparison, document, out, progress=console.progressed) if out else []
+            written = _written(comparison, document, out, console.progressed, frames or 1, masks) if out else []
     finally:
         console.run_finished({})  # puts the bar away
     if as_json:
@@ -72,6 +84,23 @@ def command(
     _print(document)
     for path in written:
         say(f"written: {path}")
+
+
+def _written(
+    comparison: Comparison, document: Mapping[str, Any], out: Path, progress: Progress, frames: int, masks: bool
+) -> list[Path]:
+    from fdakit.catalog import load_catalog
+    from fdakit.experiment.clip_pictures import clip_pictures
+    from fdakit.experiment.comparison_files import write_comparison
+
+    draws = None
+    if masks or frames > 1:
+        catalog = load_catalog()
+        sides = zip(comparison.labels, comparison.sides, strict=True)
+        draws = {
+            label: clip_pictures(side.runs[0], frames=frames, masks=masks, catalog=catalog) for label, side in sides
+        }
+    return write_comparison(comparison, document, out, progress=progress, draws=draws)
 
 
 def _print(document: Mapping[str, Any]) -> None:

@@ -32,9 +32,20 @@ _SHOWN = 12
 @click.option("--out", type=click.Path(path_type=Path), help="File; with trec a folder.  [default: stdout]")
 @click.option("--worst", type=click.IntRange(min=0), help=f"Worst queries on the page.  [default: {_SHOWN}]")
 @click.option("--best", type=click.IntRange(min=0), help=f"Best queries on the page.  [default: {_SHOWN}]")
+@click.option(
+    "--frames", type=click.IntRange(1, 24), help="Frames of each clip on the page, side by side.  [default: 1]"
+)
+@click.option("--masks", is_flag=True, help="Show under each frame what the run's mask marks in it.")
 @json_option
 def command(
-    runs: tuple[str, ...], form: str | None, out: Path | None, worst: int | None, best: int | None, as_json: bool
+    runs: tuple[str, ...],
+    form: str | None,
+    out: Path | None,
+    worst: int | None,
+    best: int | None,
+    frames: int | None,
+    masks: bool,
+    as_json: bool,
 ) -> None:
     """Tell of finished RUNs in one table, or of one of them as an HTML page with its queries as pictures.
 
@@ -43,6 +54,8 @@ def command(
     chosen = _chosen(form, out, as_json)
     if chosen != "html" and (worst, best) != (None, None):
         raise click.UsageError("--worst and --best choose the queries of the page; add --to html")
+    if chosen != "html" and (frames is not None or masks):
+        raise click.UsageError("--frames and --masks choose the pictures of the page; add --to html")
 
     from fdakit.experiment.compared_runs import read_side
 
@@ -50,7 +63,12 @@ def command(
     if chosen in _OF_ONE:
         assert out is not None
         _write_one(
-            sides, chosen, out, worst=_SHOWN if worst is None else worst, best=_SHOWN if best is None else best
+            sides,
+            chosen,
+            out,
+            queries=(_SHOWN if worst is None else worst, _SHOWN if best is None else best),
+            frames=frames or 1,
+            masks=masks,
         )
     elif chosen == "":
         _print(sides)
@@ -78,7 +96,9 @@ def _chosen(form: str | None, out: Path | None, as_json: bool) -> str:
     return form or ""
 
 
-def _write_one(sides: Sequence[Side], form: str, out: Path, *, worst: int, best: int) -> None:
+def _write_one(
+    sides: Sequence[Side], form: str, out: Path, *, queries: tuple[int, int], frames: int, masks: bool
+) -> None:
     if len(sides) > 1 or len(sides[0].runs) > 1:
         seeds = f"; its seeds are {', '.join(str(run.folder) for run in sides[0].runs)}" if len(sides) == 1 else ""
         raise click.UsageError(f"--to {form}: is made of one run; name a single run folder{seeds}")
@@ -92,9 +112,15 @@ def _write_one(sides: Sequence[Side], form: str, out: Path, *, worst: int, best:
         for path in write_trec(run, out):
             say(f"written: {path}")
         return
+    from fdakit.catalog import load_catalog
+    from fdakit.experiment.clip_pictures import clip_pictures
+
+    worst, best = queries
+    # Left out where it is the default, so that the page makes its thumbnails itself.
+    draw = clip_pictures(run, frames=frames, masks=masks, catalog=load_catalog()) if masks or frames > 1 else None
     console = Console(every=10.0)
     try:
-        page = run_page(run, worst=worst, best=best, progress=console.progressed)
+        page = run_page(run, worst=worst, best=best, progress=console.progressed, draw=draw)
     finally:
         console.run_finished({})  # puts the bar away
     write_whole(out, page)

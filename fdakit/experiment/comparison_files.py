@@ -12,6 +12,7 @@ from typing import Any
 from fdakit.contracts import Direction, Progress
 from fdakit.report.comparisons import comparison_markdown, comparison_notes
 
+from .clip_pictures import Draw
 from .compared_runs import Side
 from .comparing import Comparison, Pair
 from .comparison_page import comparison_html
@@ -38,10 +39,18 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
 
 
 def write_comparison(
-    comparison: Comparison, document: Mapping[str, Any], out: Path, *, progress: Progress
+    comparison: Comparison,
+    document: Mapping[str, Any],
+    out: Path,
+    *,
+    progress: Progress,
+    draws: Mapping[str, Draw] | None = None,
 ) -> list[Path]:
-    """Write compare.json, compare.md and compare.html into a folder that is there, each whole or not at all."""
-    page = comparison_html(comparison, document, progress=progress)
+    """Write compare.json, compare.md and compare.html into a folder that is there, each whole or not at all.
+
+    `draws` is as in `comparison_html`.
+    """
+    page = comparison_html(comparison, document, progress=progress, draws=draws)
     folder = RunFolder(out)
     folder.write(JSON, json.dumps(document, indent=2, allow_nan=False) + "\n")
     folder.write(MARKDOWN, comparison_markdown(document))

@@ -20,6 +20,7 @@ from fdakit.report.page import Card, Gallery, Shot, page_html
 from fdakit.values import VideoRef
 from fdakit.video.thumbnails import thumbnail
 
+from .clip_pictures import Draw
 from .compared_runs import Side
 from .comparing import Change, Comparison, Pair
 from .saved_run import SIMILARITY
@@ -27,9 +28,19 @@ from .saved_run import SIMILARITY
 Finds = Mapping[int, VideoRef]  # row of a side's first run -> the video that stands first
 
 
-def comparison_html(comparison: Comparison, document: Mapping[str, Any], *, progress: Progress) -> str:
-    """One HTML file that needs no other. Raises `ScoreError` where the similarities of a run are damaged."""
-    pictures = _Pictures(comparison, progress)
+def comparison_html(
+    comparison: Comparison,
+    document: Mapping[str, Any],
+    *,
+    progress: Progress,
+    draws: Mapping[str, Draw] | None = None,
+) -> str:
+    """One HTML file that needs no other.
+
+    `draws` makes the pictures of videos for each side, by its label; left out, they are thumbnails. Raises
+    `ScoreError` where the similarities of a run are damaged.
+    """
+    pictures = _Pictures(comparison, progress, draws or {})
     galleries = [
         _gallery(pair, kind, change_title(told, kind), pictures)
         for pair, told in zip(comparison.pairs, document["pairs"], strict=True)
@@ -44,9 +55,13 @@ def comparison_html(comparison: Comparison, document: Mapping[str, Any], *, prog
 
 
 class _Pictures:
-    """What each side ranks first for the queries shown, and a picture of every video, made once."""
+    """What each side ranks first for the queries shown, and a picture of every video, made once by each drawer.
 
-    def __init__(self, comparison: Comparison, progress: Progress) -> None:
+    The video that was sought is drawn as the first side draws.
+    """
+
+    def __init__(self, comparison: Comparison, progress: Progress, draws: Mapping[str, Draw]) -> None:
+        self._draws = draws
         rows: dict[str, set[int]] = {}
         for label, change, place in _shown(comparison):
             rows.setdefault(label, set()).add(change.rows[place])
@@ -56,21 +71,28 @@ class _Pictures:
         for side in comparison.sides:
             for video in side.runs[0].videos:
                 self._references.setdefault(video.id, []).append(video)
-        ids = {change.target for _, change, _ in _shown(comparison)}
-        ids |= {video.id for firsts in self._firsts.values() for video in firsts.values()}
-        self._made: dict[str, bytes | None] = {}
-        for done, video_id in enumerate(sorted(ids), 1):
-            self._made[video_id] = self._picture(video_id)
-            progress("drawing videos", done, len(ids))
+        self._first = comparison.labels[0]
+        wanted = {(self._drawer(self._first), change.target) for _, change, _ in _shown(comparison)}
+        for label, firsts in self._firsts.items():
+            wanted |= {(self._drawer(label), video.id) for video in firsts.values()}
+        self._made: dict[tuple[str, str], bytes | None] = {}
+        for done, key in enumerate(sorted(wanted), 1):
+            self._made[key] = self._picture(*key)
+            progress("drawing videos", done, len(wanted))
 
-    def _picture(self, video_id: str) -> bytes | None:
+    def _drawer(self, label: str) -> str:
+        """Who draws for a side: itself, or "" where all draw alike."""
+        return label if label in self._draws else ""
+
+    def _picture(self, drawer: str, video_id: str) -> bytes | None:
         """From the first run whose file of it can be read."""
-        made = (thumbnail(reference) for reference in dict.fromkeys(self._references[video_id]))
+        draw = self._draws[drawer] if drawer else thumbnail
+        made = (draw(reference) for reference in dict.fromkeys(self._references[video_id]))
         return next((picture for picture in made if picture is not None), None)
 
     def target(self, change: Change) -> Shot:
         """The video that was sought."""
-        return Shot(f"sought: {change.target}", self._made[change.target])
+        return Shot(f"sought: {change.target}", self._made[self._drawer(self._first), change.target])
 
     def first(self, label: str, change: Change, row: int) -> tuple[Shot, ...]:
         """What a side ranks first; nothing where it is not known."""
@@ -80,7 +102,7 @@ class _Pictures:
         side = self._sides[label]
         seed = f", seed {side.seeds[0]}" if len(side.runs) > 1 else ""
         mark = "right" if found.id == change.target else "wrong"
-        return (Shot(f"first in {label}{seed}: {found.id}", self._made[found.id], mark),)
+        return (Shot(f"first in {label}{seed}: {found.id}", self._made[self._drawer(label), found.id], mark),)
 
     def unknown(self, *labels: str) -> str:
         """Which sides kept no similarities, in words."""

@@ -13,6 +13,7 @@ from fdakit.report.page import Card, Gallery, Shot
 from fdakit.values import Scores
 from fdakit.video.thumbnails import thumbnail
 
+from .clip_pictures import Draw
 from .saved_run import SavedRun
 
 _RETRIEVED = 3
@@ -20,18 +21,21 @@ _PLACES = ("1st", "2nd", "3rd")
 _ORDER = "By rank, then by margin: the target's score less the best other one. One query a video."
 
 
-def query_galleries(run: SavedRun, *, worst: int, best: int, progress: Progress) -> list[Gallery]:
+def query_galleries(
+    run: SavedRun, *, worst: int, best: int, progress: Progress, draw: Draw | None = None
+) -> list[Gallery]:
     """The worst and the best text-to-video queries as cards, with target and the first three videos retrieved.
 
     Queries at rank 1 are never among the worst, and none stands in both. A video that cannot be read now is shown
-    without its picture. Raises `ScoreError` as `SavedRun` does.
+    without its picture. `draw` makes the pictures; left out, they are thumbnails. Raises `ScoreError` as `SavedRun`
+    does.
     """
     scores = run.scores()
     margins = query_margins(scores)
     low, high = extremes(run, scores, margins, worst=worst, best=best)
     shown = {row: _first(scores, row) for row in (*low, *high)}
     wanted = {int(scores.owners[row]) for row in shown} | {place for found in shown.values() for place in found}
-    pictures = _pictures(run, sorted(wanted), progress)
+    pictures = _pictures(run, sorted(wanted), draw or thumbnail, progress)
     note = " ".join([_ORDER, *_gaps(scores, pictures)])
     galleries = []
     for title, rows in (("Worst queries", low), ("Best queries", high)):
@@ -86,11 +90,11 @@ def _first(scores: Scores, row: int) -> list[int]:
     return [int(place) for place in live[order]]
 
 
-def _pictures(run: SavedRun, columns: list[int], progress: Progress) -> dict[int, bytes | None]:
+def _pictures(run: SavedRun, columns: list[int], draw: Draw, progress: Progress) -> dict[int, bytes | None]:
     found = {}
     for done, column in enumerate(columns):
         progress("making thumbnails", done, len(columns))
-        found[column] = thumbnail(run.videos[column])
+        found[column] = draw(run.videos[column])
     progress("making thumbnails", len(columns), len(columns))
     return found
 

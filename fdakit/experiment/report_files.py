@@ -16,6 +16,7 @@ from fdakit.report.run_tables import page_lines, rank_bars, run_tables
 from fdakit.report.tables import DIRECTIONS, report_markdown
 from fdakit.system.atomic_files import write_text
 
+from .clip_pictures import Draw
 from .compared_runs import Side
 from .query_cards import query_galleries
 from .saved_run import REPORT, SavedRun
@@ -62,13 +63,14 @@ def report_json(side: Side) -> dict[str, Any]:
     return {"name": side.name, "seeds": list(side.seeds), **both, "reports": reports}
 
 
-def run_page(run: SavedRun, *, worst: int, best: int, progress: Progress) -> str:
+def run_page(run: SavedRun, *, worst: int, best: int, progress: Progress, draw: Draw | None = None) -> str:
     """The run as one HTML page: words, tables, ranks, and its worst and best queries as pictures.
 
-    Raises `ScoreError` where the folder lacks a file that the page is made of, such as its similarities.
+    `draw` makes the pictures of videos, see `clip_pictures`. Raises `ScoreError` where the folder lacks a file that
+    the page is made of, such as its similarities.
     """
     protocol = run.report["protocol"]
-    galleries = query_galleries(run, worst=worst, best=best, progress=progress)
+    galleries = query_galleries(run, worst=worst, best=best, progress=progress, draw=draw)
     bars = [
         rank_bars(
             ranked.ranking.ranks(run.ties), pool=ranked.ranking.pool, title=f"Ranks of the targets, {DIRECTIONS[way]}"

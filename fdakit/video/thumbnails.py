@@ -1,4 +1,4 @@
-"""Small pictures of videos, for pages: the middle frame, upright and with square pixels."""
+"""Small pictures of videos, for pages: the middle frame or a few, upright and with square pixels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fdakit.errors import VideoError
-from fdakit.values import Clip, VideoRef
+from fdakit.values import VideoRef
 
 from .damage import survey_video
 from .decode import OpenVideo, read_frames
@@ -17,13 +17,15 @@ from .pictures import Size
 
 _WIDEST = 3  # width over height; a wider picture is made lower instead
 _QUALITY = 80
+_GAP = 2  # white px between frames
 
 
-def thumbnail(video: VideoRef, *, height: int = 120) -> bytes | None:
+def thumbnail(video: VideoRef, *, height: int = 120, frames: int = 1) -> bytes | None:
     """The middle frame of the video, or of its segment, as JPEG; None where the video cannot be read.
 
-    It is at most `height` px high and three times as wide, and never larger than the video itself. In a file that is
-    damaged in part it is the middle one of the frames that decode.
+    Of several `frames` they are the middles of as many equal parts, side by side. Each is at most `height` px high
+    and three times as wide, and never larger than the video itself. In a file that is damaged in part they are taken
+    from the frames that decode.
     """
 
     def size(own: Size) -> Size:
@@ -33,26 +35,31 @@ def thumbnail(video: VideoRef, *, height: int = 120) -> bytes | None:
     try:
         try:
             with OpenVideo(video) as opened:
-                clip = opened.read(_middle(np.arange(len(opened.times()))), size=size)
+                clip = opened.read(_middles(np.arange(len(opened.times())), frames), size=size)
         except VideoError:
-            clip = read_frames(video, indices=_middle(survey_video(video).sound), size=size, tolerant=True)
+            clip = read_frames(video, indices=_middles(survey_video(video).sound, frames), size=size, tolerant=True)
     except VideoError:
         return None
-    return _jpeg(clip)
+    return frames_jpeg(clip.frames, pixel_aspect=clip.pixel_aspect)
 
 
-def _middle(indices: NDArray[np.int64]) -> NDArray[np.int64]:
-    half = len(indices) // 2
-    return indices[half : half + 1]
+def _middles(indices: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """The middles of `count` equal parts, each once."""
+    return np.unique(indices[(2 * np.arange(count) + 1) * len(indices) // (2 * count)])
 
 
-def _jpeg(clip: Clip) -> bytes:
-    picture = Image.fromarray(clip.frames[0])
+def frames_jpeg(frames: NDArray[np.uint8], *, pixel_aspect: float = 1.0) -> bytes:
+    """Return the frames `(t, h, w, 3)` side by side as JPEG, with square pixels."""
+    count, height, width, _ = frames.shape
+    strip = np.full((height, count * width + (count - 1) * _GAP, 3), 255, np.uint8)
+    for place, frame in enumerate(frames):
+        strip[:, place * (width + _GAP) :][:, :width] = frame
+    picture = Image.fromarray(strip)
     width, height = picture.size
-    if clip.pixel_aspect < 1:
-        picture = picture.resize((max(1, round(width * clip.pixel_aspect)), height))
-    elif clip.pixel_aspect > 1:
-        picture = picture.resize((width, max(1, round(height / clip.pixel_aspect))))
+    if pixel_aspect < 1:
+        picture = picture.resize((max(1, round(width * pixel_aspect)), height))
+    elif pixel_aspect > 1:
+        picture = picture.resize((width, max(1, round(height / pixel_aspect))))
     written = BytesIO()
     picture.save(written, "JPEG", quality=_QUALITY)
     return written.getvalue()

@@ -111,6 +111,10 @@ def test_multiply_takes_alpha_as_yes_or_no_unless_told() -> None:
     rgb, alpha = drawn()
     hard = build_part(MULTIPLY)(rgb, alpha, STEM).features[0]
     assert torch.equal(hard, STEM(rgb * (alpha >= 0.5))[0])
+    level = torch.full_like(alpha, 0.5)  # what the control zero fills in counts as marked
+    assert torch.equal(build_part(MULTIPLY)(rgb, level, STEM).features[0], STEM(rgb)[0])
+    under = build_part(MULTIPLY)(rgb, torch.nextafter(level, level - 1), STEM).features[0]
+    assert not under.any()
     soft = build_part(MULTIPLY, hard=False)(rgb, alpha, STEM).features[0]
     torch.testing.assert_close(soft, STEM(rgb * alpha)[0])
 
@@ -249,6 +253,21 @@ def test_motion_tokens_keeps_some_patches_whatever_moves() -> None:
     assert len(set(kept) & always) >= 2
     assert len(kept) == 5
     assert len(set(kept) & {0, 1, 2, 3}) >= 3
+
+
+@pytest.mark.parametrize(("share", "spread"), [(0.0, 0), (0.2, 2), (0.25, 2), (0.5, 4), (0.75, 6), (1.0, 8)])
+def test_spread_share_is_the_share_of_kept_patches_that_no_mask_chose(share: float, spread: int) -> None:
+    fusion = build_part(MOTION_TOKENS, SHAPES, keep_tokens=8, spread_share=share)
+    evenly = fusion.choose(torch.zeros(1, 1, 32, 32))[0].tolist()  # where nothing moves, all lie evenly
+    order = [patch for patch in fusion.get_buffer("_order").tolist() if patch in evenly]
+    moving = [patch for patch in range(16) if patch not in evenly]  # eight patches, none of those
+    alpha = torch.zeros(1, 1, 32, 32)
+    for patch in moving:
+        row, column = divmod(patch, 4)
+        alpha[0, 0, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8] = 1
+    kept = fusion.choose(alpha)[0].tolist()
+    assert sorted(set(kept) & set(evenly)) == sorted(order[:spread])
+    assert len(set(kept) & set(moving)) == 8 - spread
 
 
 @pytest.mark.parametrize(

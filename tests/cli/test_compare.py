@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -101,3 +102,17 @@ def test_ctrl_c_leaves_no_half_file(
     told = tell("compare", *runs, "--out", str(tmp_path / "out"))
     assert (told.code, told.out) == (130, "")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_page_shows_frames_and_masks_of_each_side(tell: Tell, runs: tuple[str, str], tmp_path: Path) -> None:
+    pages = {}
+    for name, options in {"plain": (), "frames": ("--frames", "2"), "masks": ("--frames", "2", "--masks")}.items():
+        told = tell("compare", *runs, "--out", str(tmp_path / name), "--draws", "100", *options)
+        assert told.code == 0, told.err
+        text = (tmp_path / name / "compare.html").read_text(encoding="utf-8")
+        pages[name] = re.findall(r'href="data:image/jpeg;base64,([^"]+)"', text)
+    assert len(pages["plain"]) == len(set(pages["plain"])) > 0
+    assert not set(pages["plain"]) & set(pages["frames"])
+    assert not set(pages["frames"]) & set(pages["masks"])
+    refused = tell("compare", *runs, "--masks")
+    assert (refused.code, "add --out FOLDER" in refused.err) == (2, True)

@@ -238,3 +238,32 @@ def test_a_place_that_cannot_be_written_is_named(tell: Tell, run: Path, tmp_path
         assert told.code == 2
         assert "cannot be written" in told.err
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def shown(page: Path) -> list[tuple[int, int]]:
+    """Sizes of the pictures on a page, in px."""
+    sizes = []
+    for picture in re.findall(r'href="data:image/jpeg;base64,([^"]+)"', page.read_text(encoding="utf-8")):
+        with Image.open(io.BytesIO(base64.b64decode(picture))) as image:
+            sizes.append(image.size)
+    return sizes
+
+
+def test_the_page_shows_several_frames_and_what_the_runs_mask_marks(tell: Tell, run: Path, tmp_path: Path) -> None:
+    plain, masked = tmp_path / "plain.html", tmp_path / "masked.html"
+    assert tell("report", str(run), "--out", str(plain), "--frames", "3").code == 0
+    assert set(shown(plain)) == {(3 * 64 + 2 * 2, 48)}
+    told = tell("report", str(run), "--out", str(masked), "--frames", "2", "--masks")
+    assert told.code == 0, told.err
+    assert set(shown(masked)) == {(2 * 112 + 2, 2 * 112)}
+    refused = tell("report", str(run), "--masks")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--frames and --masks choose the pictures of the page; add --to html" in refused.err
+
+
+def test_a_run_whose_recipe_is_gone_has_no_masks_to_show(tell: Tell, run: Path, tmp_path: Path) -> None:
+    (run / "recipe.toml").unlink()
+    told = tell("report", str(run), "--out", str(tmp_path / "page.html"), "--masks")
+    assert (told.code, told.out) == (2, "")
+    assert "recipe.toml" in told.err and "Traceback" not in told.err
+    assert list(tmp_path.glob("page*")) == []

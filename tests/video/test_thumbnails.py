@@ -30,6 +30,16 @@ def test_it_is_the_middle_frame_of_the_segment(tmp_path, start, end, number):
     assert filming.numbers(pixels[None]) == [number]
 
 
+@pytest.mark.parametrize(("frames", "numbers"), [(2, [5, 15]), (4, [2, 7, 12, 17]), (30, list(range(20)))])
+def test_several_frames_stand_side_by_side(tmp_path, frames, numbers):
+    video = VideoRef("film", filming.encode(tmp_path / "film.mp4", filming.numbered(20)))
+    pixels = opened(thumbnail(video, frames=frames))
+    assert pixels.shape == (48, 64 * len(numbers) + 2 * (len(numbers) - 1), 3)
+    tiles = [pixels[:, 66 * place : 66 * place + 64] for place in range(len(numbers))]
+    assert filming.numbers(np.stack(tiles)) == numbers
+    assert (pixels[:, 64:66] > 240).all()
+
+
 @pytest.mark.parametrize(
     ("shape", "small"), [((96, 128), (48, 64)), ((128, 96), (48, 36)), ((16, 400), (6, 144)), ((400, 16), (48, 2))]
 )
