@@ -103,6 +103,7 @@ class VideoEncoding:
         self._clips.clear()
         self._clips.update((video.ref.id, video.clip) for video in videos if video.clip is not None)
         self._source.videos = tuple(video.ref for video in videos if video.ref.id not in lost)
+        done = first + len(lost)
         made = np.full((len(videos), self._model.encoder.shapes.embedding), np.nan, np.float32)
         for batch in batches(self._source, self._plan(), workers=0, prefetch=1):
             self._refuse(video.reason for video in batch.lost)
@@ -111,9 +112,8 @@ class VideoEncoding:
                 self._repaired.append(f"{videos[rows[name]].ref.path.absolute()}: {fault}")
             if batch.ids:
                 made[[rows[name] for name in batch.ids]] = self._encoded(batch)
-            self._tell(
-                "encoding videos", first + 1 + rows[[*batch.ids, *(v.id for v in batch.lost)][-1]], len(self._rows)
-            )
+            done += len(batch.ids) + len(batch.lost)
+            self._tell("encoding videos", done, len(self._rows))
         self._lost |= {first + rows[name]: reason for name, reason in lost.items()}
         self._vectors.append(made)
 

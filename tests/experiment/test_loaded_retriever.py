@@ -324,6 +324,13 @@ def test_progress_counts_videos_and_texts(loaded: LoadedRetriever, paths: list[P
     assert told == [(videos, 4, 6), (videos, 6, 6), (videos, 4, 4), (videos, 6, 6), (texts, 2, 3), (texts, 3, 3)]
 
 
+def test_progress_counts_what_is_lost_too(loaded: LoadedRetriever, holed: list[Any]) -> None:
+    told: list[tuple[int, ...]] = []
+    with pytest.warns(UserWarning, match="4 of 7"):
+        loaded.encode_videos(holed, on_error="skip", batch_size=2, progress=lambda what, *counts: told.append(counts))
+    assert told == [(4, 6), (6, 6)]  # of distinct videos, the absent ones first
+
+
 def test_progress_is_shown_as_a_run_shows_it_where_it_is_asked_for(
     make_recipe: MakeRecipe, paths: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
