@@ -42,7 +42,7 @@ class ViewSettings(Options):
     interpolation: Interpolation | None = Field(None, description="left out: the encoder's own")
     scaler: Literal["swscale", "pillow"] = Field(
         "swscale",
-        description="swscale resizes while it converts colours, several times faster; pillow gives the pixels of "
+        description="swscale resizes while it converts colours, which is faster; pillow gives the pixels of "
         "torchvision's preprocessing exactly",
     )
     pixel_aspect: bool = Field(

@@ -20,7 +20,11 @@ from fdakit.recipe import read_recipe, validate
 from fdakit.recipe_text import shipped_recipes
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted(ROOT.glob("plugins/*/README.md")),
+]
 ENOUGH = {"dataset": {"use": "moving-shapes"}, "encoder": {"use": "tiny"}}
 
 
@@ -29,7 +33,7 @@ def blocks(language: str) -> list[tuple[str, str]]:
     found = []
     for page in PAGES:
         for number, match in enumerate(re.finditer(rf"^```{language}\n(.*?)^```", page.read_text(), re.M | re.S)):
-            found.append((f"{page.name}-{number}", match.group(1)))
+            found.append((f"{page.relative_to(ROOT)}-{number}", match.group(1)))
     return found
 
 
@@ -102,7 +106,7 @@ def test_every_hook_has_one_heading_equal_to_its_signature() -> None:
 
 @pytest.mark.parametrize(("place", "text"), hook_examples(), ids=[place for place, _ in hook_examples()])
 def test_every_hook_example_offers_a_part_that_can_be_built(place: str, text: str) -> None:
-    module = ModuleType(f"example_{place.replace('-', '_').replace('.', '_')}")
+    module = ModuleType(f"example_{re.sub(chr(92) + 'W', '_', place)}")
     exec(text, module.__dict__)  # the text is our own documentation
     catalog = load_catalog(extra=[module])
     offers = [offer for offer in catalog.offers if offer.provider.version == "local"]

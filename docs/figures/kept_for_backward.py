@@ -1,0 +1,64 @@
+"""Count what one frame and one caption leave in memory for the backward pass, in bf16, on the CPU.
+
+    python docs/figures/kept_for_backward.py fda_msvd fda_msvd_b32 fda_pe_core_msrvtt
+
+Every tensor that autograd saves is counted once, by its storage; weights and their bf16 copies, which do not grow with
+the batch, are left out by taking the difference of a batch of two and a batch of one. Weights are random.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from fdakit.catalog import load_catalog
+from fdakit.experiment.build import build_retriever
+from fdakit.recipe import read_recipe
+
+MB = 1_000_000
+
+
+def saved_bytes(forward: Callable[[], object]) -> int:
+    """Return the bytes of all distinct storages that autograd saves during `forward`."""
+    kept: dict[int, int] = {}
+
+    def count(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        held.append(tensor)  # so that no address is used twice
+        return tensor
+
+    held: list[Tensor] = []
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor), torch.autocast("cpu", torch.bfloat16):
+        held.append(forward())  # type: ignore[arg-type]
+    return sum(kept.values())
+
+
+def measure(name: str) -> None:
+    """Print megabytes a frame, megabytes a caption and millions of weights of a recipe."""
+    recipe = read_recipe(name, catalog=load_catalog())
+    retriever = build_retriever(recipe, device=torch.device("cpu"), pretrained=False).train()
+    size = retriever.preprocess.size
+
+    def frames(count: int) -> int:
+        pixels = torch.randint(0, 256, (count, 1, 3, size, size), dtype=torch.uint8)
+        alpha = torch.rand(count, 1, 1, size, size)
+        valid = torch.ones(count, 1, dtype=torch.bool)
+        return saved_bytes(lambda: retriever.encode_frames(pixels, alpha, valid))
+
+    def captions(count: int) -> int:
+        return saved_bytes(lambda: retriever.encode_texts(["a man rides a horse"] * count))
+
+    million = sum(weight.numel() for weight in retriever.parameters()) / 1e6
+    print(
+        f"| `{name}` | {(frames(2) - frames(1)) / MB:.0f} | {(captions(2) - captions(1)) / MB:.0f} | {million:.0f} |"
+    )
+
+
+if __name__ == "__main__":
+    print("| recipe | MB a frame | MB a caption | million weights |\n|---|---|---|---|")
+    for recipe_name in sys.argv[1:]:
+        measure(recipe_name)
