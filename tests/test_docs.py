@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import os
 import re
@@ -35,6 +36,19 @@ def blocks(language: str) -> list[tuple[str, str]]:
         for number, match in enumerate(re.finditer(rf"^```{language}\n(.*?)^```", page.read_text(), re.M | re.S)):
             found.append((f"{page.relative_to(ROOT)}-{number}", match.group(1)))
     return found
+
+
+def plugin_beside(place: str) -> list[ModuleType]:
+    """The plugin that a page in `plugins/` is about; none for other pages."""
+    if not place.startswith("plugins/"):
+        return []
+    folder = ROOT / Path(place).parent
+    path = folder / f"{folder.name.replace('-', '_')}.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return [module]
 
 
 def hook_examples() -> list[tuple[str, str]]:
@@ -86,7 +100,7 @@ def test_every_toml_block_passes_check(place: str, text: str) -> None:
     if "project" in document:
         assert document["project"]["entry-points"]["fdakit"] == {"example": "fdakit_example"}
     else:
-        validate({**ENOUGH, **document}, where=place, catalog=load_catalog())
+        validate({**ENOUGH, **document}, where=place, catalog=load_catalog(extra=plugin_beside(place)))
 
 
 @pytest.mark.parametrize("name", shipped_recipes())

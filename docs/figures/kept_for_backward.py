@@ -2,8 +2,8 @@
 
     python docs/figures/kept_for_backward.py fda_msvd fda_msvd_b32 fda_pe_core_msrvtt
 
-Every tensor that autograd saves is counted once, by its storage; weights and their bf16 copies, which do not grow with
-the batch, are left out by taking the difference of a batch of two and a batch of one. Weights are random.
+Every tensor that autograd saves is counted once, by its storage; weights and their bf16 copies, which do not grow
+with the batch, are left out by taking the difference of a batch of two and a batch of one. Weights are random.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ def saved_bytes(forward: Callable[[], object]) -> int:
         return tensor
 
     held: list[Tensor] = []
-    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor), torch.autocast("cpu", torch.bfloat16):
+    hooks = torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor)
+    with hooks, torch.autocast("cpu", torch.bfloat16):
         held.append(forward())  # type: ignore[arg-type]
     return sum(kept.values())
 

@@ -78,9 +78,7 @@ def block(name: str, record: dict[str, Any], words: dict[str, Any]) -> str:
     commands = "\n".join(record["commands"])
     said = f"Measured on {record['date']} ({record['machine']}; {versions}) by:"
     remark = f"\n\n{words['remark']}" if "remark" in words else ""
-    return (
-        f"<!-- measured: {name} -->\n{shown}\n\n{said}\n\n```\n{commands}\n```{remark}\n<!-- end of {name} -->"
-    )
+    return f"<!-- measured: {name} -->\n{shown}\n\n{said}\n\n```\n{commands}\n```{remark}\n<!-- end of {name} -->"
 
 
 def read_record(name: str) -> dict[str, Any]:
