@@ -85,7 +85,7 @@ class Film:
         left = set(canvas.slots)
         self.refetched = 0
         if self.roll is not None:
-            self._take_from_roll(self.roll, left, canvas, again=vectors or not sparse, tolerant=tolerant)
+            self._take_from_roll(self.roll, left, canvas, again=vectors, tolerant=tolerant)
         elif sparse and not vectors and not tolerant:
             with suppress(*FAULTS):  # the full decode below meets it again, and says what it is
                 self._decode_few(left, canvas)
