@@ -148,7 +148,8 @@ class Clip:
     `luma`, where it was asked for, maps a gap, 0 for the frames themselves, to uint8 `(t, h, w)`.
     `motion_vectors` are float32 `(n, 6)` a frame, or None where the codec gives none: centre x and y of a block,
     its width and height, and how far its content moved to the right and down on its way from the frame it is
-    predicted from (of unknown distance, forward in time), all in pixels of these frames.
+    predicted from (of unknown distance, forward in time), all in pixels of these frames. Of a frame that repeats the
+    picture before it, they are those of the frame that first showed it.
     `pixel_aspect` is the width of a pixel over its height, as the upright picture is meant to be shown.
     """
 

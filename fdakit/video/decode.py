@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from fdakit.values import Clip, Needs, VideoRef
 
 from .film import Film
 from .pictures import Canvas, Size
-from .repeats import Lookout, find_searches
+from .repeats import Lookout, before_each, find_searches, shown_first
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -94,13 +95,9 @@ class OpenVideo:
         # Positions in the file, a layer for each gap; gap 0 is the sampled frames themselves.
         gaps = (0, *needs.neighbours)
         layers = [np.clip(chosen + first + gap, 0, len(timeline.times) - 1).tolist() for gap in gaps]
-        compared, vectors = bool(needs.neighbours), needs.motion_vectors
-        canvas = Canvas(
-            _slots(layers), layers=len(gaps), rows=len(chosen), size=size, grey=needs.luma, compared=compared
-        )
-        self._film.decode(canvas, vectors=vectors, tolerant=tolerant, sparse=sparse)
+        canvas = self._canvas(layers, needs=needs, size=size, tolerant=tolerant, sparse=sparse)
         self.refetched = self._film.refetched
-        if compared:
+        if needs.neighbours:
             self._step_over(canvas, layers, tolerant=tolerant, sparse=sparse)
         stack = canvas.stack
         assert stack is not None
@@ -110,9 +107,25 @@ class OpenVideo:
             times=timeline.times[layers[0]],
             neighbours={gap: stack[layer] for layer, gap in enumerate(gaps) if layer},
             pixel_aspect=self._film.pixel_aspect ** (-1 if canvas.orientation.swaps else 1),
-            motion_vectors=tuple(canvas.vectors[place] for place in layers[0]) if vectors else None,
+            motion_vectors=_vectors(canvas, layers[0]) if needs.motion_vectors else None,
             luma={} if canvas.luma is None else dict(zip(gaps, canvas.luma, strict=True)),
         )
+
+    def _canvas(
+        self, layers: list[list[int]], *, needs: Needs, size: Size | SizeRule | None, tolerant: bool, sparse: bool
+    ) -> Canvas:
+        """The frames at the positions of each layer, decoded; with motion vectors those of frames before them too."""
+        vectors, slots = needs.motion_vectors, _slots(layers)
+        compared = bool(needs.neighbours) or vectors
+        make = partial(Canvas, layers=len(layers), rows=len(layers[0]), size=size, grey=needs.luma, compared=compared)
+        if vectors and not tolerant:
+            canvas = make({**dict.fromkeys(before_each(layers[0]), ()), **slots})
+            with suppress(VideoError):  # of a frame before those that are wanted, or met again below
+                self._film.decode(canvas, vectors=vectors, tolerant=tolerant, sparse=sparse)
+                return canvas
+        canvas = make(slots)
+        self._film.decode(canvas, vectors=vectors, tolerant=tolerant, sparse=sparse)
+        return canvas
 
     def _step_over(self, canvas: Canvas, layers: list[list[int]], *, tolerant: bool, sparse: bool) -> None:
         """Put the nearest frames that show another picture in the place of neighbours that are repeats."""
@@ -124,6 +137,11 @@ class OpenVideo:
         with suppress(VideoError):
             self._film.decode(lookout, vectors=False, tolerant=tolerant, sparse=sparse)
         lookout.finish()
+
+
+def _vectors(canvas: Canvas, positions: list[int]) -> tuple[NDArray[np.float32] | None, ...]:
+    """The motion vectors of frames; of a repeat, those of the frame that first showed its picture."""
+    return tuple(canvas.vectors[shown_first(position, canvas.miniatures)] for position in positions)
 
 
 def _slots(layers: list[list[int]]) -> dict[int, list[tuple[int, int]]]:

@@ -101,6 +101,8 @@ class Canvas:
 
     def put(self, frame: VideoFrame, places: Sequence[tuple[int, int]]) -> None:
         """Convert, scale and turn a frame, and put it at each (layer, row); geometry must be known."""
+        if not places:
+            return
         upright = self.orientation.upright
         picture = upright(self._converted(frame, "rgb24"))
         grey = upright(self._converted(frame, "gray")) if self._grey else None

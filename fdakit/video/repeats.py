@@ -6,7 +6,7 @@ change between two frames says little by itself; next to the change that comes w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +102,25 @@ def _beyond(here: int, there: int, last: int) -> tuple[int, ...]:
     step = int(np.sign(there - here))
     places = (there + step * away for away in range(1, REACH + 1))
     return tuple(place for place in places if step and 0 <= place <= last)
+
+
+def before_each(positions: Sequence[int]) -> set[int]:
+    """The positions that tell whether the frames at `positions` are repeats, and of which frame."""
+    return {place - away for place in positions for away in range(1, REACH + 2) if place >= away}
+
+
+def shown_first(position: int, miniatures: Mapping[int, Miniature]) -> int:
+    """Return the position of the frame that first showed the picture of a frame: its own where it is no repeat.
+
+    Motion vectors of a repeat say that nothing moved. `miniatures` has the frame and, as far as they were decoded,
+    those `before_each` names.
+    """
+    changes = []
+    for place in range(position - 1, position - 2 - REACH, -1):
+        if place not in miniatures:
+            break
+        changes.append(change(miniatures[position], miniatures[place]))
+    return position - first_other(changes) if changes else position
 
 
 @dataclass

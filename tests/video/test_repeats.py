@@ -122,6 +122,20 @@ def test_damage_beyond_what_is_asked_for_is_no_fault(tmp_path):
     assert numbers(near[1]) == [2]
 
 
+def test_vectors_of_a_repeat_are_those_of_the_frame_that_showed_it_first(tmp_path):
+    options = {"bf": "0", "g": "100", "refs": "1", "crf": "20"}
+    video = VideoRef("a", encode(tmp_path / "a.mp4", drifting(30, step=4)[SHOWN], options=options))
+    needs = Needs(motion_vectors=True)
+    rows = read_frames(video, indices=np.arange(6, 34), needs=needs).motion_vectors
+    moved = [np.median(np.hypot(one[:, 4], one[:, 5])) for one in rows]
+    assert min(moved) > 3  # of a repeat itself: 0
+    again = [place for place in range(7, 34) if SHOWN[place] == SHOWN[place - 1]]
+    for place in again:
+        np.testing.assert_array_equal(rows[place - 6], rows[place - 7])
+        alone = read_frames(video, indices=np.array([place]), needs=needs).motion_vectors[0]
+        np.testing.assert_array_equal(alone, rows[place - 6])
+
+
 def test_other_readers_step_over_the_same_repeats():
     film = drifting(30)[SHOWN]
     asked = []
