@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import inspect
 import os
 import re
@@ -38,17 +38,13 @@ def blocks(language: str) -> list[tuple[str, str]]:
     return found
 
 
-def plugin_beside(place: str) -> list[ModuleType]:
+def plugin_beside(place: str, monkeypatch: pytest.MonkeyPatch) -> list[ModuleType]:
     """The plugin that a page in `plugins/` is about; none for other pages."""
     if not place.startswith("plugins/"):
         return []
     folder = ROOT / Path(place).parent
-    path = folder / f"{folder.name.replace('-', '_')}.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return [module]
+    monkeypatch.syspath_prepend(folder)
+    return [importlib.import_module(folder.name.replace("-", "_"))]
 
 
 def hook_examples() -> list[tuple[str, str]]:
@@ -95,12 +91,12 @@ def test_every_python_block_runs(place: str, text: str, workshop: Path) -> None:
 
 
 @pytest.mark.parametrize(("place", "text"), blocks("toml"), ids=[place for place, _ in blocks("toml")])
-def test_every_toml_block_passes_check(place: str, text: str) -> None:
+def test_every_toml_block_passes_check(place: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     document = tomllib.loads(text)
     if "project" in document:
         assert document["project"]["entry-points"]["fdakit"] == {"example": "fdakit_example"}
     else:
-        validate({**ENOUGH, **document}, where=place, catalog=load_catalog(extra=plugin_beside(place)))
+        validate({**ENOUGH, **document}, where=place, catalog=load_catalog(extra=plugin_beside(place, monkeypatch)))
 
 
 @pytest.mark.parametrize("name", shipped_recipes())
