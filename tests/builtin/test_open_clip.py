@@ -150,3 +150,15 @@ def test_a_tag_s_own_preprocessing_holds_also_where_a_checkpoint_brings_the_weig
     options = OPEN_CLIP.options.model_validate({"model": "MobileCLIP-S1", "pretrained": "datacompdr"})
     seen = OPEN_CLIP.build(options, Shapes(pretrained=False)).preprocess
     assert (seen.mean, seen.std, seen.interpolation) == ((0, 0, 0), (1, 1, 1), "bilinear")
+
+
+def test_a_folder_in_place_of_a_file_is_told(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    (tmp_path / "inside").mkdir()
+    words = rf"pretrained: '.*' is neither a file \({tmp_path / 'inside'} is a folder\)"
+    with pytest.raises(CheckpointError, match=words):
+        build(tmp_path, pretrained=str(tmp_path / "inside"))
+    with pytest.raises(CheckpointError, match=rf"visual_checkpoint: {tmp_path / 'inside'} is a folder"):
+        build(tmp_path, visual_checkpoint=str(tmp_path / "inside"))
+    with pytest.raises(CheckpointError, match="is absent"):
+        build(tmp_path, pretrained="x" * 300)

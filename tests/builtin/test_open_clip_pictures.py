@@ -134,6 +134,20 @@ def test_what_only_some_tags_want_is_unknown_with_the_choice(tmp_path: Path) -> 
     assert "mean [0.5, 0.5, 0.5], std [0.5, 0.5, 0.5] (laion2b_s32b_b82k)" in found.source
 
 
+def test_a_folder_whose_configuration_is_silent_is_asked_about(tmp_path: Path) -> None:
+    write_folder(tmp_path / "clip")
+    config = tmp_path / "clip" / "open_clip_config.json"
+    config.write_text(json.dumps({"model_cfg": SIZES, "preprocess_cfg": {"mean": [0.1, 0.2, 0.3]}}))
+    model = f"local-dir:{tmp_path / 'clip'}"
+    found = build_part(OPEN_CLIP, model=model)
+    assert found.preprocess.unknown == ("std",)
+    assert found.preprocess.source == f"open_clip_config.json of {model} says nothing of std of pictures"
+    assert found.former_preprocess.unknown == ()
+    torch.save(alpha_tower(weights(name_model(tmp_path, "small-silent"))), tmp_path / "alpha.pth")
+    settled = build_part(OPEN_CLIP, model=model, pretrained=str(tmp_path / "alpha.pth"), quick_gelu=True).preprocess
+    assert (settled.mean, settled.unknown) == (OPENAI[0], ())
+
+
 def test_tags_folders_and_random_weights_say_where_they_know_it_from(tmp_path: Path) -> None:
     write_folder(tmp_path / "clip")
     folder = build_part(OPEN_CLIP, model=f"local-dir:{tmp_path / 'clip'}").preprocess

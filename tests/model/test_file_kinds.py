@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from hostile_weights import archive, legacy, state, storage, tensor
+from hostile_weights import archive, legacy, state, storage, tensor, text
 from safetensors.torch import save_file
 
 from fdakit import CheckpointError, ClipEncoder, read_clip_weights, read_weights
@@ -94,6 +94,13 @@ def test_checksums_that_torch_was_told_to_leave_out_are_not_asked_for(tmp_path: 
     finally:
         torch.serialization.set_crc32_options(before)
     assert same(read_weights(tmp_path / "w.pth"), STATE)
+
+
+def test_weights_saved_on_another_device_are_read_on_the_cpu(tmp_path: Path) -> None:
+    content = state(tensor(storage().replace(text("cpu"), text("cuda:3"))))
+    (tmp_path / "w.pth").write_bytes(archive(content))
+    found = read_weights(tmp_path / "w.pth")["w0"]
+    assert (found.device.type, found.tolist()) == ("cpu", [1, 2, 3, 4])
 
 
 def test_what_lies_outside_of_its_storage_is_refused_in_both_forms(tmp_path: Path) -> None:

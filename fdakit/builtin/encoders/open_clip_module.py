@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def build_open_clip(options: Any, shapes: Shapes) -> ClipEncoder:
         clip = _create(source, tag, quick, pictures=_tag(source, options.pretrained))
     if source.text.get("hf_model_name"):  # such a tower names the most that it could read, or nothing
         clip.context_length = tokenizer.context_length
-    default = _preprocess(clip, source=_said_by(source, options))
+    default = _preprocess(clip, source=_said_by(source, options), unknown=_unsaid(source))
     files = _weights_files(source, options)
     encoder = ClipEncoder(
         clip,
@@ -49,8 +50,8 @@ def build_open_clip(options: Any, shapes: Shapes) -> ClipEncoder:
         max_tokens=options.max_tokens,
         pretrained=file is not None or tag is not None,
     )
-    if encoder.preprocess != default:
-        encoder.former_preprocess = default
+    if encoder.preprocess != (former := replace(default, unknown=())):
+        encoder.former_preprocess = former
     for path, only_visual in ((file, False), (visual, True)):
         if path is not None:
             _load(encoder, path, quick=quick, only_visual=only_visual)
@@ -79,7 +80,7 @@ def _check_files(source: Source, pretrained: str | None, visual: Path | None) ->
     faults = []
     tags = _tags(source)
     if pretrained is not None and pretrained not in tags and not _lies_there(Path(pretrained)):
-        absent = f"encoder.pretrained: {pretrained!r} is neither a file ({Path(pretrained).absolute()} is absent) nor"
+        absent = f"encoder.pretrained: {pretrained!r} is neither a file ({_what_is_there(Path(pretrained))}) nor"
         faults.append(
             f"{absent} a tag, which {source.asked!r} has none of; leave it out for the weights that lie there"
             if source.folder
@@ -87,7 +88,7 @@ def _check_files(source: Source, pretrained: str | None, visual: Path | None) ->
         )
     if visual is not None and not _lies_there(visual):
         faults.append(
-            f"encoder.visual_checkpoint: {visual.absolute()} is absent; fetch that Alpha-CLIP visual tower from the "
+            f"encoder.visual_checkpoint: {_what_is_there(visual)}; fetch that Alpha-CLIP visual tower from the "
             "model zoo of github.com/SunzeY/AlphaCLIP (research use only) and put it there, or leave the option "
             "out to start from a zero-initialised alpha convolution"
         )
@@ -98,6 +99,10 @@ def _check_files(source: Source, pretrained: str | None, visual: Path | None) ->
 def _lies_there(path: Path) -> bool:
     """Whether a path leads to anything but a folder, which may bear a tag's name; reading it says what it is."""
     return os.path.lexists(path) and not os.path.isdir(path)  # noqa: PTH112 - Path's raises for a name too long
+
+
+def _what_is_there(path: Path) -> str:
+    return f"{path.absolute()} is {'a folder' if os.path.isdir(path) else 'absent'}"  # noqa: PTH112 - as above
 
 
 def _tags(source: Source) -> list[str]:
@@ -116,7 +121,8 @@ def _weights_files(source: Source, options: Any) -> list[Path]:
 def _said_by(source: Source, options: Any) -> str:
     """Where open_clip knows from how a model wants its pictures."""
     if source.folder is not None:
-        return f"open_clip_config.json of {source.asked}"
+        silent = f" says nothing of {' and '.join(unsaid)} of pictures" if (unsaid := _unsaid(source)) else ""
+        return f"open_clip_config.json of {source.asked}{silent}"
     if options.pretrained in _tags(source):
         return f"open_clip's tag {options.pretrained!r}"
     return "open_clip's default"
@@ -170,7 +176,12 @@ def _create(source: Source, tag: str | None, quick_gelu: bool, *, pictures: Mapp
         ) from error
 
 
-def _preprocess(clip: Any, *, source: str) -> Preprocess:
+def _unsaid(source: Source) -> tuple[str, ...]:
+    """The colours that a folder's configuration leaves out: open_clip would take OpenAI's for them."""
+    return () if source.folder is None else tuple(name for name in ("mean", "std") if name not in source.pictures)
+
+
+def _preprocess(clip: Any, *, source: str, unknown: tuple[str, ...]) -> Preprocess:
     config = open_clip.get_model_preprocess_cfg(clip)
     size = config["size"]
     return Preprocess(
@@ -180,6 +191,7 @@ def _preprocess(clip: Any, *, source: str) -> Preprocess:
         interpolation=config["interpolation"],
         resize=config["resize_mode"],
         source=source,
+        unknown=unknown,
     )
 
 

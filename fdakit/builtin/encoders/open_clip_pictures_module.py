@@ -38,7 +38,9 @@ def file_preprocess(source: Source, files: Sequence[Path], *, default: Preproces
         beside = _config_beside(source, file)
         if beside is not None:
             return _with(default, beside, source=f"{CONFIG} beside {file.name}")
-    return default if source.folder is not None else _by_tags(source, files, default=default)
+    if source.folder is not None:
+        return (_by_layout(files, default=default) if default.unknown else None) or default
+    return _by_tags(source, files, default=default)
 
 
 def _by_tags(source: Source, files: Sequence[Path], *, default: Preprocess) -> Preprocess:
@@ -51,9 +53,9 @@ def _by_tags(source: Source, files: Sequence[Path], *, default: Preprocess) -> P
     unknown = tuple(name for name, theirs in FIELDS.items() if theirs not in agreed)
     if not unknown:
         return found
-    known = (_by_layout(file, default=default) for file in files)
-    chosen = next((way for way in known if way is not None), None)
-    return chosen or replace(found, source=_choice(source, files[-1], tags, unknown), unknown=unknown)
+    return _by_layout(files, default=default) or replace(
+        found, source=_choice(source, files[-1], tags, unknown), unknown=unknown
+    )
 
 
 def _in_header(recorded: Preprocess, file: Path) -> str:
@@ -73,7 +75,8 @@ def _with(default: Preprocess, facts: Mapping[str, Any], *, source: str) -> Prep
     """`default` with what open_clip's own keys say."""
     given = {name: facts[theirs] for name, theirs in FIELDS.items() if facts.get(theirs) is not None}
     given |= {name: tuple(map(float, given[name])) for name in ("mean", "std") if name in given}
-    return replace(default, **given, source=source)
+    unknown = tuple(name for name in default.unknown if name not in given)
+    return replace(default, **given, source=source, unknown=unknown)
 
 
 def _config_beside(source: Source, file: Path) -> Mapping[str, Any] | None:
@@ -96,12 +99,11 @@ def _config_beside(source: Source, file: Path) -> Mapping[str, Any] | None:
         ) from error
 
 
-def _by_layout(file: Path, *, default: Preprocess) -> Preprocess | None:
+def _by_layout(files: Sequence[Path], *, default: Preprocess) -> Preprocess | None:
     """OpenAI's own where the names of the tensors are those of OpenAI's, Alpha-CLIP's or CLIP4Clip's files."""
-    if not file.is_file():
-        return None
-    weights = read_clip_weights(file)
-    if not weights.quick_gelu:
+    known = ((file, read_clip_weights(file)) for file in files if file.is_file())
+    file, weights = next(((file, weights) for file, weights in known if weights.quick_gelu), (None, None))
+    if file is None or weights is None:
         return None
     openai = {"mean": open_clip.OPENAI_DATASET_MEAN, "std": open_clip.OPENAI_DATASET_STD}
     openai |= {"interpolation": "bicubic", "resize_mode": "shortest"}

@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +36,17 @@ _WEIGHTS = (".safetensors", ".bin", ".pth", ".pt")
 
 @dataclass(frozen=True)
 class Source:
-    """One model. `name` is what open_clip is asked for, `config` its sizes; `folder` and `repo` where they lie."""
+    """One model. `name` is what open_clip is asked for, `config` its sizes; `folder` and `repo` where they lie.
+
+    `pictures` is what a folder's configuration says of preprocessing, in open_clip's keys.
+    """
 
     name: str
     asked: str
     config: Mapping[str, Any]
     folder: Path | None = None
     repo: str | None = None
+    pictures: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def inside(self) -> bool:
@@ -71,13 +75,15 @@ def find_source(asked: str) -> Source:
             raise CheckpointError(
                 f"encoder.model {asked!r}: {folder.absolute()} is no folder; name one that holds {CONFIG} and weights"
             )
-        return Source(f"{LOCAL}{folder}", asked, _read_config(folder / CONFIG), folder)
+        sizes, pictures = _read_config(folder / CONFIG)
+        return Source(f"{LOCAL}{folder}", asked, sizes, folder, pictures=pictures)
     if asked.startswith(HUB):
         repo = asked.removeprefix(HUB)
         if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo, re.ASCII):
             raise CheckpointError(f"encoder.model {asked!r}: names no repository; write hf-hub:ORG/REPO")
         config = hub_file(repo, (CONFIG,), what=f"encoder.model {asked!r}")
-        return Source(f"{LOCAL}{config.parent}", asked, _read_config(config), config.parent, repo)
+        sizes, pictures = _read_config(config)
+        return Source(f"{LOCAL}{config.parent}", asked, sizes, config.parent, repo, pictures)
     name = asked.replace("/", "-")
     _check_name(name)
     return Source(name, asked, open_clip.get_model_config(name))
@@ -93,7 +99,8 @@ def _check_name(name: str) -> None:
         )
 
 
-def _read_config(path: Path) -> Mapping[str, Any]:
+def _read_config(path: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The sizes of a model, and what is said of its pictures."""
     where = path.absolute()
     if not path.is_file():
         raise CheckpointError(f"{where}: absent; a folder for {LOCAL} holds {CONFIG} and weights")
@@ -111,7 +118,8 @@ def _read_config(path: Path) -> Mapping[str, Any]:
             f"{where}: lacks {', '.join(lacking)}; open_clip's layout is a model_cfg of embed_dim, vision_cfg and "
             "text_cfg, and a preprocess_cfg"
         )
-    return config
+    pictures = found.get("preprocess_cfg")
+    return config, pictures if isinstance(pictures, dict) else {}
 
 
 def _weights_in(folder: Path) -> Path:
