@@ -25,6 +25,8 @@ def missing_checkpoint(path: Path) -> str:
         return f"{where}: this run has saved no checkpoint yet; {resume}"
     if not path.exists():
         return f"{where}: no such checkpoint; give a run folder or a checkpoint folder{newest_run(path)}"
+    if not path.is_dir():
+        return f"{where}: neither a folder nor a regular file; name a run folder or a checkpoint folder"
     weights = sorted(
         found.name for found in path.iterdir() if found.suffix in (".safetensors", ".pt", ".pth", ".bin")
     )

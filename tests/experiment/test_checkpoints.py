@@ -340,3 +340,10 @@ def test_the_digest_of_weights_tells_every_change(recipe: Recipe) -> None:
         assert weights_hash(retriever) != first, name
         value.copy_(kept)
     assert weights_hash(retriever) == first
+
+
+def test_a_fifo_or_a_device_is_no_checkpoint(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/null")):
+        with pytest.raises(CheckpointError, match=f"{path}: neither a folder nor a regular file; name a run folder"):
+            find_checkpoint(path)
