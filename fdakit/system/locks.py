@@ -68,8 +68,9 @@ def _locked(path: Path, *, shared: bool, write: bool = True) -> int:
             _lock(handle, path, shared=shared)
             if fcntl is None or os.path.samestat(os.fstat(handle), path.stat()):
                 if write:
-                    os.truncate(handle, 0)
-                    os.write(handle, json.dumps(_self()).encode())
+                    with suppress(OSError):  # a full disk: the lock holds without saying whose it is
+                        os.truncate(handle, 0)
+                        os.write(handle, json.dumps(_self()).encode())
                 return handle
         except FileNotFoundError:
             pass  # its holder has just removed it: the next one is another file

@@ -85,6 +85,17 @@ def test_shared_locks_are_shared_and_keep_others_out(tmp_path: Path) -> None:
 
 
 @posix
+def test_a_full_disk_keeps_nobody_from_locking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with exclusive_lock(tmp_path / "lock"), pytest.raises(HeldError, match="another process"):
+        locks._locked(tmp_path / "lock", shared=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+@posix
 def test_where_the_disk_has_no_locks_the_file_tells_who_lives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
