@@ -22,6 +22,7 @@ _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _NAMES = {",": "','", "\t": "tabs", ";": "';'", "|": "'|'"}
 _NOT_UTF8 = "not UTF-8; save the file as UTF-8"
 _ESCAPED = re.compile("[\udc80-\udcff]")  # bytes that are not UTF-8, as "surrogateescape" decodes them
+_HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # as JSON may hold them: no path and no file can
 _QUOTED = re.compile(r' *"(?:[^"]|"")*"')
 _MOST, _LONGEST = 20, 60  # columns that are named in an error, and characters of each
 _QUOTES = 'a field that begins with " must end with it, and quotes inside it are written twice'
@@ -106,6 +107,11 @@ def _read_object(path: Path, line: int, text: str, required: Mapping[str, str]) 
     for column, option in required.items():
         if column not in fields:
             raise row_fault(path, line, no_column(column, option, fields))
+    halved = next((name for name, value in fields.items() if isinstance(value, str) and _HALF.search(value)), None)
+    if halved is not None:
+        raise row_fault(
+            path, line, f"{halved[:_LONGEST]!r} holds half a character, {ascii(fields[halved])[:_LONGEST]}"
+        )
     return TableRow(line, fields)
 
 

@@ -69,4 +69,5 @@ def standing(folder: Path, *, is_whole: IsWhole | None = None) -> Path:
 
 def _beside(folder: Path) -> tuple[Path, Path]:
     """Where the next and the former state of a folder stand while they change places."""
-    return folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
+    place = folder if folder.name else folder.absolute()  # "." has no name of its own, and "/" none at all
+    return place.parent / f".{place.name}.new", place.parent / f".{place.name}.old"

@@ -113,6 +113,13 @@ def test_many_columns_are_told_in_brief_and_at_once(tmp_path: Path) -> None:
         read_table_rows(path, ["caption"])
 
 
+def test_half_a_character_in_json_is_told_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "half.jsonl"
+    path.write_text('{"id": "a \\udce9"}\n{"id": "\\ud83d.mp4"}\n')
+    with pytest.raises(DatasetError, match=r"line 2: 'id' holds half a character, '\\ud83d\.mp4'"):
+        read_table_rows(path, ["id"])
+
+
 def test_lines_of_json_nested_deep_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "deep.jsonl"
     path.write_text('{"id": 1}\n{"id": ' + "[" * 100_000 + "\n")

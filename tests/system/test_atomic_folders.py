@@ -128,3 +128,11 @@ def test_what_raises_inside_leaves_the_former_folder(tmp_path: Path) -> None:
         raise ZeroDivisionError
     assert read(folder) == "former"
     assert names(tmp_path) == ["x"]
+
+
+@pytest.mark.parametrize("name", [".", "", "/"])
+def test_a_folder_without_a_name_of_its_own_stands_where_it_is(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert standing(Path(name)) == Path(name)
