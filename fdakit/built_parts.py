@@ -34,7 +34,7 @@ def part_fault(kind: str, part: object) -> str:
         return f"build returned None; return the {kind}" + (f", with {_listed(kind)}" if MEMBERS[kind] else "")
     lacking = [name for name in MEMBERS[kind] if not _there(part, name)]
     if lacking:
-        return f"{_shown(part)} lacks {', '.join(map(_named, lacking))}; a {kind} has {_listed(kind)}"
+        return f"{_shown(part)} lacks {', '.join(map(_named, lacking))}; {kind}s have {_listed(kind)}"
     return next(_odd_values(kind, part), "")
 
 

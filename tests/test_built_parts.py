@@ -77,7 +77,7 @@ def test_a_part_without_a_member_is_told_which(kind: str, name: str) -> None:
         ("rescorer", {"needs_bank": 0}, "needs_bank is 0; wanted True or False"),
         ("encoder", {"shapes": (4, 4)}, r"shapes is \(4, 4\); wanted fdakit\.Shapes"),
         ("encoder", {"preprocess": None}, r"preprocess is None; wanted fdakit\.Preprocess"),
-        ("sampler", {"frames": 8}, r"lacks frames\(\); a sampler has frames\(\), draws\(\), a call"),
+        ("sampler", {"frames": 8}, r"lacks frames\(\); samplers have frames\(\), draws\(\), a call"),
     ],
 )
 def test_a_member_of_an_odd_value_is_told(kind: str, changed: dict[str, Any], words: str) -> None:
