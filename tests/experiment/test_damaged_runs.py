@@ -17,7 +17,7 @@ from fdakit.experiment.run import run_recipe
 from fdakit.recipe import Recipe
 
 SIZES = [
-    pytest.param(18, id="eighteen"),
+    pytest.param(12, id="twelve"),
     pytest.param(300, id="three hundred", marks=pytest.mark.proof),
 ]
 UNREAD = ("environment.json", "report.md")  # no command reads these back
