@@ -45,6 +45,17 @@ def item(source: ClipSource, name: str, epoch: int = 0) -> ClipItem:
     return found
 
 
+def test_what_counts_as_unreadable_is_not_looked_at(make_recipe: MakeRecipe, clips: Path, tmp_path: Path) -> None:
+    recipe = make_recipe(reader={"use": "counting", "file": str(tmp_path / "reads")})
+    videos, known = [VideoRef(name, clips / f"{name}.mp4") for name in NAMES], {"blue-down": "known to be damaged"}
+    source = ClipSource(recipe, videos, training=True, preprocess=TOWER, shapes=Shapes(), left_out=known)
+    found = [source[Draw(place)] for place in range(len(NAMES))]
+    lost = [one for one in found if isinstance(one, LostVideo)]
+    assert lost == [LostVideo("blue-down", "known to be damaged")]
+    names = (tmp_path / "reads").read_text().split()
+    assert sorted(names) == sorted(f"{name}.mp4" for name in NAMES if name != "blue-down")
+
+
 def read(source: ClipSource, plan: Sequence[Sequence[Draw]], workers: int = 0) -> list[Batch]:
     return list(batches(source, plan, workers=workers, prefetch=2))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from filming import agrees, rows, sequential
 from PIL import Image
 
-from fdakit import Needs, VideoError, VideoRef, frame_times, read_frames
+from fdakit import Needs, OpenVideo, VideoError, VideoRef, frame_times, read_frames
 
 
 def test_natural_files_match_the_full_decode(data_dir):
@@ -80,3 +81,19 @@ def test_times_stored_by_others_are_equal(data_dir):
         wanted = np.array([float(frame["pts_time"]) for frame in json.loads(file.read_text())])
         got = frame_times(VideoRef(name, data_dir / "videos/odd" / name))
         np.testing.assert_allclose(got, wanted - wanted[0], atol=2e-6)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are listed under /proc on Linux alone")
+def test_a_closed_video_holds_no_file_open(clips):
+    def held():
+        links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+        return [str(link.readlink()) for link in links if link.is_symlink() and "red-across" in str(link.readlink())]
+
+    opened = OpenVideo(VideoRef("a", clips / "red-across.mp4"))
+    assert len(held()) == 1
+    opened.read(np.array([0, 5]))
+    opened.close()
+    assert held() == []
+    with OpenVideo(VideoRef("a", clips / "red-across.mp4")) as kept:
+        kept.times()
+    assert held() == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -37,6 +39,31 @@ def test_shortest_is_torchvisions_resize_and_centre_crop(shape, interpolation):
     theirs = Compose([Resize(SIZE, InterpolationMode(interpolation)), CenterCrop(SIZE)])
     wanted = [np.asarray(theirs(Image.fromarray(frame))) for frame in frames]
     np.testing.assert_array_equal(still(made(frames), tower(interpolation=interpolation)).frames, wanted)
+
+
+@pytest.mark.parametrize(
+    ("aspect", "size"),  # width and height of 101 x 77 pixels that are shown with square ones
+    [
+        (2.0, (202, 77)),
+        (4 / 3, (135, 77)),
+        (64 / 45, (144, 77)),
+        (1.0, (101, 77)),
+        (8 / 9, (101, 87)),
+        (0.5, (101, 154)),
+    ],
+)
+@pytest.mark.parametrize("mode", ["shortest", "squash", "longest"])
+def test_pixels_that_are_not_square_are_stretched_where_that_is_asked_for(aspect, size, mode):
+    frames = pictures(77, 101)
+    clip = replace(made(frames, **{"-1": frames[::-1].copy()}), pixel_aspect=aspect)
+    preprocess = tower(resize=mode)
+    square = np.stack([np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC)) for frame in frames])
+    wanted = still(made(square), preprocess).frames
+    shown = still(clip, preprocess, ViewSettings(pixel_aspect=True))
+    np.testing.assert_array_equal(shown.frames, wanted)
+    np.testing.assert_array_equal(shown.neighbours[-1], wanted[::-1])
+    plain = still(clip, preprocess, ViewSettings(pixel_aspect=False)).frames
+    np.testing.assert_array_equal(plain, still(made(frames), preprocess).frames)
 
 
 @pytest.mark.parametrize("mode", ["shortest", "squash", "longest"])
