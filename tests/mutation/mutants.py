@@ -50,6 +50,8 @@ RENAMED = {
     "argmax": "argmin",
     "sorted": "list",
 }
+WORDS = {"description", "summary", "when", "advice", "what", "strict", "encoding"}  # keywords that change no result
+LARGE = 100  # from here on a number is a limit or a size, and one more would say little
 COMMUTATIVE = {"min", "max", "minimum", "maximum", "array_equal", "equal", "logical_and", "logical_or", "gcd"}
 SILENT = (ast.Import, ast.ImportFrom, ast.Raise, ast.Assert, ast.JoinedStr, ast.Global, ast.Nonlocal)
 Place = tuple[int, int]
@@ -211,7 +213,7 @@ def _is_words(node: ast.AST) -> bool:
     An `encoding` left out is UTF-8 all the same where the tests run.
     """
     if isinstance(node, ast.keyword):
-        return node.arg in ("description", "summary", "strict", "encoding")
+        return node.arg in WORDS
     called = node.func if isinstance(node, ast.Call) else None
     return isinstance(called, ast.Name) and called.id in ("TypeVar", "cast")
 
@@ -260,9 +262,9 @@ def _valued(node: ast.Constant) -> Iterator[tuple[str, ast.expr]]:
     if isinstance(value, bool):
         yield "constant", ast.Constant(not value)
     elif isinstance(value, int):
-        yield "constant", ast.Constant(value + 1)
+        yield "constant", ast.Constant(value + 1 if value < LARGE else 2 * value)
         if value > 0:
-            yield "constant", ast.Constant(value - 1)
+            yield "constant", ast.Constant(value - 1 if value < LARGE else value // 2)
     elif isinstance(value, float) and math.isfinite(value):
         yield "constant", ast.Constant(value * 2 if value else 1.0)
 

@@ -13,7 +13,19 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from mutation.trial import AREAS, LEFT_OUT, ROOT, TESTS, WarmProcess, copied, drawn, run_trial, summary, touched_lines
+from mutation.trial import (
+    AREAS,
+    BESIDE,
+    LEFT_OUT,
+    ROOT,
+    TESTS,
+    WarmProcess,
+    copied,
+    drawn,
+    run_trial,
+    summary,
+    touched_lines,
+)
 
 
 @pytest.mark.proof
@@ -28,7 +40,7 @@ def test_nearly_every_change_is_noticed(tmp_path: Path) -> None:
     files = sorted(path for name in folders for path in (first / "tests" / name).glob("test_*.py"))
     named = [path.relative_to(first).as_posix() for path in files]
     processes = [WarmProcess(first, tmp_path / "first" / str(job)) for job in range(jobs)]
-    kept = [name for name in named if not name.endswith(LEFT_OUT)]
+    kept = [name for name in named if not name.endswith(LEFT_OUT)] + [f"tests/{name}" for name in BESIDE]
     touched = touched_lines(processes, kept, out)
     for process in processes:
         process.close()
