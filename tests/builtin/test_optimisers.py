@@ -121,6 +121,7 @@ def test_options_of_timms_optimisers_reach_them_and_others_stay_timms_own() -> N
     ("options", "words"),
     [
         ({"name": "loin"}, r"optimiser\.name: timm has no optimiser 'loin'; near it: .*lion"),
+        ({"name": "adamww"}, r"no optimiser 'adamww'; near it: [a-z_]+, [a-z_]+, [a-z_]+$"),
         ({"name": "adahessian"}, r"optimiser\.name: 'adahessian' needs second derivatives"),
         ({"name": "adamw", "momentum": 0.9}, r"optimiser\.momentum: 'adamw' takes none; leave it out"),
         ({"name": "sgd", "beta1": 0.9, "eps": 1e-8}, r"optimiser\.beta1: 'sgd' takes none.*\noptimiser\.eps: 'sgd'"),

@@ -218,6 +218,31 @@ def test_a_lost_video_counts_as_missed_in_both_directions(
     assert list(report["videos"]["damaged_reasons"]) == ["blue-down"]
 
 
+def test_the_reasons_of_the_first_three_unreadable_videos_are_told(make_recipe: MakeRecipe, tmp_path: Path) -> None:
+    videos = tuple(VideoRef(name, tmp_path / f"{name}.mp4") for name in "abcde")
+    pairs = Split("test", videos, tuple(Caption("a caption", name) for name in "abcde"))
+    with pytest.raises(VideoError, match="none of its 5 videos could be read") as caught:
+        evaluate(make_recipe(), pairs)
+    assert [name for name in "abcde" if f"{name}.mp4" in str(caught.value)] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("similarity_mb", [4_000, 0])
+def test_progress_tells_of_videos_captions_and_of_ranking_in_tiles(
+    make_recipe: MakeRecipe, split: MakeSplit, similarity_mb: int
+) -> None:
+    told: list[tuple[str, int, int]] = []
+    settings = {"similarity_mb": similarity_mb, "batch_size": 2, "text_batch_size": 2}
+    recipe, retriever = make_recipe(eval=settings), build(make_recipe())
+    evaluator = Evaluator(
+        recipe, split(*PAIRS), retriever, device=CPU, progress=lambda *facts: told.append(facts), bank=["one", "one"]
+    )
+    evaluator.run(retriever)
+    steps = [*(("encoding test videos", done, 3) for done in (1, 2, 3))]
+    steps += [("encoding test captions", 2, 4), ("encoding test captions", 4, 4)]
+    ranking = [] if similarity_mb else [("ranking", 1, 1)]
+    assert told == [*steps, *ranking, ("encoding bank captions", 1, 1)]
+
+
 def test_nothing_readable_is_an_error_that_says_why(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     pairs = Split("test", (VideoRef("a", tmp_path / "gone.mp4"),), (Caption("a caption", "a"),))
     with pytest.raises(VideoError, match=r"split 'test': none of its 1 videos could be read: .*gone\.mp4"):

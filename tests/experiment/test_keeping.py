@@ -24,7 +24,7 @@ from fdakit.experiment.keeping import spoken_size
 from fdakit.experiment.run import run_recipe
 from fdakit.recipe import Recipe
 from fdakit.video import shards as shards_module
-from fdakit.video.shard_files import DATA, INDEX
+from fdakit.video.shard_files import DATA, INDEX, Shard, read_entries
 
 NAMES = ("red-across", "green-across", "blue-down", "pink-down", "red-rests")
 TOWER = Preprocess(size=32, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
@@ -403,6 +403,20 @@ def test_encoding_videos_for_somebody_keeps_nothing_on_disk(
 def test_sizes_are_spoken_with_a_unit(count: int) -> None:
     number, unit = spoken_size(count).split()
     assert float(number) * {"bytes": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}[unit] == pytest.approx(count, rel=0.051)
+
+
+def test_units_change_at_the_thousand() -> None:
+    counts = (0, 999, 1000, 999_000, 10**6, 99 * 10**6, 10**9, 12 * 10**10)
+    wanted = ("0 bytes", "999 bytes", "1.0 kB", "999.0 kB", "1.0 MB", "99.0 MB", "1.0 GB", "120.0 GB")
+    assert tuple(map(spoken_size, counts)) == wanted
+
+
+def test_a_shard_says_which_recipe_and_data_set_wrote_it(make_source: MakeSource, store: Path) -> None:
+    clip(make_source())
+    (index,) = store.glob(f"*{INDEX}")
+    shard = Shard(index)
+    assert list(read_entries(shard))
+    assert shard.about == {"recipe": "small", "dataset": "manifest"}
 
 
 def test_the_folder_may_be_read_only(make_source: MakeSource, store: Path, log: Path) -> None:

@@ -28,6 +28,11 @@ def same(found: NDArray[np.generic] | None, put: NDArray[np.generic]) -> None:
     np.testing.assert_array_equal(found, put)
 
 
+@pytest.mark.parametrize("limit", [0, 1, 7])
+def test_the_limit_is_in_millions_of_bytes(tmp_path: Path, limit: int) -> None:
+    assert FrameStore(tmp_path, limit_mb=limit).room == limit * 1_000_000
+
+
 def mask_of(folder: Path, alpha: NDArray[np.float32], *facts: object) -> NDArray[np.float32] | None:
     """A mask put by one store and read by another."""
     key = record_key("mask", *facts)
