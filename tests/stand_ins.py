@@ -77,7 +77,7 @@ class BySeed(Part):
 
     def __init__(self, options: Choice, shapes: Shapes) -> None:
         super().__init__(options, shapes)
-        self.shapes, self.way = shapes, str(options.file)
+        self.shapes, self.way = shapes, options.file.name if options.file else ""
         self.kept = shapes.seed if self.way == "build" else None
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
