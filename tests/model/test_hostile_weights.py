@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hostile_weights import BAD, SENTINEL, Case, file_cases, special_cases
+from hostile_weights import BAD, SENTINEL, Case, file_cases, overlapping, special_cases
 from small_clip import write_folder
 
 from fdakit import CheckpointError
@@ -42,6 +42,12 @@ def test_a_hostile_file_is_refused_in_words_or_read_and_never_run(
     else:
         assert inspect_weights(Path("weights.pth")).tensors == int(outcome)
     assert not Path(SENTINEL).exists()
+
+
+def test_entries_at_one_place_are_refused_before_any_is_read(tmp_path: Path) -> None:
+    (tmp_path / "w.pth").write_bytes(overlapping())
+    with pytest.raises(CheckpointError, match="its entries overlap"):
+        inspect_weights(tmp_path / "w.pth")
 
 
 def test_the_trial_is_as_large_as_it_says() -> None:

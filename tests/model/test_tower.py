@@ -206,6 +206,11 @@ def test_a_later_convolution_of_three_channels_is_no_stem() -> None:
     assert encoder.parameter_role("clip.visual.conv2.weight") == "visual-trunk"
 
 
+def test_a_convolution_of_the_pictures_own_size_further_up_is_no_stem() -> None:
+    tower = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.Conv2d(3, 8, 4, 4))
+    assert [stem.name for stem in TowerStem(tower, size=16).convolutions] == ["0"]
+
+
 def test_looking_for_the_stem_draws_nothing_and_moves_nothing() -> None:
     clip = narrow_resnet().train()
     clip.visual.layer1.eval()
