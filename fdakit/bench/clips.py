@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fdakit.data.video_files import VIDEO_ENDINGS
-from fdakit.errors import DatasetError, FdakitError, blamed
+from fdakit.errors import DatasetError, FdakitError, VideoError, blamed
+from fdakit.system.regular_files import require_regular
 
 from .ratios import OURS
 from .rounds import time_rounds
@@ -106,6 +107,7 @@ def _time_clip(path: Path, own: Own, peers: Peers, *, rounds: int) -> tuple[dict
     for name, read in readers.items():
         try:
             with blamed(name, f"on {path}"):
+                require_regular(path, error=VideoError)  # OpenCV waits for a pipe for ever
                 seen = read(path)
                 if name == OURS:
                     count = own.count(path)

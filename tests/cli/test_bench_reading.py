@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -74,3 +75,11 @@ def test_what_is_wrong_is_said_before_anything_is_measured(
         assert (told.code, told.out) == (2, "")
         assert words in told.err
         assert "clip 1" not in told.err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
+def test_no_peer_waits_for_a_pipe(tell: Tell, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    told = tell("bench", "decode", str(tmp_path / "pipe.mp4"), "--rounds", "1")
+    assert told.code == 0
+    assert "is a FIFO (named pipe), where a regular file is read" in " ".join(told.out.split())

@@ -117,7 +117,7 @@ def test_ctrl_c_leaves_whole_folders(
         (("a.mp4", "--out", "out", "--mask", "frame-diference"), "did you mean 'frame-difference'"),
         (("a.mp4", "--out", "out", "--set", "mask.thresold=1"), "did you mean 'threshold'"),
         (("a.mp4", "--out", "bad.mp4"), "is a file"),
-        (("a.mp4", "--out", "bad.mp4/out"), "cannot be written there"),
+        (("a.mp4", "--out", "bad.mp4/out"), "cannot be written (Not a directory)"),
         (("a.mp4",), "Missing option '--out'"),
         (("a.mp4", "--out", "out", "--size", "2"), "--size"),
     ],
