@@ -151,6 +151,8 @@ def extract_seconds(path: Path, frames: int, prepare: Callable[[Image.Image], Im
 def _capture(path: Path) -> Any:
     import cv2
 
+    if any("\ud800" <= sign <= "\udfff" for sign in str(path)):
+        raise VideoError(f"{path}: OpenCV crashes on a name that is not UTF-8; rename it")
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     if not capture.isOpened():
         raise VideoError(f"{path}: OpenCV cannot open it")

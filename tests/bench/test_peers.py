@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from filming import encode, noise, numbered, numbers
 
 from fdakit import FdakitError, VideoError
-from fdakit.bench.peers import DECODERS, OPENCV, TORCHCODEC, Peer, find_peers
+from fdakit.bench.peers import DECODERS, OPENCV, TORCHCODEC, Peer, find_peers, read_opencv
 from fdakit.system.optional_libraries import library_fault
 
 ABSENT = Peer("absent", "absent", "no_such_module", OPENCV.read)
@@ -87,3 +88,11 @@ def test_what_is_asked_for_must_be_there() -> None:
     with pytest.raises(FdakitError, match="no peer 'absnt'; did you mean 'absent'"):
         find_peers([ABSENT], ["absnt"])
     assert not find_peers([ABSENT], []).absent
+
+
+def test_opencv_is_handed_no_name_that_crashes_it(tmp_path: Path) -> None:
+    pytest.importorskip("cv2")
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4"))
+    path.write_bytes(b"x")
+    with pytest.raises(VideoError, match="a name that is not UTF-8"):
+        read_opencv(path, 2)
