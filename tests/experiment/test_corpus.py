@@ -79,7 +79,7 @@ def test_a_recipe_means_the_videos_of_all_its_splits(find: Any, recipe: Path, ma
         line.split(",")[0] for line in manifest.read_text().split()[1:]
     } & {path.name for path in manifest.parent.iterdir()}
     assert len(found.paths) == 8
-    assert find(recipe, settings=["loader.ledger=own.sqlite"]).ledger == Path("own.sqlite")
+    assert find(recipe, settings=["loader.ledger=own.sqlite"]).ledger == Path("own.sqlite").absolute()
     given = find(recipe, ledger=Path("given.sqlite"), settings=["loader.ledger=own.sqlite"])
     assert given.ledger == Path("given.sqlite")
 
