@@ -6,12 +6,11 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from hashlib import file_digest
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from fdakit.errors import DatasetError
-from fdakit.system.regular_files import open_regular, unreadable
+from fdakit.system.digests import file_sha256
 from fdakit.values import SourceFile
 
 from .layout import look_for
@@ -174,11 +173,7 @@ def _deeper(root: Path, sources: Sequence[SourceFile]) -> dict[str, Path]:
 def _digest(path: Path, source: SourceFile) -> Digest:
     if not source.sha256:
         return "unknown"
-    try:
-        with open_regular(path, error=DatasetError, advice="correct its rights") as file:
-            equal = file_digest(file, "sha256").hexdigest() in source.sha256
-    except OSError as error:
-        raise unreadable(path, error, error=DatasetError, advice="fetch it again") from error
+    equal = file_sha256(path, error=DatasetError, advice="correct its rights or fetch it again") in source.sha256
     # The digests need not be of every form that circulates under another name.
     return "equal" if equal else "differs" if path.name == PurePosixPath(source.path).name else "unknown"
 

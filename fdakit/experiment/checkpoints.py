@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from fdakit.catalog import Catalog
 from fdakit.errors import CheckpointError
-from fdakit.model.preprocess_record import preprocess_header
+from fdakit.model.preprocess_record import preprocess_header, read_header
 from fdakit.model.retriever import Retriever
 from fdakit.model.weights import FAULTS, load_strictly, read_weights
 from fdakit.recipe import Recipe, read_recipe
@@ -108,20 +107,12 @@ def check_weights(path: Path) -> None:
     advice = _instead(folder)
     if check_digest(path, error=CheckpointError, advice=advice):
         return
-    if "digests" in _metadata(path):
+    if "digests" in read_header(path):
         raise CheckpointError(f"{(folder / SUMS).absolute()}: absent, though {WEIGHTS} was written with it; {advice}")
     warnings.warn(
         f"{folder.absolute()}: was written by an older fdakit, without {SUMS}, so damage to it cannot be noticed",
         stacklevel=2,
     )
-
-
-def _metadata(path: Path) -> Mapping[str, str]:
-    try:
-        with safe_open(path, "pt") as handle:
-            return handle.metadata() or {}
-    except (SafetensorError, *FAULTS):
-        return {}  # reading the weights says what is wrong
 
 
 def _instead(folder: Path) -> str:

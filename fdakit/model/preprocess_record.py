@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from fdakit.contracts import Preprocess
 from fdakit.errors import CheckpointError
 from fdakit.settings import Interpolation, Resize
+from fdakit.system.regular_files import open_without_waiting
 
 from .file_kinds import HEAD, ForeignFileError, tell_kind
 
@@ -42,9 +43,7 @@ def recorded_preprocess(path: Path) -> Preprocess | None:
 def read_header(path: Path) -> dict[str, str]:
     """The texts in the header of a safetensors file; nothing where there are none, or the file is of another kind."""
     try:
-        if not path.is_file():
-            return {}
-        with path.open("rb") as file:
+        with open_without_waiting(path) as file:
             if tell_kind(file.read(HEAD), size=path.stat().st_size) != "safetensors":
                 return {}
         with safe_open(path, "pt") as opened:

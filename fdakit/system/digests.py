@@ -9,17 +9,23 @@ from pathlib import Path
 
 from fdakit.errors import FdakitError
 
-from .regular_files import full, open_regular, read_text
+from .regular_files import ADVICE, full, open_regular, read_text, unreadable
 
 SUMS = "SHA256SUMS"
 _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 _LIMIT = 1 << 20
 
 
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hexadecimal. Raises `FdakitError` unless it is a regular file."""
-    with open_regular(path) as handle:
-        return file_digest(handle, "sha256").hexdigest()
+def file_sha256(path: Path, *, error: type[FdakitError] = FdakitError, advice: str = ADVICE) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal.
+
+    Raises `error`, ending in `advice`, unless it is a regular file that can be read.
+    """
+    with open_regular(path, error=error, advice=advice) as handle:
+        try:
+            return file_digest(handle, "sha256").hexdigest()
+        except OSError as fault:
+            raise unreadable(path, fault, error=error, advice=advice) from fault
 
 
 def digest_lines(folder: Path, names: Iterable[str]) -> str:
@@ -54,9 +60,7 @@ def check_digest(path: Path, *, error: type[FdakitError], advice: str) -> bool:
         return False
     if path.name not in digests:
         raise error(f"{full(path)}: not among the files that {SUMS} beside it lists; {advice}")
-    with open_regular(path, error=error, advice=advice) as handle:
-        found = file_digest(handle, "sha256").hexdigest()
-    if found != digests[path.name]:
+    if file_sha256(path, error=error, advice=advice) != digests[path.name]:
         raise error(
             f"{full(path)}: changed or damaged since it was written (its SHA-256 is not that in {SUMS}); {advice}"
         )

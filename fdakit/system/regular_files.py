@@ -6,6 +6,7 @@ kind, is refused by name before it is read. Symbolic links are followed.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -29,30 +30,41 @@ _KINDS = (
 )
 
 
-def open_regular(path: Path, *, error: type[FdakitError] = FdakitError, advice: str = ADVICE) -> BufferedReader:
+class SpecialFileError(OSError):
+    """A folder, a pipe, a device or a socket stands where a regular file is read: which, in words."""
+
+
+def open_without_waiting(path: Path) -> BufferedReader:
     """Open a regular file to read its bytes, buffered; never wait for one.
 
-    Raises `error` with the path and `advice` where it cannot be opened or is no regular file.
+    Raises `OSError` as it comes, `SpecialFileError` where it is no regular file, `ValueError` for NUL in the path.
     """
+    handle = os.open(path, _FLAGS)
     try:
-        handle = os.open(path, _FLAGS)
-    except (OSError, ValueError) as fault:  # ValueError: NUL in the path
-        raise unreadable(path, fault, error=error, advice=advice) from fault
-    try:
-        _refuse_special(path, os.fstat(handle).st_mode, error=error, advice=advice)
+        _refuse_special(os.fstat(handle).st_mode)
         return os.fdopen(handle, "rb")
     except BaseException:
         os.close(handle)
         raise
 
 
+def open_regular(path: Path, *, error: type[FdakitError] = FdakitError, advice: str = ADVICE) -> BufferedReader:
+    """Open a regular file as `open_without_waiting` does.
+
+    Raises `error` with the path and `advice` where it cannot be opened or is no regular file.
+    """
+    try:
+        return open_without_waiting(path)
+    except (OSError, ValueError) as fault:
+        raise unreadable(path, fault, error=error, advice=advice) from fault
+
+
 def require_regular(path: Path, *, error: type[FdakitError] = FdakitError, advice: str = ADVICE) -> None:
     """Raise `error` unless a path leads to a regular file: for libraries that open a file by its path themselves."""
     try:
-        mode = path.stat().st_mode
+        _refuse_special(path.stat().st_mode)
     except (OSError, ValueError) as fault:
         raise unreadable(path, fault, error=error, advice=advice) from fault
-    _refuse_special(path, mode, error=error, advice=advice)
 
 
 def read_bytes(path: Path, *, limit: int, error: type[FdakitError] = FdakitError, advice: str = ADVICE) -> bytes:
@@ -118,7 +130,9 @@ def read_json(
 
 
 def unreadable(path: Path, fault: Exception, *, error: type[FdakitError], advice: str = ADVICE) -> FdakitError:
-    """Return the error for a path that the system does not let us read: path, cause and `advice`."""
+    """Return the error for a path that cannot be read: path, cause and `advice`."""
+    if isinstance(fault, SpecialFileError):
+        return error(f"{full(path)}: {fault.strerror}; {advice}")
     cause = (fault.strerror if isinstance(fault, OSError) else None) or str(fault) or type(fault).__name__
     return error(f"{full(path)}: cannot be read ({cause}); {advice}")
 
@@ -131,10 +145,10 @@ def full(path: Path) -> Path:
         return path
 
 
-def _refuse_special(path: Path, mode: int, *, error: type[FdakitError], advice: str) -> None:
+def _refuse_special(mode: int) -> None:
     if not stat.S_ISREG(mode):
         found = next((name for is_kind, name in _KINDS if is_kind(mode)), "something else")
-        raise error(f"{full(path)}: is {found}, where a regular file is read; {advice}")
+        raise SpecialFileError(errno.EINVAL, f"is {found}, where a regular file is read")
 
 
 def _size(count: int) -> str:

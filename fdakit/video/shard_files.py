@@ -7,22 +7,22 @@ killed process leaves behind is a record without an entry, or half an entry, and
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import secrets
-import stat
 import struct
 import time
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from io import BufferedReader, FileIO
+from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from fdakit.system.regular_files import open_without_waiting
 
 DATA, INDEX = ".frames", ".frames-index"
 KEY_BYTES = 16
@@ -110,21 +110,12 @@ def _write_all(file: FileIO, data: bytes) -> None:
         rest = rest[file.write(rest) :]
 
 
-def open_shard(path: Path) -> BufferedReader:
-    """Open a file of a shard without ever waiting for a pipe. Raises `OSError`, also where it is no regular file."""
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return os.fdopen(handle, "rb")
-
-
 def read_entries(shard: Shard) -> Iterator[Entry]:
     """The entries after those already read; moves `read`, `end` and `records` on.
 
     Half an entry at the end is left for the next time. Raises `ValueError` for an index that is damaged.
     """
-    with open_shard(shard.index) as file:
+    with open_without_waiting(shard.index) as file:
         file.seek(shard.read)
         text = file.read()
     if shard.read == 0:

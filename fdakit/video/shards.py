@@ -14,7 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .shard_files import ALIGN, ENTRY_BYTES, INDEX, Entry, Shard, Writer, checksum, open_shard, read_entries
+from fdakit.system.regular_files import open_without_waiting
+
+from .shard_files import ALIGN, ENTRY_BYTES, INDEX, Entry, Shard, Writer, checksum, read_entries
 
 _LARGEST = 512_000_000  # bytes of a shard, so that damage and `cache clear --older-than` take little with them
 _MAPS = 128  # shards mapped at once: a map holds a file descriptor
@@ -151,7 +153,7 @@ class Shards:
         name = shard.index.name
         known = self._maps.get(name)
         if known is None or len(known) < end:
-            with open_shard(shard.data) as file:
+            with open_without_waiting(shard.data) as file:
                 if os.fstat(file.fileno()).st_size < end:
                     return None
                 if known is None:
