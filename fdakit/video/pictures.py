@@ -28,6 +28,13 @@ Slots = Mapping[int, Sequence[tuple[int, int]]]
 Vectors = NDArray[np.float32] | None
 
 
+def miniature_size(shape: Size) -> Size:
+    """Return the (h, w) of the miniature of a picture of `shape`; small pictures keep theirs."""
+    height, width = shape
+    scale = min(1.0, SHORT_SIDE / min(shape))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
 class FrameTaker(Protocol):
     """What decoded frames are given to: `slots` has the wanted positions as keys, `stack` is None until set up."""
 
@@ -84,8 +91,7 @@ class Canvas:
         upright = own[::-1] if self.orientation.swaps else own
         target = self._size(upright) if callable(self._size) else self._size or upright
         self._stored = target[::-1] if self.orientation.swaps else target
-        scale = min(1.0, SHORT_SIDE / min(own))
-        self._reduced = (max(1, round(own[0] * scale)), max(1, round(own[1] * scale)))
+        self._reduced = miniature_size(own)
         self.stack = np.empty((self._layers, self._rows, *target, 3), np.uint8)
         self.luma = np.empty((self._layers, self._rows, *target), np.uint8) if self._grey else None
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from fdakit.values import VideoRef
 
 from .decode import OpenVideo
-from .pictures import SHORT_SIDE
+from .pictures import miniature_size
 from .repeats import REACH, change, luma_miniature, repeats
 
 _STRETCHES = 4  # spread over the video
@@ -23,7 +23,7 @@ def count_repeats(video: VideoRef) -> tuple[int, int]:
     with OpenVideo(video) as opened:
         stretches = _stretches(len(opened.times()))
         wanted = np.unique(np.concatenate(stretches))
-        frames = opened.read(wanted, size=_small).frames
+        frames = opened.read(wanted, size=miniature_size).frames
     seen = dict(zip(wanted.tolist(), map(luma_miniature, frames), strict=True))
     found = asked = 0
     for stretch in stretches:
@@ -42,9 +42,3 @@ def _stretches(count: int) -> list[NDArray[np.int64]]:
         return [np.arange(count)]
     starts = [(2 * part + 1) * count // (2 * _STRETCHES) - length // 2 for part in range(_STRETCHES)]
     return [np.arange(start, start + length) for start in starts]
-
-
-def _small(shape: tuple[int, int]) -> tuple[int, int]:
-    height, width = shape
-    scale = min(1.0, SHORT_SIDE / min(shape))
-    return max(1, round(height * scale)), max(1, round(width * scale))

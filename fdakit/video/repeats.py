@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .pictures import SHORT_SIDE, Canvas
+from .pictures import Canvas, miniature_size
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -91,10 +91,8 @@ def step_over_repeats(
 
 def luma_miniature(frame: NDArray[np.uint8]) -> Miniature:
     """Return the luma `(h, w)` of an RGB frame `(h, w, 3)`, averaged to `SHORT_SIDE` px on its shorter side."""
-    height, width = frame.shape[:2]
-    scale = min(1.0, SHORT_SIDE / min(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(Image.fromarray(frame).convert("L").resize(size, Image.Resampling.BOX))
+    height, width = miniature_size(frame.shape[:2])
+    return np.asarray(Image.fromarray(frame).convert("L").resize((width, height), Image.Resampling.BOX))
 
 
 def _beyond(here: int, there: int, last: int) -> tuple[int, ...]:
