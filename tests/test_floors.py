@@ -20,7 +20,7 @@ PLUGINS = PACKAGE.parent / "plugins"
 # inside the same folder. `video` stands for `video/*`.
 ROWS = (
     ("errors", "draws", "version"),  # 1
-    ("system", "split_rules"),  # the machine: files on disk
+    ("system", "split_rules"),  # the machine
     ("values",),  # 2
     ("component",),
     ("contracts",),  # 3: contracts and settings lie under the three rooms of their floor

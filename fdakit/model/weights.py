@@ -58,8 +58,8 @@ class Contents:
 def read_weights(path: Path) -> State:
     """Name -> tensor of a weights file, on the CPU.
 
-    What the file is, its first bytes tell. A state dict one or two levels down (`state_dict`, `module`, …) is found
-    where there is only one. Raises `CheckpointError` naming file, fault and cure.
+    What the file is, its first bytes tell. A state dict some levels down (under `state_dict`, `module` or another
+    key) is found where there is only one. Raises `CheckpointError` naming file, fault and cure.
     """
     return read_contents(path).state
 

@@ -1,1 +1,1 @@
-"""What fdakit asks of the machine: whole files on disk."""
+"""What fdakit asks of the machine: files, locks, processes, signals, optional libraries and terminals."""

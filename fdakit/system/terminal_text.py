@@ -24,11 +24,5 @@ def printable(text: object, *, lines: bool = True) -> str:
     return (_STEERING if lines else _STEERING_OR_BREAK).sub(_escaped, str(text))
 
 
-def encodable(text: str, encoding: str | None) -> str:
-    r"""Return text that an output of `encoding` can take: other characters become escapes, as in `\u0394`."""
-    name = encoding or "ascii"
-    return text.encode(name, "backslashreplace").decode(name)
-
-
 def _escaped(found: re.Match[str]) -> str:
     return ascii(found[0])[1:-1]

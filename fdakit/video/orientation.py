@@ -41,9 +41,7 @@ def orientation(frame: VideoFrame) -> Orientation:
     """The frame's own; a matrix that is no multiple of a quarter turn leaves the picture as it is stored."""
     try:
         stated: Any = frame.side_data.get("DISPLAYMATRIX")
-    except (
-        ValueError
-    ):  # PyAV lists no side data where it does not know a kind of them; it knows the angle all the same
+    except ValueError:  # of side data of a kind that PyAV does not know; it knows the angle all the same
         return Orientation(frame.rotation // 90 % 4 if frame.rotation % 90 == 0 else 0)
     if stated is None:
         return Orientation()

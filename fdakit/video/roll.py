@@ -25,12 +25,11 @@ KEPT_BYTES = 192_000_000  # of decoded frames; of what has more, none are kept
 class Roll:
     """Frames by place, in the order in which the decoder gives them, damaged packets passed over.
 
-    `stamps (n,)` are their pts, `corrupt (n,)` whether the decoder marks them as that. `fault` is the first fault in
-    words, "" for none, and `sound_until` how many frames came before it. `frames` holds all of them or none.
+    `stamps (n,)` are their pts. `fault` is the first fault in words, "" for none, and `sound_until` how many frames
+    came before it. `frames` holds all of them or none.
     """
 
     stamps: NDArray[np.int64]
-    corrupt: NDArray[np.bool_]
     fault: str
     sound_until: int
     frames: tuple[VideoFrame, ...]
@@ -39,7 +38,6 @@ class Roll:
 def unroll(source: Source) -> Roll:
     """Decode a file to its end."""
     stamps: list[int] = []
-    corrupt: list[bool] = []
     kept: list[VideoFrame] = []
     faults: list[Exception] = []
     sound_until, room = -1, KEPT_BYTES
@@ -49,7 +47,6 @@ def unroll(source: Source) -> Roll:
             if faults and sound_until < 0:
                 sound_until = len(stamps)
             stamps.append(NO_STAMP if frame.pts is None else frame.pts)
-            corrupt.append(frame.is_corrupt)
             if frame.width * frame.height != area:
                 area = frame.width * frame.height
                 size = sum(plane.buffer_size for plane in frame.planes)
@@ -60,4 +57,4 @@ def unroll(source: Source) -> Roll:
                 kept.clear()
     fault = f"decoding fails: {words(faults[0])}" if faults else ""
     until = sound_until if sound_until >= 0 else len(stamps)
-    return Roll(np.array(stamps, np.int64), np.array(corrupt, np.bool_), fault, until, tuple(kept))
+    return Roll(np.array(stamps, np.int64), fault, until, tuple(kept))

@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 from fdakit.errors import VideoError
 from fdakit.values import VideoRef
 
-from .clock import NO_STAMP, Clock, read_clock
+from .clock import Clock, read_clock
 
 JUMPS = "its clock jumps; its time is taken as if it did not"
-
-__all__ = ["NO_STAMP", "PacketIndex", "Timeline", "build_timeline"]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fdakit.system.terminal_text import encodable, printable
+from fdakit.system.terminal_text import printable
 
 ANY = st.text(st.characters(codec=None, exclude_categories=()))
 
@@ -46,16 +46,3 @@ def test_plain_text_in_any_script_passes_unchanged(text: str) -> None:
 )
 def test_escapes_are_written_as_python_writes_them(text: str, shown: str) -> None:
     assert printable(text, lines=False) == shown
-
-
-@given(ANY, st.sampled_from(["ascii", "latin-1", "cp1252", "utf-8", None]))
-def test_any_output_can_take_what_is_encodable(text: str, encoding: str | None) -> None:
-    made = encodable(text, encoding)
-    made.encode(encoding or "ascii")
-    assert encodable(made, encoding) == made
-
-
-def test_what_an_output_lacks_is_written_as_an_escape() -> None:
-    assert encodable("Δ ± 2", "latin-1") == r"\u0394 ± 2"
-    assert encodable("Δ ± 2", "ascii") == r"\u0394 \xb1 2"
-    assert encodable("Δ ± 2", "utf-8") == "Δ ± 2"
