@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from .experiment.loading import load
     from .experiment.seeing import SeenMasks, show_masks
     from .hookspecs import hookimpl
-    from .masking.bars import Area, picture_area, within_picture
+    from .masking.bars import within_picture
     from .masking.change import GreyRule, cuts, difference, grey_layers, soft_strength, thresholds
     from .masking.changed import ChangeOptions, masks_of_change
     from .masking.compensation import BrightnessRule, CameraRule, compensated
@@ -61,15 +61,7 @@ if TYPE_CHECKING:
     from .masking.finish import Masks, clean_masks, conclude_masks, finish_masks
     from .masking.levels import averaged, level_cuts, level_thresholds
     from .masking.options import FinishOptions, ThresholdOptions
-    from .masking.scene_cuts import (
-        by_scenes,
-        cuts_among,
-        joined_cuts,
-        neighbour_cuts,
-        outside_longest_scene,
-        sampled_cuts,
-        scene_changes,
-    )
+    from .masking.scene_cuts import by_scenes, joined_cuts, neighbour_cuts, outside_longest_scene, sampled_cuts
     from .masking.stand_ins import stood_in
     from .model.alpha_path import AlphaPath
     from .model.loading import read_clip_weights
@@ -116,7 +108,7 @@ _HOME = {
     "experiment.loading": "load",
     "experiment.seeing": "SeenMasks show_masks",
     "hookspecs": "hookimpl",
-    "masking.bars": "Area picture_area within_picture",
+    "masking.bars": "within_picture",
     "masking.change": "GreyRule cuts difference grey_layers soft_strength thresholds",
     "masking.changed": "ChangeOptions masks_of_change",
     "masking.compensation": "BrightnessRule CameraRule compensated",
@@ -125,9 +117,7 @@ _HOME = {
     "masking.finish": "Masks clean_masks conclude_masks finish_masks",
     "masking.levels": "averaged level_cuts level_thresholds",
     "masking.options": "FinishOptions ThresholdOptions",
-    "masking.scene_cuts": (
-        "by_scenes cuts_among joined_cuts neighbour_cuts outside_longest_scene sampled_cuts scene_changes"
-    ),
+    "masking.scene_cuts": "by_scenes joined_cuts neighbour_cuts outside_longest_scene sampled_cuts",
     "masking.stand_ins": "stood_in",
     "model.alpha_path": "AlphaPath",
     "model.loading": "read_clip_weights",
@@ -149,7 +139,6 @@ __all__ = [
     "VIDEO_ENDINGS",
     "AlphaFusion",
     "AlphaPath",
-    "Area",
     "Batch",
     "BrightnessRule",
     "CameraRule",
@@ -216,7 +205,6 @@ __all__ = [
     "count_remarks",
     "create_model_and_transforms",
     "cuts",
-    "cuts_among",
     "difference",
     "find_source",
     "find_videos",
@@ -241,7 +229,6 @@ __all__ = [
     "no_column",
     "outside_longest_scene",
     "painted_blocks",
-    "picture_area",
     "printable",
     "read_caption_map",
     "read_clip_weights",
@@ -254,7 +241,6 @@ __all__ = [
     "recorded_preprocess",
     "row_fault",
     "sampled_cuts",
-    "scene_changes",
     "show_masks",
     "soft_strength",
     "step_over_repeats",

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from fdakit import Area, Clip, Masks, keyed_rng, picture_area, within_picture
+from fdakit import Clip, Masks, keyed_rng, within_picture
 from fdakit.builtin.masks.compensated_difference import COMPENSATED_DIFFERENCE
 from fdakit.builtin.masks.flow import FLOW
 from fdakit.builtin.masks.motion_vectors import MOTION_VECTORS
+from fdakit.masking.bars import Area, picture_area
 from fdakit.testing import build_part
 
 SIDE = 160

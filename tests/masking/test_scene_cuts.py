@@ -19,7 +19,6 @@ from fdakit import (
     VideoRef,
     choose_engine,
     cuts,
-    cuts_among,
     frame_times,
     joined_cuts,
     keyed_rng,
@@ -27,8 +26,8 @@ from fdakit import (
     outside_longest_scene,
     read_frames,
     sampled_cuts,
-    scene_changes,
 )
+from fdakit.masking.scene_cuts import cuts_among, scene_changes
 
 Frames = NDArray[np.uint8]
 
