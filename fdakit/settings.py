@@ -17,6 +17,8 @@ Resize = Literal["shortest", "longest", "squash"]
 Interpolation = Literal["bicubic", "bilinear"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Damage = Literal["fail", "skip", "repair"]
+ChangeKind = Literal["recipe", "videos", "captions", "files"]
+"""What may have changed of a run that is taken up."""
 Role = Literal["stem", "alpha-path", "visual-trunk", "text-tower", "aggregator", "objective", "logit-scale"]
 """What a weight is to training: see `fdakit.model.roles`."""
 ROLES: tuple[Role, ...] = get_args(Role)

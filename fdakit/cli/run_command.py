@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from fdakit.errors import RecipeError, nearest
+from fdakit.settings import ChangeKind
 
 from .options import json_option, set_option
 from .printing import print_json, print_report, say
 
-CHANGES = ("recipe", "videos", "captions", "files")
+_CHANGES: tuple[str, ...] = get_args(ChangeKind)
 
 
 @click.command("run")
@@ -23,7 +25,7 @@ CHANGES = ("recipe", "videos", "captions", "files")
 @click.option(
     "--allow-changed",
     metavar="KIND,...",
-    help="With --resume: go on though this changed since the start: recipe, videos, captions, files.",
+    help=f"With --resume: go on though this changed since the start: {', '.join(_CHANGES)}.",
 )
 @json_option
 def command(
@@ -70,6 +72,6 @@ def command(
 def _kinds(text: str) -> tuple[str, ...]:
     kinds = tuple(word.strip() for word in text.split(",") if word.strip())
     for kind in kinds:
-        if kind not in CHANGES:
-            raise click.UsageError(f"--allow-changed {kind!r}: no such kind; {nearest(kind, CHANGES)}")
+        if kind not in _CHANGES:
+            raise click.UsageError(f"--allow-changed {kind!r}: no such kind; {nearest(kind, _CHANGES)}")
     return kinds

@@ -6,17 +6,17 @@ import os
 from collections.abc import Collection, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 from fdakit.data.counts import id_hash
 from fdakit.errors import RecipeError
 from fdakit.recipe import SETTINGS, Recipe
+from fdakit.settings import ChangeKind
 from fdakit.values import Split
 
 from .devices import cache_folder
 from .recipe_differences import without_effect
 
-ChangeKind = Literal["recipe", "videos", "captions", "files"]
 KINDS: tuple[ChangeKind, ...] = get_args(ChangeKind)
 Fingerprint = dict[str, Any]
 _LISTED = 100_000  # videos of a split whose files are listed one by one; beyond, their digest has to do
