@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import json_option
+from .options import json_option, pictures_option
 from .printing import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -37,10 +37,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for compare.json, compare.md, compare.html.",
 )
-@click.option(
-    "--frames", type=click.IntRange(1, 24), help="Frames of each clip on the page, side by side.  [default: 1]"
-)
-@click.option("--masks", is_flag=True, help="Show under each frame what the run's mask marks in it.")
+@pictures_option
 @json_option
 def command(
     runs: tuple[str, ...],

@@ -19,3 +19,12 @@ def set_option(function: F) -> F:
 def json_option(function: F) -> F:
     """`--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout and nothing else.")(function)
+
+
+def pictures_option(function: F) -> F:
+    """`--frames` and `--masks`: how clips are drawn on a page."""
+    frames = click.option(
+        "--frames", type=click.IntRange(1, 24), help="Frames of each clip on the page, side by side.  [default: 1]"
+    )
+    masks = click.option("--masks", is_flag=True, help="Show under each frame what the run's mask marks in it.")
+    return frames(masks(function))

@@ -11,7 +11,7 @@ import click
 
 from fdakit.errors import nearest
 
-from .options import json_option
+from .options import json_option, pictures_option
 from .printing import print_report, print_table, say
 
 if TYPE_CHECKING:
@@ -32,10 +32,7 @@ _SHOWN = 12
 @click.option("--out", type=click.Path(path_type=Path), help="File; with trec a folder.  [default: stdout]")
 @click.option("--worst", type=click.IntRange(min=0), help=f"Worst queries on the page.  [default: {_SHOWN}]")
 @click.option("--best", type=click.IntRange(min=0), help=f"Best queries on the page.  [default: {_SHOWN}]")
-@click.option(
-    "--frames", type=click.IntRange(1, 24), help="Frames of each clip on the page, side by side.  [default: 1]"
-)
-@click.option("--masks", is_flag=True, help="Show under each frame what the run's mask marks in it.")
+@pictures_option
 @json_option
 def command(
     runs: tuple[str, ...],

@@ -7,7 +7,8 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -139,25 +140,33 @@ def _read_records(path: Path, text: str, separator: str) -> list[tuple[int, list
     # strict: a stray quote is an error here, where it would else swallow the rows that follow.
     lines = io.StringIO(text, newline="").readlines()
     reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=True)
-    former = csv.field_size_limit(len(text) + 1)  # a field is as long as it is: the file's own size is limited
     records: list[tuple[int, list[str]]] = []
     line = 1
     try:
-        for fields in reader:
-            if any(field.strip() for field in fields):
-                if not records:  # quotes further down may be wrong for no other reason
-                    _refuse_other_separator(path, line, fields, separator)
-                if any(field != field.strip() for field in fields):
-                    raw = "".join(lines[line - 1 : reader.line_num])
-                    quoted = _quoted(raw, separator)
-                    fields = [f if q else f.strip() for f, q in zip(fields, quoted, strict=True)]
-                records.append((line, fields))
-            line = reader.line_num + 1
+        with fields_of_any_length(text):
+            for fields in reader:
+                if any(field.strip() for field in fields):
+                    if not records:  # quotes further down may be wrong for no other reason
+                        _refuse_other_separator(path, line, fields, separator)
+                    if any(field != field.strip() for field in fields):
+                        raw = "".join(lines[line - 1 : reader.line_num])
+                        quoted = _quoted(raw, separator)
+                        fields = [f if q else f.strip() for f, q in zip(fields, quoted, strict=True)]
+                    records.append((line, fields))
+                line = reader.line_num + 1
     except csv.Error as error:
         raise row_fault(path, line, f"not readable as a table ({error}); {_QUOTES}") from error
+    return records
+
+
+@contextmanager
+def fields_of_any_length(text: str) -> Iterator[None]:
+    """Let `csv` read fields as long as the whole text while the block runs; its own limit is 131,072 characters."""
+    former = csv.field_size_limit(len(text) + 1)
+    try:
+        yield
     finally:
         csv.field_size_limit(former)
-    return records
 
 
 def _quoted(raw: str, separator: str) -> list[bool]:
