@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from kept_runs import say
 
+from fdakit.errors import CheckpointError
 from fdakit.experiment.checkpoints import WEIGHTS, check_weights, find_checkpoint, read_facts, read_state
 from fdakit.experiment.run_folder import recipe_text
 from fdakit.recipe import Recipe
@@ -59,7 +60,7 @@ def check_what_stands(run: Path) -> int:
     for name in ("best", "last"):
         try:
             found = find_checkpoint(run / "checkpoints" / name)
-        except Exception:  # noqa: BLE001 - none yet
+        except CheckpointError:  # none yet
             continue
         check_weights(found / WEIGHTS)
         assert read_facts(found)
