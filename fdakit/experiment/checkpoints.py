@@ -26,10 +26,10 @@ from fdakit.system.digests import SUMS, check_digest, digest_lines, file_sha256
 from fdakit.system.regular_files import read_json
 
 from .checkpoint_facts import Facts, State, checked
+from .run_files import CHECKPOINTS, RECIPE
 from .run_places import missing_checkpoint, with_recipe
 
 WEIGHTS = "model.safetensors"
-RECIPE = "recipe.toml"
 STATE = "training.pt"
 FACTS = "checkpoint.json"
 _LARGEST_FACTS = 1 << 28
@@ -67,7 +67,7 @@ def find_checkpoint(path: Path) -> Path:
     """
     if path.name == WEIGHTS and path.is_file():
         return path.parent
-    for candidate in map(standing_checkpoint, (path, path / "checkpoints" / "best", path / "best")):
+    for candidate in map(standing_checkpoint, (path, path / CHECKPOINTS / "best", path / "best")):
         if (candidate / WEIGHTS).is_file():
             return candidate
     raise CheckpointError(missing_checkpoint(path))

@@ -15,6 +15,7 @@ from fdakit.values import VideoRef
 from fdakit.video.thumbnails import frames_jpeg, thumbnail
 
 from .mask_choices import choose_masks
+from .run_files import RECIPE
 from .saved_run import SavedRun
 from .seeing import Viewer
 
@@ -33,7 +34,7 @@ def clip_pictures(run: SavedRun, *, frames: int = 1, masks: bool = False, catalo
     if not masks:
         return thumbnail if frames == 1 else partial(thumbnail, frames=frames)
     assert catalog is not None
-    viewer = Viewer(choose_masks(recipe=str(run.folder / "recipe.toml"), catalog=catalog), size=_MASKED_HEIGHT)
+    viewer = Viewer(choose_masks(recipe=str(run.folder / RECIPE), catalog=catalog), size=_MASKED_HEIGHT)
     return partial(_masked, viewer, frames=frames)
 
 

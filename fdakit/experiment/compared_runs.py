@@ -14,7 +14,8 @@ from fdakit.contracts import Direction
 from fdakit.errors import ScoreError
 
 from .recipe_differences import LOST, recipe_differences
-from .saved_run import REPORT, RankedQueries, SavedRun
+from .run_files import REPORT
+from .saved_run import RankedQueries, SavedRun
 from .similarities import DIRECTIONS
 
 _RULES = {  # of the report's protocol: what `fdakit eval` is told to change it

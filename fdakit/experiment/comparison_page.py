@@ -23,7 +23,7 @@ from fdakit.video.thumbnails import thumbnail
 from .clip_pictures import Draw
 from .compared_runs import Side
 from .comparing import Change, Comparison, Pair
-from .saved_run import SIMILARITY
+from .run_files import SIMILARITY
 
 Finds = Mapping[int, VideoRef]  # row of a side's first run -> the video that stands first
 

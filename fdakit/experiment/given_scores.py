@@ -21,7 +21,8 @@ from fdakit.ranking.trec import Qrels, Run, check_run, read_qrels, read_run
 from fdakit.system.regular_files import open_regular, read_json, read_text
 from fdakit.values import Scores
 
-from .saved_run import REPORT, SIMILARITY, SavedRun
+from .run_files import REPORT, SIMILARITY
+from .saved_run import SavedRun
 
 ARRAYS = (".npy", ".npz")
 LARGEST_NPZ = 2**32  # bytes unpacked: packed bytes say nothing of what they swell to, and .npy has no such limit

@@ -8,7 +8,7 @@ from typing import Any
 
 from fdakit.recipe_text import read_document
 
-from .checkpoints import RECIPE
+from .run_files import RECIPE
 from .saved_run import SavedRun
 
 Difference = tuple[Any, Any]

@@ -19,7 +19,8 @@ from fdakit.system.atomic_files import write_text
 from .clip_pictures import Draw
 from .compared_runs import Side
 from .query_cards import query_galleries
-from .saved_run import REPORT, SavedRun
+from .run_files import REPORT
+from .saved_run import SavedRun
 
 _ADVICE = "name another place with --out, or make room"
 

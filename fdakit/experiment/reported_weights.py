@@ -25,7 +25,8 @@ from .evaluation import Evaluator
 from .places import places_told
 from .preprocessing import adopt_preprocess, preprocess_facts
 from .reporting import Report, make_report
-from .run_folder import RECIPE, RunFolder, recipe_text
+from .run_files import RECIPE
+from .run_folder import RunFolder, recipe_text
 from .watching import Watchers
 
 

@@ -31,16 +31,16 @@ from fdakit.values import Scores, Split, VideoRef
 from fdakit.version import __version__
 
 from .reporting import Report
+from .run_files import CHECKPOINTS, ENVIRONMENT, LOG, RECIPE, REPORT, SIMILARITY, VIDEOS
 from .similarities import Rankings, Similarities
 
-RECIPE, REPORT = "recipe.toml", "report.json"
 LOCK = ".lock"
-ARRAYS = ("similarity.npy", "text_vectors.npy", "video_vectors.npy")
+ARRAYS = (SIMILARITY, "text_vectors.npy", "video_vectors.npy")
 PACKAGES = ("torch", "open_clip_torch", "timm", "av", "scikit-image", "numpy", "pydantic", "pluggy")
 
 _WRITTEN = (
-    *(RECIPE, REPORT, SUMS, *ARRAYS, "report.md", "environment.json", "videos.csv", "ranks_t2v.csv", "ranks_v2t.csv"),
-    "metrics.jsonl",
+    *(RECIPE, REPORT, SUMS, *ARRAYS, "report.md", ENVIRONMENT, VIDEOS, "ranks_t2v.csv", "ranks_v2t.csv"),
+    LOG,
 )
 _FULL = "make room there or correct its rights, then do the same again; a run goes on with --resume"
 
@@ -91,13 +91,13 @@ class RunFolder:
 
     def checkpoint(self, name: str) -> Path:
         """`best` or `last`."""
-        return self.path / "checkpoints" / name
+        return self.path / CHECKPOINTS / name
 
     def write_start(self, recipe: Recipe, device: torch.device) -> str:
         """Write recipe.toml and environment.json; returns the resolved recipe's text."""
         text = recipe_text(recipe)
         self.write(RECIPE, text)
-        self.write("environment.json", json.dumps(environment(device), indent=2) + "\n")
+        self.write(ENVIRONMENT, json.dumps(environment(device), indent=2) + "\n")
         return text
 
     def write_report(
@@ -112,7 +112,7 @@ class RunFolder:
                 (self.path / name).unlink(missing_ok=True)
             self.write("report.md", report_markdown(report))
             names = self._write_scores(scores)
-            self.write("videos.csv", _videos_csv(split.videos))
+            self.write(VIDEOS, _videos_csv(split.videos))
             texts = [caption.text for caption in split.captions]
             owners = [caption.video_id for caption in split.captions]
             known = set(owners)
@@ -126,7 +126,7 @@ class RunFolder:
                 ranking = rankings[direction]
                 write_ranks(path, ranking=ranking, ties=recipe.eval.ties, queries=queries, targets=targets)
             text = json.dumps(report, indent=2, allow_nan=False) + "\n"
-            names += ["videos.csv", "ranks_t2v.csv", "ranks_v2t.csv", RECIPE]
+            names += [VIDEOS, "ranks_t2v.csv", "ranks_v2t.csv", RECIPE]
             self.write(SUMS, digest_lines(self.path, names) + f"{sha256(text.encode()).hexdigest()}  {REPORT}\n")
             self.write(REPORT, text)
 

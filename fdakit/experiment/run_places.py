@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-RECIPE, CHECKPOINTS = "recipe.toml", "checkpoints"
+from .run_files import CHECKPOINTS, ENVIRONMENT, RECIPE, REPORT
 
 
 def missing_checkpoint(path: Path) -> str:
@@ -62,7 +62,7 @@ def missing_run(path: Path) -> str:
 
 def unfinished(path: Path) -> str:
     """What to know before the best checkpoint of a run is taken for its result; "" where the run is finished."""
-    if run_around(path) != path or (path / "report.json").is_file():
+    if run_around(path) != path or (path / REPORT).is_file():
         return ""
     told = "this run is not finished; its best checkpoint so far is evaluated"
     return f"{path.absolute()}: {told}; {_resume(path)} goes on"
@@ -71,7 +71,7 @@ def unfinished(path: Path) -> str:
 def run_around(path: Path) -> Path | None:
     """The run folder that a path is, or lies in: one that holds recipe.toml and environment.json."""
     for folder in (path, path.parent, path.parent.parent):
-        if (folder / RECIPE).is_file() and (folder / "environment.json").is_file():
+        if (folder / RECIPE).is_file() and (folder / ENVIRONMENT).is_file():
             return folder
     return None
 
@@ -79,7 +79,7 @@ def run_around(path: Path) -> Path | None:
 def newest_run(path: Path) -> str:
     """`; the newest run there is ...`, looked for below a folder, else below runs/; "" where there is none."""
     for folder in (path, Path("runs")):
-        found = [one.parent for depth in ("*", "*/*") for one in folder.glob(f"{depth}/environment.json")]
+        found = [one.parent for depth in ("*", "*/*") for one in folder.glob(f"{depth}/{ENVIRONMENT}")]
         if found:
             return f"; the newest run there is {max(found, key=lambda run: run.stat().st_mtime)}"
     return ""

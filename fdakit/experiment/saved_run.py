@@ -15,15 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fdakit.contracts import Direction
+from fdakit.data.table_rows import fields_of_any_length
 from fdakit.errors import ScoreError
 from fdakit.ranking.ranks import Ranking, TieRule
 from fdakit.system.digests import SUMS, check_digest
 from fdakit.system.regular_files import open_regular, read_json, read_text, require_regular
 from fdakit.values import Scores, VideoRef
 
+from .run_files import CHECKPOINTS, ENVIRONMENT, REPORT, SIMILARITY, VIDEOS
 from .similarities import DIRECTIONS
 
-REPORT, VIDEOS, SIMILARITY = "report.json", "videos.csv", "similarity.npy"
 T = TypeVar("T")
 _DAMAGE = (
     *(OSError, EOFError, ValueError, LookupError, TypeError, AttributeError),
@@ -127,9 +128,9 @@ class SavedRun:
     def _explain_lack_of_digests(self) -> None:
         """Warn of a run that an older fdakit made. Raises `ScoreError` where the digests were lost."""
         folder = self.folder.absolute()
-        if (folder / "checkpoints" / "best" / SUMS).is_file():
+        if (folder / CHECKPOINTS / "best" / SUMS).is_file():
             raise ScoreError(f"{folder / SUMS}: absent, though its checkpoints have theirs; {self._again}")
-        if (folder / "environment.json").is_file():
+        if (folder / ENVIRONMENT).is_file():
             warnings.warn(
                 f"{folder}: was written by an older fdakit, without {SUMS}, so damage to it cannot be noticed",
                 stacklevel=2,
@@ -158,11 +159,8 @@ class SavedRun:
 def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     """At least one row; raises `ValueError` where a column is absent or a row is short."""
     text = read_text(path, error=ScoreError, names=True)
-    former = csv.field_size_limit(len(text) + 1)  # a caption is as long as it is
-    try:
+    with fields_of_any_length(text):
         rows = list(csv.DictReader(io.StringIO(text, newline="")))
-    finally:
-        csv.field_size_limit(former)
     if not rows or any(row.get(column) is None for row in rows for column in columns):
         raise ValueError(f"wanted rows with the columns {', '.join(columns)}")
     return rows

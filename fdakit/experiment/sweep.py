@@ -21,8 +21,9 @@ from fdakit.system.atomic_files import remove
 from .checkpoints import STATE, standing_checkpoint
 from .recipe_differences import same_recipe
 from .run import run_recipe
+from .run_files import CHECKPOINTS, ENVIRONMENT, LOG, RECIPE, REPORT
 from .run_folder import LOCK, RunFolder, recipe_text
-from .saved_run import REPORT, SavedRun
+from .saved_run import SavedRun
 from .varying import Varied, epoch_seconds, varied_panels
 
 METRICS = ("R@1", "R@5", "R@10", "MdR", "MnR")
@@ -60,14 +61,14 @@ def sweep(
 
 
 def _report(recipe: Recipe, folder: Path) -> Mapping[str, Any]:
-    known = folder / "recipe.toml"
+    known = folder / RECIPE
     if known.is_file() and not same_recipe(read_document(known), tomllib.loads(recipe_text(recipe))):
         raise RecipeError(
             f"{folder.absolute()}: holds a run of another recipe; name another folder with --out, or remove it"
         )
     if (folder / REPORT).is_file():
         return SavedRun(folder).report
-    stopped = (standing_checkpoint(folder / "checkpoints" / "last") / STATE).is_file()
+    stopped = (standing_checkpoint(folder / CHECKPOINTS / "last") / STATE).is_file()
     if not stopped and folder.is_dir():
         _clear_start(folder)
     return run_recipe(recipe, out=None if stopped else folder, resume=folder if stopped else None).report
@@ -78,7 +79,7 @@ def _clear_start(folder: Path) -> None:
     run = RunFolder(folder)
     with run.held():
         files = [path for path in folder.iterdir() if path.name != LOCK]
-        if {file.name for file in files} <= {"recipe.toml", "environment.json", "metrics.jsonl", "checkpoints"}:
+        if {file.name for file in files} <= {RECIPE, ENVIRONMENT, LOG, CHECKPOINTS}:
             for file in files:
                 remove(file)
 

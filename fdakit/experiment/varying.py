@@ -16,6 +16,8 @@ from fdakit.recipe_text import parse_toml
 from fdakit.report.curves import Panel, Point
 from fdakit.system.regular_files import read_text
 
+from .run_files import LOG
+
 ReadRecipe = Callable[[list[str]], Recipe]
 
 
@@ -67,7 +69,7 @@ def epoch_seconds(folder: Path) -> float | None:
 
     Raises `ScoreError` where a line of it is damaged.
     """
-    path = folder / "metrics.jsonl"
+    path = folder / LOG
     lines = read_text(path, error=ScoreError).splitlines() if path.is_file() else []
     try:
         events = [json.loads(line) for line in lines]
