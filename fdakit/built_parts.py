@@ -29,7 +29,7 @@ _FLAGS = ("text_conditioned", "indexable", "needs_all_queries", "needs_bank")
 
 
 def part_fault(kind: str, part: object) -> str:
-    """What keeps an object from being a part of its kind, and what to do; "" where nothing does."""
+    """Return what keeps an object from being a part of its kind, and what to do; "" where nothing does."""
     if part is None:
         return f"build returned None; return the {kind}" + (f", with {_listed(kind)}" if MEMBERS[kind] else "")
     lacking = [name for name in MEMBERS[kind] if not _there(part, name)]

@@ -126,8 +126,8 @@ class Encoder(Protocol):
     """The two towers. Owns every tower weight; is an `nn.Module`.
 
     May offer `parameter_role(name)`, which says of each of its weights what it is to training, and `pretrained`,
-    false where its weights are random draws. `former_preprocess` is what fdakit 0.1 took for its pictures, where that
-    was another: a checkpoint of that time was trained with it.
+    false where its weights are random draws. `former_preprocess` is what an older fdakit took for its pictures,
+    where that was another: a checkpoint of that time was trained with it.
     """
 
     shapes: Shapes

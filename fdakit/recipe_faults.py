@@ -14,7 +14,7 @@ _NOTHING = ("none", "null", "nil", "")
 
 
 def fault_words(fault: Mapping[str, Any], key: str, *, owner: str, known: Iterable[str]) -> str:
-    """One fault of pydantic as *what was found; what is wanted*; `key` is where it stands, as `view.mean`."""
+    """Word one fault of pydantic as *what was found; what is wanted*; `key` is where it stands, as `view.mean`."""
     kind, found = fault["type"], fault["input"]
     if kind == "extra_forbidden":
         return f"unknown option of {owner}; {nearest(str(fault['loc'][-1]), known)}"
@@ -40,7 +40,7 @@ def _way_to_write(kind: str, key: str, found: Any) -> str:
 
 
 def text_fault(value: object) -> str:
-    """What is odd about a text that no recipe can hold; "" for any other value."""
+    """Return what is odd about a text that no recipe can hold; "" for any other value."""
     if isinstance(value, str) and any("\ud800" <= sign <= "\udfff" for sign in value):
         found = f"found {value!r}, which is not UTF-8, as recipes are"
         return f"{found}; rename it, or reach it through a link with another name"
@@ -48,7 +48,7 @@ def text_fault(value: object) -> str:
 
 
 def as_array(found: object) -> str:
-    """A value that was given in place of an array, as a TOML array: `0.5, 0.5` -> `[0.5,0.5]`."""
+    """Return a value that was given in place of an array, as a TOML array: `0.5, 0.5` -> `[0.5,0.5]`."""
     pieces = [piece.strip().strip("'\"") for piece in str(found).strip().strip("[]()").split(",")]
     return "[" + ",".join(piece if _is_number(piece) else json.dumps(piece) for piece in pieces if piece) + "]"
 
@@ -62,7 +62,7 @@ def _is_number(text: str) -> bool:
 
 
 def no_table(key: str, value: object, *, chosen: bool, several: bool) -> str:
-    """What to write where a table should stand. `chosen`: it names a part by `use`; `several`: tables in a list."""
+    """Say what to write where a table should stand: one that names a part if `chosen`, a list if `several`."""
     wanted = f"a list of tables, as [[{key}]]" if several else f"a table, as [{key}]"
     number = ".0" if several else ""
     if isinstance(value, Mapping):

@@ -44,7 +44,7 @@ def _anchored_text(value: str, mark: MayBePath) -> str:
 
 
 def _anchored(value: Any) -> Any:
-    """The value itself where no path in it changes."""
+    """Return the value with the paths in it absolute, or itself where none changes."""
     if isinstance(value, Path):
         return value if value.is_absolute() else absolute_path(value)
     if isinstance(value, BaseModel):
@@ -65,7 +65,7 @@ def _anchored(value: Any) -> Any:
 
 
 def path_fields(options: BaseModel) -> Iterator[tuple[str, Path | None]]:
-    """Name and value of every option that is a path or may be one; None where it is left out."""
+    """Yield name and value of every option that is a path or may be one; None where it is left out."""
     for name, field in type(options).model_fields.items():
         if _holds_path(field.annotation):
             value = getattr(options, name)

@@ -83,7 +83,7 @@ class _Machine:
         return PlainPickleError(f"it asks to run {name}, and fdakit runs no code from files")
 
     def take(self, count: int) -> bytes:
-        """The next bytes of the file."""
+        """Return the next bytes of the file."""
         end = self.place + count
         if count < 0 or end > len(self.data):
             raise PlainPickleError(f"asks for {count:,} bytes at byte {self.place:,} of {len(self.data):,}")
@@ -92,11 +92,11 @@ class _Machine:
         return found
 
     def number(self, kind: struct.Struct) -> Any:
-        """The number that stands next."""
+        """Return the number that stands next."""
         return kind.unpack(self.take(kind.size))[0]
 
     def line(self) -> str:
-        """The text up to the line's end."""
+        """Return the text up to the line's end."""
         end = self.data.index(b"\n", self.place)
         found = self.data[self.place : end].decode("latin-1")
         self.place = end + 1
@@ -146,7 +146,7 @@ def _line(machine: _Machine, read: Callable[[str], Any]) -> None:
 
 
 def _quoted(text: str) -> str:
-    """A string as Python 2 wrote it, between quotes and with escapes."""
+    """Return a string as Python 2 wrote it, between quotes and with escapes."""
     if len(text) < 2 or text[0] != text[-1] or text[0] not in "'\"":
         raise PlainPickleError("a string lacks its quotes")
     found: tuple[bytes, int] = codecs.escape_decode(text[1:-1].encode("latin-1"))

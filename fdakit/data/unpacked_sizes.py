@@ -37,7 +37,7 @@ class BoundedStream:
         self._stream, self._room, self._furthest = stream, room, 0
 
     def read(self, count: int = -1) -> bytes:
-        """Up to `count` bytes. Raises `SwellingError` where that is more than a header has."""
+        """Return up to `count` bytes. Raises `SwellingError` where that is more than a header has."""
         if not 0 <= count <= _LARGEST_READ:
             raise SwellingError(f"a header in it claims {count:,} bytes")
         found = self._stream.read(count)
@@ -67,7 +67,7 @@ class BoundedStream:
 
 
 def bounded_stream(raw: BufferedReader) -> BoundedStream:
-    """What a tar file holds, unpacked where it is packed by gzip, bzip2 or xz."""
+    """Return what a tar file holds, unpacked where it is packed by gzip, bzip2 or xz."""
     start = raw.peek(6)[:6]
     size = raw.seek(0, 2)
     raw.seek(0)

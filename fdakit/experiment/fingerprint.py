@@ -43,7 +43,7 @@ def take_fingerprint(recipe: Recipe, splits: Mapping[str, Split]) -> Fingerprint
 
 
 def _options(recipe: Recipe) -> Iterator[tuple[str, Any]]:
-    """Every option as `table.key` that decides results."""
+    """Yield every option as `table.key` that decides results."""
     lists = {"objective": [part for part, _ in recipe.objectives]}
     tables = {**recipe.parts, **{f"{key}.{n}": part for key, parts in lists.items() for n, part in enumerate(parts)}}
     found: dict[str, Any] = {"seed": recipe.seed, "mask.control": recipe.control}
@@ -123,7 +123,7 @@ def _split_changes(name: str, before: Fingerprint, now: Fingerprint) -> Iterator
 
 
 def _changed_files(before: Fingerprint, now: Fingerprint) -> Iterator[str]:
-    """A copy elsewhere may have another date, but not another size."""
+    """Yield the videos whose files were written anew: a copy elsewhere may have another date, but no other size."""
     moved = before["folder"] != now["folder"]
     for video, (size, date) in now["files"].items():
         known = before["files"].get(video)

@@ -37,7 +37,7 @@ class GivenVideo:
 
 
 def chunks(values: Iterable[T], *, name: str, size: int) -> Iterator[list[T]]:
-    """A collection whole, any other iterable `size` values at a time, so that clips are not held all at once.
+    """Yield a collection whole, any other iterable `size` values at a time, so that clips are not held all at once.
 
     Raises `TypeError` where one value is given instead of several, or what cannot be gone through.
     """
@@ -55,7 +55,7 @@ def chunks(values: Iterable[T], *, name: str, size: int) -> Iterator[list[T]]:
 
 
 def as_video(value: object, place: int) -> GivenVideo:
-    """The video that a value means. Raises `TypeError` or `ValueError` for what is none, naming its place."""
+    """Return the video that a value means. Raises `TypeError` or `ValueError` for what is none, naming its place."""
     if isinstance(value, str | os.PathLike):
         path = Path(value)
         return GivenVideo(VideoRef(str(path), path))
@@ -92,12 +92,12 @@ class GivenReader:
         self._clips, self._others = clips, others
 
     def times(self, video: VideoRef) -> NDArray[np.float64]:
-        """Times of the frames in seconds."""
+        """Return the times of the frames in seconds."""
         clip = self._clips.get(video.id)
         return self._others.times(video) if clip is None else clip.times
 
     def read(self, video: VideoRef, indices: NDArray[np.int64], needs: Needs, size: SizeRule | None) -> Clip:
-        """The frames at `indices` in their own size. Raises `PluginError` for needs that only a file can meet."""
+        """Return the frames at `indices` in their size. Raises `PluginError` for needs that only a file can meet."""
         clip = self._clips.get(video.id)
         if clip is None:
             return self._others.read(video, indices, needs, size)
@@ -119,7 +119,7 @@ class GivenReader:
 
 
 def reading_from(clips: Mapping[str, Clip], reader: Part) -> Part:
-    """The reader's part that takes those clips from memory, under the same name."""
+    """Return the reader's part that takes those clips from memory, under the same name."""
 
     def build(options: Any, shapes: Shapes) -> Reader:
         others: Callable[[Any, Shapes], Reader] = reader.offer.component.build

@@ -63,7 +63,7 @@ class LoadedRetriever:
         batch_size: int | None = None,
         progress: bool | Progress = False,
     ) -> Vectors:
-        """Unit vectors `(v, d)` float32, one a video, in their order.
+        """Return unit vectors `(v, d)` float32, one a video, in their order.
 
         `videos` is any iterable of paths, `VideoRef`s, and clips in memory: frames uint8 `(t, h, w, 3)` of numpy or
         torch, evenly spaced, or a `Clip` with its times. A generator is read a batch at a time. A video named twice
@@ -100,7 +100,7 @@ class LoadedRetriever:
     def encode_texts(
         self, texts: Iterable[str], *, batch_size: int | None = None, progress: bool | Progress = False
     ) -> Vectors:
-        """Unit vectors `(q, d)` float32, one a text, in their order.
+        """Return unit vectors `(q, d)` float32, one a text, in their order.
 
         `texts` is any iterable of strings, a generator too; `progress` as in `encode_videos`. Raises `TypeError`
         for one string instead of several, and for a value that is no string.

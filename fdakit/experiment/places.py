@@ -54,7 +54,7 @@ def _spoken(path: Path | None) -> str:
 
 
 def _relative(recipe: Recipe, keys: list[str]) -> str:
-    """What to say of a recipe that an older fdakit kept with relative paths."""
+    """Return what to say of a recipe that an older fdakit kept with relative paths."""
     try:
         document = read_document(Path(recipe.where))
     except RecipeError:

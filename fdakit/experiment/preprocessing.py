@@ -35,7 +35,7 @@ def check_known(preprocess: Preprocess) -> None:
 def adopt_preprocess(retriever: Retriever, recipe: Recipe, weights: Path) -> None:
     """Have a retriever take pictures as the checkpoint that fills it was trained, and `[view]` of the recipe on top.
 
-    Warns of a checkpoint of fdakit 0.1 that was trained in another way than its encoder's weights. Raises
+    Warns of a checkpoint of an older fdakit that was trained in another way than its encoder's weights. Raises
     `CheckpointError` where nothing tells what the weights want.
     """
     encoder = retriever.encoder
@@ -57,7 +57,7 @@ def adopt_preprocess(retriever: Retriever, recipe: Recipe, weights: Path) -> Non
 
 
 def preprocess_facts(preprocess: Preprocess) -> dict[str, Any]:
-    """The preprocessing as a report states it."""
+    """Return the preprocessing as a report states it."""
     return {
         "size": preprocess.size,
         "mean": list(preprocess.mean),

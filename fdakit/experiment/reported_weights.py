@@ -41,7 +41,7 @@ class Finished:
 def evaluate_checkpoint(
     recipe: Recipe, checkpoint: Path, *, out: Path | None = None, watchers: Watchers | None = None
 ) -> Finished:
-    """The report of a checkpoint under a recipe; `checkpoint` is a folder of ours or a weights file."""
+    """Return the report of a checkpoint under a recipe; `checkpoint` is a folder of ours or a weights file."""
     device = choose_device(recipe.train.device)
     facts = _facts(checkpoint)
     with ExitStack() as held, places_told(recipe):
@@ -59,14 +59,14 @@ def evaluate_checkpoint(
 
 
 def _facts(checkpoint: Path) -> dict[str, Any]:
-    """What a checkpoint says of itself; nothing where bare weights are given."""
+    """Return what a checkpoint says of itself; nothing where bare weights are given."""
     if checkpoint.is_file() and checkpoint.name != WEIGHTS:
         return {}
     return read_facts(find_checkpoint(checkpoint))
 
 
 def load_retriever(recipe: Recipe, checkpoint: Path, *, device: torch.device) -> Retriever:
-    """The recipe's retriever with the weights of a checkpoint folder, a run folder or a weights file."""
+    """Return the recipe's retriever with the weights of a checkpoint folder, a run folder or a weights file."""
     weights = checkpoint if checkpoint.is_file() else find_checkpoint(checkpoint) / WEIGHTS
     retriever = build_retriever(recipe, device=device, pretrained=False)
     load_weights(retriever, weights)
@@ -121,5 +121,5 @@ def report_weights(
 
 
 def retitled(recipe: Recipe, *, split: str | None) -> Recipe:
-    """The recipe with another split to report."""
+    """Return the recipe with another split to report."""
     return replace(recipe, eval=recipe.eval.model_copy(update={"split": split})) if split else recipe

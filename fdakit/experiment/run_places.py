@@ -9,7 +9,7 @@ from .run_files import CHECKPOINTS, ENVIRONMENT, RECIPE, REPORT
 
 
 def missing_checkpoint(path: Path) -> str:
-    """Why there is no checkpoint at a path, and what to do next."""
+    """Return why there is no checkpoint at a path, and what to do next."""
     where = path.absolute()
     if path.is_file():
         return f"{where}: weights without a recipe beside them; {with_recipe(path)}"
@@ -36,12 +36,12 @@ def missing_checkpoint(path: Path) -> str:
 
 
 def with_recipe(weights: Path) -> str:
-    """How to evaluate a weights file."""
+    """Say how to evaluate a weights file."""
     return f"name the recipe they belong to: `fdakit eval {_quoted(weights)} --recipe RECIPE`"
 
 
 def missing_run(path: Path) -> str:
-    """Why a folder holds no run that could be taken up, and what to do next; "" where it holds one."""
+    """Return why a folder holds no run that could be taken up, and what to do next; "" where it holds one."""
     where, run = path.absolute(), run_around(path)
     if run is not None:
         if run != path:
@@ -61,7 +61,7 @@ def missing_run(path: Path) -> str:
 
 
 def unfinished(path: Path) -> str:
-    """What to know before the best checkpoint of a run is taken for its result; "" where the run is finished."""
+    """Return what to know before a run's best checkpoint is taken for its result; "" where the run is finished."""
     if run_around(path) != path or (path / REPORT).is_file():
         return ""
     told = "this run is not finished; its best checkpoint so far is evaluated"
@@ -69,7 +69,7 @@ def unfinished(path: Path) -> str:
 
 
 def run_around(path: Path) -> Path | None:
-    """The run folder that a path is, or lies in: one that holds recipe.toml and environment.json."""
+    """Return the run folder that a path is, or lies in: one that holds recipe.toml and environment.json."""
     for folder in (path, path.parent, path.parent.parent):
         if (folder / RECIPE).is_file() and (folder / ENVIRONMENT).is_file():
             return folder

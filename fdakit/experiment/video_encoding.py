@@ -74,7 +74,7 @@ class VideoEncoding:
             self._encode(fresh)
 
     def finish(self) -> NDArray[np.float32]:
-        """The vectors `(v, d)` in the order of the videos, after warnings of what was lost or repaired."""
+        """Return the vectors `(v, d)` in the order of the videos, after warnings of what was lost or repaired."""
         if self._lost:
             gone = [place for place, row in enumerate(self._order) if row in self._lost]
             reasons = [f"{place}: {self._lost[self._order[place]]}" for place in gone]
@@ -88,7 +88,7 @@ class VideoEncoding:
         return np.concatenate(self._vectors)[self._order]
 
     def _named(self, video: GivenVideo) -> GivenVideo:
-        """The video under an id of its own. It keys what a mask draws, so it stays as given where it can."""
+        """Return the video under an id of its own. It keys what a mask draws, so it stays as given where it can."""
         name, number = video.ref.id, 2
         while name in self._ids:
             name, number = f"{video.ref.id} ({number})", number + 1
@@ -149,5 +149,5 @@ def _told(counted: str, reasons: Sequence[str]) -> str:
 
 
 def unit(vectors: torch.Tensor) -> NDArray[np.float32]:
-    """Vectors of length 1, float32 in numpy."""
+    """Return vectors of length 1, float32 in numpy."""
     return torch.nn.functional.normalize(vectors.float(), dim=-1).cpu().numpy()

@@ -23,7 +23,7 @@ class Watch:
         self.looked = False
 
     def over(self, value: V) -> V:
-        """The same value, watched."""
+        """Return the same value, watched."""
         kind = _WatchedClip if isinstance(value, Clip) else _WatchedShapes
         watched: Any = kind(**{field.name: getattr(value, field.name) for field in fields(value)})
         object.__setattr__(watched, "_watch", self)

@@ -69,7 +69,7 @@ def within_picture(clip: Clip, masks: Callable[[Clip, float], Masks]) -> Masks:
 
 
 def _bar(lines: Iterable[Pictures], scale: float) -> int:
-    """How many lines `(t, n, 3)` from the rim inwards belong to a bar, its blurred edge with them."""
+    """Return how many lines `(t, n, 3)` from the rim inwards belong to a bar, its blurred edge with them."""
     left = iter(lines)
     even = rim = 0
     for line in left:
@@ -83,13 +83,13 @@ def _bar(lines: Iterable[Pictures], scale: float) -> int:
 
 
 def _rim(lines: list[Pictures]) -> int:
-    """How many of the lines that follow a bar are still dark: an encoder's blocks reach over its edge."""
+    """Return how many of the lines that follow a bar are still dark: an encoder's blocks reach over its edge."""
     dark = [float(np.quantile(line, 0.9)) <= _BLURRED for line in lines]
     return dark.index(False) if False in dark else 0
 
 
 def _cropped(clip: Clip, area: Area) -> Clip:
-    """The clip with all that belongs to its pictures, cut to an area."""
+    """Return the clip with all that belongs to its pictures, cut to an area."""
 
     def cut(pictures: Any) -> Any:
         return np.ascontiguousarray(pictures[:, area.top : area.bottom, area.left : area.right])

@@ -26,10 +26,10 @@ _SEEN = 2.0  # grey levels by which cells differ on average where there is anyth
 
 
 def scene_changes(before: Pictures, after: Pictures) -> NDArray[np.float64]:
-    """How much each frame of `after (t, h, w, 3)` is another scene than that of `before`, 0 to 1: float64 `(t,)`.
+    """Return float64 `(t,)`, 0 to 1: how far each frame of `after (t, h, w, 3)` is another scene than in `before`.
 
-    The product of two distances: 1 less the correlation of their grey, and the share of cells, of the colour channel
-    with the most, that would have to change for both to have the same levels.
+    It is the product of two distances: 1 less the correlation of their grey, and the share of cells, of the colour
+    channel with the most, that would have to change for both to have the same levels.
     """
     one, other = (np.stack([_cells(frame) for frame in frames]) for frames in (before, after))
     apart = np.abs(one - other).mean((1, 2)) >= _SEEN
@@ -37,7 +37,7 @@ def scene_changes(before: Pictures, after: Pictures) -> NDArray[np.float64]:
 
 
 def cuts_among(changes: NDArray[np.float64]) -> Flags:
-    """Which of a clip's changes are cuts: those above four times their lower median, held between 0.15 and 0.4."""
+    """Return which of a clip's changes are cuts: above four times their lower median, held between 0.15 and 0.4."""
     if not len(changes):
         return np.zeros(0, np.bool_)
     usual = np.sort(changes)[(len(changes) - 1) // 2]
@@ -45,18 +45,18 @@ def cuts_among(changes: NDArray[np.float64]) -> Flags:
 
 
 def sampled_cuts(frames: Any) -> Flags:
-    """Whether each frame `(t, h, w, 3)` shows another scene than the one before it: bool `(t,)`, the first never."""
+    """Return whether each frame `(t, h, w, 3)` shows another scene than the last: bool `(t,)`, the first never."""
     shown = _pictures(frames)
     return np.concatenate([[False], cuts_among(scene_changes(shown[:-1], shown[1:]))]) if len(shown) > 1 else _none(1)
 
 
 def neighbour_cuts(frames: Any, near: Any) -> Flags:
-    """Whether each frame `(t, h, w, 3)` shows another scene than its neighbour: bool `(t,)`."""
+    """Return whether each frame `(t, h, w, 3)` shows another scene than its neighbour: bool `(t,)`."""
     return cuts_among(scene_changes(_pictures(near), _pictures(frames)))
 
 
 def joined_cuts(clip_frames: Any, sides: tuple[Any, ...], *, both: bool) -> Flags:
-    """Of the cuts to the neighbours on several `sides`: to all that differ from the frame, or to any of them."""
+    """Return the cuts to the neighbours on several `sides`: to all that differ from the frame, or to any of them."""
     shown = _pictures(clip_frames)
     cut = np.stack([neighbour_cuts(shown, side) for side in sides])
     if not both:
@@ -66,7 +66,7 @@ def joined_cuts(clip_frames: Any, sides: tuple[Any, ...], *, both: bool) -> Flag
 
 
 def outside_longest_scene(cuts: Flags) -> Flags:
-    """Of frames with `cuts (t,)` before them, those of other scenes than the longest; all where it is no half."""
+    """Return which frames, with `cuts (t,)` before them, are not of the longest scene; all where that is no half."""
     scenes = np.cumsum(cuts)
     lengths = np.bincount(scenes)
     if 2 * lengths.max() <= len(cuts):
@@ -75,7 +75,7 @@ def outside_longest_scene(cuts: Flags) -> Flags:
 
 
 def by_scenes(options: FinishOptions) -> bool:
-    """Whether a mask with these options looks for cuts by the rule `relative`."""
+    """Return whether a mask with these options looks for cuts by the rule `relative`."""
     return options.fallback != "none" and options.cut > 0 and options.cut_rule == "relative"
 
 
@@ -105,7 +105,7 @@ def _uncorrelated(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArr
 
 
 def _recoloured(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The largest of the channels' total variations between histograms with bins of equal fill, 0 to 1."""
+    """Return the largest of the channels' total variations between histograms with bins of equal fill, 0 to 1."""
     found = []
     for channel in range(3):
         x, y = one[..., channel], other[..., channel]
@@ -116,6 +116,6 @@ def _recoloured(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray
 
 
 def _histograms(levels: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.int64]:
-    """How many levels of each row `(t, n)` lie in each bin: int64 `(t, bins)`."""
+    """Return how many levels of each row `(t, n)` lie in each bin: int64 `(t, bins)`."""
     bins = np.searchsorted(edges, levels) + np.arange(len(levels))[:, None] * _BINS
     return np.bincount(bins.ravel(), minlength=len(levels) * _BINS).reshape(-1, _BINS)

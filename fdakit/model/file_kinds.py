@@ -41,7 +41,7 @@ class ForeignFileError(ValueError):
 
 
 def tell_kind(head: bytes, *, size: int) -> Kind:
-    """How to read a file that begins with `head` (its first `HEAD` bytes).
+    """Return how to read a file that begins with `head` (its first `HEAD` bytes).
 
     Raises `ForeignFileError` where it is something else, saying what.
     """

@@ -31,7 +31,7 @@ _LARGEST_NUMBER = 256  # bytes of one whole number; random states of NumPy and P
 
 
 def read_pickle(stream: IO[bytes]) -> Any:
-    """What a pickle of plain values, containers, tensors and TorchScript modules holds; reads up to its end.
+    """Return what a pickle of plain values, containers, tensors and TorchScript modules holds; reads up to its end.
 
     Sets become lists. Raises `CodeFoundError` where anything else is named, `DamagedFileError` for all other faults.
     """

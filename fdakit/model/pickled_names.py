@@ -107,7 +107,7 @@ STORAGES: Mapping[str, str] = {
 
 
 def known(module: str, name: str) -> Global:
-    """The stand-in for a class or function. Raises `CodeFoundError` for one that makes up no state dict."""
+    """Return the stand-in for a class or function. Raises `CodeFoundError` for one that makes up no state dict."""
     torchs = module == "torch" and (name in STORAGES or name in DTYPES)
     if (module, name) in _KNOWN or torchs or module.partition(".")[0] == "__torch__" or module == _SCRIPT:
         return Global(module, name)
@@ -115,7 +115,7 @@ def known(module: str, name: str) -> Global:
 
 
 def made(called: Any, arguments: Any) -> Any:
-    """What a call of one of the known names stands for."""
+    """Return what a call of one of the known names stands for."""
     if not isinstance(called, Global) or not isinstance(arguments, tuple):
         raise DamagedFileError("its pickle calls what cannot be called")
     name = (called.module, called.name)
@@ -133,7 +133,7 @@ def made(called: Any, arguments: Any) -> Any:
 
 
 def _filled(arguments: tuple[Any, ...]) -> dict[Any, Any]:
-    """An `OrderedDict` of pairs, as Python 2 wrote them, or an empty one."""
+    """Return an `OrderedDict` of pairs, as Python 2 wrote them, or an empty one."""
     filled: dict[Any, Any] = {}
     pairs = arguments[0] if arguments and isinstance(arguments[0], list) else []
     if len(pairs) > MOST_TENSORS:
@@ -175,7 +175,7 @@ def _dtype(value: Any) -> str:
 
 
 def storage_claim(persistent: Any) -> StorageClaim:
-    """The storage that a persistent id stands for.
+    """Return the storage that a persistent id stands for.
 
     The id is `("storage", class, key, location, count)`, and in files before 2022 None or a view of another storage.
     """
@@ -213,7 +213,7 @@ def put(target: Any, pairs: list[Any]) -> dict[Any, Any]:
 
 
 def _key(key: Any) -> Any:
-    """A key whose hash is cheap to compute: nested tuples could take for ever, or more stack than there is."""
+    """Return a key whose hash is cheap to compute: nested tuples could take for ever, or more stack than there is."""
     plain = key is None or isinstance(key, str | bytes | int | float)
     if plain or (
         isinstance(key, tuple) and len(key) < MOST_DIMENSIONS and all(isinstance(k, str | int) for k in key)

@@ -20,12 +20,12 @@ KEY = "preprocess"
 
 
 def preprocess_header(preprocess: Preprocess) -> dict[str, str]:
-    """The entry of a safetensors header that `recorded_preprocess` reads back equal."""
+    """Return the entry of a safetensors header that `recorded_preprocess` reads back equal."""
     return {KEY: json.dumps(asdict(preprocess))}
 
 
 def recorded_preprocess(path: Path) -> Preprocess | None:
-    """What the header of a safetensors file says of pictures; None where it is silent, or in files of other kinds.
+    """Return what the header of a safetensors file says of pictures; None where it is silent, or for another file.
 
     Raises `CheckpointError` where it says what cannot be.
     """
@@ -41,7 +41,7 @@ def recorded_preprocess(path: Path) -> Preprocess | None:
 
 
 def read_header(path: Path) -> dict[str, str]:
-    """The texts in the header of a safetensors file; nothing where there are none, or the file is of another kind."""
+    """Return the texts in the header of a safetensors file; nothing where it has none, or for another file."""
     try:
         with open_without_waiting(path) as file:
             if tell_kind(file.read(HEAD), size=path.stat().st_size) != "safetensors":

@@ -26,7 +26,7 @@ _LIST = re.compile(r"^  __(?:parameters|buffers)__ = \[([^\]]*)\]", re.MULTILINE
 
 
 def module_tensors(root: Any, archive: zipfile.ZipFile, *, top: str) -> dict[str, TensorClaim]:
-    """Name -> tensor of a module and all within it, as its `state_dict()` names them.
+    """Return name -> tensor of a module and all within it, as its `state_dict()` names them.
 
     Raises `DamagedFileError` where the root is no module, or modules lie in each other without end, and
     `ForeignFileError` where nothing but the code of a module could tell its weights.
@@ -68,7 +68,7 @@ class _Declarations:
         self._files: dict[str, Mapping[str, frozenset[str]]] = {}
 
     def of(self, kind: str) -> frozenset[str] | None:
-        """The names of a class's parameters and buffers; None where the archive does not hold its definition."""
+        """Return the names of a class's parameters and buffers; None where the archive lacks its definition."""
         module, _, name = kind.rpartition(".")
         if module not in self._files:
             self._files[module] = _declared(self._text(module))

@@ -21,7 +21,7 @@ class StateDictError(ValueError):
 
 
 def find_state(content: Any, kind: type) -> State:
-    """The one state dict of `kind` in `content`, some levels down; optimiser states are passed over.
+    """Return the one state dict of `kind` in `content`, some levels down; optimiser states are passed over.
 
     Raises `StateDictError` with the keys found where there is none, or more than one.
     """
@@ -44,7 +44,7 @@ def find_state(content: Any, kind: type) -> State:
 
 
 def find_values(content: Any, kind: type[Value]) -> Iterator[Value]:
-    """Every value of a kind in containers, however deep; each container is looked into once."""
+    """Yield every value of a kind in containers, however deep; each container is looked into once."""
     seen: set[int] = set()
     waiting = [content]
     while waiting:
@@ -57,7 +57,7 @@ def find_values(content: Any, kind: type[Value]) -> Iterator[Value]:
 
 
 def _models_own(groups: list[Group]) -> list[Group]:
-    """The set under a usual key, where no other is a copy of it, as an average of the weights is."""
+    """Return the set under a usual key, where no other is a copy of it, as an average of the weights is."""
     usual = [group for group in groups if set(group[0]) & set(WRAPPERS)]
     if len(usual) != 1:
         return []
@@ -67,7 +67,7 @@ def _models_own(groups: list[Group]) -> list[Group]:
 
 
 def _groups(content: Any, path: tuple[str, ...], kind: type, seen: set[int]) -> Iterator[Group]:
-    """Every state dict in `content`, once. What lies beside one under a usual key are counters and measurements."""
+    """Yield every state dict in `content`, once. Beside one under a usual key lie counters and measurements."""
     if not isinstance(content, Mapping) or len(path) >= _DEEPEST or id(content) in seen:
         return
     seen.add(id(content))
@@ -84,11 +84,11 @@ def _groups(content: Any, path: tuple[str, ...], kind: type, seen: set[int]) -> 
 
 
 def unwrapped(name: str) -> str:
-    """A tensor's name without what `torch.compile` and distributed training put between its parts."""
+    """Return a tensor's name without what `torch.compile` and distributed training put between its parts."""
     return ".".join(part for part in name.split(".") if part not in _WRAPPING)
 
 
 def unwrap_names(state: Mapping[str, Any]) -> State:
-    """A state dict under its unwrapped names; as it is where two names would become one."""
+    """Return a state dict under its unwrapped names; as it is where two names would become one."""
     named = {unwrapped(name): value for name, value in state.items()}
     return named if len(named) == len(state) else dict(state)

@@ -77,7 +77,7 @@ def _facts(name: str, slot: Any) -> StemConvolution:
 
 
 def _picture_readers(visual: nn.Module, *, size: int) -> list[nn.Conv2d]:
-    """The convolutions that are handed the picture itself in one pass, in the order of the modules.
+    """Return the convolutions that are handed the picture itself in one pass, in the order of the modules.
 
     The number of channels tells nothing: a convolution further up may have three as well.
     """

@@ -57,7 +57,7 @@ class TorchFile:
         self._kept, self._broken = 0, ""
 
     def tensor(self, claim: TensorClaim) -> torch.Tensor:
-        """The tensor of a claim. Raises `DamagedFileError` where the file does not hold what is claimed."""
+        """Return the tensor of a claim. Raises `DamagedFileError` where the file does not hold what is claimed."""
         dtype: torch.dtype = getattr(torch, claim.dtype or STORAGES[claim.storage.kind])
         storage = self._storage(claim.storage)
         width = dtype.itemsize
@@ -74,7 +74,7 @@ class TorchFile:
         return values.as_strided(claim.size, claim.stride, claim.offset)
 
     def _storage(self, claim: StorageClaim) -> torch.Tensor:
-        """The bytes of a storage, read once."""
+        """Return the bytes of a storage, read once."""
         record = self._records.get(claim.key)
         width = getattr(torch, STORAGES[claim.kind]).itemsize
         if record is None or record.size != claim.count * width:
@@ -101,9 +101,10 @@ class TorchFile:
 
 
 def open_archive(file: IO[bytes], *, size: int) -> tuple[TorchFile, bool]:
-    """A zip archive, and whether it is a TorchScript one. Raises `DamagedFileError` or `CodeFoundError`.
+    """Open a zip archive; return it, and whether it is a TorchScript one.
 
     Nothing is inflated but the class definitions of a TorchScript archive, up to a limit.
+    Raises `DamagedFileError` or `CodeFoundError`.
     """
     _check_directory(file, size=size)
     with zipfile.ZipFile(file) as archive:
@@ -189,7 +190,7 @@ def _check_byte_order(file: IO[bytes], entry: zipfile.ZipInfo | None, *, size: i
 
 
 def open_legacy(file: IO[bytes], *, size: int) -> TorchFile:
-    """A file as torch wrote it before 1.6. Raises `DamagedFileError` or `CodeFoundError`."""
+    """Open a file as torch wrote it before 1.6. Raises `DamagedFileError` or `CodeFoundError`."""
     file.seek(0)
     magic, _, system, content, keys = (read_pickle(file) for _ in range(5))
     if magic != MAGIC or not isinstance(keys, list):

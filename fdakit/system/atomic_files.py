@@ -113,7 +113,7 @@ def remove(path: Path) -> None:
 
 
 def _part_of(path: Path) -> Path:
-    """The hidden name of a file that is being written, short enough for a long name."""
+    """Return the hidden name of a file that is being written, short enough for a long name."""
     name = f".{path.name}.{os.getpid()}.part"
     if len(os.fsencode(name)) > 255:
         name = f".{os.getpid()}.part"

@@ -61,7 +61,7 @@ def is_free(path: Path) -> bool:
 
 
 def _locked(path: Path, *, shared: bool, write: bool = True) -> int:
-    """The open lock file, locked."""
+    """Return the open lock file, locked."""
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -100,7 +100,7 @@ def _self() -> dict[str, Any]:
 
 
 def _holder(path: Path) -> dict[str, Any]:
-    """What the file says; nothing where its holder has not come to write it, or it is damaged."""
+    """Return what the file says; nothing where its holder has not come to write it, or it is damaged."""
     try:
         found = json.loads(path.read_bytes()[:1000])
     except (OSError, ValueError):
@@ -109,7 +109,7 @@ def _holder(path: Path) -> dict[str, Any]:
 
 
 def _lives(holder: dict[str, Any]) -> bool:
-    """Whether a process may still be there: of another machine nobody knows."""
+    """Return whether a process may still be there: of another machine nobody knows."""
     pid = holder.get("pid")
     if holder.get("host") != socket.gethostname() or not isinstance(pid, int) or pid <= 0:
         return bool(holder)

@@ -17,7 +17,7 @@ OPTIONAL = ("cv2", "torchcodec", "decord")
 
 
 def is_installed(module: str) -> bool:
-    """Whether the package is there, usable or not; imports nothing."""
+    """Return whether the package is there, usable or not; imports nothing."""
     try:
         return find_spec(module) is not None
     except (ImportError, ValueError):  # a package that is half gone
@@ -25,7 +25,7 @@ def is_installed(module: str) -> bool:
 
 
 def library_fault(module: str) -> str:
-    """Why a module cannot be used, in one line with the cure; "" where it can. Imports it."""
+    """Return why a module cannot be used, in one line with the cure; "" where it can. Imports it."""
     if not is_installed(module):
         return f"{module} cannot be imported (No module named {module!r})"
     try:

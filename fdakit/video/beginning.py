@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def leading_packets(index: PacketIndex) -> NDArray[np.int64]:
-    """The packets that are shown before the first entry, by number `(n,)`."""
+    """Return the packets that are shown before the first entry, by number `(n,)`."""
     entries = np.flatnonzero(index.keys)
     if not len(entries):
         return entries
@@ -30,7 +30,7 @@ def leading_packets(index: PacketIndex) -> NDArray[np.int64]:
 def without_unshown(
     index: PacketIndex, leading: NDArray[np.int64], source: Source, context: VideoCodecContext
 ) -> PacketIndex:
-    """The index with those of the `leading` packets hidden of which no frame comes. Raises what PyAV raises."""
+    """Return the index with the `leading` packets hidden of which no frame comes. Raises what PyAV raises."""
     entry = int(index.stamps[np.argmax(index.keys)])
     came = set()
     for frame in all_frames(context, (packet for _, packet in source.packets(0, len(index.stamps) - 1))):

@@ -11,14 +11,14 @@ class Bits:
         self._value, self._left = int.from_bytes(plain, "big"), 8 * len(plain)
 
     def take(self, count: int) -> int:
-        """The next `count` bits. Raises `EOFError` at the end."""
+        """Return the next `count` bits. Raises `EOFError` at the end."""
         if count > self._left:
             raise EOFError
         self._left -= count
         return self._value >> self._left & ((1 << count) - 1)
 
     def number(self) -> int:
-        """The next unsigned Exp-Golomb code."""
+        """Return the next unsigned Exp-Golomb code."""
         zeros = 0
         while not self.take(1):
             zeros += 1

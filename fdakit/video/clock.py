@@ -34,7 +34,7 @@ def read_clock(
     restarts: bool = False,
     broadcast: bool = False,
 ) -> Clock:
-    """The times of frames in the order they are shown in, from their `stamps (n,)` in ticks.
+    """Return the times of frames in the order they are shown in, from their `stamps (n,)` in ticks.
 
     Without stamps, frames stand at the average `rate`. `invented` ones number the frames in the order of the file,
     so the n-th smallest is the time of the n-th frame; others that fall are a mistake of the same kind, unless time

@@ -38,7 +38,7 @@ def index_packets(
     tick: Fraction | None,
     rate: Fraction | None,
 ) -> PacketIndex:
-    """The index of packets with these pts `stamps`, dts `decoding`, and `marks`, each `(p,)`, in file order.
+    """Return the index of packets with these pts `stamps`, dts `decoding`, and `marks`, each `(p,)`, in file order.
 
     `reorders` says whether the codec may show packets in another order, None where marks say it of each;
     `delays` whether the decoder was seen to hold frames back.
@@ -81,7 +81,7 @@ def index_packets(
 def _restarts(
     stamps: NDArray[np.int64], decoding: NDArray[np.int64], keys: NDArray[np.bool_], hidden: NDArray[np.bool_]
 ) -> bool:
-    """Whether time runs backwards: in decoding order, or at a packet that must be shown after all before it."""
+    """Return whether time runs backwards: in decoding order, or at a packet to be shown after all before it."""
     known = decoding[decoding != NO_STAMP]
     if (np.diff(known) < 0).any():
         return True

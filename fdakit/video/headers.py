@@ -22,7 +22,7 @@ _NO_PICTURE = 12  # bytes of an MPEG-4 picture that may hold a header alone, whi
 
 
 def header_reader(codec: str, extradata: bytes | None) -> Headers | None:
-    """What reads the packet headers of a codec, None for one whose pictures may all build on those before."""
+    """Return what reads the packet headers of a codec, None for one whose pictures may all build on those before."""
     if codec in _STATEFUL:
         return _STATEFUL[codec](extradata)
     return _PLAIN.get(codec)
@@ -64,7 +64,7 @@ class Mpeg4Headers:
 
 
 def _interlaced(bits: Bits) -> bool:
-    """Whether a video object layer may hold interlaced pictures; so are taken those that are no rectangles."""
+    """Return whether a video object layer may hold interlaced pictures; so are taken those that are no rectangles."""
     bits.take(9)
     if bits.take(1):
         bits.take(7)

@@ -56,7 +56,7 @@ class _Units:
         return (rest if end < 0 else rest[:end]).rstrip(b"\0")
 
     def _new(self, unit: bytes) -> bool:
-        """Whether a parameter set says something that none before it said."""
+        """Return whether a parameter set says something that none before it said."""
         if unit in self._known:
             return False
         self._known += b"\0" + unit
@@ -115,7 +115,7 @@ class AvcHeaders(_Units):
             self._number_bits, self._planes = found, planes
 
     def _field(self, header: bytes) -> bool:
-        """Whether a slice is one of a single field: two such pictures make a frame, in one packet or in two."""
+        """Return whether a slice is of a single field: two such pictures make a frame, in one packet or in two."""
         bits = Bits(header)
         try:
             for _ in range(3):
@@ -127,12 +127,12 @@ class AvcHeaders(_Units):
 
 
 def _backward(first: int) -> bool:
-    """Whether the first byte of a slice, its first macroblock being 0, says that it is a B slice."""
+    """Return whether the first byte of a slice, its first macroblock being 0, says that it is a B slice."""
     return first & 0xF0 == 0xA0 or first & 0xFC == 0x9C
 
 
 def _recovers(supplement: bytes) -> bool:
-    """Whether the pictures from here on come out exactly, this one included."""
+    """Return whether the pictures from here on come out exactly, this one included."""
     at = 0
     while at + 2 < len(supplement):
         found = []
@@ -192,7 +192,7 @@ def _pass_scaling(bits: Bits, *, lists: int) -> None:
 
 
 def _drops(header: memoryview) -> bool:
-    """Whether the slice header of an IRAP picture says that pictures before it are not shown any more."""
+    """Return whether the slice header of an IRAP picture says that pictures before it are not shown any more."""
     return len(header) > 0 and header[0] & 0xC0 == 0xC0
 
 

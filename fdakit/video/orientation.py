@@ -32,13 +32,13 @@ class Orientation:
         return self.turns % 2 == 1
 
     def upright(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """A view of a stored picture `(h, w, …)` as it is shown."""
+        """Return a view of a stored picture `(h, w, …)` as it is shown."""
         shown: NDArray[np.uint8] = np.rot90(picture[:, ::-1] if self.mirrored else picture, self.turns)
         return shown
 
 
 def orientation(frame: VideoFrame) -> Orientation:
-    """The frame's own; a matrix that is no multiple of a quarter turn leaves the picture as it is stored."""
+    """Return the orientation of a frame; a matrix that is no multiple of a quarter turn leaves it as it is stored."""
     try:
         stated: Any = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:  # of side data of a kind that PyAV does not know; it knows the angle all the same

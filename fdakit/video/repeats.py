@@ -36,12 +36,12 @@ def change(one: Miniature, other: Miniature) -> float:
 
 
 def doubtful(changed: float) -> bool:
-    """Whether a change is so small that its frame may be a repeat."""
+    """Return whether a change is so small that its frame may be a repeat."""
     return changed < _DOUBT
 
 
 def first_other(changes: Sequence[float]) -> int:
-    """Which of the frames that follow each other away from a frame is the first to show another picture.
+    """Return which of the frames that follow each other away from a frame is the first to show another picture.
 
     `changes` are those from that frame to each of them. The first is taken unless it is doubtful and the change
     jumps, from one to the next, to three times as much: then the frame after the jump. So what moves slowly, or not
@@ -56,7 +56,7 @@ def first_other(changes: Sequence[float]) -> int:
 
 
 def repeats(changes: Sequence[float]) -> bool:
-    """Whether the first of these frames shows the picture again that `changes` were measured from."""
+    """Return whether the first of these frames shows the picture again that `changes` were measured from."""
     return first_other(changes) > 0 or changes[0] < _LEAST
 
 
@@ -96,14 +96,14 @@ def luma_miniature(frame: NDArray[np.uint8]) -> Miniature:
 
 
 def _beyond(here: int, there: int, last: int) -> tuple[int, ...]:
-    """The positions in a file beyond a neighbour that a search looks at, the nearest first."""
+    """Return the positions in a file beyond a neighbour that a search looks at, the nearest first."""
     step = int(np.sign(there - here))
     places = (there + step * away for away in range(1, REACH + 1))
     return tuple(place for place in places if step and 0 <= place <= last)
 
 
 def before_each(positions: Sequence[int]) -> set[int]:
-    """The positions that tell whether the frames at `positions` are repeats, and of which frame."""
+    """Return the positions that tell whether the frames at `positions` are repeats, and of which frame."""
     return {place - away for place in positions for away in range(1, REACH + 2) if place >= away}
 
 
@@ -136,14 +136,14 @@ class Search:
     found: dict[int, tuple[float, Any]] = field(default_factory=dict)
 
     def chosen(self) -> Any:
-        """The frame that stands in for the neighbour; None where that stays."""
+        """Return the frame that stands in for the neighbour; None where that stays."""
         near = [self.found[place] for place in self.places if place in self.found]
         best = first_other([self.changed, *(changed for changed, _ in near)])
         return near[best - 1][1] if best else None
 
 
 def find_searches(canvas: Canvas, layers: Sequence[Sequence[int]], *, last: int) -> list[Search]:
-    """A search for each neighbour on the canvas that may be a repeat.
+    """Return a search for each neighbour on the canvas that may be a repeat.
 
     `layers` are positions in the file, those of the sampled frames first; `last` is the file's last position.
     """

@@ -49,7 +49,7 @@ class Source:
         self._others.clear()
 
     def packets(self, first: int, last: int) -> Iterator[tuple[int, Packet[VideoStream]]]:
-        """The packets `first` to `last`, both included, by number, from memory or from the file."""
+        """Yield the packets `first` to `last`, both included, by number, from memory or from the file."""
         if self.keeps:
             yield from enumerate(self._packets[first : last + 1], first)
             return
@@ -69,7 +69,7 @@ class Source:
                 return
 
     def decoder(self) -> VideoCodecContext:
-        """One that has decoded nothing yet; open as long as the file is."""
+        """Return one that has decoded nothing yet; it is open as long as the file is."""
         if self._unused:
             self._unused = False
             return one_thread(self._stream).codec_context
@@ -82,7 +82,7 @@ class Source:
     def everything(
         self, *, vectors: bool = False
     ) -> Iterator[tuple[VideoCodecContext, Iterable[Packet[VideoStream]]]]:
-        """An unused decoder and every packet for it; `vectors` has it give motion vectors with the frames."""
+        """Give an unused decoder and every packet for it; `vectors` has it give motion vectors with the frames."""
         if self.keeps and self._unused:
             self._unused = False
             yield one_thread(self._stream, vectors=vectors).codec_context, self._packets
@@ -93,9 +93,10 @@ class Source:
 
 
 def one_thread(stream: VideoStream, *, vectors: bool = False) -> VideoStream:
-    """One thread, never by frames: leaving early hangs some decoders otherwise, and loaders have workers.
+    """Have a stream decoded by one thread, and return it.
 
-    `vectors` has the decoder give its motion vectors with the frames.
+    Threads by frames hang some decoders that are left early, and loaders have workers. `vectors` has
+    the decoder give its motion vectors with the frames.
     """
     stream.thread_type = ThreadType.SLICE
     stream.codec_context.thread_count = 1
@@ -107,7 +108,7 @@ def one_thread(stream: VideoStream, *, vectors: bool = False) -> VideoStream:
 def all_frames(
     context: VideoCodecContext, packets: Iterable[Packet[VideoStream]], *, faults: list[Exception] | None = None
 ) -> Iterator[VideoFrame]:
-    """Every frame that decodes; what packets raise goes into `faults`, where given, and is passed over."""
+    """Yield every frame that decodes; what packets raise goes into `faults`, where given, and is passed over."""
     for packet in chain((packet for packet in packets if packet.size), (None,)):
         try:
             frames = context.decode(packet)

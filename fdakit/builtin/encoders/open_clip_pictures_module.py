@@ -25,7 +25,7 @@ _SHOWN = 4
 
 
 def file_preprocess(source: Source, files: Sequence[Path], *, default: Preprocess) -> Preprocess:
-    """What pictures the weights in `files` want, the visual tower's own file first.
+    """Return what pictures the weights in `files` want, the visual tower's own file first.
 
     `default` is open_clip's for the model without weights. Raises `CheckpointError` where a header or configuration
     that says so cannot be read.
@@ -63,7 +63,7 @@ def _in_header(recorded: Preprocess, file: Path) -> str:
 
 
 def _values(tags: Mapping[str, Mapping[str, Any]], key: str) -> list[Any]:
-    """The distinct values that the tags of a model have."""
+    """Return the distinct values that the tags of a model have."""
     found: list[Any] = []
     for facts in tags.values():
         if facts.get(key) not in found:
@@ -111,7 +111,7 @@ def _by_layout(files: Sequence[Path], *, default: Preprocess) -> Preprocess | No
 
 
 def _choice(source: Source, file: Path, tags: Mapping[str, Mapping[str, Any]], unknown: tuple[str, ...]) -> str:
-    """What is unknown and what it may be, as the beginning of an error."""
+    """Return what is unknown and what it may be, as the beginning of an error."""
     ways: dict[str, list[str]] = {}
     for tag, facts in tags.items():
         way = ", ".join(f"{name} {_shown(facts.get(FIELDS[name]))}" for name in unknown)
