@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -19,6 +18,7 @@ from fdakit.errors import FdakitError
 from fdakit.report.film_frames import film_frame
 from fdakit.report.overlays import mask_picture
 from fdakit.system.atomic_files import write_errors
+from fdakit.system.atomic_folders import atomic_folder, standing
 from fdakit.system.regular_files import read_json
 from fdakit.values import VideoRef
 from fdakit.version import __version__
@@ -43,23 +43,17 @@ def write_masks(viewer: Viewer, video: VideoRef, out: Path, *, film_frames: int 
     film = None if film_frames is None else viewer.see(video, frames=film_frames)
     folders = _folder_names(seen)
     facts = seen_facts(seen, viewer, folders)
-    with _writing(out):
-        fresh = Path(tempfile.mkdtemp(prefix=".masks-", dir=out))
-        try:
-            seen.sheet().save(fresh / SHEET)
-            for mask in seen.masks:
-                (fresh / folders[mask.name]).mkdir()
-                for number, alpha in enumerate(mask.alpha):
-                    picture = Image.fromarray(mask_picture(alpha))
-                    picture.save(fresh / folders[mask.name] / f"{number:03}.png")
-            if film is not None:
-                write_film(film, fresh / FILM)
-            (fresh / FACTS).write_text(json.dumps(facts, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-            fresh.chmod(0o755)  # mkdtemp makes it for its owner alone
-            place = _place(out, video)
-            _put(fresh, place)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+    with _writing(out), atomic_folder(place := _place(out, video)) as fresh:
+        seen.sheet().save(fresh / SHEET)
+        for mask in seen.masks:
+            (fresh / folders[mask.name]).mkdir()
+            for number, alpha in enumerate(mask.alpha):
+                picture = Image.fromarray(mask_picture(alpha))
+                picture.save(fresh / folders[mask.name] / f"{number:03}.png")
+        if film is not None:
+            write_film(film, fresh / FILM)
+        (fresh / FACTS).write_text(json.dumps(facts, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        _keep_others(place, fresh)
     return {**facts, "folder": str(place)}
 
 
@@ -124,7 +118,7 @@ def _folder_names(seen: Seen) -> dict[str, str]:
 def _place(out: Path, video: VideoRef) -> Path:
     """The first of name, name-2, ... that is free or holds this video's masks."""
     number, place = 1, out / video.path.stem
-    while place.exists() and _video_of(place) != str(video.path.absolute()):
+    while (there := standing(place)).exists() and _video_of(there) != str(video.path.absolute()):
         number += 1
         place = out / f"{video.path.stem}-{number}"
     return place
@@ -137,20 +131,16 @@ def _video_of(folder: Path) -> Any:
         return None
 
 
-def _put(fresh: Path, place: Path) -> None:
-    """Move the folder to its place; what a former one holds besides ours moves along."""
-    if not place.exists():
-        fresh.rename(place)
-        return
-    ours = {SHEET, FILM, FACTS}
-    ours |= _mask_folders(place)
-    former = fresh.with_name(f"{fresh.name}-former")
-    place.rename(former)
-    fresh.rename(place)
-    for file in former.iterdir():
-        if file.name not in ours:
-            file.rename(place / file.name)
-    shutil.rmtree(former)
+def _keep_others(former: Path, fresh: Path) -> None:
+    """Copy what lies in a former folder besides ours into the one that takes its place."""
+    ours = {SHEET, FILM, FACTS, *_mask_folders(former)}
+    for path in former.iterdir() if former.is_dir() else ():
+        if path.name in ours:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.copytree(path, fresh / path.name, symlinks=True)
+        else:
+            shutil.copy2(path, fresh / path.name, follow_symlinks=False)
 
 
 def _mask_folders(place: Path) -> set[str]:

@@ -6,13 +6,16 @@ Two renames exchange the former folder and the new one; a kill between them leav
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from hashlib import blake2b
 from pathlib import Path
 
 from .atomic_files import remove, sync, sync_below
 
 IsWhole = Callable[[Path], bool]
+_LONGEST = 250  # bytes of a name that leave room for the marks around it
 
 
 @contextmanager
@@ -70,4 +73,7 @@ def standing(folder: Path, *, is_whole: IsWhole | None = None) -> Path:
 def _beside(folder: Path) -> tuple[Path, Path]:
     """Where the next and the former state of a folder stand while they change places."""
     place = folder if folder.name else folder.absolute()  # "." has no name of its own, and "/" none at all
-    return place.parent / f".{place.name}.new", place.parent / f".{place.name}.old"
+    name = place.name
+    if len(os.fsencode(name)) > _LONGEST:
+        name = blake2b(os.fsencode(name), digest_size=16).hexdigest()
+    return place.parent / f".{name}.new", place.parent / f".{name}.old"

@@ -100,6 +100,24 @@ def test_videos_of_one_name_stand_side_by_side_and_a_video_seen_again_replaces_i
     assert sorted(path.name for path in first.parent.iterdir()) == ["red-across", "red-across-2"]
 
 
+def test_a_kill_between_the_renames_of_a_folder_loses_nothing_that_lay_in_it(write: Write) -> None:
+    folder = write()
+    (folder / "notes").mkdir()
+    (folder / "notes" / "one.txt").write_text("mine")
+    folder.rename(folder.with_name(f".{folder.name}.old"))
+    assert write() == folder
+    assert (folder / "notes" / "one.txt").read_text() == "mine"
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_video_whose_name_is_as_long_as_names_may_be_has_its_folder(
+    write: Write, clips: Path, tmp_path: Path
+) -> None:
+    name = "n" * 251 + ".mp4"
+    shutil.copy(clips / "red-across.mp4", tmp_path / name)
+    assert (write(name, folder=tmp_path) / "masks.json").is_file()
+
+
 def test_a_folder_of_somebody_else_is_left_alone(write: Write, tmp_path: Path) -> None:
     theirs = tmp_path / "out" / "red-across"
     theirs.mkdir(parents=True)
