@@ -1,6 +1,6 @@
 """Measure the figures of README and docs anew, and write them into the pages.
 
-    python docs/measured/measure.py rank sweep-quickstart --folder /tmp/measuring
+    python docs/measured/measure.py kept-for-backward
     python docs/measured/measure.py --pages-only
 
 Each name is a table of `commands.toml`. Its commands run one after another in the folder; what they print, with the
