@@ -112,7 +112,7 @@ def copied(root: Path, target: Path) -> Path:
 class WarmProcess:
     """One copy of the project and a process that forks itself for every run of tests there.
 
-    `bare` imports no library beforehand; a run may take `patience` seconds and six times what its tests took before.
+    `bare` imports no library beforehand; a run may work for `patience` seconds and six times what its tests took.
     """
 
     def __init__(self, project: Path, folder: Path, *, bare: bool = False, patience: float = 45.0) -> None:

@@ -1,13 +1,15 @@
 """A process with the large libraries imported and nothing of fdakit: every run of pytest is a fork of it.
 
 Reads one job a line from stdin, JSON `{"tests", "files", "limit", "folder", "note"}`, and answers with one line,
-`{"code", "seconds", "by", "late"}`. Started in the folder of a copy of the project.
+`{"code", "seconds", "by", "late"}`. Started in the folder of a copy of the project. The limit is of seconds that the
+processor works, so that a busy machine ends no run that would have gone well.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
 import resource
 import shutil
@@ -24,6 +26,7 @@ LIBRARIES = (
     "skimage.morphology", "skimage.measure", "skimage.filters", "skimage.registration", "cv2", "huggingface_hub",
     "hypothesis", "hypothesis.extra.numpy", "pytest", "_pytest.assertion.rewrite",
 )  # fmt: skip
+WAITING = 10  # times the limit, for what waits without working
 MEMORY = 24 << 30  # of addresses: a changed size must not take the machine down
 
 
@@ -46,11 +49,12 @@ def _answer(job: dict[str, Any]) -> dict[str, Any]:
     child = os.fork()
     if child == 0:
         _run(job, folder)
-    code, late = _wait(child, start + job["limit"])
+    code, late = _wait(child, start + WAITING * job["limit"])
     with suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)  # what the tests started and left
     by = (folder / "by").read_text("utf-8") if (folder / "by").exists() else ""
     shutil.rmtree(folder / "tmp", ignore_errors=True)
+    late |= code == -signal.SIGXCPU
     return {"code": code, "seconds": round(time.monotonic() - start, 2), "by": by, "late": late}
 
 
@@ -77,6 +81,8 @@ def _run(job: dict[str, Any], folder: Path) -> None:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        limit = math.ceil(job["limit"])
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
         os.environ["TMPDIR"] = str(folder / "tmp")
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(folder / "tmp" / "hypothesis")
         code = _pytest(job, folder)
