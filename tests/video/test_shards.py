@@ -147,6 +147,25 @@ def test_a_damaged_shard_is_reported_by_one_process_and_its_records_are_made_aga
     assert [reader.take_notes() for reader in readers] == [(), ()]
 
 
+@pytest.mark.skipif(
+    not Path("/proc/self/maps").is_file(), reason="what is mapped is listed under /proc on Linux alone"
+)
+def test_a_shard_that_is_given_up_is_mapped_no_more(tmp_path: Path) -> None:
+    def mapped() -> int:
+        return Path("/proc/self/maps").read_text().count(str(tmp_path))
+
+    filled(tmp_path).close()
+    reader = opened(tmp_path)
+    assert got(reader, 2) == record(2)
+    assert mapped() == 1
+    (data,) = files(tmp_path, DATA)
+    changed = bytearray(data.read_bytes())
+    changed[-100] ^= 1
+    data.write_bytes(changed)
+    assert got(reader, 3) is None
+    assert mapped() == 0
+
+
 def test_a_sound_copy_is_found_behind_a_damaged_one(tmp_path: Path) -> None:
     one, other = opened(tmp_path / "one"), opened(tmp_path / "other")
     for shards in (one, other):
