@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -276,6 +277,22 @@ def test_spread_share_is_the_share_of_kept_patches_that_no_mask_chose(share: flo
 def test_motion_tokens_keeps_as_many_as_its_options_say(options: dict[str, float], kept: int) -> None:
     fused = build_part(MOTION_TOKENS, SHAPES, **options)(*drawn(), STEM)
     assert fused.keep.shape == (3, kept)
+
+
+@pytest.mark.parametrize("grid", [(2, 8), (8, 2), (1, 16)])
+def test_motion_tokens_counts_patches_of_grids_that_are_not_square(grid: tuple[int, int]) -> None:
+    shapes = replace(SHAPES, grid=grid)
+    fusion = build_part(MOTION_TOKENS, shapes, keep_share=0.5, spread_share=0.0)
+    alpha = torch.zeros(1, 1, 32, 32)
+    alpha[..., :16, :] = 1  # its upper half, or of a single row every patch alike
+    kept = fusion.choose(alpha)[0].tolist()
+    assert len(kept) == 8
+    if grid[0] > 1:
+        assert kept == list(range(8))
+    with pytest.raises(PluginError, match="found 17; this encoder has 16 patches, choose no more"):
+        build_part(MOTION_TOKENS, shapes, keep_tokens=17)
+    whole = build_part(MOTION_TOKENS, shapes, keep_tokens=16)
+    assert whole.choose(alpha)[0].tolist() == list(range(16))
 
 
 def test_motion_tokens_that_keep_all_are_alpha_conv() -> None:

@@ -76,6 +76,7 @@ def test_captions_are_read_from_json_and_every_age_of_pickle(tmp_path: Path, con
         ({"v1": "a dog runs"}, "v1: found 'a dog runs'; wanted a list of captions"),
         ({"v1": None}, "v1: found None; wanted a list of captions"),
         ({"v1": {"a dog": 1}}, "v1: found .*; wanted a list of captions"),
+        ({"v1": "x" * 99}, r"v1: found '(?=.{58}';)x+\.\.\.x+'; wanted a list of captions"),  # 60 with its quotes
     ],
 )
 def test_what_is_no_caption_map_is_refused(tmp_path: Path, content: Any, words: str) -> None:
