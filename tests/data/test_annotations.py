@@ -185,6 +185,18 @@ def test_captions_that_swell_are_refused(tmp_path: Path) -> None:
         read_caption_map(put(tmp_path / "c.pkl", content))
 
 
+@pytest.mark.parametrize(("times", "fine"), [(1000, True), (1100, False)])
+def test_a_small_file_may_hold_a_million_characters_and_no_more(tmp_path: Path, times: int, fine: bool) -> None:
+    sentence = "x" * 1024
+    path = put(tmp_path / "c.pkl", pickle.dumps({"v": [sentence] * times}))
+    assert path.stat().st_size * 100 < 1 << 20
+    if fine:
+        assert len(read_caption_map(path)["v"]) == times
+        return
+    with pytest.raises(DatasetError, match="its captions take more than 100 times the file"):
+        read_caption_map(path)
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
 @pytest.mark.parametrize("read", [read_id_list, read_caption_map, lambda path: read_json(path, "ids")])
 @pytest.mark.parametrize("ending", ["txt", "json", "pkl"])
