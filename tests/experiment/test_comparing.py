@@ -160,6 +160,16 @@ def test_the_order_of_seeds_decides_nothing(make_run: MakeRun, clips: Path) -> N
     assert {test.p for test in found.tests.values()} == {1.0}
 
 
+def test_as_many_draws_are_made_as_asked_for(make_run: MakeRun) -> None:
+    first, second = make_run("a", scores(2, 2, 2, 2, 2, 2)), make_run("b", GOOD)
+    sides = [read_side(str(first)), read_side(str(second))]
+    for draws in (3, 70):
+        comparison = compare(sides, draws=draws)
+        assert comparison.draws == draws
+        p = comparison.pairs[0].found["t2v"].tests["R@1"].p
+        assert p * (1 + draws) == pytest.approx(round(p * (1 + draws)), abs=1e-9)
+
+
 def test_more_than_two_are_compared_with_the_first(make_run: MakeRun) -> None:
     runs = [make_run(name, scores(*[rank] * 6)) for name, rank in (("a", 2), ("b", 1), ("c", 4))]
     comparison = compared(*runs, metrics=("R@1", "RSum", "R@1"))
@@ -277,6 +287,11 @@ def test_what_is_no_side_is_refused(make_run: MakeRun, tmp_path: Path) -> None:
     make_run("sweep/mine/seed-1", GOOD), make_run("sweep/mine/seed-2", GOOD, seed=2)
     with pytest.raises(ScoreError, match=f"finished runs below it: {tmp_path / 'sweep' / 'mine'}$"):
         compared(run, tmp_path / "sweep")
+    for name in "hgfedc":
+        make_run(f"many/{name}", GOOD)
+    shown = ", ".join(str(tmp_path / "many" / name) for name in "cdef")
+    with pytest.raises(ScoreError, match=f"finished runs below it: {shown}, and 2 more$"):
+        compared(run, tmp_path / "many")
     (tmp_path / "seeds" / "seed-3").mkdir(parents=True)
     with pytest.raises(ScoreError, match=r"seed-3: this run is not finished; run the same `fdakit sweep` again"):
         compared(tmp_path / "seeds", run)

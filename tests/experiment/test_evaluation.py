@@ -434,6 +434,28 @@ def test_a_pooling_that_reads_the_texts_works_under_bf16(make_recipe: MakeRecipe
     assert np.isfinite(found).all()
 
 
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_videos_and_texts_are_encoded_in_the_precision_asked_for(
+    make_recipe: MakeRecipe, split: MakeSplit, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = make_recipe(train={"precision": precision})
+    retriever, seen = build(recipe), []
+
+    def noted(name: str) -> Callable[..., Any]:
+        its = getattr(retriever, name)
+
+        def encode(*given: Any) -> Any:
+            seen.append((name, torch.is_autocast_enabled("cpu")))
+            return its(*given)
+
+        return encode
+
+    for name in ("encode_frames", "encode_texts"):
+        monkeypatch.setattr(retriever, name, noted(name))
+    evaluate(recipe, split(*PAIRS), retriever)
+    assert set(seen) == {("encode_frames", precision == "bf16"), ("encode_texts", precision == "bf16")}
+
+
 def test_rescoring_without_a_matrix_is_refused_before_anything_is_read(
     make_recipe: MakeRecipe, split: MakeSplit
 ) -> None:

@@ -54,6 +54,11 @@ def test_other_right_answers_are_no_rivals():
     assert (found.better.tolist(), found.equal.tolist(), found.pool) == ([1], [1], 4)
 
 
+def test_an_unknown_tie_rule_is_refused():
+    with pytest.raises(ValueError, match="unknown tie rule 'optimist'; did you mean 'optimistic'"):
+        ndcg(np.ones((1, 2)), np.ones((1, 2)), ties="optimist")
+
+
 @pytest.mark.parametrize(
     ("matrix", "gains", "words"),
     [

@@ -65,6 +65,16 @@ def test_a_reader_sees_what_is_written_after_it_was_opened(tmp_path: Path) -> No
     assert sum(path.stat().st_size for path in files(tmp_path, DATA)) == 3 * 5056
 
 
+def test_after_closing_another_shard_is_begun(tmp_path: Path) -> None:
+    shards = filled(tmp_path, 2)
+    shards.close()
+    assert shards.put(key(2), record(2))
+    assert len(files(tmp_path, DATA)) == 2
+    assert [got(opened(tmp_path), number) for number in range(3)] == [*map(record, range(3))]
+    shards.close()
+    shards.close()
+
+
 def test_a_record_is_read_only(tmp_path: Path) -> None:
     found = filled(tmp_path).get(key(0))
     assert found is not None

@@ -126,3 +126,17 @@ def test_evaluation_draws_nothing():
     shown = View(ViewSettings(flip=1.0, crop_scale=(0.3, 0.5)), tower())(clip, training=False, rng=rng)
     np.testing.assert_array_equal(shown.frames, still(clip, tower()).frames)
     assert rng.random() == np.random.default_rng(3).random()
+
+
+@pytest.mark.parametrize(("mode", "size"), [("shortest", (56, 74)), ("longest", (42, 56)), ("squash", (56, 56))])
+def test_a_reader_may_scale_unless_every_pixel_is_wanted(mode, size):
+    def wanted(training, **settings):
+        rule = View(ViewSettings(**settings), tower(resize=mode)).wanted_size(training=training)
+        return None if rule is None else rule((240, 320))
+
+    for training in (True, False):
+        assert wanted(training) == size
+        assert wanted(training, flip=0.5) == size
+        assert wanted(training, scaler="pillow") is None
+        assert wanted(training, pixel_aspect=True) is None
+        assert wanted(training, crop_scale=(0.5, 1.0)) == (None if training else size)
