@@ -70,6 +70,19 @@ def test_alpha_conv_puts_0_and_1_where_alpha_clip_learned_them() -> None:
     torch.testing.assert_close(added, torch.ones_like(added), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("part", [ALPHA_CONV, GATED, MOTION_TOKENS], ids=lambda part: part.name)
+def test_mean_and_std_are_those_of_the_options(part: Any) -> None:
+    rgb, alpha = drawn()
+    for mean, std in ((0.0, 1.0), (0.25, 2.0), (0.75, 0.5)):
+        fusion = build_part(part, SHAPES, mean=mean, std=std)
+        weight = next(value for value in fusion.parameters() if value.ndim == 4)
+        if part is GATED:
+            torch.nn.init.ones_(fusion.gate)
+        torch.nn.init.normal_(weight)
+        expected = STEM(rgb)[0] + conv2d((alpha - mean) / std, weight, stride=8)
+        torch.testing.assert_close(fusion(rgb, alpha, STEM).features[0], expected)
+
+
 def test_alpha_conv_stands_beside_every_convolution_of_the_stem() -> None:
     stem = (
         StemConvolution("stem.0", 4, (3, 3), (2, 2), (1, 1)),

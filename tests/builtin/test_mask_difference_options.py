@@ -191,6 +191,7 @@ def test_a_frame_with_nothing_to_compare_is_marked_whole_and_says_so(options: di
     alone = clip(example_clip(1, 48).frames)
     assert part(alone).min() == 1
     assert part.remarks(alone) == ("alone",)
+    assert "alone" not in part.remarks(clip(example_clip(3, 48).frames))
 
 
 def test_what_does_not_go_together_is_refused() -> None:

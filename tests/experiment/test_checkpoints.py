@@ -201,6 +201,9 @@ def test_a_checkpoint_is_found_by_every_name(tmp_path: Path, save: Callable[...,
         assert find_checkpoint(path) == best
     last = tmp_path / "run" / "checkpoints" / "last"
     assert find_checkpoint(last) == last
+    for name in ("recipe.toml", "checkpoint.json"):
+        with pytest.raises(CheckpointError):
+            find_checkpoint(best / name)
 
 
 def test_what_is_no_checkpoint_is_told(tmp_path: Path, catalog: Catalog) -> None:

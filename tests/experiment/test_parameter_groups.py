@@ -247,6 +247,7 @@ def test_depths_that_nothing_tells_are_not_guessed(train: dict[str, Any], keys: 
     ):
         plan_training(stranger, [Captioner()], TrainSettings(**train))
     assert plan_training(stranger, [Captioner()], TrainSettings(**train, freeze=("visual-trunk",)))
+    assert plan_training(stranger, [Captioner()], TrainSettings())  # and nobody asks for them where none are needed
 
 
 def test_patterns_match_full_names_and_one_that_matches_nothing_is_named_with_its_neighbours() -> None:

@@ -220,6 +220,27 @@ def test_ctrl_c_means_again_what_it_meant_before(make_recipe: MakeRecipe, toy: S
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_an_epoch_of_one_step_is_closed_after_a_stop_at_its_end(make_recipe: MakeRecipe, split: MakeSplit) -> None:
+    pairs = split(("red-across", "a"), ("blue-down", "b"), name="train")
+    recipe, closed = make_recipe(train={"epochs": 1, "batch_size": 2}), []
+    stopped = trainer(recipe, pairs, Heard(1))
+    with pytest.raises(Stopped):
+        stopped.run(none)
+    assert (stopped.position.epoch, stopped.position.step, stopped.position.done) == (0, 1, 1)
+    heard = Heard()
+    taken_up = trainer(recipe, pairs, heard)
+    taken_up.restore(copied(stopped.state()))
+
+    def close(trainer: Trainer, epoch: int) -> Mapping[str, float]:
+        closed.append(epoch)
+        return {}
+
+    taken_up.run(close)
+    assert closed == [0]
+    assert [facts["step"] for facts in heard.facts] == [1]
+    assert (taken_up.position.epoch, taken_up.position.step, taken_up.position.done) == (1, 0, 1)
+
+
 def test_training_works_outside_the_main_thread(make_recipe: MakeRecipe, toy: Split) -> None:
     made = trainer(make_recipe(train={"max_steps": 1}), toy)
     thread = threading.Thread(target=made.run, args=(none,))

@@ -122,6 +122,18 @@ def test_what_does_not_fit_is_refused(change, words):
         Vectors(**{**GOOD, **change})
 
 
+@pytest.mark.parametrize("mode", ["grouped", "per-caption"])
+def test_no_captions_give_no_ranks(mode):
+    nothing = np.zeros((0, 4), np.float32)
+    for videos in (np.ones((2, 4), np.float32), nothing):
+        lost = np.zeros(len(videos), np.bool_)
+        vectors = Vectors(nothing, videos, np.zeros(0, np.int64), lost)
+        scores = Scores(nothing @ videos.T, vectors.owners, lost)
+        captions, clips = rank_vectors(vectors, mode=mode)
+        same(captions, rank_captions(scores))
+        same(clips, rank_videos(scores, mode=mode))
+
+
 def test_tiles_of_nothing_are_refused():
     with pytest.raises(ValueError, match="tiles of 0; wanted 1 or more"):
         rank_vectors(Vectors(**GOOD), tile=0)

@@ -115,6 +115,16 @@ def test_a_byte_changed_anywhere_gives_the_right_records_or_none(
         assert got(shards, number) == record(number)
 
 
+@pytest.mark.parametrize("size", [1, 7, 4071, 4072, 4073, 4500, 8144, 12_000])
+def test_the_checksum_sees_every_byte(size: int) -> None:
+    content = bytearray(record(0, size))
+    sound = checksum(bytes(content))
+    for place in {*range(0, size, 37), *range(max(0, size - 600), size)}:
+        content[place] ^= 1
+        assert checksum(bytes(content)) != sound, place
+        content[place] ^= 1
+
+
 @given(st.data())
 def test_the_checksum_sees_bytes_changed_lost_and_pages_zeroed_or_swapped(data: st.DataObject) -> None:
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
