@@ -92,6 +92,16 @@ def test_the_mover_keeps_its_path_whatever_the_camera_does() -> None:
         np.testing.assert_array_equal(truth(**changes), truth())
 
 
+@pytest.mark.parametrize("index", [3, 8, 10])
+def test_the_movers_speed_is_that_of_its_middle_in_both_directions(index: int) -> None:
+    steps = np.diff(plan_scene(look(), "test", index).mover.centres, axis=0)
+    found = module.mover_speeds(look(), "test", index)
+    np.testing.assert_allclose(found, np.sqrt(steps[:, 0] ** 2 + steps[:, 1] ** 2), rtol=1e-9)
+    panned = module.mover_speeds(look(pan=3.0), "test", index)
+    assert panned.shape == found.shape
+    assert not np.allclose(panned, found)
+
+
 def shift_between(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.int64]:
     """Phase correlation: by how many pixels (right, down) content went from one picture to the other."""
     spectrum = np.fft.fft2(other) * np.conj(np.fft.fft2(one))

@@ -75,6 +75,15 @@ def test_after_closing_another_shard_is_begun(tmp_path: Path) -> None:
     shards.close()
 
 
+def test_a_note_is_told_once_though_others_were_told_before(tmp_path: Path) -> None:
+    shards = opened(tmp_path)
+    for note in ("one", "two"):
+        shards._note(note)
+        shards._note("one")
+        assert shards.take_notes() == (note,)
+        assert shards.take_notes() == ()
+
+
 def test_a_record_is_read_only(tmp_path: Path) -> None:
     found = filled(tmp_path).get(key(0))
     assert found is not None
