@@ -74,7 +74,7 @@ def command(
             document = comparison_document(comparison)
             written = _written(comparison, document, out, console.progressed, frames or 1, masks) if out else []
     finally:
-        console.run_finished({})  # puts the bar away
+        console.close()
     if as_json:
         print_json(document)
         return

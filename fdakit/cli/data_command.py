@@ -79,7 +79,7 @@ def check(
         )
         annotations = _audited(corpus)
         if not as_json:
-            console.run_finished({})  # puts the bar away
+            console.close()
             _print_annotations(annotations)
         checked = check_videos(
             corpus.paths,
@@ -93,7 +93,7 @@ def check(
         say("\nstopped; what was found is kept, and the same command goes on from there", err=True)
         return 130
     finally:
-        console.run_finished({})  # puts the bar away
+        console.close()
     if as_json:
         print_json({"annotations": annotations, **scan_facts(checked, corpus.ledger)})
     else:

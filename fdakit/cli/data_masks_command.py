@@ -64,13 +64,13 @@ def command(
             try:
                 written, whole = _write(census, facts, out, console.progressed)
             finally:  # what was counted is not lost with the files
-                console.run_finished({})  # puts the bar away
+                console.close()
                 if as_json:
                     print_json(facts)
                 else:
                     _print(facts)
     finally:
-        console.run_finished({})
+        console.close()
     if not as_json:
         for path in written:
             say(f"written: {path}")

@@ -53,7 +53,7 @@ def command(
     try:
         prepared = prepare(recipe, progress=console.progressed)
         facts = prepared_facts(prepared)
-        console.run_finished({})  # puts the bar away
+        console.close()
         if not as_json:
             _print(facts, prepared)
         if not no_scan:
@@ -62,7 +62,7 @@ def command(
         say(_STOPPED, err=True)
         return 130
     finally:
-        console.run_finished({})
+        console.close()
     damaged = None if checked is None else len(checked.findings) - checked.counts()["ok"]
     closing = next_step(prepared, recipe, settings, damaged=damaged)
     if as_json:

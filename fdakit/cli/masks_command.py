@@ -100,7 +100,7 @@ def command(
         film_frames = None if no_video else video_frames
         drawn.draw(Viewer(choice, size=size), paths, out, film_frames=film_frames, progress=console.progressed)
     finally:
-        console.run_finished({})  # puts the bar away
+        console.close()
     if as_json:
         print_json({"videos": drawn.facts, "failed": drawn.failed})
     else:

@@ -156,7 +156,7 @@ def _measured(
         )
         return given, found, rankings
     finally:
-        console.run_finished({})  # puts the bar away
+        console.close()
 
 
 def _print(found: Mapping[str, Any]) -> None:

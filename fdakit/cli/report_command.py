@@ -119,7 +119,7 @@ def _write_one(
     try:
         page = run_page(run, worst=worst, best=best, progress=console.progressed, draw=draw)
     finally:
-        console.run_finished({})  # puts the bar away
+        console.close()
     write_whole(out, page)
     say(f"written: {out}")
 
