@@ -43,12 +43,11 @@ def evaluate_checkpoint(
 ) -> Finished:
     """Return the report of a checkpoint under a recipe; `checkpoint` is a folder of ours or a weights file."""
     device = choose_device(recipe.train.device)
-    facts = _facts(checkpoint)
     with ExitStack() as held, places_told(recipe):
         watchers = watchers or held.enter_context(closing(Watchers.of(recipe)))
         splits = Splits(recipe, device=device, progress=watchers.progressed)
-        split, retriever = together(
-            partial(splits.load, recipe.eval.split), partial(load_retriever, recipe, checkpoint, device=device)
+        split, (facts, retriever) = together(
+            partial(splits.load, recipe.eval.split), partial(_load, recipe, checkpoint, device=device)
         )
         held.enter_context(cached_clips_in_use([split]))
         folder = RunFolder.create(recipe, out=out) if out is not None else None
@@ -56,6 +55,11 @@ def evaluate_checkpoint(
             held.enter_context(folder.held())
             folder.write(RECIPE, recipe_text(recipe))
         return report_weights(recipe, split, retriever, device, facts, watchers, folder)
+
+
+def _load(recipe: Recipe, checkpoint: Path, *, device: torch.device) -> tuple[dict[str, Any], Retriever]:
+    """Return what a checkpoint says of itself, which is read first as it costs nothing, and its retriever."""
+    return _facts(checkpoint), load_retriever(recipe, checkpoint, device=device)
 
 
 def _facts(checkpoint: Path) -> dict[str, Any]:

@@ -15,7 +15,16 @@ from fdakit.bench.clips import Own, Seen, find_clips, one_thread, spread, time_c
 from fdakit.bench.ratios import OURS
 
 FILES = [Path("a.mp4"), Path("b.mp4")]
+
 PICTURES = np.arange(10, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 6, 3), np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def _files_are_there(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only regular files are read; what is in them is the stand-ins' business."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("clips"))
+    for path in (*FILES, Path("c.mp4")):
+        path.touch()
 
 
 def own(reads: Mapping[str, Callable[[Path], Any]] | None = None) -> Own:
