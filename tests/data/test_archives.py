@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import os
 import resource
 import stat
 import tarfile
@@ -186,6 +187,14 @@ def test_what_cannot_be_written_is_worded(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file where the folder should be")
     with pytest.raises(DatasetError, match=r"out/a\.mp4: cannot be unpacked there .*; make room"):
         take(archive, tmp_path / "out")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
+@pytest.mark.parametrize("ending", ["zip", "tar"])
+def test_an_archive_that_is_no_regular_file_is_refused(tmp_path: Path, ending: str) -> None:
+    os.mkfifo(tmp_path / f"set.{ending}")
+    with pytest.raises(DatasetError, match=rf"set\.{ending}: is a FIFO"):
+        take(tmp_path / f"set.{ending}", tmp_path / "out")
 
 
 def test_progress_counts_megabytes(tmp_path: Path) -> None:
