@@ -163,6 +163,7 @@ def test_the_order_of_seeds_decides_nothing(make_run: MakeRun, clips: Path) -> N
 def test_as_many_draws_are_made_as_asked_for(make_run: MakeRun) -> None:
     first, second = make_run("a", scores(2, 2, 2, 2, 2, 2)), make_run("b", GOOD)
     sides = [read_side(str(first)), read_side(str(second))]
+    assert compare(sides).draws == 10_000
     for draws in (3, 70):
         comparison = compare(sides, draws=draws)
         assert comparison.draws == draws
