@@ -178,8 +178,9 @@ def test_a_tiny_file_makes_no_endless_error(tmp_path: Path, place: str) -> None:
     assert len(str(caught.value)) < 500 + len(str(tmp_path))
 
 
-def test_captions_that_swell_are_refused(tmp_path: Path) -> None:
-    words = [f"word {number}" for number in range(3000)]
+@pytest.mark.parametrize("word", ["word {}", ""])
+def test_captions_that_swell_are_refused(tmp_path: Path, word: str) -> None:
+    words = [word.format(number) for number in range(3000)]
     content = pickle.dumps({f"v{number}": words for number in range(3000)})
     with pytest.raises(DatasetError, match="its captions take more than 100 times the file"):
         read_caption_map(put(tmp_path / "c.pkl", content))

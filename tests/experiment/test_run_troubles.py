@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from fdakit import FdakitError, RecipeError, VideoError
+from fdakit.experiment import run_folder
 from fdakit.experiment.checkpoints import read_facts
 from fdakit.experiment.parameter_groups import training_rows
 from fdakit.experiment.run import Interrupted, run_recipe
@@ -86,6 +87,14 @@ def test_each_run_has_a_stamp_of_its_own(
     (tmp_path / "file").touch()
     with pytest.raises(RecipeError, match="cannot be made"):
         RunFolder.create(make_recipe(), out=tmp_path / "file" / "run")
+
+
+def test_runs_of_one_second_are_numbered_from_two_on(tmp_path: Path) -> None:
+    made = []
+    for _ in range(3):
+        made.append(run_folder._unused(tmp_path / "now"))
+        made[-1].mkdir()
+    assert [path.name for path in made] == ["now", "now-2", "now-3"]
 
 
 def as_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
