@@ -369,3 +369,9 @@ def test_component() -> None:
     assert MOVING_SHAPES.name == "moving-shapes"
     assert MOVING_SHAPES.options().model_dump() == MovingShapesOptions.model_validate({}).model_dump()
     assert all(field.description for field in MovingShapesOptions.model_fields.values())
+
+
+def test_shapes_are_a_tenth_to_an_eighth_of_the_picture_wide_to_their_rim() -> None:
+    radii = [plan_scene(LOOK, "train", i).mover.radius / LOOK.size for i in range(200)]
+    assert 0.1 <= min(radii) < 0.105
+    assert 0.12 < max(radii) <= 0.125

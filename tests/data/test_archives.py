@@ -10,7 +10,7 @@ import resource
 import stat
 import tarfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fdakit import DatasetError
-from fdakit.data import unpacked_sizes
+from fdakit.data import archives, unpacked_sizes
 from fdakit.data.archives import Unpacked, archives_in, unpack
 
 FILES = {"set/train_list.txt": b"a\nb\n", "set/clips/a.mp4": bytes(range(256)) * 40, "set/notes.md": b"notes"}
@@ -195,6 +195,18 @@ def test_an_archive_that_is_no_regular_file_is_refused(tmp_path: Path, ending: s
     os.mkfifo(tmp_path / f"set.{ending}")
     with pytest.raises(DatasetError, match=rf"set\.{ending}: is a FIFO"):
         take(tmp_path / f"set.{ending}", tmp_path / "out")
+
+
+@pytest.mark.parametrize(("error", "fault"), [(EOFError(), "EOFError"), (EOFError("it ends early"), "it ends early")])
+def test_a_fault_without_words_has_the_name_of_its_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, fault: str
+) -> None:
+    def members(archive: Path) -> Iterator[None]:
+        raise error
+        yield
+
+    monkeypatch.setattr(archives, "_tar_members", members)
+    assert take(pack(tmp_path / "set.tar", FILES), tmp_path / "out").fault == fault
 
 
 def test_progress_counts_megabytes(tmp_path: Path) -> None:

@@ -108,3 +108,13 @@ def test_cleaning_a_stack_is_cleaning_each_frame() -> None:
     whole = clean_masks(changed, options=options, engine=ENGINE)
     each = [clean_masks(changed[k : k + 1], options=options, engine=ENGINE)[0] for k in range(4)]
     np.testing.assert_array_equal(whole, np.stack(each))
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("step", ["closing", "opening"])
+def test_radii_are_in_pixels_at_224(scale: float, step: str) -> None:
+    changed = np.random.default_rng(0).random((2, 64, 64)) < 0.4
+    options = FinishOptions.model_validate({**RAW, step: 2})
+    found = clean_masks(changed, options=options, engine=ENGINE, scale=scale)
+    morph = ENGINE.close if step == "closing" else ENGINE.open
+    np.testing.assert_array_equal(found, morph(changed, footprint(round(2 * scale), options.element)))

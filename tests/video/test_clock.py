@@ -79,3 +79,12 @@ def test_times_begin_at_nought_and_never_fall(stamps: list[int], invented: bool,
     assert len(found) == len(stamps)
     assert found[0] == 0
     assert (np.diff(found) >= 0).all()
+
+
+def test_frames_without_stamps_stand_an_ordinary_step_after_those_before() -> None:
+    stamps = [0, NO_STAMP, NO_STAMP, 3, NO_STAMP]
+    for rate, tick in ((25, 25), (25, 1000), (30, 90_000)):
+        step = round(tick / rate)
+        known = [NO_STAMP if stamp == NO_STAMP else stamp * step for stamp in stamps]
+        found = read_clock(np.array(known, np.int64), tick=Fraction(1, tick), rate=Fraction(rate))
+        np.testing.assert_allclose(found.times, np.arange(5) / rate, atol=1e-9)

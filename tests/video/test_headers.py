@@ -124,3 +124,12 @@ def test_any_bytes_are_read_without_a_fault(codec: str) -> None:
             data = rng.integers(0, 256, int(rng.integers(1, 60)), np.uint8)
             data[rng.random(len(data)) < 0.5] = 0
             read(memoryview(bytes(data)))
+
+
+@pytest.mark.parametrize("start", [b"\0\0\x80", b"\0\0\x83", b"\0\1\x80", b"\1\0\x80", b"\0\0\x40", b"\0\0\x84"])
+def test_what_begins_as_no_h263_picture_may_be_anything(start: bytes) -> None:
+    read = header_reader("h263", None)
+    assert read is not None
+    begins = start in (b"\0\0\x80", b"\0\0\x83")
+    assert (read(memoryview(start + bytes(9))) == UNSURE) is not begins
+    assert read(memoryview(start + bytes(5))) == UNSURE

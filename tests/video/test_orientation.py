@@ -74,7 +74,7 @@ def test_motion_vectors_point_as_the_shown_picture_moves(tmp_path: Path, name: s
 
 
 def test_a_matrix_that_is_no_quarter_turn_leaves_the_picture_as_it_is(tmp_path: Path) -> None:
-    for matrix in ((1, 1, -1, 1), (0, 0, 0, 0), (1, 0, 0, 0)):
+    for matrix in ((1, 1, -1, 1), (0, 0, 0, 0), (1, 0, 0, 0), (-1, 0, 0, 0), (0, 0, 0, -1)):
         path = oriented(tmp_path / "film.mp4", noise(3), matrix)
         found = read_frames(VideoRef("a", path), indices=np.arange(3)).frames
         np.testing.assert_array_equal(found, np.stack(sequential(path)))
