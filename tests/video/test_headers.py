@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -133,3 +134,24 @@ def test_what_begins_as_no_h263_picture_may_be_anything(start: bytes) -> None:
     begins = start in (b"\0\0\x80", b"\0\0\x83")
     assert (read(memoryview(start + bytes(9))) == UNSURE) is not begins
     assert read(memoryview(start + bytes(5))) == UNSURE
+
+
+@pytest.mark.skipif("libx264" not in av.codecs_available, reason="this PyAV has no encoder libx264")
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuv422p", "yuv444p"])
+@pytest.mark.parametrize("interlaced", [False, True])
+def test_interlaced_frames_are_sure_whatever_their_chroma(pixels: str, interlaced: bool) -> None:
+    encoder = av.CodecContext.create("libx264", "w")
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 64, 48, pixels, Fraction(1, 25)
+    encoder.options = {"x264-params": f"keyint=12:bframes=2:interlaced={int(interlaced)}:log=-1"}
+    packets = []
+    for place, picture in enumerate(noise(30)):
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=pixels)
+        frame.pts = place
+        packets += encoder.encode(frame)
+    packets += encoder.encode(None)
+    read = header_reader("h264", None)
+    assert read is not None
+    marks = [read(memoryview(packet)) for packet in packets]
+    assert [bool(mark & ENTRY) for mark in marks] == [packet.is_keyframe for packet in packets]
+    assert not any(mark & UNSURE for mark in marks)
+    assert read._number_bits == (4 if interlaced else None)  # of x264, where pictures may be single fields
