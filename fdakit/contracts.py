@@ -125,8 +125,9 @@ class Preprocess:
 class Encoder(Protocol):
     """The two towers. Owns every tower weight; is an `nn.Module`.
 
-    May offer `parameter_role(name)`, which says of each of its weights what it is to training, and `pretrained`,
-    false where its weights are random draws. `former_preprocess` is what an older fdakit took for its pictures,
+    May offer `parameter_role(name)`, which says of each of its weights what it is to training; `pretrained`, false
+    where its weights are random draws; and `shared_words(texts)`, groups of different words in the texts that it
+    cannot tell apart, which a run warns of. `former_preprocess` is what an older fdakit took for its pictures,
     where that was another: a checkpoint of that time was trained with it.
     """
 
@@ -157,7 +158,11 @@ class TemporalAggregator(Protocol):
 
 
 class Objective(Protocol):
-    """What training minimises. May be an `nn.Module` with weights of its own (a logit scale, a captioner)."""
+    """What training minimises. May be an `nn.Module` with weights of its own (a logit scale, a captioner).
+
+    May offer `chance_loss(batch_size)`, the sum of its losses where nothing tells the pairs of a batch apart: a
+    training whose loss stays there is told of.
+    """
 
     def __call__(
         self, frames: FrameFeatures, videos: torch.Tensor, texts: TextFeatures, batch: Batch

@@ -75,6 +75,12 @@ def _lines(facts: Mapping[str, Any], *, files: bool) -> Iterator[str]:
                 f"{name}: texts that are captions of several videos: {found['shared_texts']:,}; no model can reach "
                 f"more than {found['best_t2v_R@1']:.2f} R@1 text to video"
             )
+        if found["identical_videos"]:
+            groups = [" = ".join(group) for group in found["identical_videos"]]
+            yield (
+                f"{name}: footage under several ids, byte for byte: {len(groups):,} ({first_names(groups)}); such "
+                "videos are scored alike, and are no negatives of each other in training"
+            )
         yield from found["remarks"]
     for pair in facts["overlaps"]:
         yield from _overlap_lines(" and ".join(pair["splits"]), pair)

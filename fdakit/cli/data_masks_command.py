@@ -138,6 +138,7 @@ def _lines(facts: Mapping[str, Any]) -> list[str]:
         + (f" ({', '.join(f'{w} {n}' for w, n in facts['remarks'].items())})" if facts["remarks"] else ""),
         f"repeated or resting: {shares['repeated']:.1%} of native frames; over {facts['repeating']['above']:.0%} in "
         f"{facts['repeating']['clips']} of {videos['counted']} clips",
+        *_pixels(facts["pixels"]),
         f"seconds a clip: median {facts['seconds_per_clip']['median']:.3f}",
     ]
     if facts["control"] != "none":
@@ -146,3 +147,14 @@ def _lines(facts: Mapping[str, Any]) -> list[str]:
         lines.append(f"{len(videos['repaired'])} videos are damaged in part: only frames that decode were used")
     lines += [f"lost: {reason}" for reason in list(videos["lost"].values())[:5]]
     return [*lines, *facts["advice"]]
+
+
+def _pixels(levels: Mapping[str, Any]) -> list[str]:
+    if not levels:
+        return []
+    own, view = (
+        f"mean {', '.join(f'{v:.3f}' for v in levels[f'{who}mean'])}, "
+        f"std {', '.join(f'{v:.3f}' for v in levels[f'{who}std'])}"
+        for who in ("", "view_")
+    )
+    return [f"pixels (R, G, B): {own}; the view's: {view}; contrast under it: {levels['contrast']:.2f}"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fdakit.data.counts import id_hash
+from fdakit.data.identical import footage_numbers, identical_groups
 from fdakit.data.video_files import is_there
 from fdakit.values import Split
 
@@ -20,8 +21,8 @@ class SplitAudit:
 
     `absent` and `uncaptioned` are ids of videos without a file and without a caption. `empty` captions have no word,
     `repeated` ones stand before for the same video. `shared_texts` stand for more than one video, as captions of
-    which `shared` are counted. `ceiling` is the best R@1 in percent, text to video, that equal texts allow; None
-    where there is no caption.
+    which `shared` are counted. `identical` are groups of ids that show the same footage. `ceiling` is the best R@1 in
+    percent, text to video, that equal texts and footage allow; None where there is no caption.
     """
 
     split: Split
@@ -31,6 +32,7 @@ class SplitAudit:
     repeated: int
     shared_texts: int
     shared: int
+    identical: tuple[tuple[str, ...], ...]
     ceiling: float | None
 
 
@@ -38,7 +40,7 @@ class SplitAudit:
 class Overlap:
     """What two splits share.
 
-    `videos` are ids in both; `footage` ids of the first whose file and segment stand in the second under another id;
+    `videos` are ids in both; `footage` ids of the first that show what another id of the second does;
     `texts` counts captions, equal ones once, that stand for different videos in them.
     """
 
@@ -64,23 +66,27 @@ def audit_splits(splits: Sequence[Split], *, present: Callable[[Path], bool] = i
     return Audit(tuple(_audit(split, present) for split in splits), found)
 
 
-def best_recall(pairs: Iterable[tuple[str, str]]) -> float | None:
+def best_recall(pairs: Iterable[tuple[str, str]], identical: Iterable[tuple[str, ...]] = ()) -> float | None:
     """The best R@1 in percent, text to video, of `(text, video id)` queries; None where there is none.
 
     Equal texts are scored alike, so whatever the model, only one video comes first for all queries of a text: at
-    best the one that most of them mean.
+    best the one that most of them mean. Videos of one group in `identical` are scored alike too: of k that come first
+    together, the expected tie rule counts a query by 1 / k.
     """
-    meant: dict[str, Counter[str]] = defaultdict(Counter)
+    group_of = {name: group for group in identical for name in group}
+    meant: dict[str, Counter[tuple[str, ...]]] = defaultdict(Counter)
     for text, video in pairs:
-        meant[text][video] += 1
+        meant[text][group_of.get(video, (video,))] += 1
     queries = sum(counts.total() for counts in meant.values())
-    return 100 * sum(max(counts.values()) for counts in meant.values()) / queries if queries else None
+    found = sum(max(count / len(group) for group, count in counts.items()) for counts in meant.values())
+    return 100 * found / queries if queries else None
 
 
 def _audit(split: Split, present: Callable[[Path], bool]) -> SplitAudit:
     owners = _owners(split)
     captioned = {caption.video_id for caption in split.captions}
     pairs = [(caption.text, caption.video_id) for caption in split.captions]
+    identical = identical_groups(split.videos)
     shared = {text for text, videos in owners.items() if len(videos) > 1}
     return SplitAudit(
         split=split,
@@ -90,21 +96,28 @@ def _audit(split: Split, present: Callable[[Path], bool]) -> SplitAudit:
         repeated=len(pairs) - len(set(pairs)),
         shared_texts=len(shared),
         shared=sum(text in shared for text, _ in pairs),
-        ceiling=best_recall(pairs),
+        identical=identical,
+        ceiling=best_recall(pairs, identical),
     )
 
 
 def _overlap(first: Split, second: Split) -> Overlap:
     theirs = {video.id for video in second.videos}
-    shown: dict[object, set[str]] = defaultdict(set)
-    for video in second.videos:
-        shown[video.content].add(video.id)
+    numbers = footage_numbers([*first.videos, *second.videos])
+    ours, others_shown = numbers[: len(first.videos)], numbers[len(first.videos) :]
+    shown: dict[int, set[str]] = defaultdict(set)
+    for video, number in zip(second.videos, others_shown, strict=True):
+        shown[number].add(video.id)
     mine, others = _owners(first), _owners(second)
     return Overlap(
         first=first.name,
         second=second.name,
         videos=tuple(video.id for video in first.videos if video.id in theirs),
-        footage=tuple(video.id for video in first.videos if shown.get(video.content, set()) - {video.id}),
+        footage=tuple(
+            video.id
+            for video, number in zip(first.videos, ours, strict=True)
+            if shown.get(number, set()) - {video.id}
+        ),
         texts=sum(len(mine[text] | others[text]) > 1 for text in mine.keys() & others.keys()),
     )
 
@@ -151,6 +164,7 @@ def _split_facts(found: SplitAudit) -> dict[str, Any]:
         "repeated_captions": found.repeated,
         "shared_captions": found.shared,
         "shared_texts": found.shared_texts,
+        "identical_videos": [list(group) for group in found.identical],
         "best_t2v_R@1": found.ceiling,
         "remarks": list(split.remarks),
     }

@@ -37,6 +37,7 @@ class Facts(BaseModel):
     chosen_on: str | None = None
     damage: dict[str, Reasons] = {}
     training: Training | None = None
+    finding: str = ""
 
 
 class State(BaseModel):

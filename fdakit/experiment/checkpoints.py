@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -52,6 +53,20 @@ def save_checkpoint(
         (fresh / FACTS).write_text(json.dumps(dict(facts), indent=2) + "\n", encoding="utf-8")
         if state is not None:
             torch.save({**state, "weights": file_sha256(fresh / WEIGHTS)}, fresh / STATE)
+        (fresh / SUMS).write_text(digest_lines(fresh, [path.name for path in fresh.iterdir()]), encoding="utf-8")
+
+
+def add_facts(folder: Path, more: Mapping[str, Any]) -> None:
+    """Write facts that became known later into a checkpoint, whole or not at all; its other files stay as they are.
+
+    Raises `CheckpointError` where the disk refuses or the checkpoint cannot be read; it stands as it was then.
+    """
+    facts = {**read_facts(folder), **more}
+    with write_errors(folder, error=CheckpointError, advice=_FULL), atomic_folder(folder) as fresh:
+        for path in folder.iterdir():
+            if path.name not in (FACTS, SUMS):
+                shutil.copyfile(path, fresh / path.name)
+        (fresh / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         (fresh / SUMS).write_text(digest_lines(fresh, [path.name for path in fresh.iterdir()]), encoding="utf-8")
 
 

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from fdakit.contracts import Progress
+from fdakit.data.identical import identical_videos
 from fdakit.errors import RecipeError, VideoError
 from fdakit.model.retriever import Retriever
 from fdakit.ranking.streamed import Vectors
@@ -69,10 +70,12 @@ class Evaluator:
         self._whole = _fits(recipe, split)
         self._own: Control = recipe.control
         names: list[Control] = [self._own, *(c for c in controls if c != self._own)]
-        self._places = _places([video.content for video in split.videos])
+        twins = identical_videos(split.videos)
+        self._shown = {video.id: twins.get(video.id, video.id) for video in split.videos}
+        self._places = _places(list(self._shown.values()))
         distinct: dict[Any, VideoRef] = {}
         for video in split.videos:
-            distinct.setdefault(video.content, video)
+            distinct.setdefault(self._shown[video.id], video)
         self._source = ClipSource(
             recipe,
             tuple(distinct.values()),
@@ -106,8 +109,7 @@ class Evaluator:
 
     def _by_every_name(self, found: Mapping[str, T]) -> list[tuple[str, T]]:
         """What was found of files, for each video of the split: several may be one file."""
-        of = {video.content: found[video.id] for video in self._source.videos if video.id in found}
-        return [(video.id, of[video.content]) for video in self._split.videos if video.content in of]
+        return [(name, found[shown]) for name, shown in self._shown.items() if shown in found]
 
     def _banked(self, retriever: Retriever, frames: FrameFeatures) -> NDArray[np.float32] | None:
         """Similarities of the bank's captions, each once, to every video of the split."""

@@ -19,6 +19,7 @@ from fdakit.video.repeated_share import count_repeats
 
 from .clips import ClipSource
 from .devices import choose_device, loader_workers
+from .pixel_levels import Levels, clip_levels
 from .seeing import tower_view
 from .workers import read_in_workers
 
@@ -29,7 +30,8 @@ class CountedClip:
 
     `seconds` is what reading, viewing and masking took; `repaired` the fault of a file that was read in part. `cuts`
     says of each frame whether it shows another scene than the one before it. `repeats` are how many native frames
-    repeat the picture before them, and of how many; of none where the file cannot be read in full.
+    repeat the picture before them, and of how many; of none where the file cannot be read in full. `levels` are those
+    of `clip_levels`.
     """
 
     id: str
@@ -40,6 +42,7 @@ class CountedClip:
     repaired: str = ""
     cuts: tuple[bool, ...] = ()
     repeats: tuple[int, int] = (0, 0)
+    levels: Levels = ()
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class MaskSource:
             shapes=replace(shapes, device=device),
             keep=False,
         )
+        self.preprocess = preprocess
         self.videos, self.left_out = self._source.videos, self._source.left_out
         self.time_limit = self._source.time_limit
 
@@ -114,6 +118,7 @@ class MaskSource:
                 remarks=parts.remarks(clip),
                 seconds=taken,
                 repaired=parts.repaired.get(video.id, ""),
+                levels=clip_levels(clip.frames),
                 cuts=tuple(sampled_cuts(clip.frames).tolist()),
                 repeats=_repeats(video),
             )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fdakit.version import __version__
 
 from .mask_census import Census, CountedClip
+from .pixel_levels import level_advice, level_facts
 
 BINS, ODDEST = 20, 20
 _EMPTY, _FULL = 0.002, 0.9
@@ -54,6 +55,7 @@ def census_facts(census: Census) -> dict[str, Any]:
             "repaired": {clip.id: clip.repaired for clip in census.clips if clip.repaired},
         },
         "frames": len(covered),
+        "pixels": _levels(census),
         "coverage": {
             "mean": float(covered.mean()),
             "median": float(np.median(covered)),
@@ -139,12 +141,19 @@ def advice(census: Census) -> list[str]:
     without = remarks["no-vectors"] / len(covered)
     if without > _SOME:
         said.append(f"{without:.0%} of frames have no motion vectors; take a mask that needs none")
+    said += level_advice(_levels(census)) if _levels(census) else []
     if census.lost:
         said.append(
             f"{len(census.lost)} of {len(census.lost) + len(census.clips)} videos could not be read; "
             "`fdakit data check` finds all that are damaged"
         )
     return said
+
+
+def _levels(census: Census) -> dict[str, Any]:
+    """Facts of the pixels under the view; none of a census whose clips were not measured."""
+    found = [clip.levels for clip in census.clips if clip.levels]
+    return level_facts(found, census.source.preprocess) if found else {}
 
 
 def oddest(census: Census, *, most: int = ODDEST) -> list[OddClip]:

@@ -10,9 +10,11 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from fdakit.data.counts import id_hash
+from fdakit.data.identical import footage_numbers, identical_groups
 from fdakit.recipe import Recipe
 from fdakit.values import Split
 
+from .annotation_audit import best_recall
 from .evaluation import Evaluated
 
 
@@ -47,21 +49,26 @@ def _places(options: BaseModel) -> set[str]:
 def trained_on(splits: Mapping[str, Split]) -> dict[str, Any]:
     """What the split `train` holds, for the checkpoint to remember; `shared` counts what the others have of it.
 
-    A video is shared by its id, or by its file and segment.
+    A video is shared by its id, or by its footage: file and segment, or files equal byte for byte.
     """
     train = splits["train"]
-    ids, footage = {video.id for video in train.videos}, {video.content for video in train.videos}
+    ids = {video.id for video in train.videos}
     return {
         "published": train.official.videos if train.official else None,
         "counted": len(train.videos),
         "missing": len(train.left_out),
         "id_hash": id_hash(ids),
         "remarks": list(train.remarks),
-        "shared": {
-            name: sum(video.id in ids or video.content in footage for video in split.videos)
-            for name, split in splits.items()
-        },
+        "shared": {name: _shared(train, split) for name, split in splits.items()},
     }
+
+
+def _shared(train: Split, split: Split) -> int:
+    if split is train:
+        return len(train.videos)
+    ids, count = {video.id for video in train.videos}, len(train.videos)
+    shown = footage_numbers([*train.videos, *split.videos])[count:]
+    return sum(video.id in ids or number < count for video, number in zip(split.videos, shown, strict=True))
 
 
 def counted_videos(
@@ -98,7 +105,11 @@ def counted_videos(
 
 
 def counted_captions(split: Split, evaluated: Evaluated) -> dict[str, Any]:
-    """Published, counted and distinct captions; `hash` names the pairs of video and caption, in their order."""
+    """Published, counted and distinct captions, and the best R@1 that equal texts and footage allow.
+
+    `hash` names the pairs of video and caption, in their order.
+    """
+    identical = identical_groups(split.videos)
     pairs = "".join(f"{caption.video_id}\t{caption.text}\n" for caption in split.captions)
     return {
         "published": split.official.captions if split.official else None,
@@ -106,4 +117,6 @@ def counted_captions(split: Split, evaluated: Evaluated) -> dict[str, Any]:
         "hash": sha256(pairs.encode("utf-8", "surrogateescape")).hexdigest(),
         "distinct": evaluated.distinct_texts,
         "cut": evaluated.cut,
+        "identical_videos": len(identical),
+        "best_t2v_R@1": best_recall(((c.text, c.video_id) for c in split.captions), identical),
     }

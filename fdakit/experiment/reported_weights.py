@@ -106,6 +106,7 @@ def report_weights(
         chosen_on=facts.get("chosen_on"),
         training_damage=facts.get("damage", {}),
         training=facts.get("training"),
+        finding=facts.get("finding", ""),
         provenance={
             "fdakit": __version__,
             "seed": recipe.seed,

@@ -38,11 +38,13 @@ def make_report(
     provenance: Mapping[str, Any],
     training_damage: Mapping[str, Mapping[str, str]] | None = None,
     training: Mapping[str, Any] | None = None,
+    finding: str = "",
 ) -> Report:
     """The report of one evaluation; the same weights and recipe give it again to the last digit.
 
     `selection` says in words how the weights were chosen, `chosen_on` on which split, if on any; `training_damage` is
-    what `Trainer.damage` said when the weights were kept, `training` what `trained_on` did.
+    what `Trainer.damage` said when the weights were kept, `training` what `trained_on` did, and `finding` what
+    `standstill` did.
     """
     own, *others = evaluated.scores
     found = evaluated.rankings[own]
@@ -60,6 +62,7 @@ def make_report(
         "videos": counted_videos(split, evaluated, training_damage or {}, training),
         "captions": counted_captions(split, evaluated),
         "masks": _masks(evaluated),
+        "finding": finding,
         "provenance": dict(provenance),
     }
 

@@ -22,6 +22,7 @@ from .build import Splits, build_objectives, build_retriever, count_parameters, 
 from .cache_use import cached_clips_in_use
 from .checkpoints import (
     WEIGHTS,
+    add_facts,
     find_checkpoint,
     fitting,
     load_weights,
@@ -33,6 +34,7 @@ from .checkpoints import (
 from .devices import choose_device
 from .evaluation import Evaluator
 from .fingerprint import Fingerprint, changes_since, refuse_changes, take_fingerprint
+from .learning_signs import standstill
 from .places import places_told
 from .preprocessing import adopt_preprocess
 from .protocol import trained_on
@@ -45,6 +47,7 @@ from .reporting import both_metrics
 from .run_folder import RunFolder
 from .training import Stopped, Trainer
 from .watching import Watchers
+from .word_clashes import clashing_words
 
 VALIDATION = "val"
 BY_VALIDATION = "best R@1 text to video on the validation split"
@@ -156,9 +159,13 @@ class _Job:
         self._text = folder.write_start(recipe, device)
         self._best: list[float] | None = None
         self._changed: list[str] = []
+        self._found = ""
         self._start = take_fingerprint(recipe, splits)
         self._trained_on = trained_on(splits) if "train" in splits else {}
         self._warn_of_shared()
+        words = clashing_words(recipe, retriever, splits)
+        if words:
+            warnings.warn(words, stacklevel=2)
 
     def _warn_of_shared(self) -> None:
         for name, count in self._trained_on.get("shared", {}).items():
@@ -220,6 +227,7 @@ class _Job:
             trainer.restore(state)
             self._best = list(state["best"]) or None
             self._changed = list(state.get("changed", []))
+        self._found = standstill(trainer.history, self.recipe.train, steps=trainer.steps)
         if self._trained_on:
             self._trained_on["remarks"] = [*self._trained_on["remarks"], *self._changed]
 
@@ -232,7 +240,7 @@ class _Job:
     def _after_epoch(self, trainer: Trainer, epoch: int, validation: Evaluator | None) -> dict[str, float]:
         last = trainer.position.done >= trainer.steps
         facts: dict[str, Any] = {"epoch": epoch + 1, "step": trainer.position.done, "chosen_by": BY_LAST}
-        facts |= {"damage": trainer.damage(), "training": self._trained_on}
+        facts |= {"damage": trainer.damage(), "training": self._trained_on, "finding": self._finding(trainer)}
         found: dict[str, float] = {}
         if not last and (epoch + 1) % self.recipe.train.validate_every:
             facts["chosen_by"] = UNDER_WAY
@@ -251,9 +259,20 @@ class _Job:
         self._save_last(trainer, facts)
         return found
 
+    def _finding(self, trainer: Trainer) -> str:
+        """What there is to say of the training so far; said once, and added to the best checkpoint there is."""
+        finding = standstill(trainer.history, self.recipe.train, steps=trainer.steps)
+        if finding and finding != self._found:
+            warnings.warn(finding, stacklevel=2)
+            if self._best is not None:
+                add_facts(find_checkpoint(self.folder.checkpoint("best")), {"finding": finding})
+        self._found = finding
+        return finding
+
     def _save_last(self, trainer: Trainer, facts: Mapping[str, Any] | None = None) -> None:
         here = {"epoch": trainer.position.epoch, "step": trainer.position.done, "damage": trainer.damage()}
-        known = facts or {**here, "training": self._trained_on, "chosen_by": "interrupted"}
+        here |= {"training": self._trained_on, "finding": self._found}
+        known = facts or {**here, "chosen_by": "interrupted"}
         own = {"best": self._best or [], "start": self._start, "changed": self._changed}
         self._save("last", known, {**trainer.state(), **own})
 

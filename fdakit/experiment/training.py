@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from fdakit.draws import keyed_rng
+from fdakit.data.identical import identical_videos
 from fdakit.errors import DatasetError, FdakitError, PartError, VideoError, blamed
 from fdakit.model.retriever import Retriever
 from fdakit.recipe import Recipe
@@ -25,12 +24,13 @@ from .clips import ClipSource, Draw, batches
 from .collating import LoadedBatch
 from .damage import known_damage
 from .devices import autocast, loader_workers
+from .epochs import epoch_plan as epoch_plan
 from .freezing import still_norms
+from .learning_signs import Signs, chance_loss
 from .parameter_groups import parameter_groups, plan_training
 from .part_checks import check_optimiser
 from .watching import Watchers
 
-Pairs = Sequence[tuple[int, str]]
 AfterEpoch = Callable[["Trainer", int], Mapping[str, float]]
 
 
@@ -40,36 +40,6 @@ class Stopped(KeyboardInterrupt):
     def __init__(self, signal: int) -> None:
         super().__init__(f"stopped by signal {signal}")
         self.signal = signal
-
-
-def epoch_plan(pairs: Pairs, *, batch_size: int, seed: int, epoch: int) -> list[list[Draw]]:
-    """The batches of one epoch, drawn by (seed, epoch): no video twice in a batch, all of one size.
-
-    A pair whose video is in the batch already waits for a later one; what fills no batch is left for the
-    next epoch's draw.
-    """
-    order = deque(keyed_rng(seed, "order", epoch).permutation(len(pairs)).tolist())
-    size = min(batch_size, len({video for video, _ in pairs}))
-    plan: list[list[Draw]] = []
-    waiting: deque[int] = deque()
-    while 0 < size <= len(order) + len(waiting):
-        batch: list[Draw] = []
-        seen: set[int] = set()
-        passed: deque[int] = deque()
-        for queue in (waiting, order):
-            while queue and len(batch) < size:
-                place = queue.popleft()
-                video, text = pairs[place]
-                if video in seen:
-                    passed.append(place)
-                else:
-                    seen.add(video)
-                    batch.append(Draw(video, epoch, text))
-        waiting = deque([*passed, *waiting])
-        if len(batch) < size:
-            break
-        plan.append(batch)
-    return plan
 
 
 def rate_at(step: int, steps: int, *, warmup: float, schedule: str) -> float:
@@ -108,11 +78,14 @@ class Trainer:
         self.retriever = retriever
         self.position = Position()
         self.history: list[dict[str, float]] = []  # what observers hear of each epoch
+        self._signs = Signs()
         self._losses: list[torch.Tensor] = []  # of the epoch that is under way
         self._objectives = objectives
         self._device = device
         self._watchers = watchers
         numbers = {video.id: number for number, video in enumerate(split.videos)}
+        twins = identical_videos(split.videos)
+        self._shown = [numbers[twins.get(video.id, video.id)] for video in split.videos]
         self._pairs = [(numbers[caption.video_id], caption.text) for caption in split.captions]
         self._source = ClipSource(
             recipe,
@@ -152,7 +125,8 @@ class Trainer:
         return planned
 
     def _plan(self, epoch: int) -> list[list[Draw]]:
-        plan = epoch_plan(self._pairs, batch_size=self.recipe.train.batch_size, seed=self.recipe.seed, epoch=epoch)
+        size, seed = self.recipe.train.batch_size, self.recipe.seed
+        plan = epoch_plan(self._pairs, batch_size=size, seed=seed, epoch=epoch, shown=self._shown)
         if not plan:
             raise DatasetError("split 'train': too few captions for one batch; lower train.batch_size")
         return plan
@@ -171,6 +145,7 @@ class Trainer:
                     "loss": loss,
                     "learning_rate": self.recipe.train.learning_rate * self._factor(self.position.done - 1),
                     "seconds": time.perf_counter() - started,
+                    **self._signs.close(),
                 }
                 self.history.append(facts)
                 facts.update(after_epoch(self, epoch))
@@ -252,6 +227,7 @@ class Trainer:
                 with blamed(objective.label, f"at step {self.position.done + 1}"):
                     losses = objective.part(frames, videos, texts, batch)
                     total = total + objective.weight * sum(losses.values())
+        self._signs.see(videos, texts.vectors, chance_loss(self._objectives, len(batch.ids)))
         return total
 
     def damage(self) -> dict[str, dict[str, str]]:
@@ -266,6 +242,7 @@ class Trainer:
             "position": [self.position.epoch, self.position.step, self.position.done],
             "losses": [float(loss) for loss in self._losses],
             "damage": self.damage(),
+            "signs": self._signs.state(),
             "history": [dict(facts) for facts in self.history],
             "rng": torch.get_rng_state(),
         }
@@ -276,6 +253,7 @@ class Trainer:
         self._modules.load_state_dict(state["objectives"])
         self.position = Position(*state["position"])
         self.history = [dict(facts) for facts in state.get("history", [])]  # older checkpoints hold none
+        self._signs.restore(state.get("signs", []))
         self._losses = [torch.tensor(loss, device=self._device) for loss in state["losses"]]
         torch.set_rng_state(state["rng"])
         damage = state.get("damage", {})  # older checkpoints hold none

@@ -125,6 +125,11 @@ class ClipEncoder(nn.Module):
         ids = ids.to(device)
         return TextFeatures(encode(ids), ids, ids != self._pad_id(), cut.to(device))
 
+    def shared_words(self, texts: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """Groups of different words of the texts that share a token id; none unless the tokeniser tells of some."""
+        shared = getattr(self.tokenizer, "shared", None)
+        return tuple(shared(texts)) if shared is not None else ()
+
     def tokenise(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """Token ids `(q, context)` int64, padded, and which texts were cut `(q,)` bool."""
         pad = self._pad_id()

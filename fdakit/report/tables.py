@@ -55,6 +55,8 @@ def report_notes(report: Mapping[str, Any]) -> list[str]:
         )
     notes += [f"data: {remark}" for remark in videos.get("remarks", ())]
     notes += _training_notes(videos.get("training", {}))
+    if report.get("finding"):  # older reports hold none
+        notes.append(f"training: {report['finding']}")
     notes.append(
         f"{protocol['dataset']} {protocol['split']}: {_count(captions['counted'], 'caption')}, "
         f"{_count(videos['counted'], 'video')}, "
@@ -73,6 +75,9 @@ def report_notes(report: Mapping[str, Any]) -> list[str]:
     pictures = report.get("provenance", {}).get("preprocess")
     if pictures is not None:
         notes.append(_picture_note(pictures))
+    best = captions.get("best_t2v_R@1")  # older reports hold none
+    if best is not None and best < 100:
+        notes.append(f"equal captions or videos of the split allow at most {best:.2f} R@1 text to video")
     masks = report["masks"]
     notes.append(
         f"masks: mean coverage {masks['mean_coverage']:.1%}, empty {masks['empty_share']:.1%} of frames, "

@@ -148,3 +148,23 @@ def test_real_training_and_test_videos_are_apart(data_dir: Path, tmp_path: Path)
     audit = audit_splits([part.load(name, lambda *each: None) for name in ("train", "test")])
     assert audit.overlaps == ()
     assert [found.ceiling for found in audit.splits] == [100.0, 100.0]
+
+
+def test_identical_videos_are_found_and_lower_the_ceiling(tmp_path: Path) -> None:
+    for name, content in (("a", b"one"), ("b", b"one"), ("c", b"two")):
+        (tmp_path / name).write_bytes(content)
+    videos = tuple(VideoRef(name, tmp_path / name) for name in "abc")
+    split = Split("test", videos, tuple(Caption(f"of {name}", name) for name in "abc"))
+    (found,) = audit_facts(audit_splits([split]))["splits"]
+    assert found["identical_videos"] == [["a", "b"]]
+    assert found["best_t2v_R@1"] == pytest.approx(100 * (0.5 + 0.5 + 1) / 3)
+    other = Split("train", (VideoRef("d", tmp_path / "b"), VideoRef("c", tmp_path / "c")), ())
+    (pair,) = audit_facts(audit_splits([split, other]))["overlaps"]
+    assert (pair["video_ids"], pair["same_footage_ids"]) == (["c"], ["a", "b"])
+
+
+def test_the_best_recall_takes_videos_that_tie_as_one() -> None:
+    twins = [("a", "b")]
+    assert best_recall([("s", "a"), ("t", "b")], twins) == 50.0
+    assert best_recall([("s", "a"), ("s", "c"), ("s", "c")], twins) == pytest.approx(200 / 3)
+    assert best_recall([("s", "a"), ("s", "b"), ("s", "c")], twins) == pytest.approx(100 / 3)

@@ -106,3 +106,16 @@ def test_a_warm_up_has_as_many_steps_as_its_share_in_whole_numbers(warmup: float
 def test_the_fall_starts_from_the_whole_rate_after_a_fraction_of_steps() -> None:
     falling = [rate_at(step, 7, warmup=0.3, schedule="cosine") for step in range(3, 7)]
     assert falling == pytest.approx([1.0, 0.5 + math.sqrt(2) / 4, 0.5, 0.5 - math.sqrt(2) / 4])
+
+
+def test_videos_that_show_the_same_never_meet_in_a_batch() -> None:
+    pairs = [(video, f"{video} {k}") for video in range(6) for k in range(3)]
+    shown = [0, 1, 0, 3, 3, 3]  # 0 = 2 and 3 = 4 = 5
+    for epoch in range(5):
+        plan = epoch_plan(pairs, batch_size=4, seed=1, epoch=epoch, shown=shown)
+        assert plan
+        for batch in plan:
+            footage = [shown[draw.video] for draw in batch]
+            assert len(set(footage)) == len(footage) == 3
+    plain = epoch_plan(pairs, batch_size=4, seed=1, epoch=0)
+    assert plain == epoch_plan(pairs, batch_size=4, seed=1, epoch=0, shown=range(6))

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from fdakit import Component, Encoder, Options, Shapes, hookimpl
+
+Triple = tuple[float, float, float]
+CLIP_MEAN: Triple = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD: Triple = (0.26862954, 0.26130258, 0.27577711)
+
+
+def _above_zero(std: Triple) -> Triple:
+    if min(std) <= 0:
+        raise ValueError("std must be above 0")
+    return std
 
 
 class TinyOptions(Options):
@@ -21,6 +31,12 @@ class TinyOptions(Options):
     embedding: int = Field(128, ge=8, description="width of the vectors that are compared")
     vocabulary: int = Field(4096, ge=64, le=49408, description="token ids; CLIP's 49,408 are folded into them")
     context_length: int = Field(16, ge=4, description="tokens a text, start and end included")
+    mean: Triple = Field(
+        CLIP_MEAN, description="RGB mean its view takes off; dark clips want their own, as `fdakit data masks` tells"
+    )
+    std: Annotated[Triple, AfterValidator(_above_zero)] = Field(
+        CLIP_STD, description="RGB deviation its view divides by"
+    )
     max_tokens: int | None = Field(None, ge=3, description="cut captions earlier; left out: context_length")
 
 

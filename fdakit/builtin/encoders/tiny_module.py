@@ -10,14 +10,12 @@ from open_clip import CLIP, CLIPTextCfg, CLIPVisionCfg, SimpleTokenizer
 
 from fdakit import ClipEncoder, Preprocess, Shapes
 
-_MEAN = (0.48145466, 0.4578275, 0.40821073)  # CLIP's own
-_STD = (0.26862954, 0.26130258, 0.27577711)
-
 
 class FoldedTokenizer:
     """CLIP's tokens folded into a smaller vocabulary: id modulo size, the start and end tokens last.
 
     A small embedding is what makes a tiny text tower quick to train; two tokens may share an id. 0 pads.
+    `vocabulary = 49408` folds nothing.
     """
 
     def __init__(self, vocabulary: int, context_length: int) -> None:
@@ -25,6 +23,14 @@ class FoldedTokenizer:
         self._marks = (self._clip.sot_token_id, self._clip.eot_token_id)
         self.vocabulary = vocabulary
         self.context_length = context_length
+
+    def shared(self, texts: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """Groups of different tokens of these texts, as words, that share an id here."""
+        found: dict[int, set[int]] = {}
+        for token in {token for text in set(texts) for token in self._clip.encode(text)}:
+            found.setdefault(1 + token % (self.vocabulary - 3), set()).add(token)
+        groups = (sorted(self._clip.decode([token]).strip() for token in tokens) for tokens in found.values())
+        return tuple(sorted(tuple(words) for words in groups if len(words) > 1))
 
     def __call__(self, texts: Sequence[str], context_length: int | None = None) -> torch.Tensor:
         """Token ids `(q, context_length)` int64."""
@@ -53,7 +59,7 @@ def build_tiny(options: Any, shapes: Shapes) -> ClipEncoder:
     return ClipEncoder(
         clip,
         tokenizer=FoldedTokenizer(options.vocabulary, options.context_length),
-        preprocess=Preprocess(size=options.image_size, mean=_MEAN, std=_STD),
+        preprocess=Preprocess(size=options.image_size, mean=options.mean, std=options.std),
         shapes=shapes,
         max_tokens=options.max_tokens,
         pretrained=False,

@@ -42,6 +42,10 @@ class SymmetricContrastive(nn.Module):
         columns = cross_entropy(logits.T, target, label_smoothing=self._smoothing)
         return {"contrastive": (rows + columns) / 2}
 
+    def chance_loss(self, batch_size: int) -> float:
+        """ln(batch size): what equal logits give, smoothed targets or not."""
+        return log(batch_size)
+
     def after_step(self) -> None:
         """Clamp the scale."""
         with torch.no_grad():
