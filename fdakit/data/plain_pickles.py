@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 _MARK = object()
+_LARGEST_KEY = 1 << 60  # larger ones have the hashes of smaller ones, and equal hashes make a dictionary slow
 
 
 class PlainPickleError(ValueError):
@@ -79,7 +80,8 @@ class _Machine:
             return PlainPickleError(f"byte {self.place - 1:,} begins nothing that plain values are made of")
         if name == "an import":
             named = self.stack[-2:] if code == 0x93 else [self.line(), self.line()]
-            name = ".".join(str(part)[:60] for part in named)
+            # Any other value may hold itself many times over, and its text never end.
+            name = ".".join(part[:60] if isinstance(part, str) else type(part).__name__ for part in named)
         return PlainPickleError(f"it asks to run {name}, and fdakit runs no code from files")
 
     def take(self, count: int) -> bytes:
@@ -178,6 +180,8 @@ def _fill(machine: _Machine, values: list[Any]) -> None:
     for key, value in zip(values[::2], values[1::2], strict=True):
         if not isinstance(key, str | int | float | bytes | None):
             raise PlainPickleError(f"a {type(key).__name__} as a key; wanted strings or numbers")
+        if isinstance(key, int) and abs(key) >= _LARGEST_KEY:
+            raise PlainPickleError("a number of more than 60 bits as a key")
         target[key] = value
 
 

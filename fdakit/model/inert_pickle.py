@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import IO, Any, cast
 
 from .pickled_names import (
-    MOST_TENSORS,
+    Budget,
     CodeFoundError,
     DamagedFileError,
     OpaqueModule,
@@ -30,12 +30,13 @@ MOST_OPERATIONS = 2_000_000
 _LARGEST_NUMBER = 256  # bytes of one whole number; random states of NumPy and Python are made of small ones
 
 
-def read_pickle(stream: IO[bytes]) -> Any:
+def read_pickle(stream: IO[bytes], *, budget: Budget | None = None) -> Any:
     """Return what a pickle of plain values, containers, tensors and TorchScript modules holds; reads up to its end.
 
-    Sets become lists. Raises `CodeFoundError` where anything else is named, `DamagedFileError` for all other faults.
+    Sets become lists. `budget` counts what a file's other pickles asked for. Raises `CodeFoundError` where anything
+    else is named, `DamagedFileError` for all other faults.
     """
-    machine = _Machine()
+    machine = _Machine(budget or Budget())
     bounded = cast(IO[bytes], _Bounded(stream))
     try:
         for count, (opcode, argument, _) in enumerate(pickletools.genops(bounded)):
@@ -74,11 +75,11 @@ class _Bounded:
 class _Machine:
     """A stack, the marks in it and the memo. Opcodes that are not listed here have no place in a weights file."""
 
-    def __init__(self) -> None:
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
         self._stack: list[Any] = []
         self._marks: list[int] = []
         self._memo: dict[int, Any] = {}
-        self._made = 0
 
     def step(self, name: str, argument: Any) -> None:
         if name in _VALUES:
@@ -104,6 +105,7 @@ class _Machine:
             raise DamagedFileError("its pickle takes more than it has put down")
         place = self._marks.pop()
         found = self._stack[place:]
+        self._budget.spend(len(found))
         del self._stack[place:]
         return found
 
@@ -126,6 +128,7 @@ class _Machine:
         self._stack.append(tuple(self._marked()))
 
     def _short_tuple(self, length: int) -> None:
+        self._budget.spend(length)
         found = [self.pop() for _ in range(length)]
         self._stack.append(tuple(reversed(found)))
 
@@ -134,7 +137,7 @@ class _Machine:
 
     def _dict(self, _: Any) -> None:
         pairs = self._marked()
-        self._stack.append(put({}, pairs))
+        self._stack.append(put({}, pairs, budget=self._budget))
 
     def _append(self, _: Any) -> None:
         value = self.pop()
@@ -152,11 +155,11 @@ class _Machine:
 
     def _set_item(self, _: Any) -> None:
         value, key = self.pop(), self.pop()
-        put(self._top(), [key, value])
+        put(self._top(), [key, value], budget=self._budget)
 
     def _set_items(self, _: Any) -> None:
         pairs = self._marked()
-        put(self._top(), pairs)
+        put(self._top(), pairs, budget=self._budget)
 
     def _memoise(self, place: int | None) -> None:
         self._memo[len(self._memo) if place is None else int(place)] = self._top()
@@ -181,15 +184,7 @@ class _Machine:
 
     def _call(self, _: Any) -> None:
         arguments, called = self.pop(), self.pop()
-        result = made(called, arguments)
-        self._made += len(result) if isinstance(result, dict) else isinstance(result, TensorClaim)
-        if self._made > MOST_TENSORS:
-            raise DamagedFileError(f"its pickle makes more than {MOST_TENSORS:,} tensors")
-        self._stack.append(result)
-
-    def _new(self, _: Any) -> None:
-        arguments, called = self.pop(), self.pop()
-        self._stack.append(made(called, arguments))
+        self._stack.append(made(called, arguments, budget=self._budget))
 
     def _build(self, _: Any) -> None:
         """State for the object below: kept for a module, left out for a dictionary (`_metadata`) or a tensor."""
@@ -237,7 +232,7 @@ _STEPS: Mapping[str, Callable[[_Machine, Any], None]] = {
     "STACK_GLOBAL": _Machine._name_from_stack,
     "BINPERSID": _Machine._persistent,
     "REDUCE": _Machine._call,
-    "NEWOBJ": _Machine._new,
+    "NEWOBJ": _Machine._call,
     "BUILD": _Machine._build,
 }
 

@@ -11,6 +11,11 @@ from typing import Any
 
 MOST_TENSORS = 100_000
 MOST_DIMENSIONS = 64
+MOST_ITEMS = 4_000_000
+"""Items of containers that one file may have made, copied or looked into; a tensor has some 20."""
+LONGEST_CLASS = 1000
+"""Characters of the name of a class."""
+_LARGEST_KEY = 1 << 60  # larger numbers have the hashes of smaller ones, and equal hashes make a dictionary slow
 
 
 class DamagedFileError(ValueError):
@@ -19,6 +24,25 @@ class DamagedFileError(ValueError):
 
 class CodeFoundError(ValueError):
     """A pickle names a class or function that is not part of a state dict."""
+
+
+class Budget:
+    """The work that one file may ask for, over all of its pickles and modules."""
+
+    def __init__(self) -> None:
+        self._items, self._tensors = MOST_ITEMS, MOST_TENSORS
+
+    def spend(self, items: int) -> None:
+        """Count items of containers. Raises `DamagedFileError` where a file has more of them than any."""
+        self._items -= items
+        if self._items < 0:
+            raise DamagedFileError(f"it asks for more than {MOST_ITEMS:,} items of lists and dictionaries")
+
+    def spend_tensor(self) -> None:
+        """Count a tensor. Raises `DamagedFileError` as `spend`."""
+        self._tensors -= 1
+        if self._tensors < 0:
+            raise DamagedFileError(f"its pickle makes more than {MOST_TENSORS:,} tensors")
 
 
 @dataclass(frozen=True)
@@ -58,6 +82,15 @@ class OpaqueModule:
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self.attributes: Any = {}
+
+
+def shown(value: Any) -> str:
+    """Return an unchecked value for an error: a short scalar or a name, or the type of anything else."""
+    if isinstance(value, str | bytes):
+        return str(value[:80])
+    if value is None or isinstance(value, int | float | Global):
+        return str(value)[:80]
+    return f"a {type(value).__name__}"
 
 
 _TENSORS = "torch._utils"
@@ -109,22 +142,25 @@ STORAGES: Mapping[str, str] = {
 def known(module: str, name: str) -> Global:
     """Return the stand-in for a class or function. Raises `CodeFoundError` for one that makes up no state dict."""
     torchs = module == "torch" and (name in STORAGES or name in DTYPES)
+    if len(module) + len(name) > LONGEST_CLASS:
+        raise DamagedFileError(f"its pickle names a class with more than {LONGEST_CLASS:,} characters")
     if (module, name) in _KNOWN or torchs or module.partition(".")[0] == "__torch__" or module == _SCRIPT:
         return Global(module, name)
     raise CodeFoundError(f"{module}.{name}")
 
 
-def made(called: Any, arguments: Any) -> Any:
-    """Return what a call of one of the known names stands for."""
+def made(called: Any, arguments: Any, *, budget: Budget) -> Any:
+    """Return what a call of one of the known names stands for. Raises `DamagedFileError` or `CodeFoundError`."""
     if not isinstance(called, Global) or not isinstance(arguments, tuple):
         raise DamagedFileError("its pickle calls what cannot be called")
     name = (called.module, called.name)
     if called.module.partition(".")[0] == "__torch__":
         return OpaqueModule(str(called))
     if called.module == _TENSORS or name == ("torch._tensor", "_rebuild_from_type_v2"):
+        budget.spend_tensor()
         return _tensor(called.name, arguments)
     if name in _EMPTY_DICTS:
-        return _filled(arguments)
+        return _filled(arguments, budget=budget)
     if name in _COLLECTIONS or name == ("torch", "Size") or called.module == _SCRIPT:
         return _items(arguments)
     if name in (("_codecs", "encode"), ("torch", "device")):
@@ -132,16 +168,15 @@ def made(called: Any, arguments: Any) -> Any:
     raise CodeFoundError(str(called))
 
 
-def _filled(arguments: tuple[Any, ...]) -> dict[Any, Any]:
+def _filled(arguments: tuple[Any, ...], *, budget: Budget) -> dict[Any, Any]:
     """Return an `OrderedDict` of pairs, as Python 2 wrote them, or an empty one."""
     filled: dict[Any, Any] = {}
     pairs = arguments[0] if arguments and isinstance(arguments[0], list) else []
-    if len(pairs) > MOST_TENSORS:
-        raise DamagedFileError(f"its pickle fills a dictionary with more than {MOST_TENSORS:,} pairs")
+    budget.spend(len(pairs))
     for pair in pairs:
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             raise DamagedFileError("its pickle fills a dictionary with what are no pairs")
-        put(filled, list(pair))
+        put(filled, list(pair), budget=budget)
     return filled
 
 
@@ -153,8 +188,8 @@ def _tensor(rebuild: str, arguments: tuple[Any, ...]) -> TensorClaim:
     if rebuild == "_rebuild_from_type_v2":  # (function, type, its arguments, state)
         function, kind, inner = arguments[:3]
         if not isinstance(kind, Global) or (kind.module, kind.name) not in _OTHERS:
-            raise CodeFoundError(str(kind))
-        claim = made(function, inner)
+            raise CodeFoundError(shown(kind))
+        claim = _rebuilt(function, inner)
     elif rebuild.startswith("_rebuild_parameter"):
         claim = arguments[0]
     else:
@@ -168,9 +203,16 @@ def _tensor(rebuild: str, arguments: tuple[Any, ...]) -> TensorClaim:
     return claim
 
 
+def _rebuilt(function: Any, arguments: Any) -> TensorClaim:
+    """Return the tensor of a subclass, which no other subclass is made of."""
+    if not isinstance(function, Global) or function.module != _TENSORS or not isinstance(arguments, tuple):
+        raise CodeFoundError(shown(function))
+    return _tensor(function.name, arguments)
+
+
 def _dtype(value: Any) -> str:
     if not isinstance(value, Global) or value.module != "torch" or value.name not in DTYPES:
-        raise DamagedFileError(f"its pickle has a tensor of no type that is read ({value})")
+        raise DamagedFileError(f"its pickle has a tensor of no type that is read ({shown(value)})")
     return value.name
 
 
@@ -183,7 +225,7 @@ def storage_claim(persistent: Any) -> StorageClaim:
         raise DamagedFileError("its pickle refers to something that is no storage")
     _, kind, key, _, count, *view = persistent
     if not isinstance(kind, Global) or kind.name not in STORAGES:
-        raise DamagedFileError(f"it holds values of a kind that fdakit does not read ({kind})")
+        raise DamagedFileError(f"it holds values of a kind that fdakit does not read ({shown(kind)})")
     if any(part is not None for part in view):
         raise DamagedFileError("its storages are views of each other, as only torch before 0.4 wrote them")
     if not isinstance(key, str):
@@ -203,20 +245,25 @@ def _sizes(values: Any) -> tuple[int, ...]:
     return tuple(map(_whole, values))
 
 
-def put(target: Any, pairs: list[Any]) -> dict[Any, Any]:
+def put(target: Any, pairs: list[Any], *, budget: Budget) -> dict[Any, Any]:
     """Put keys and values, in turn, into a dictionary. Raises `DamagedFileError` where they cannot be."""
     if not isinstance(target, dict) or len(pairs) % 2:
         raise DamagedFileError(f"its pickle sets items of a {type(target).__name__}")
     for key, value in zip(pairs[::2], pairs[1::2], strict=True):
+        if isinstance(key, tuple):
+            budget.spend(len(key))
         target[_key(key)] = value
+    budget.spend(len(pairs))
     return target
 
 
 def _key(key: Any) -> Any:
     """Return a key whose hash is cheap to compute: nested tuples could take for ever, or more stack than there is."""
-    plain = key is None or isinstance(key, str | bytes | int | float)
-    if plain or (
-        isinstance(key, tuple) and len(key) < MOST_DIMENSIONS and all(isinstance(k, str | int) for k in key)
-    ):
+    parts = key if isinstance(key, tuple) and len(key) < MOST_DIMENSIONS else (key,)
+    if all(part is None or isinstance(part, str | bytes | float) or _is_small(part) for part in parts):
         return key
     raise DamagedFileError(f"its pickle has a {type(key).__name__} as a key")
+
+
+def _is_small(value: Any) -> bool:
+    return isinstance(value, int) and -_LARGEST_KEY < value < _LARGEST_KEY

@@ -13,23 +13,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from .file_kinds import ForeignFileError
-from .pickled_names import MOST_TENSORS, DamagedFileError, OpaqueModule, TensorClaim
+from .pickled_names import MOST_TENSORS, Budget, DamagedFileError, OpaqueModule, TensorClaim
+from .state_dicts import LONGEST_NAME
 
 LARGEST_CODE = 64 << 20
 """Bytes of all class definitions together, which alone may be compressed. OpenAI's archives have 0.3 MB."""
 DEEPEST = 64
 """Modules within each other."""
-LONGEST_NAME = 500
-"""Characters of a tensor's full name."""
 _CLASS = re.compile(r"^class (\w+)\(", re.MULTILINE)
-_LIST = re.compile(r"^  __(?:parameters|buffers)__ = \[([^\]]*)\]", re.MULTILINE)
+_LIST = re.compile(r"^  __(?:parameters|buffers)__ = \[([^\]\n]*)\]", re.MULTILINE)
 
 
-def module_tensors(root: Any, archive: zipfile.ZipFile, *, top: str) -> dict[str, TensorClaim]:
+def module_tensors(root: Any, archive: zipfile.ZipFile, *, top: str, budget: Budget) -> dict[str, TensorClaim]:
     """Return name -> tensor of a module and all within it, as its `state_dict()` names them.
 
-    Raises `DamagedFileError` where the root is no module, or modules lie in each other without end, and
-    `ForeignFileError` where nothing but the code of a module could tell its weights.
+    `budget` counts the attributes, those of a module once for every place that it lies in. Raises `DamagedFileError`
+    where the root is no module, or modules lie in each other without end, and `ForeignFileError` where nothing but
+    the code of a module could tell its weights.
     """
     if not isinstance(root, OpaqueModule):
         raise DamagedFileError("it is a TorchScript archive without a module")
@@ -44,11 +44,17 @@ def module_tensors(root: Any, archive: zipfile.ZipFile, *, top: str) -> dict[str
             raise DamagedFileError("its modules lie in each other without end")
         attributes = module.attributes if isinstance(module.attributes, dict) else {}
         packed = packed or (module.kind if attributes is not module.attributes else "")
+        budget.spend(len(attributes))
+        named = {name: value for name, value in attributes.items() if isinstance(name, str)}
+        if any(len(name) > LONGEST_NAME for name in named):
+            raise DamagedFileError(f"it has an attribute with more than {LONGEST_NAME} characters")
         weights = declared.of(module.kind)
-        for name, value in attributes.items():
+        for name, value in named.items():
             if isinstance(value, TensorClaim) and (weights is None or name in weights):
                 found[f"{prefix}{name}"] = value
-        inner = [(f"{prefix}{n}.", depth + 1, m) for n, m in attributes.items() if isinstance(m, OpaqueModule)]
+        if len(found) > MOST_TENSORS:
+            raise DamagedFileError(f"its modules hold more than {MOST_TENSORS:,} tensors")
+        inner = [(f"{prefix}{n}.", depth + 1, m) for n, m in named.items() if isinstance(m, OpaqueModule)]
         waiting.extend(reversed(inner))
     if packed and not found:
         raise ForeignFileError(

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
+from .pickled_names import shown
+
 WRAPPERS = ("state_dict", "model_state_dict", "model", "module")
 """Keys under which training scripts keep the model's state dict beside other things."""
+LONGEST_NAME = 500
+"""Characters of a tensor's name."""
 _DEEPEST = 6
 _WRAPPING = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 _SHOWN = 8
@@ -34,7 +38,7 @@ def find_state(content: Any, kind: type) -> State:
         raise StateDictError(f"holds {len(groups)} sets of weights ({names}); save the one that is meant by itself")
     if isinstance(content, kind):
         raise StateDictError("holds one tensor without a name; give a state dict")
-    keys = ", ".join(str(key)[:40] for key in list(content)[:_SHOWN]) if isinstance(content, Mapping) else "none"
+    keys = ", ".join(shown(key)[:40] for key in list(content)[:_SHOWN]) if isinstance(content, Mapping) else "none"
     if any(True for _ in find_values(content, kind)):
         raise StateDictError(
             f"holds tensors, but no dictionary of them by name within {_DEEPEST} levels (keys: {keys}); save a state "
@@ -74,6 +78,8 @@ def _groups(content: Any, path: tuple[str, ...], kind: type, seen: set[int]) -> 
     if "state" in content and "param_groups" in content:  # an optimiser's
         return
     own = {key: value for key, value in content.items() if isinstance(key, str) and isinstance(value, kind)}
+    if any(len(name) > LONGEST_NAME for name in own):
+        raise StateDictError(f"names a tensor with more than {LONGEST_NAME} characters; fetch it again")
     inner: list[Group] = []
     for key, value in content.items():
         if isinstance(key, str) and "optim" not in key[:80].lower():

@@ -19,7 +19,7 @@ import torch
 
 from .file_kinds import ForeignFileError
 from .inert_pickle import LARGEST_PICKLE, read_pickle
-from .pickled_names import STORAGES, DamagedFileError, StorageClaim, TensorClaim
+from .pickled_names import STORAGES, Budget, DamagedFileError, StorageClaim, TensorClaim
 from .scripted import module_tensors
 from .state_dicts import find_values
 
@@ -33,6 +33,7 @@ _SLACK = 1 << 20
 _END = struct.Struct("<4s4H2LH")
 _WIDE_LOCATOR = struct.Struct("<4sLQL")
 _WIDE_END = struct.Struct("<4sQ2H2L4Q")
+_ENTRY = struct.Struct("<28x3H12x")  # the lengths of its name, of more fields and of its comment
 _LOCAL = struct.Struct("<4s5H3L2H")
 
 
@@ -120,9 +121,10 @@ def open_archive(file: IO[bytes], *, size: int) -> tuple[TorchFile, bool]:
         if sum(record.size for record in records.values()) > size:
             raise DamagedFileError("its entries overlap")
         _check_byte_order(file, named.get(f"{top}/byteorder"), size=size)
-        content = read_pickle(io.BytesIO(_pickle(file, records[f"{top}/data.pkl"])))
+        budget = Budget()
+        content = read_pickle(io.BytesIO(_pickle(file, records[f"{top}/data.pkl"])), budget=budget)
         if scripted:
-            content = module_tensors(content, archive, top=top)
+            content = module_tensors(content, archive, top=top, budget=budget)
     storages = {name.removeprefix(head): record for name, record in records.items() if name.startswith(head)}
     return TorchFile(file, content, storages, size=size), scripted
 
@@ -145,12 +147,27 @@ def _check_directory(file: IO[bytes], *, size: int) -> None:
     _, _, _, _, entries, length, _, _ = _END.unpack_from(tail, place)
     locator = place - _WIDE_LOCATOR.size
     if locator >= 0 and tail[locator : locator + 4] == b"PK\x06\x07":
-        file.seek(_WIDE_LOCATOR.unpack_from(tail, locator)[2])
-        wide = file.read(_WIDE_END.size)
-        if len(wide) == _WIDE_END.size:
-            entries, length = _WIDE_END.unpack(wide)[7:9]
+        wide = tail[max(0, locator - _WIDE_END.size) : locator]
+        told = _WIDE_LOCATOR.unpack_from(tail, locator)[2]
+        place = locator - _WIDE_END.size
+        if told != start + place or wide[:4] != b"PK\x06\x06" or len(wide) < _WIDE_END.size:
+            raise DamagedFileError("the end of its zip directory contradicts itself")  # readers differ in which holds
+        entries, length = _WIDE_END.unpack(wide)[7:9]
+    _check_entries(file, entries, length, end=start + place)
+
+
+def _check_entries(file: IO[bytes], entries: int, length: int, *, end: int) -> None:
+    """Refuse a directory with more entries than are read, as it says or as they stand there up to its `end`."""
     if entries > MOST_ENTRIES or length > _LARGEST_DIRECTORY:
         raise DamagedFileError(f"it says to hold {entries:,} entries; {MOST_ENTRIES:,} are the most that is read")
+    file.seek(max(0, end - length))
+    directory = file.read(min(length, end))
+    place = found = 0
+    while place + _ENTRY.size <= len(directory):
+        place += _ENTRY.size + sum(_ENTRY.unpack_from(directory, place))
+        found += 1
+        if found > MOST_ENTRIES:
+            raise DamagedFileError(f"its directory has more than {MOST_ENTRIES:,} entries, the most that is read")
 
 
 def _not_torchs(names: list[str]) -> str:
@@ -192,7 +209,8 @@ def _check_byte_order(file: IO[bytes], entry: zipfile.ZipInfo | None, *, size: i
 def open_legacy(file: IO[bytes], *, size: int) -> TorchFile:
     """Open a file as torch wrote it before 1.6. Raises `DamagedFileError` or `CodeFoundError`."""
     file.seek(0)
-    magic, _, system, content, keys = (read_pickle(file) for _ in range(5))
+    budget = Budget()
+    magic, _, system, content, keys = (read_pickle(file, budget=budget) for _ in range(5))
     if magic != MAGIC or not isinstance(keys, list):
         raise DamagedFileError("it is a pickle that torch did not write")
     if isinstance(system, dict) and system.get("little_endian") is False:
@@ -200,7 +218,7 @@ def open_legacy(file: IO[bytes], *, size: int) -> TorchFile:
     claims = {claim.storage.key: claim.storage for claim in find_values(content, TensorClaim)}
     records: dict[str, Record] = {}
     for key in keys:
-        if key not in claims or key in records:
+        if not isinstance(key, str) or key not in claims or key in records:
             raise DamagedFileError("its list of storages does not fit its pickle")
         claim = claims[key]
         width = getattr(torch, STORAGES[claim.kind]).itemsize

@@ -21,15 +21,13 @@ from fdakit.system.regular_files import full, open_regular
 from .file_kinds import HEAD, ForeignFileError, Kind, tell_kind
 from .inert_pickle import read_pickle
 from .pickled_names import CodeFoundError, DamagedFileError, TensorClaim
-from .state_dicts import StateDictError, find_state, unwrap_names
+from .state_dicts import LONGEST_NAME, StateDictError, find_state, unwrap_names
 from .torch_files import TorchFile, open_archive, open_legacy
 
 State = dict[str, torch.Tensor]
 
 LARGEST_FILE = 1 << 37
 """Bytes of a weights file (128 GiB): no CLIP has a tenth of them."""
-LONGEST_NAME = 500
-"""Characters of a tensor's name."""
 FAULTS = (
     SafetensorError,
     RuntimeError,

@@ -19,10 +19,14 @@ SCALARS = (
     | st.floats(allow_nan=False)
     | st.text(st.characters(codec="utf-8"))
 )
+DOUBLED = b"".join(b"](h%ch%ceq%c" % (place, place, place + 1) for place in range(40))
+"""Opcodes of a list that holds one list twice, which holds another twice, and so on: 2**40 in all."""
 VALUES = st.recursive(
     SCALARS,
     lambda inner: (
-        st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner) | st.lists(inner, max_size=4).map(tuple)
+        st.lists(inner)
+        | st.dictionaries(st.text() | st.integers(-(2**60) + 1, 2**60 - 1), inner)
+        | st.lists(inner, max_size=4).map(tuple)
     ),
     max_leaves=30,
 )
@@ -74,6 +78,8 @@ def test_strings_of_python_2_are_utf8() -> None:
         (b"P1\n.", "asks to run a call"),
         (b"}(]K\x01u.", "a list as a key"),
         (b"})K\x01s.", "a tuple as a key"),
+        (b"}\x8a\x08" + (2**61 - 1).to_bytes(8, "little") + b"Ns.", "more than 60 bits as a key"),
+        (b"\x80\x04" + 2 * (b"]q\x00" + DOUBLED) + b"\x93.", r"asks to run list\.list"),
         (b"", "ends after 0 bytes"),
         (b"]", "ends after 1 bytes"),
         (b"X\xff\xff\xff\xffabc.", "asks for 4,294,967,295 bytes at byte 5 of 9"),

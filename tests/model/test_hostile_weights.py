@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from costly_weights import costly_cases
 from hostile_weights import BAD, SENTINEL, Case, file_cases, overlapping, special_cases
 from small_clip import write_folder
 
@@ -25,7 +26,7 @@ from fdakit.model.conversion import convert_weights, inspect_weights
 from fdakit.recipe import read_recipe
 from fdakit.testing import build_part
 
-QUICK = [*file_cases(slow=False), *special_cases()]
+QUICK = [*file_cases(slow=False), *costly_cases(), *special_cases()]
 MEMORY = 1 << 30
 SECONDS = 60
 
@@ -93,7 +94,7 @@ def test_every_hostile_file_on_three_roads(tmp_path: Path, monkeypatch: pytest.M
     for road in (*QUICK_ROADS, *MODEL_ROADS):  # so that each process finds the libraries loaded
         with suppress(CheckpointError):
             road()
-    cases = [*file_cases(slow=True), *special_cases()]
+    cases = [*file_cases(slow=True), *costly_cases(), *special_cases()]
     faults, slowest = [], 0.0
     for number, case in enumerate(cases):
         for road in (*QUICK_ROADS, MODEL_ROADS[number % 3]):
