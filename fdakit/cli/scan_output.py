@@ -58,7 +58,12 @@ def print_scan(checked: Checked, ledger: Path, *, absent_told: bool = False) -> 
         print_table("damaged", ["file", "status", "frames", "why"], lines)
     remarks = Counter(remark for finding in checked.findings.values() for remark in finding.remarks.splitlines())
     if remarks:
-        print_table("read otherwise than stated", ["files", "what"], [[str(n), what] for what, n in remarks.items()])
+        example = {
+            remark: str(path) for path, finding in checked.findings.items() for remark in finding.remarks.splitlines()
+        }
+        rows = [[str(count), what, example[what]] for what, count in remarks.items()]
+        print_table("read otherwise than stated", ["files", "what", "one of them"], rows)
+        say("--json names them all")
     if len(listed) < len(bad):
         say(f"{len(bad) - len(listed):,} of the unreadable files are absent, as told above")
     if checked.known:

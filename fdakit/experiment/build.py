@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 
 import torch
@@ -96,9 +97,11 @@ class Splits:
     def listed(self, name: str) -> Split:
         """The split as the data set lists it, its files unchecked. Raises `DatasetError` where it is empty."""
         if name not in self.names():
+            close = get_close_matches(name, self.names(), n=1)
+            guess = f"did you mean {close[0]!r}? " if close else ""
             raise DatasetError(
-                f"split {name!r}: the data set has none; it has: {', '.join(self.names()) or 'nothing'}; "
-                "name one of them (eval.split for the report)"
+                f"split {name!r}: the data set has none; it has: {', '.join(self.names()) or 'nothing'}; {guess}"
+                "name one of them (eval.split for the report), or correct the data set's table"
             )
         with blamed(str(self._recipe.parts["dataset"].offer), f"while loading split {name!r}"):
             split = self._dataset.load(name, self._progress)

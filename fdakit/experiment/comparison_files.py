@@ -70,7 +70,8 @@ def _side(label: str, side: Side, measured: Mapping[Direction, Mapping[str, Sequ
     spread: dict[str, Any] = {
         way: {metric: _spread(values) for metric, values in measured[way].items()} for way in DIRECTIONS
     }
-    return {"label": label, "name": side.name, "runs": runs, **spread}
+    remarks = sorted({remark for run in side.runs for remark in run.report["videos"].get("remarks", ())})
+    return {"label": label, "name": side.name, "runs": runs, "remarks": remarks, **spread}
 
 
 def _spread(values: Sequence[float]) -> dict[str, float | None]:

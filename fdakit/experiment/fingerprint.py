@@ -154,7 +154,7 @@ def refuse_changes(folder: Path, changes: list[Change], allowed: Collection[str]
         kinds = ",".join(kind for kind in KINDS if kind in {change.kind for change in refused})
         raise RecipeError(
             [
-                f"{folder.absolute()}: what this run was started on has changed:",
+                f"{folder.absolute()}: what this run was last trained on has changed:",
                 *(f"  {change.kind}: {change.text}" for change in refused),
                 f"put it back as it was, start a new run, or go on all the same with --allow-changed {kinds}",
             ]

@@ -41,7 +41,9 @@ def _places(recipe: Recipe, said: str) -> str:
     asked = {key: path for key, path in paths.items() if key.partition(".")[0] in tables}
     if not asked:
         return ""
-    chosen = absent[0] if absent else next(iter(asked))
+    # Where all paths are there, videos are not: where they lie is said by a folder, not by a table that is found.
+    places = (key for key, path in asked.items() if path is None or not path.is_file())
+    chosen = absent[0] if absent else next(places, next(iter(asked)))
     shown = ", ".join(f"{key} = {_spoken(path)}" for key, path in asked.items())
     relative = _relative(recipe, absent)
     return f"where they lie is said by {shown}; if they were moved, name the new place: --set {chosen}=PATH" + (

@@ -68,6 +68,13 @@ def comparison_notes(document: Document) -> list[str]:
     videos = min(one["clusters"] for one in found)
     if videos < _FEW_VIDEOS:
         notes.append(f"intervals and p rest on {videos} videos, which is few")
+    shared = set.intersection(*(set(side.get("remarks", ())) for side in document["sides"]))
+    notes += [
+        f"{side['label']}: data: {remark}"
+        for side in document["sides"]
+        for remark in side.get("remarks", ())
+        if remark not in shared
+    ]
     notes += [
         f"{pair['other']} and {pair['baseline']} did not read the videos alike ({', '.join(pair['read_unlike'])}): "
         "the difference is not that of the models alone"

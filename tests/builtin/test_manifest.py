@@ -118,7 +118,7 @@ ERRORS = [
     (
         "m.csv",
         "\nvideo,caption\na,b\n",
-        "line 2: no column 'path' among 'video', 'caption'; name it with video_column",
+        "line 2: no column 'path' among 'video', 'caption'; name it with dataset.video_column",
     ),
     ("m.csv", "path,caption,caption\na,b,c\n", "line 1: two columns are called 'caption'"),
     ("m.csv", "path;caption\na;b\n", "line 1: columns are separated by ';'; save it with ','"),
@@ -176,7 +176,7 @@ def test_an_absent_split_lists_what_exists(tmp_path: Path) -> None:
 def test_a_column_the_recipe_names_must_be_there(tmp_path: Path, ending: str) -> None:
     content = {"csv": "path,caption,part\na,b,train\n", "jsonl": '{"path": "a", "caption": "b", "part": "train"}'}
     with pytest.raises(
-        DatasetError, match=r"no column 'parts' among .*did you mean 'part'.*name it with split_column"
+        DatasetError, match=r"no column 'parts' among .*did you mean 'part'.*name it with dataset.split_column"
     ):
         _load(tmp_path / f"m.{ending}", content[ending], split_column="parts")
 

@@ -118,7 +118,7 @@ def test_a_run_is_not_taken_up_on_other_annotations_unless_it_is_allowed(
     lines = path.read_text().splitlines()
     path.write_text("\n".join([lines[0], *lines[3:]]) + "\n")  # the first training video is gone
     with pytest.raises(
-        RecipeError, match=r"(?s)run: what this run was started on has changed:.*gone: 'red-across.mp4'"
+        RecipeError, match=r"(?s)run: what this run was last trained on has changed:.*gone: 'red-across.mp4'"
     ):
         run_recipe(make_recipe(dataset=dataset), resume=tmp_path / "run")
     report = run_recipe(make_recipe(dataset=dataset), resume=tmp_path / "run", allowed=("videos", "captions")).report

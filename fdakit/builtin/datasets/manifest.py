@@ -69,14 +69,14 @@ class Manifest:
     @cached_property
     def _entries(self) -> tuple[tuple[str, VideoRef, str], ...]:
         """Split, video and caption of each row."""
-        named = {getattr(self._options, option): option for option in ("video_column", "caption_column")}
+        named = {getattr(self._options, option): f"dataset.{option}" for option in ("video_column", "caption_column")}
         rows = read_table_rows(self._path, named, names=[self._options.video_column])
         columns = list(dict.fromkeys(column for row in rows for column in row.fields))
         for option in ("split_column", "start_column", "end_column"):
             column = getattr(self._options, option)
             # The usual names may be absent, also where a resolved recipe writes them out; other names may not.
             if column != ManifestOptions.model_fields[option].default and column not in columns:
-                raise DatasetError(f"{self._path}: {no_column(column, option, columns)}")
+                raise DatasetError(f"{self._path}: {no_column(column, f'dataset.{option}', columns)}")
         return tuple(self._entry(row) for row in rows)
 
     def _entry(self, row: TableRow) -> tuple[str, VideoRef, str]:
