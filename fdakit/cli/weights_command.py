@@ -10,6 +10,9 @@ import click
 from .options import json_option
 from .printing import print_json, say
 
+_SHOWN = 20
+"""Names of tensors; `--json` has them all."""
+
 
 @click.group("weights")
 def command() -> None:
@@ -30,7 +33,8 @@ def inspect(file: Path, as_json: bool) -> None:
     found["models"] = ", ".join(found["models"]) or "none of open_clip's"
     found["alpha"] = "yes" if found["alpha"] else "no"
     found["types"] = ", ".join(f"{count} {name}" for name, count in found["types"].items())
-    found["other"] = ", ".join(found["other"]) or "nothing"
+    more = len(found["other"]) - _SHOWN
+    found["other"] = ", ".join(found["other"][:_SHOWN]) + (f" and {more:,} more" if more > 0 else "") or "nothing"
     for key, value in found.items():
         say(f"{key + ':':14}{value}")
 

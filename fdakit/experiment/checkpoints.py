@@ -21,7 +21,7 @@ from fdakit.model.preprocess_record import preprocess_header, read_header
 from fdakit.model.retriever import Retriever
 from fdakit.model.weights import FAULTS, load_strictly, read_weights
 from fdakit.recipe import Recipe, read_recipe
-from fdakit.system.atomic_files import write_errors
+from fdakit.system.atomic_files import atomic_file, write_errors
 from fdakit.system.atomic_folders import atomic_folder, standing
 from fdakit.system.digests import SUMS, check_digest, digest_lines, file_sha256
 from fdakit.system.regular_files import read_json
@@ -48,7 +48,8 @@ def save_checkpoint(
     weights = {name: value.detach().cpu().contiguous() for name, value in retriever.state_dict().items()}
     with write_errors(folder, error=CheckpointError, advice=_FULL), atomic_folder(folder) as fresh:
         header = {"format": "pt", "fdakit": "retriever", "digests": SUMS, **preprocess_header(retriever.preprocess)}
-        save_file(weights, fresh / WEIGHTS, metadata=header)
+        with atomic_file(fresh / WEIGHTS) as part:
+            save_file(weights, part, metadata=header)
         (fresh / RECIPE).write_text(recipe_text, encoding="utf-8")
         (fresh / FACTS).write_text(json.dumps(dict(facts), indent=2) + "\n", encoding="utf-8")
         if state is not None:

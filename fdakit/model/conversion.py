@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 
 from fdakit.contracts import Preprocess
 from fdakit.errors import CheckpointError
@@ -15,9 +15,11 @@ from fdakit.system.atomic_files import atomic_file, write_errors
 from fdakit.system.digests import file_sha256
 
 from .architecture import read_architecture
-from .layouts import ALPHA, OPENAI_COLOURS, State, Weights, recognise
+from .layouts import ALPHA, OPENAI_COLOURS, State, Weights, recognise_file
 from .preprocess_record import preprocess_header, recorded_preprocess
 from .weights import Contents, read_contents
+
+_RESERVED = "__metadata__"  # where safetensors keeps what is not a tensor
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Inspection:
 def inspect_weights(path: Path) -> Inspection:
     """Raises `CheckpointError` where the file is absent, damaged or holds more than tensors."""
     contents = read_contents(path)
-    return _inspected(path, contents, recognise(contents.state))
+    return _inspected(path, contents, recognise_file(contents.state, where=path))
 
 
 def _inspected(path: Path, contents: Contents, weights: Weights) -> Inspection:
@@ -74,7 +76,7 @@ def convert_weights(path: Path, out: Path) -> Inspection:
     if _is_same(out, path):
         raise CheckpointError(f"{out.absolute()}: is the file to convert; name another with --out")
     contents = read_contents(path)
-    weights = recognise(contents.state)
+    weights = recognise_file(contents.state, where=path)
     found = _inspected(path, contents, weights)
     if not weights.clip:
         raise CheckpointError(
@@ -86,11 +88,12 @@ def convert_weights(path: Path, out: Path) -> Inspection:
         "source_format": found.format,
         "model": found.architecture,
     }
+    named = _named(weights, where=found.path)
     preprocess = _preprocess_of(path, weights)
     if preprocess is not None:
         header |= preprocess_header(preprocess)
     with write_errors(out, error=CheckpointError), atomic_file(out) as part:
-        save_file(_named(weights), part, metadata=header)
+        save_file(named, part, metadata=header)
     return found
 
 
@@ -121,16 +124,44 @@ def _is_same(out: Path, path: Path) -> bool:
         return False
 
 
-def _named(weights: Weights) -> State:
+def _named(weights: Weights, *, where: str) -> State:
+    """Return all tensors as safetensors holds them: of a type it knows, in memory of their own."""
     state = {**weights.clip, **weights.other}
     if weights.alpha:
         state[f"visual.{ALPHA}"] = weights.alpha[0]
-    return {name: _alone(value) for name, value in state.items()}
+    if len(state) < len(weights.clip) + len(weights.other) + bool(weights.alpha):
+        twice = next((name for name in weights.other if name in weights.clip), f"visual.{ALPHA}")
+        raise CheckpointError(
+            f"{where}: two of its tensors, with and without a prefix, would be named {twice!r}; leave out one of them"
+        )
+    if _RESERVED in state:
+        raise CheckpointError(f"{where}: names a tensor {_RESERVED!r}, as none can be in safetensors; rename it")
+    if len(weights.alpha) > 1:
+        raise CheckpointError(
+            f"{where}: its alpha path has {len(weights.alpha)} convolutions, and a converted file holds one; "
+            "use it as it is"
+        )
+    _check_types(state, where=where)
+    taken: set[int] = set()
+    return {name: _alone(value, taken) for name, value in state.items()}
 
 
-def _alone(value: torch.Tensor) -> torch.Tensor:
-    """A tensor that shares no memory with another, as safetensors wants them."""
-    whole = value.is_contiguous() and value.untyped_storage().nbytes() == value.nbytes
+def _check_types(state: State, *, where: str) -> None:
+    for name, value in state.items():
+        try:
+            save({"value": torch.empty(0, dtype=value.dtype)})
+        except KeyError as error:
+            kind = str(value.dtype).removeprefix("torch.")
+            raise CheckpointError(
+                f"{where}: {name!r} is {kind}, which safetensors does not hold; save it as another type first"
+            ) from error
+
+
+def _alone(value: torch.Tensor, taken: set[int]) -> torch.Tensor:
+    """Return a tensor that shares no memory with those in `taken`, as safetensors wants them, and add it to them."""
+    place = value.untyped_storage().data_ptr()
+    whole = value.is_contiguous() and value.untyped_storage().nbytes() == value.nbytes and place not in taken
+    taken.add(place)
     return value if whole else value.clone(memory_format=torch.contiguous_format)
 
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
 
-from .state_dicts import unwrap_names
+from fdakit.errors import CheckpointError
+
+from .state_dicts import StateDictError, unwrap_names
 
 State = dict[str, torch.Tensor]
 
@@ -59,6 +62,7 @@ def recognise(state: Mapping[str, torch.Tensor]) -> Weights:
     """Sort a state dict by its keys. `format` is `unknown`, with everything in `other`, where none fits.
 
     What `torch.compile` and distributed training put into names (`_orig_mod.`, `module.`) is left out, anywhere.
+    Raises `StateDictError` where two names mean one tensor.
     """
     named = unwrap_names(state)
     named.pop("n_averaged", None)  # the count of torch's AveragedModel
@@ -73,7 +77,16 @@ def recognise(state: Mapping[str, torch.Tensor]) -> Weights:
         openai = any(name in named for name in SETTINGS)
         layout = "OpenAI CLIP" if openai else "CLIP (OpenAI's or open_clip's)"
         return _sorted(layout, named, {}, quick_gelu=openai or None)
-    return _visual_only({name.removeprefix("visual."): value for name, value in named.items()})
+    bare = {name.removeprefix("visual."): value for name, value in named.items()}
+    return _visual_only(bare) if len(bare) == len(named) else Weights("unknown", {}, other=named)
+
+
+def recognise_file(state: Mapping[str, torch.Tensor], *, where: Path) -> Weights:
+    """Sort the state dict of a file. Raises `CheckpointError` where two of its names mean one tensor."""
+    try:
+        return recognise(state)
+    except StateDictError as error:
+        raise CheckpointError(f"{where.absolute()}: {error}") from error
 
 
 def _visual_only(named: State) -> Weights:
@@ -91,7 +104,10 @@ def _sorted(layout: str, towers: State, other: State, *, quick_gelu: bool | None
         if name == f"visual.{ALPHA}":
             alpha = (value,)
         elif name.startswith("visual."):
-            clip[name.replace(".attn.in_proj.", ".attn.in_proj_")] = value
+            today = name.replace(".attn.in_proj.", ".attn.in_proj_")
+            if today != name and today in towers:
+                raise StateDictError(f"{name!r} and {today!r} are two names of one tensor; leave out one of them")
+            clip[today] = value
         elif name.startswith(TEXT_HEADS) or name in TEXT_NAMES:
             clip[name] = value
         elif name not in SETTINGS:

@@ -11,7 +11,7 @@ import torch
 
 from fdakit.errors import CheckpointError
 
-from .layouts import State, Weights, recognise
+from .layouts import State, Weights, recognise_file
 from .weights import load_strictly, read_weights
 
 COUNTERS = "num_batches_tracked"  # of batch norms: counts that no output depends on
@@ -19,7 +19,7 @@ COUNTERS = "num_batches_tracked"  # of batch norms: counts that no output depend
 
 def read_clip_weights(path: Path) -> Weights:
     """The tensors of a weights file, sorted by what they are for. Raises `CheckpointError` as `read_weights`."""
-    return recognise(read_weights(path))
+    return recognise_file(read_weights(path), where=path)
 
 
 def load_towers(clip: Any, weights: Weights, *, where: Path) -> None:

@@ -17,6 +17,11 @@ from fdakit.system.regular_files import open_without_waiting
 from .file_kinds import HEAD, ForeignFileError, tell_kind
 
 KEY = "preprocess"
+LARGEST_SIZE = 8192
+"""Pixels a side. The largest picture that a tower of open_clip wants has 768."""
+SMALLEST_DEVIATION = 1e-6
+"""Of a colour in [0, 1]; those of pictures are near 0.25."""
+_LARGEST_COLOUR = 1e6
 
 
 def preprocess_header(preprocess: Preprocess) -> dict[str, str]:
@@ -34,7 +39,7 @@ def recorded_preprocess(path: Path) -> Preprocess | None:
         return None
     try:
         return _preprocess(json.loads(found))
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise CheckpointError(
             f"{path.absolute()}: its header's {KEY!r} is not readable ({str(error)[:80]}); fetch the file again"
         ) from error
@@ -53,11 +58,22 @@ def read_header(path: Path) -> dict[str, str]:
 
 
 def _preprocess(found: Any) -> Preprocess:
-    mean, std = (tuple(map(float, found[key])) for key in ("mean", "std"))
-    if len(mean) != 3 or len(std) != 3 or min(std) <= 0 or not all(abs(value) < 1e6 for value in (*mean, *std)):
-        raise ValueError(f"mean {mean}, std {std}")
-    size = int(found["size"])
+    mean, std = (_colours(found[key]) for key in ("mean", "std"))
+    if min(std) < SMALLEST_DEVIATION:
+        raise ValueError(f"std {std}")
+    size = found["size"]
+    if type(size) is not int or not 0 < size <= LARGEST_SIZE:
+        raise ValueError(f"size {size!r}; wanted pixels, at most {LARGEST_SIZE:,}")
     for key, known in (("interpolation", Interpolation), ("resize", Resize)):
         if found[key] not in get_args(known):
             raise ValueError(f"{key} {found[key]!r}")
     return Preprocess(size, mean, std, found["interpolation"], found["resize"], str(found.get("source", "")))
+
+
+def _colours(found: Any) -> tuple[float, float, float]:
+    if not isinstance(found, list) or len(found) != 3 or not all(type(value) in (int, float) for value in found):
+        raise ValueError("three numbers were wanted as mean and std")
+    red, green, blue = map(float, found)
+    if not all(abs(value) < _LARGEST_COLOUR for value in (red, green, blue)):
+        raise ValueError(f"mean or std {(red, green, blue)}")
+    return red, green, blue

@@ -85,7 +85,19 @@ def read_contents(path: Path) -> Contents:
             raise CheckpointError(f"{where}: does not fit into memory; use a machine that has more") from error
     if any(len(name) > LONGEST_NAME for name in found.state):
         raise CheckpointError(f"{where}: names a tensor with more than {LONGEST_NAME} characters; fetch it again")
+    broken = next((name for name in found.state if not _is_text(name)), None)
+    if broken is not None:
+        raise CheckpointError(f"{where}: names a tensor {broken!r}, which is no text; fetch it again")
     return found
+
+
+def _is_text(name: str) -> bool:
+    """Return whether a name has an encoding: a pickle may hold halves of characters."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_folder(path: Path) -> bool:

@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -46,21 +47,34 @@ def _failed_write(fault: Exception) -> bool:
 def atomic_file(path: Path) -> Iterator[Path]:
     """Give a hidden path beside `path` to write to, and move it there when the block ends.
 
-    Makes the folders above. If the block raises, nothing is left and the former file stands. Raises `OSError` as it
-    comes, and where a device or a pipe stands at `path`: callers word it by `write_errors`.
+    Makes the folders above; the file has the mode of any new one. If the block raises, nothing is left and the
+    former file stands. Raises `OSError` as it comes, and where a device or a pipe stands at `path`:
+    callers word it by `write_errors`.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
         raise FileExistsError(errno.EEXIST, "a device or a pipe stands there")
     path.parent.mkdir(parents=True, exist_ok=True)
     part = _part_of(path)
     remove(part)
+    mode = _usual_mode(part)
     try:
         yield part
+        if part.is_file() and stat.S_IMODE(part.stat().st_mode) != mode:
+            part.chmod(mode)  # safetensors makes files that only their owner may read
         sync(part)
         part.replace(path)
         sync(path.parent)
     finally:
         remove(part)
+
+
+def _usual_mode(path: Path) -> int:
+    """Return the mode of a new file at `path`, as the system gives it; leaves none there. Raises `OSError`."""
+    path.touch(exist_ok=False)
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    finally:
+        path.unlink()
 
 
 def write_bytes(path: Path, content: bytes, *, error: type[FdakitError] = FdakitError, advice: str = _ADVICE) -> None:

@@ -95,8 +95,21 @@ def test_a_header_wins_and_comes_back_equal(tmp_path: Path, small: str) -> None:
     assert (found, found.source) == (OWN, "header of own.safetensors (where it was made)")
 
 
+def told(**changed: object) -> str:
+    return json.dumps({**json.loads(preprocess_header(OWN)["preprocess"]), **changed})
+
+
 @pytest.mark.parametrize(
-    "value", ["{", "3", '{"mean": [1, 2]}', json.dumps({"size": 3, "mean": [0] * 3, "std": [0] * 3})]
+    "value",
+    [
+        "{",
+        "3",
+        '{"mean": [1, 2]}',
+        *(told(size=size) for size in (0, -5, 10**9, float("inf"), float("nan"), 224.5, True, "224")),
+        *(told(mean=mean) for mean in ([10**400, 0, 0], "123", [0, 0], [0, 0, "0"], [float("nan")] * 3)),
+        *(told(std=std) for std in ([0] * 3, [1e-320, 1, 1], [float("nan"), 1, 1], [1e9] * 3)),
+        told(interpolation=[1]),
+    ],
 )
 def test_a_header_that_cannot_be_is_refused(tmp_path: Path, value: str) -> None:
     save_file({"a": torch.ones(1)}, tmp_path / "w.safetensors", metadata={"preprocess": value})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+from safetensors.torch import save_file
 from telling import Tell
 
 FILE = Path(__file__).parents[1] / "fixtures" / "alphaclip" / "vit_w64" / "alpha_visual.pth"
@@ -25,3 +27,10 @@ def test_convert_writes_safetensors_or_nothing(tell: Tell, tmp_path: Path) -> No
     assert "no such weights file" in told.err
     assert not (tmp_path / "b.safetensors").exists()
     assert tell("weights", "convert", str(FILE), "--out", str(tmp_path / "b.bin")).code == 2
+
+
+def test_inspect_shows_some_of_many_names(tell: Tell, tmp_path: Path) -> None:
+    save_file({f"t{number:03}": torch.empty(0) for number in range(300)}, tmp_path / "w.safetensors")
+    told = tell("weights", "inspect", str(tmp_path / "w.safetensors"))
+    assert "t019 and 280 more\n" in told.out
+    assert len(tell("weights", "inspect", str(tmp_path / "w.safetensors"), "--json").json["other"]) == 300

@@ -30,6 +30,17 @@ def test_a_failed_write_leaves_the_former_file_and_nothing_else(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_a_file_has_the_mode_of_any_new_one(tmp_path: Path, umask: int) -> None:
+    former = os.umask(umask)
+    try:
+        with atomic_file(tmp_path / "c.txt") as part:
+            os.close(os.open(part, os.O_CREAT | os.O_WRONLY, 0o600))
+    finally:
+        os.umask(former)
+    assert (tmp_path / "c.txt").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
 def test_what_is_renamed_was_synced_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
     real_sync, real_replace = os.fsync, Path.replace
