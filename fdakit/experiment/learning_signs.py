@@ -105,7 +105,7 @@ def _at_chance(epoch: Mapping[str, float]) -> bool:
 def _words(epoch: Mapping[str, float]) -> str:
     said = [f"after epoch {epoch['epoch']:.0f} this training has learnt nothing"]
     if "chance" in epoch:
-        said.append(f"its loss of {epoch['loss']:.3f} is that of chance ({epoch['chance']:.3f})")
+        said.append(f"its loss of {epoch['loss']:.3f} is no better than chance ({epoch['chance']:.3f})")
     if epoch.get("video_cosine", 0.0) >= ALIKE:
         said.append(f"and different videos have nearly the same embedding (mean cosine {epoch['video_cosine']:.5f})")
     return (

@@ -54,7 +54,7 @@ def test_a_collapse_is_told_of_in_the_first_epochs_after_the_warm_up() -> None:
     assert [bool(told(DARK[:count], warmup=0.0)) for count in (1, 2)] == [False, True]
     words = told(DARK)
     assert words.startswith(
-        "after epoch 4 this training has learnt nothing, its loss of 4.159 is that of chance (4.159)"
+        "after epoch 4 this training has learnt nothing, its loss of 4.159 is no better than chance (4.159)"
     )
     assert "nearly the same embedding (mean cosine 0.99999)" in words
     assert told([*DARK, (2.0, 0.1)]) == words  # it stays said

@@ -124,7 +124,8 @@ def test_the_report_says_everything_once(run: Path) -> None:
         },
     }  # fmt: skip
     assert len(report["captions"].pop("hash")) == 64
-    assert report["captions"] == {"published": None, "counted": 6, "distinct": 6, "cut": 0}
+    best = {"identical_videos": 0, "best_t2v_R@1": 100.0}
+    assert report["captions"] == {"published": None, "counted": 6, "distinct": 6, "cut": 0, **best}
     assert report["protocol"]["dataset_options"]["caption_column"] == "caption"
     assert not {"path", "root"} & set(report["protocol"]["dataset_options"])  # the one set, the other left out
     assert 0 < report["masks"]["mean_coverage"] < 1
