@@ -31,7 +31,7 @@ BLOCK = re.compile(r"<!-- measured: (\S+) -->\n.*?<!-- end of \1 -->", re.S)
 
 
 def read_commands() -> dict[str, dict[str, Any]]:
-    """Return every measurement by name: its commands, and the words that explain it."""
+    """Return every measurement by name: its commands, and `root` where they run in the checkout itself."""
     return tomllib.loads((HERE / "commands.toml").read_text(encoding="utf-8"))
 
 
@@ -69,16 +69,14 @@ def installed() -> dict[str, str]:
     return found
 
 
-def block(name: str, record: dict[str, Any], words: dict[str, Any]) -> str:
+def block(name: str, record: dict[str, Any]) -> str:
     """Return what stands in a page between the marks of a measurement: output, date, versions, commands."""
     output = record["output"]
-    start = output.find("|") if words.get("tables_only") else 0
-    shown = output[start:] if output[start:].lstrip().startswith("|") else f"```\n{output}\n```"
+    shown = output if output.startswith("|") else f"```\n{output}\n```"
     versions = ", ".join(f"{package} {number}" for package, number in record["versions"].items())
     commands = "\n".join(record["commands"])
     said = f"Measured on {record['date']} ({record['machine']}; {versions}) by:"
-    remark = f"\n\n{words['remark']}" if "remark" in words else ""
-    return f"<!-- measured: {name} -->\n{shown}\n\n{said}\n\n```\n{commands}\n```{remark}\n<!-- end of {name} -->"
+    return f"<!-- measured: {name} -->\n{shown}\n\n{said}\n\n```\n{commands}\n```\n<!-- end of {name} -->"
 
 
 def read_record(name: str) -> dict[str, Any]:
@@ -89,11 +87,10 @@ def read_record(name: str) -> dict[str, Any]:
 
 def written(page: str) -> str:
     """Return a page's text with every block that has a record written from it."""
-    words = read_commands()
 
     def fresh(found: re.Match[str]) -> str:
         name = found[1]
-        return block(name, read_record(name), words[name]) if (HERE / f"{name}.json").is_file() else found[0]
+        return block(name, read_record(name)) if (HERE / f"{name}.json").is_file() else found[0]
 
     return BLOCK.sub(fresh, page)
 
