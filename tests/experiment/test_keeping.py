@@ -317,6 +317,13 @@ def test_what_does_not_fit_is_foretold_and_said_once(
     assert len(NAMES) < reads(log) < 3 * len(NAMES)
 
 
+def test_it_is_foretold_within_the_first_epoch(make_source: MakeSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards_module, "_free", lambda folder: 50_000)
+    source = make_source()
+    (note,) = said(lambda: epoch_of(source, 0))
+    assert "frame store: about 48.0 kB for 5 clips at 3 frames, and room for " in note
+
+
 def test_a_large_store_is_announced_and_a_small_or_full_one_is_not(make_source: MakeSource, clips: Path) -> None:
     source = make_source(tower=replace(TOWER, size=224))
     videos = [VideoRef(str(number), clips / "pink-down.mp4") for number in range(3000)]

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from faults import count_changes, killed_at, refused_at
+from finished_runs import finished_run
 
 from fdakit.cli.main import execute
 from fdakit.errors import FdakitError, ScoreError
@@ -162,3 +163,16 @@ def test_a_caption_longer_than_the_standard_library_likes_is_read_back(folder: P
     head, first, *rest = path.read_text().splitlines()
     path.write_text("\n".join([head, "x" * 200_000 + "," + first.partition(",")[2], *rest]) + "\n")
     assert len(SavedRun(copied).ranked["t2v"].queries[0]) == 200_000
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no /dev/zero")
+@pytest.mark.parametrize("name", ["ranks_t2v.csv", "videos.csv", "report.json"])
+def test_a_device_in_an_older_run_is_refused_as_part_of_a_run(tmp_path: Path, clips: Path, name: str) -> None:
+    videos = [clips / f"{video}.mp4" for video in ("red-across", "blue-down")]
+    older = finished_run(tmp_path / "run", np.eye(2), videos=videos, owners=(0, 1))
+    assert SavedRun(older).ranked["t2v"].queries
+    (older / name).unlink()
+    (older / name).symlink_to("/dev/zero")
+    run = SavedRun(older)
+    with pytest.raises(ScoreError, match=f"{name}: "):
+        _ = run.report, run.videos, run.ranked
