@@ -306,6 +306,8 @@ def test_motion_tokens_counts_patches_of_grids_that_are_not_square(grid: tuple[i
         build_part(MOTION_TOKENS, shapes, keep_tokens=17)
     whole = build_part(MOTION_TOKENS, shapes, keep_tokens=16)
     assert whole.choose(alpha)[0].tolist() == list(range(16))
+    assert whole(*drawn(), STEM).keep is None
+    assert fusion(*drawn(), STEM).keep.shape == (3, 8)
 
 
 def test_motion_tokens_that_keep_all_are_alpha_conv() -> None:

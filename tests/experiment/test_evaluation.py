@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -306,6 +307,14 @@ def test_the_recipe_says_how_ties_count(make_recipe: MakeRecipe, split: MakeSpli
     assert report["rescored"]["dsl"]["t2v"] == metrics(rank_captions(changed), ties=ties)
     assert report["ties"]["t2v"] > 0
     assert report["protocol"]["ties"] == ties
+
+
+def test_a_report_is_what_its_file_gives_back(make_recipe: MakeRecipe, split: MakeSplit) -> None:
+    recipe = make_recipe(sampler={"use": "wild", "indices": [0, 2]}, eval={"bootstrap": 20, "ties": "average"})
+    pairs = split(*PAIRS[:3])
+    report = make_report(recipe, pairs, evaluate(recipe, pairs), selection="", provenance={"seed": 3})
+    assert json.loads(json.dumps(report)) == report
+    assert report["protocol"]["sampler"]["indices"] == [0, 2]
 
 
 def test_a_control_scores_the_same_weights_under_another_mask(make_recipe: MakeRecipe, split: MakeSplit) -> None:

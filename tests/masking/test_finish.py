@@ -110,11 +110,11 @@ def test_cleaning_a_stack_is_cleaning_each_frame() -> None:
     np.testing.assert_array_equal(whole, np.stack(each))
 
 
-@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize(("radius", "scale"), [(2, 0.5), (2, 1.0), (2, 2.0), (1, 3.0)])
 @pytest.mark.parametrize("step", ["closing", "opening"])
-def test_radii_are_in_pixels_at_224(scale: float, step: str) -> None:
+def test_radii_are_in_pixels_at_224(radius: int, scale: float, step: str) -> None:
     changed = np.random.default_rng(0).random((2, 64, 64)) < 0.4
-    options = FinishOptions.model_validate({**RAW, step: 2})
+    options = FinishOptions.model_validate({**RAW, step: radius})
     found = clean_masks(changed, options=options, engine=ENGINE, scale=scale)
     morph = ENGINE.close if step == "closing" else ENGINE.open
-    np.testing.assert_array_equal(found, morph(changed, footprint(round(2 * scale), options.element)))
+    np.testing.assert_array_equal(found, morph(changed, footprint(round(radius * scale), options.element)))

@@ -155,3 +155,14 @@ def test_interlaced_frames_are_sure_whatever_their_chroma(pixels: str, interlace
     assert [bool(mark & ENTRY) for mark in marks] == [packet.is_keyframe for packet in packets]
     assert not any(mark & UNSURE for mark in marks)
     assert read._number_bits == (4 if interlaced else None)  # of x264, where pictures may be single fields
+
+
+def test_the_mark_of_a_single_field_stands_behind_the_plane_and_the_frames_number() -> None:
+    read = header_reader("h264", None)
+    assert read is not None
+    read._number_bits = 4
+    for planes, header in ((False, 0b111_0110_100000000), (True, 0b111_01_0110_1000000)):  # three numbers of one bit
+        read._planes = planes
+        assert read._field(header.to_bytes(2, "big"))
+        field = 1 << (6 if planes else 8)
+        assert not read._field((header ^ field).to_bytes(2, "big"))

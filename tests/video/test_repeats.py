@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fdakit import Needs, VideoRef, keyed_rng, read_frames, step_over_repeats
-from fdakit.video.repeats import REACH, first_other, repeats
+from fdakit.video.repeats import REACH, first_other, luma_miniature, repeats, shown_first
 
 SHOWN = [place * 5 // 6 for place in range(36)]  # 25 pictures a second shown as 30: every sixth frame repeats
 LOSSY = {"crf": "26", "bf": "2", "g": "250"}
@@ -165,3 +165,12 @@ def test_the_first_other_is_the_first_or_follows_a_jump(changes):
 @given(st.floats(0.01, 10), st.integers(1, 6))
 def test_an_even_motion_is_stepped_over_nowhere(speed, count):
     assert first_other([speed * step for step in range(1, count + 1)]) == 0
+
+
+def test_the_frame_that_first_showed_a_picture():
+    pictures = [luma_miniature(frame) for frame in drifting(5)]
+    order = [0, 1, 1, 2, 2, 2, 3, 4]
+    miniatures = dict(enumerate(pictures[place] for place in order))
+    found = [shown_first(place, miniatures) for place in range(1, len(order))]
+    assert found == [order.index(picture) for picture in order[1:]]
+    assert shown_first(4, {4: miniatures[4]}) == 4  # nothing is known of those before

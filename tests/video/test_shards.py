@@ -231,7 +231,7 @@ def test_the_folder_never_takes_more_than_its_limit_and_says_so_once(tmp_path: P
 
 
 def test_it_never_takes_more_than_half_of_the_free_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shards_module, "_free", lambda folder: 30_000)
+    monkeypatch.setattr(shards_module, "_free", lambda folder: 30_001)
     shards = opened(tmp_path)
     assert shards.room == 15_000
     assert [shards.put(key(number), record(number)) for number in range(4)] == [True, True, False, False]
