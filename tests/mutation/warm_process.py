@@ -26,7 +26,7 @@ LIBRARIES = (
     "skimage.morphology", "skimage.measure", "skimage.filters", "skimage.registration", "cv2", "huggingface_hub",
     "hypothesis", "hypothesis.extra.numpy", "pytest", "_pytest.assertion.rewrite",
 )  # fmt: skip
-WAITING = 10  # times the limit, for what waits without working
+WAITING = 4  # times the limit, for what waits without working
 MEMORY = 24 << 30  # of addresses: a changed size must not take the machine down
 
 
