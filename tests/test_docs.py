@@ -62,7 +62,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
             stream = container.add_stream("mpeg4", rate=8)
             stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
             for level in range(8):
-                picture = np.full((64, 64, 3), 20 * level + len(name), np.uint8)
+                picture = np.full((64, 64, 3), 20 * level + ord(name[0]) % 16, np.uint8)
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
             container.mux(stream.encode())
     (folder / "clips.csv").write_text("path,caption\na.mp4,a red circle\nb.mp4,a dog\n")

@@ -56,8 +56,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = _part_of(path)
     remove(part)
-    mode = _usual_mode(part)
     try:
+        mode = _usual_mode(part)
         yield part
         if part.is_file() and stat.S_IMODE(part.stat().st_mode) != mode:
             part.chmod(mode)  # safetensors makes files that only their owner may read
