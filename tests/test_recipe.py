@@ -211,7 +211,7 @@ def test_a_resolved_recipe_writes_out_every_option_and_provider() -> None:
 @given(
     rate=st.floats(0, 1e300, exclude_min=True, allow_subnormal=False),
     frames=st.integers(1, 10**6),
-    word=st.text(st.characters(exclude_characters="\0")),
+    word=st.text(st.characters(codec="utf-8", exclude_characters="\0")),
     weight=st.floats(1e-300, 1e300),
     steps=st.none() | st.integers(1, 10**9),
 )
