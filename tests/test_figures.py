@@ -25,7 +25,12 @@ STATED = re.compile(r"<!-- figures: \w[^>]{10,} -->")
 
 @pytest.fixture(scope="module")
 def measuring() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("measure", ROOT / "docs" / "measured" / "measure.py")
+    return loaded(ROOT / "docs" / "measured" / "measure.py")
+
+
+def loaded(script: Path) -> ModuleType:
+    """Load a script of the documentation as a module."""
+    spec = importlib.util.spec_from_file_location(script.stem, script)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -68,3 +73,11 @@ def test_every_record_is_shown_and_every_measurement_has_one(measuring: ModuleTy
     shown = [name for page in PAGES for name in measuring.BLOCK.findall(page.read_text())]
     records = {path.stem for path in (ROOT / "docs" / "measured").glob("*.json")}
     assert sorted(shown) == sorted(records) == sorted(measuring.read_commands())
+
+
+def test_the_picture_of_motion_tokens_shows_the_times_of_their_record() -> None:
+    drawing = loaded(ROOT / "docs" / "figures" / "motion_tokens.py")
+    times = drawing.read_times(ROOT / "docs" / "measured" / "keep-share-time.json")
+    assert len(times) == 6
+    right_half = drawing.draw(times, times).partition('<g transform="translate(380 0)">')[2]
+    assert (ROOT / "docs" / "figures" / "motion_tokens.svg").read_text().endswith(right_half)
