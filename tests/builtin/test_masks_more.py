@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from fdakit import Clip
 from fdakit.builtin.masks.flow import FLOW
@@ -212,6 +213,22 @@ def test_the_background_is_the_median_of_all_frames(seed: int, warmup: int, coun
 @pytest.mark.parametrize(("warmup", "gaps"), [(0, ()), (1, (-5,)), (4, (-10, -5, 5, 10)), (3, (-10, -5, 5))])
 def test_the_warm_up_lies_around_each_frame(warmup: int, gaps: tuple[int, ...]) -> None:
     assert build_part(MEDIAN_BACKGROUND, warmup=warmup, gap=5).needs.neighbours == gaps
+
+
+@pytest.mark.parametrize("method", ["tvl1", "ilk"])
+def test_flow_marks_where_things_are_and_not_where_its_neighbour_has_them(method: str) -> None:
+    y, x = np.mgrid[:64, :64].astype(float)
+    grain = gaussian_filter(np.random.default_rng(0).standard_normal((64, 64)), 1.5)
+    push = 6 * np.exp(-((y - 32) ** 2 + (x - 28) ** 2) / (2 * 9**2))  # px to the right, until the neighbour
+    there = np.clip(128 + 40 * grain / grain.std(), 0, 255)
+    now, near = (
+        np.uint8(np.clip(picture, 0, 255))[None, ..., None].repeat(3, axis=-1)
+        for picture in (map_coordinates(there, [y, x + push], mode="nearest"), there)
+    )
+    mask = build_part(FLOW, method=method, working_size=64, camera="none", threshold=3 * 224 / 64, **RAW)
+    marked = mask(Clip("push", now, np.zeros(1), dict.fromkeys((-2, 2), near)))[0] > 0
+    assert (marked != (push > 3)).sum() < 0.25 * (push > 3).sum()
+    np.testing.assert_allclose(x[marked].mean(), 28, atol=1)
 
 
 @given(st.integers(0, 2**32))

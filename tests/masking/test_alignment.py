@@ -93,6 +93,16 @@ def test_turn_and_zoom_are_found(angle: float, zoom: float) -> None:
     np.testing.assert_allclose(camera.shift, (2.5, -4), atol=0.3)
 
 
+@pytest.mark.parametrize(("shift", "blocks"), [((20, 8), 4), ((20, 20), 3), ((20, -20), 3), ((8, 20), 6)])
+def test_a_turn_is_told_from_four_blocks_in_sight_and_not_from_fewer(shift: tuple[int, int], blocks: int) -> None:
+    ground = texture(1)[: 64 + 2 * RIM, : 96 + 2 * RIM]  # 64 x 96 px have three rows of five blocks, each of 32 px
+    camera = estimate_similarity(seen(ground, (0, 0)), seen(ground, shift, angle=np.deg2rad(1.5)))
+    np.testing.assert_allclose(camera.shift, shift, atol=0.5)
+    (a, b), _ = camera.matrix
+    assert camera.plain == (blocks < 4)
+    assert abs(np.rad2deg(np.arctan2(b, a)) - 1.5 * (blocks >= 4)) < 0.1
+
+
 @given(st.integers(-30, 30), st.integers(-30, 30))
 @settings(max_examples=20, deadline=None)
 def test_a_whole_shift_warps_without_touching_a_level(down: int, right: int) -> None:
