@@ -80,6 +80,47 @@ def test_a_blurred_rim_belongs_to_its_bar() -> None:
     assert picture_area(film).top == 20 + round(3 * SIDE / 224)
 
 
+def lines(*bars: tuple[int, int, int], odd: int = 0, other: int = 0) -> Frames:
+    """A bright picture `(1, 224, 224, 3)` under `bars`, each (rows, level, level of every second pixel).
+
+    `odd` pixels of the first bar's first line have the level `other`.
+    """
+    film = keyed_rng(0, "lines").integers(100, 200, (1, 224, 224, 1)).astype(np.uint8).repeat(3, axis=3)
+    row = 0
+    for count, level, second in bars:
+        film[:, row : row + count, ::2], film[:, row : row + count, 1::2] = level, second
+        row += count
+    film[:, 0, :odd] = other
+    return film
+
+
+@pytest.mark.parametrize(
+    ("film", "wanted"),
+    [
+        (lines((20, 40, 40)), 23),  # three lines of margin
+        (lines((20, 41, 41)), 0),  # not black
+        (lines((20, 10, 22)), 23),
+        (lines((20, 10, 23)), 0),  # not even
+        (lines((20, 30, 30), odd=2, other=200), 23),  # one pixel in a hundred does not count
+        (lines((20, 30, 30), odd=3, other=200), 0),
+        (lines((20, 30, 30), odd=2, other=0), 23),
+        (lines((20, 30, 30), odd=3, other=0), 0),
+        (lines((20, 12, 12), (1, 64, 64)), 24),  # a blurred rim
+        (lines((20, 12, 12), (1, 65, 65)), 23),
+        (lines((20, 12, 12), (8, 64, 64)), 31),
+        (lines((20, 12, 12), (9, 64, 64)), 23),  # too wide for a rim: a dark picture
+        (lines((109, 12, 12)), 112),
+        (lines((110, 12, 12)), 0),  # more than half
+    ],
+)
+def test_what_counts_as_a_bar_at_224_px_is_told_to_the_level_and_to_the_line(film: Frames, wanted: int) -> None:
+    assert picture_area(film) == Area(wanted, 224, 0, 224)
+    assert picture_area(film[:, ::-1]) == Area(0, 224 - wanted, 0, 224)
+    turned = film.transpose(0, 2, 1, 3)
+    assert picture_area(turned) == Area(0, 224, wanted, 224)
+    assert picture_area(turned[:, :, ::-1]) == Area(0, 224, 0, 224 - wanted)
+
+
 def test_a_mask_is_given_the_picture_alone_and_its_bars_stay_unmarked() -> None:
     film, _ = shaken(4, bars=(16, 16, 0, 8))
     rows = np.array([[40.0, 30.0, 16.0, 16.0, 1.0, 0.0]], np.float32)

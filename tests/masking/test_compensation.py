@@ -48,6 +48,37 @@ def test_a_flat_picture_tells_no_gain() -> None:
     assert brightness_between(flat, flat + 20, np.zeros(flat.shape, np.bool_)) == (1, 0)
 
 
+@pytest.mark.parametrize(("gain", "found"), [(0.4, 0.5), (0.6, 0.6), (1.8, 1.8), (2.5, 2.0)])
+def test_a_gain_is_held_between_a_half_and_two(gain: float, found: float) -> None:
+    before = np.linspace(100, 110, 1600, dtype=np.float32).reshape(40, 40)
+    slope, bias = brightness_between(before, before * np.float32(gain), np.ones(before.shape, np.bool_))
+    assert slope == pytest.approx(found, abs=1e-3)
+    assert bias == pytest.approx(105 * (gain - found), abs=0.2)
+
+
+@pytest.mark.parametrize(("deviation", "slope"), [(1.9, 1.0), (2.1, 1.5)])
+def test_a_gain_is_told_from_a_deviation_of_two_levels(deviation: float, slope: float) -> None:
+    before = np.tile(np.array([100 - deviation, 100 + deviation], np.float32), (40, 20))
+    found, _ = brightness_between(before, before * np.float32(1.5), np.ones(before.shape, np.bool_))
+    assert found == pytest.approx(slope, abs=1e-3)
+
+
+@pytest.mark.parametrize(("side", "step"), [(64, 1), (126, 1), (127, 2), (189, 2), (190, 3)])
+def test_of_a_large_picture_some_thousand_pixels_evenly_are_looked_at(side: int, step: int) -> None:
+    before = texture(2)[:side, :side]
+    after = np.random.default_rng(0).uniform(0, 255, before.shape).astype(np.float32)
+    after[::step, ::step] = before[::step, ::step] + 7
+    assert brightness_between(before, after, np.ones(before.shape, np.bool_), gain=False) == (1, pytest.approx(7))
+
+
+def test_what_the_camera_did_not_see_tells_nothing_of_the_light() -> None:
+    before = texture(2)[:60, :60]
+    after, valid = before * np.float32(1.2) + 5, np.zeros(before.shape, np.bool_)
+    valid[20:] = True
+    after[~valid] = 0
+    assert brightness_between(before, after, valid) == (pytest.approx(1.2, abs=1e-3), pytest.approx(5, abs=0.1))
+
+
 @given(st.integers(0, 100), st.integers(1, 60), st.integers(1, 60))
 @settings(max_examples=30, deadline=None)
 def test_anything_gives_levels(seed: int, height: int, width: int) -> None:

@@ -75,6 +75,25 @@ def test_none_few_and_equal_places_give_finite_numbers(camera):
         assert np.isfinite(rest).all()
 
 
+def test_a_turn_or_zoom_is_told_from_eight_places_and_of_fewer_the_median():
+    where = places(8)
+    moved = camera_at(where, zoom=0.05, turn=0.02, shift=(3, 0))
+    assert beside_camera(where, moved, camera="similarity").max() < 1e-3
+    few = beside_camera(where[:7], moved[:7], camera="similarity")
+    np.testing.assert_array_equal(few, beside_camera(where[:7], moved[:7], camera="translation"))
+    assert few.max() > 1
+
+
+@pytest.mark.parametrize(
+    ("weights", "camera"), [([1, 1, 1, 1], 1), ([1, 1, 2, 0], 1), ([1, 1, 3, 0], 2), ([5, 1, 1, 1], 0)]
+)
+def test_of_two_middle_displacements_the_lower_is_the_cameras(weights, camera):
+    steps = np.arange(4, dtype=np.float32)
+    rest = beside_camera(places(4), np.stack([steps, -steps], axis=1), weights=np.array(weights, np.float32))
+    down = -np.array([3, 2, 1, 0])[np.searchsorted(np.cumsum(weights[::-1]), sum(weights) / 2)]
+    np.testing.assert_allclose(rest, np.hypot(steps - camera, -steps - down), atol=1e-6)
+
+
 def test_many_places_tell_what_a_part_of_them_tells():
     y, x = np.mgrid[0:200, 0:200].astype(np.float32)
     where = np.stack([x.ravel(), y.ravel()], axis=1)

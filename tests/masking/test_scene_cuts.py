@@ -81,6 +81,33 @@ def test_few_frames_have_cuts_too() -> None:
     assert scene_changes(one, one).tolist() == [0.0]
 
 
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("alike", [0.0, 0.5, 0.9])
+def test_a_change_is_the_product_of_two_distances(count: int, alike: float) -> None:
+    rng = keyed_rng(count, "cells")
+    one = rng.integers(0, 256, (count, 28, 28, 3), np.uint8)
+    other = rng.integers(0, 256, (count, 28, 28, 3), np.uint8) // np.array([4, 1, 2], np.uint8)
+    other = np.where(rng.random((count, 28, 28, 1)) < alike, one, other)
+    found = scene_changes(*(cells.repeat(2, axis=1).repeat(2, axis=2) for cells in (one, other)))
+    x, y = (cells.reshape(count, -1, 3).astype(float) for cells in (one, other))
+    edges = [np.quantile(np.concatenate([x, y])[..., c], np.arange(1, 16) / 16) for c in range(3)]
+    for place in range(count):
+        grey = [levels[place] @ (0.299, 0.587, 0.114) for levels in (x, y)]
+        uncorrelated = 1 - max(0.0, np.corrcoef(*grey)[0, 1])
+        recoloured = []
+        for c in range(3):
+            bins = [(levels[place, :, c, None] > edges[c]).sum(axis=1) for levels in (x, y)]
+            left, right = (np.bincount(of, minlength=16) for of in bins)
+            recoloured.append(np.maximum(left - right, 0).sum() / (28 * 28))
+        assert found[place] == pytest.approx(uncorrelated * max(recoloured), abs=1e-9)
+
+
+@pytest.mark.parametrize(("level", "told"), [(1, 0.0), (2, 1.0)])
+def test_frames_that_differ_by_less_than_two_levels_tell_of_no_other_scene(level: int, told: float) -> None:
+    even = np.full((1, 56, 56, 3), 90, np.uint8)
+    assert scene_changes(even, even + np.uint8(level)).tolist() == [told]
+
+
 @given(st.lists(st.floats(0, 1), max_size=12))
 def test_a_cut_is_four_times_the_usual_change_within_limits(changes: list[float]) -> None:
     found = cuts_among(np.array(changes))
