@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fdakit.video.headers import Headers, header_reader
-from fdakit.video.marks import BACKWARD, ENTRY, PARAMETERS, SILENT, UNSURE
+from fdakit.video.marks import BACKWARD, ENTRY, SILENT, UNSURE
 
 START = b"\0\0\1"
 
@@ -84,6 +84,7 @@ SEQUENCE, SHOWN_KEY, INTER, HIDDEN_KEY = b"\x0a\1\0", b"\x32\1\x10", b"\x32\1\x3
         (b"\x0a\1\x18", ENTRY),  # a still picture
         (b"\x0a\1\x10" + INTER, 0),
         (b"\x0a\x81\1\0" + bytes(128) + SHOWN_KEY, ENTRY),  # a size of two bytes
+        (b"\x0a\x41\0" + bytes(64) + SHOWN_KEY, ENTRY),
         (b"\x0a\x81\x80\0\0" + SHOWN_KEY, ENTRY),  # and of three, the last of them empty
         (b"\x0e\x08\1\0" + b"\x36\x08\1\x10", ENTRY),  # with extensions
         (SEQUENCE + b"\x30\x10", ENTRY),  # without a size: the rest
@@ -116,12 +117,17 @@ def mpeg2(kind: int, *, structure: int = 3, before: bytes = START + b"\xb3seqhea
         (mpeg2(1)[:17], ENTRY),
         (mpeg2(1)[:16], UNSURE),  # cut off
         (START + b"\xb3seqhead", UNSURE),
-        *((mpeg2(3, before=bytes(at), structure=structure), marks)  # whatever stands before it
-          for at in (900, 983, 984, 1010, 1020, 1022, 1024, 2000) for structure, marks in ((3, BACKWARD), (1, UNSURE))),
     ],
-)  # fmt: skip
+)
 def test_mpeg2_says_the_kind_of_a_picture_and_whether_it_is_a_field(codec: str, packet: bytes, marks: int) -> None:
     assert reader(codec)(memoryview(packet)) == marks
+
+
+@pytest.mark.parametrize("before", [900, 983, 984, 1010, 1020, 1022, 1024, 2000])
+def test_an_mpeg2_picture_is_found_whatever_stands_before_it(before: int) -> None:
+    read = reader("mpeg2video")
+    assert read(memoryview(mpeg2(3, before=bytes(before)))) == BACKWARD
+    assert read(memoryview(mpeg2(3, before=bytes(before), structure=1))) == UNSURE
 
 
 def h263(*, intra: bool = True, plus: str = "") -> bytes:
@@ -195,6 +201,13 @@ def test_an_mpeg4_layer_says_whether_it_is_interlaced_wherever_that_stands(given
         later = reader("mpeg4")
         assert later(memoryview(bytes(33) + layer(interlaced=interlaced, **given) + mpeg4(0))) == ENTRY  # type: ignore[arg-type]
         assert later(memoryview(mpeg4(2))) == (BACKWARD | UNSURE if interlaced else BACKWARD)
+
+
+def test_an_mpeg4_layer_is_found_among_what_else_stands_there() -> None:
+    beside = START + b"\xb0\1" + START + b"\xb5\x09" + START + b"\0"
+    assert reader("mpeg4", beside)(memoryview(mpeg4(2))) == BACKWARD  # there is none
+    assert reader("mpeg4", beside + layer(interlaced=True))(memoryview(mpeg4(2))) == BACKWARD | UNSURE
+    assert reader("mpeg4", b"\1\2" + layer(interlaced=True))(memoryview(mpeg4(2))) == BACKWARD | UNSURE
 
 
 def test_what_an_mpeg4_layer_does_not_say_may_be_anything() -> None:
