@@ -23,7 +23,7 @@ from fdakit.model.weights import FAULTS, load_strictly, read_weights
 from fdakit.recipe import Recipe, read_recipe
 from fdakit.system.atomic_files import atomic_file, write_errors
 from fdakit.system.atomic_folders import atomic_folder, standing
-from fdakit.system.digests import SUMS, check_digest, digest_lines, file_sha256
+from fdakit.system.digests import SUMS, check_digest, digest_lines, file_sha256, read_digests
 from fdakit.system.regular_files import read_json
 
 from .checkpoint_facts import Facts, State, checked
@@ -129,6 +129,20 @@ def check_weights(path: Path) -> None:
         f"{folder.absolute()}: was written by an older fdakit, without {SUMS}, so damage to it cannot be noticed",
         stacklevel=2,
     )
+
+
+def check_going_on(folder: Path) -> None:
+    """Compare every file of a checkpoint that a run goes on with to its digest; older ones have none.
+
+    The state is left to `read_state`. Raises `CheckpointError` where one was changed or is absent.
+    """
+    advice = f"put back what the run wrote, or start the run again{_other(folder, ', or evaluate {}')}"
+    for name in read_digests(folder, error=CheckpointError) or (WEIGHTS,):
+        path = folder / name
+        if not path.exists():
+            raise CheckpointError(f"{path.absolute()}: absent, so this run cannot be taken up; {advice}")
+        if name != STATE:
+            check_digest(path, error=CheckpointError, advice=advice)
 
 
 def _instead(folder: Path) -> str:

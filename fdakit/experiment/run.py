@@ -23,6 +23,7 @@ from .cache_use import cached_clips_in_use
 from .checkpoints import (
     WEIGHTS,
     add_facts,
+    check_going_on,
     find_checkpoint,
     fitting,
     load_weights,
@@ -78,6 +79,7 @@ def run_recipe(
         if resume is not None:
             folder = RunFolder(resume)
             held.enter_context(folder.held())
+            folder.check_log()
             held.enter_context(places_told(recipe))
         watchers = Watchers.of(recipe)
         held.callback(watchers.close)
@@ -104,9 +106,14 @@ def run_recipe(
 
 
 def _state(folder: RunFolder, now: Fingerprint, allowed: Collection[str]) -> dict[str, Any]:
-    """The state to go on from. Raises `RecipeError` where what the run was started on has changed."""
-    last = standing_checkpoint(folder.checkpoint("last"))
+    """The state to go on from.
+
+    Raises `RecipeError` where what the run was started on has changed, `CheckpointError` where a checkpoint has.
+    """
+    last, best = (standing_checkpoint(folder.checkpoint(name)) for name in ("last", "best"))
     state = read_state(last)
+    for checkpoint in (last, best) if state.get("best") else (last,):
+        check_going_on(checkpoint)
     before = state.get("start")
     if before is None:
         warnings.warn(
@@ -286,4 +293,5 @@ class _Job:
         split = self.splits[self.recipe.eval.split]
         finished = report_weights(self.recipe, split, self.retriever, self.device, facts, self.watchers, self.folder)
         self.watchers.run_finished(finished.report)
+        self.folder.close_log()
         return finished

@@ -25,13 +25,14 @@ from fdakit.recipe import Recipe
 from fdakit.recipe_text import dump_document
 from fdakit.report.tables import report_markdown
 from fdakit.system.atomic_files import atomic_file, write_errors, write_text
-from fdakit.system.digests import SUMS, digest_lines
+from fdakit.system.digests import SUMS, digest_lines, file_sha256, listed, read_digests
 from fdakit.system.locks import HeldError, exclusive_lock
 from fdakit.values import Scores, Split, VideoRef
 from fdakit.version import __version__
 
 from .reporting import Report
 from .run_files import CHECKPOINTS, ENVIRONMENT, LOG, RECIPE, REPORT, SIMILARITY, VIDEOS
+from .run_log import check_log
 from .similarities import Rankings, Similarities
 
 LOCK = ".lock"
@@ -94,8 +95,9 @@ class RunFolder:
         return self.path / CHECKPOINTS / name
 
     def write_start(self, recipe: Recipe, device: torch.device) -> str:
-        """Write recipe.toml and environment.json; returns the resolved recipe's text."""
+        """Write recipe.toml and environment.json, which opens the log; returns the resolved recipe's text."""
         text = recipe_text(recipe)
+        self._reopen_log()
         self.write(RECIPE, text)
         self.write(ENVIRONMENT, json.dumps(environment(device), indent=2) + "\n")
         return text
@@ -126,7 +128,8 @@ class RunFolder:
                 ranking = rankings[direction]
                 write_ranks(path, ranking=ranking, ties=recipe.eval.ties, queries=queries, targets=targets)
             text = json.dumps(report, indent=2, allow_nan=False) + "\n"
-            names += [VIDEOS, "ranks_t2v.csv", "ranks_v2t.csv", RECIPE]
+            names += [VIDEOS, "ranks_t2v.csv", "ranks_v2t.csv", "report.md", RECIPE]
+            names += [ENVIRONMENT] if (self.path / ENVIRONMENT).is_file() else []
             self.write(SUMS, digest_lines(self.path, names) + f"{sha256(text.encode()).hexdigest()}  {REPORT}\n")
             self.write(REPORT, text)
 
@@ -140,6 +143,25 @@ class RunFolder:
             with atomic_file(self.path / name) as part, part.open("wb") as handle:
                 np.save(handle, values)
         return list(arrays)
+
+    def check_log(self) -> None:
+        """Compare the log of a run that has ended with its digest. Raises `ScoreError` where it was changed."""
+        check_log(self.path, advice="remove it; its epochs are written anew from the training state")
+
+    def close_log(self) -> None:
+        """List the digest of the log, to which nothing is added now. Raises `FdakitError` where the disk refuses."""
+        if (self.path / LOG).is_file():
+            self._relist({LOG: file_sha256(self.path / LOG)})
+
+    def _reopen_log(self) -> None:
+        """Take the log off SHA256SUMS, as it is about to be written on."""
+        if LOG in (read_digests(self.path) or {}):
+            self._relist({})
+
+    def _relist(self, digests: Mapping[str, str]) -> None:
+        """Write SHA256SUMS anew, with these digests in the place of the log's."""
+        known = {name: digest for name, digest in (read_digests(self.path) or {}).items() if name != LOG}
+        self.write(SUMS, listed({**known, **digests}))
 
     def write(self, name: str, text: str) -> None:
         """Write a text file whole or not at all. Raises `FdakitError` where the disk refuses."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,13 +9,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from fdakit.errors import RecipeError, ScoreError
+from fdakit.errors import RecipeError
 from fdakit.recipe import Recipe
 from fdakit.recipe_text import parse_toml
 from fdakit.report.curves import Panel, Point
-from fdakit.system.regular_files import read_text
 
-from .run_files import LOG
+from .run_log import read_log
 
 ReadRecipe = Callable[[list[str]], Recipe]
 
@@ -67,17 +65,9 @@ def _values(listed: str) -> list[Any]:
 def epoch_seconds(folder: Path) -> float | None:
     """Median seconds of a run's training epochs, from its metrics.jsonl; None where it wrote none.
 
-    Raises `ScoreError` where a line of it is damaged.
+    Raises `ScoreError` where it is damaged.
     """
-    path = folder / LOG
-    lines = read_text(path, error=ScoreError).splitlines() if path.is_file() else []
-    try:
-        events = [json.loads(line) for line in lines]
-        seconds = [float(event["seconds"]) for event in events if event.get("event") == "epoch_finished"]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ScoreError(
-            f"{path.absolute()}: not readable as the log of a run ({error}); remove it, and the seconds are left out"
-        ) from error
+    seconds = [float(event["seconds"]) for event in read_log(folder) if event["event"] == "epoch_finished"]
     return median(seconds) if seconds else None
 
 

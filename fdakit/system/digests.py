@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import file_digest
 from pathlib import Path
 
@@ -30,7 +30,12 @@ def file_sha256(path: Path, *, error: type[FdakitError] = FdakitError, advice: s
 
 def digest_lines(folder: Path, names: Iterable[str]) -> str:
     """Return what SHA256SUMS says of files of a folder. Raises `FdakitError` where one cannot be read."""
-    return "".join(f"{file_sha256(folder / name)}  {name}\n" for name in sorted(names))
+    return listed({name: file_sha256(folder / name) for name in sorted(names)})
+
+
+def listed(digests: Mapping[str, str]) -> str:
+    """Return digests by file name as the text of SHA256SUMS."""
+    return "".join(f"{digest}  {name}\n" for name, digest in digests.items())
 
 
 def read_digests(folder: Path, *, error: type[FdakitError] = FdakitError) -> dict[str, str] | None:

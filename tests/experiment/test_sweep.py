@@ -97,8 +97,8 @@ def test_a_stopped_run_is_taken_up(
     )
     with pytest.raises(Interrupted):
         sweep([pressing], [1], out=tmp_path, tell=lambda line: None)
-    for path in (tmp_path / "plain" / "seed-1").rglob("recipe.toml"):
-        path.write_text(module.recipe_text(recipes[1]).replace("seed = 3", "seed = 1"))  # without the pressing
+    path = tmp_path / "plain" / "seed-1" / "recipe.toml"
+    path.write_text(module.recipe_text(recipes[1]).replace("seed = 3", "seed = 1"))  # without the pressing
     again = sweep(recipes[1:], [1], out=tmp_path, tell=lambda line: None)
     assert again["rows"][0]["t2v"]["MnR"]["mean"] == reports_of(tmp_path / "plain" / "seed-1")["t2v"]["MnR"]
     state = json.loads((tmp_path / "plain" / "seed-1" / "checkpoints" / "last" / "checkpoint.json").read_text())

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from fdakit import FdakitError
+from fdakit.errors import CheckpointError
 from fdakit.experiment.checkpoints import read_facts
 from fdakit.experiment.run import run_recipe
 from fdakit.experiment.run_folder import RunFolder
@@ -79,6 +80,7 @@ def test_a_kill_between_checkpoint_and_log_loses_no_line_and_doubles_none(
     started, first, second, _finished = lines
     for left in ([started], [started, first], [started, first, first[:20]], [started, first, second, second, first]):
         log.write_text("".join(left))
+        (copy / "SHA256SUMS").unlink()  # a run that has not ended has none
         run_recipe(full, resume=copy)
         assert epochs(copy) == epochs(run)
 
@@ -92,3 +94,34 @@ def test_two_cannot_work_on_one_run(full: Recipe, run: Path, tmp_path: Path) -> 
     assert not (copy / ".lock").exists()
     with pytest.raises(FdakitError, match="nowhere: no such run folder"):
         run_recipe(full, resume=tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    "kept", ["last/recipe.toml", "last/checkpoint.json", "best/checkpoint.json", "best/recipe.toml"]
+)
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_changed_file_of_a_checkpoint_is_told_before_anything_is_gone_on_with(
+    full: Recipe, run: Path, tmp_path: Path, kept: str, gone: bool
+) -> None:
+    copy = shutil.copytree(run, tmp_path / "run")
+    path = copy / "checkpoints" / kept
+    if gone:
+        path.unlink()
+    else:
+        path.write_text(path.read_text().replace("3", "4"))
+    before = {file: file.read_bytes() for file in sorted(copy.rglob("*")) if file.is_file()}
+    other = "best" if kept.startswith("last") else "last"
+    said = "absent, so this run cannot be taken up" if gone else "changed or damaged since it was written"
+    advice = f"put back what the run wrote, or start the run again, or evaluate .*checkpoints/{other}"
+    with pytest.raises(CheckpointError, match=rf"{kept}: {said}.*; {advice}"):
+        run_recipe(full, resume=copy)
+    assert {file: file.read_bytes() for file in sorted(copy.rglob("*")) if file.is_file()} == before
+
+
+def test_a_best_checkpoint_that_is_gone_is_told_before_training_goes_on(
+    full: Recipe, run: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(run, tmp_path / "run")
+    shutil.rmtree(copy / "checkpoints" / "best")
+    with pytest.raises(CheckpointError, match=r"best/model\.safetensors: absent, so this run cannot be taken up"):
+        run_recipe(full, resume=copy)

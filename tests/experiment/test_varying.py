@@ -91,5 +91,5 @@ def test_values_that_are_lists_are_values_too() -> None:
 )
 def test_a_damaged_log_is_named(tmp_path: Path, line: str) -> None:
     (tmp_path / "metrics.jsonl").write_text(line + "\n")
-    with pytest.raises(FdakitError, match=r"metrics\.jsonl: not readable as the log of a run"):
+    with pytest.raises(FdakitError, match=r"metrics\.jsonl: line 1: not readable as the log of a run"):
         epoch_seconds(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,8 @@ class Jsonl:
     def run_started(self, run: RunInfo) -> None:
         """Open the file of the run's folder."""
         self._path = run.folder / self._file if run.folder else None
-        if self._path is not None and self._path.exists():
-            write_text(self._path, "".join(_mended(self._path.read_bytes().decode("utf-8", "replace"), run.past)))
+        if self._path is not None and (self._path.exists() or run.past):
+            write_text(self._path, "".join(_mended(self._path, run.past)))
         self._write({"event": "run_started", "name": run.name, "seed": run.seed, "steps": run.steps})
 
     def progressed(self, what: str, done: int, total: int) -> None:
@@ -49,29 +50,59 @@ class Jsonl:
                 file.write(_line(line))
 
 
-def _mended(text: str, past: Sequence[Mapping[str, float]] | None) -> list[str]:
-    """The lines of a log that is taken up: without a torn last one, each epoch of `past` once and none after them."""
-    lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
-    if past is None:
-        return lines
-    known = {int(facts["epoch"]): facts for facts in past}
+def _mended(path: Path, past: Sequence[Mapping[str, float]] | None) -> list[str]:
+    """Return the lines of a log that is taken up: no torn last one, each epoch of `past` once and none after them.
+
+    Warns of what is damaged: a line that is no event is left out, an epoch that differs from `past` is told as there.
+    """
+    lines = path.read_bytes().decode("utf-8", "replace").split("\n")[:-1] if path.exists() else []
+    events = {number: event for number, line in enumerate(lines, 1) if (event := _event(line)) is not None}
+    damaged = [number for number in range(1, len(lines) + 1) if number not in events]
+    if past is not None:
+        known = {int(facts["epoch"]): _line({"event": _EPOCH, **facts}) for facts in past}
+        damaged += [number for number, event in events.items() if _differs(event, lines[number - 1], known)]
+    if damaged:
+        cure = "left out" if past is None else "written anew from the training state where it tells of an epoch"
+        warnings.warn(f"{path.absolute()}: line {_numbers(damaged)}: changed or damaged; {cure}", stacklevel=2)
+    whole = [(lines[number - 1] + "\n", event) for number, event in events.items() if number not in damaged]
+    return [line for line, _ in whole] if past is None else _completed(whole, known)
+
+
+def _completed(whole: Sequence[tuple[str, Mapping[str, Any]]], known: Mapping[int, str]) -> list[str]:
+    """Return lines with each known epoch once, in the order of epochs, and no other."""
     kept, seen = [], set()
-    for line in lines:
-        epoch = _epoch(line)
+    for line, event in whole:
+        epoch = _epoch(event)
         if epoch is None or (epoch not in seen and epoch <= max(known, default=0)):
             kept.append(line)
             seen.add(epoch)
-    lost = [facts for epoch, facts in sorted(known.items()) if epoch not in seen]
-    return [*kept, *(_line({"event": _EPOCH, **facts}) for facts in lost)]
+    return [*kept, *(line for epoch, line in sorted(known.items()) if epoch not in seen)]
 
 
-def _epoch(line: str) -> int | None:
-    """The epoch whose end a line tells of."""
+def _event(line: str) -> dict[str, Any] | None:
+    """Return the event of a line; None where it holds none."""
     try:
         event = json.loads(line)
-        return int(event["epoch"]) if event["event"] == _EPOCH else None
-    except (ValueError, TypeError, LookupError):
+    except (ValueError, RecursionError):
         return None
+    whole = isinstance(event, dict) and isinstance(event.get("event"), str)
+    return event if whole and (event["event"] != _EPOCH or isinstance(event.get("epoch"), int)) else None
+
+
+def _epoch(event: Mapping[str, Any]) -> int | None:
+    """Return the epoch whose end an event tells of."""
+    return int(event["epoch"]) if event["event"] == _EPOCH else None
+
+
+def _differs(event: Mapping[str, Any], line: str, known: Mapping[int, str]) -> bool:
+    """Return whether an event tells another thing of an epoch than is known."""
+    epoch = _epoch(event)
+    return epoch is not None and epoch in known and known[epoch] != line + "\n"
+
+
+def _numbers(damaged: Sequence[int]) -> str:
+    more = f" and {len(damaged) - 3} more" if damaged[3:] else ""
+    return ", ".join(map(str, sorted(damaged)[:3])) + more
 
 
 def _line(event: Mapping[str, Any]) -> str:

@@ -1,0 +1,58 @@
+"""The log of a run, `metrics.jsonl`, read back: by its digest where the run has ended, line by line in any case."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from fdakit.errors import ScoreError
+from fdakit.system.digests import check_digest, read_digests
+from fdakit.system.regular_files import read_text
+
+from .run_files import LOG
+
+ADVICE = "remove it, and the seconds are left out"
+
+
+def check_log(folder: Path, *, advice: str = ADVICE) -> None:
+    """Compare the log of a run that has ended with its digest in SHA256SUMS; a log still written on has none.
+
+    Raises `ScoreError`, ending in `advice`, where it was changed.
+    """
+    path = folder / LOG
+    if path.exists() and LOG in (read_digests(folder, error=ScoreError) or {}):
+        check_digest(path, error=ScoreError, advice=advice)
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """Return the events of a run's log in their order, none where there is no log.
+
+    A last line without its end is what a kill leaves, and is left out. Raises `ScoreError`, naming the line, where
+    the log was changed since the run ended or a line is no event.
+    """
+    path = folder / LOG
+    if not path.is_file():
+        return []
+    check_log(folder)
+    lines = read_text(path, error=ScoreError).split("\n")[:-1]
+    return [_event(line, f"{path.absolute()}: line {number}") for number, line in enumerate(lines, 1)]
+
+
+def _event(line: str, where: str) -> dict[str, Any]:
+    try:
+        event = json.loads(line)
+        if not isinstance(event, dict) or not isinstance(event.get("event"), str):
+            raise ValueError("no event of a run")
+        if event["event"] == "epoch_finished" and not _is_duration(event.get("seconds")):
+            raise ValueError("an epoch without its seconds")
+    except (ValueError, RecursionError) as error:
+        raise ScoreError(f"{where}: not readable as the log of a run ({error}); {ADVICE}") from error
+    return event
+
+
+def _is_duration(value: object) -> bool:
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(float(value)) and value >= 0
+    )
