@@ -15,7 +15,7 @@ from finished_runs import finished_run
 
 from fdakit.errors import RecipeError, ScoreError
 from fdakit.experiment.compared_runs import read_side
-from fdakit.experiment.comparing import Change, Comparison, Tally, compare
+from fdakit.experiment.comparing import Change, Comparison, Tally, _letters, compare
 from fdakit.experiment.comparison_files import comparison_document, write_comparison
 from fdakit.report.comparisons import comparison_lines, comparison_notes, comparison_tables
 from fdakit.report.page import page_html
@@ -178,6 +178,10 @@ def test_more_than_two_are_compared_with_the_first(make_run: MakeRun) -> None:
     differences = [pair.found["t2v"].tests["R@1"].difference for pair in comparison.pairs]
     assert differences == [100.0, 0.0]
     assert list(comparison.pairs[0].found["v2t"].tests) == ["R@1", "RSum"]
+
+
+def test_sides_are_lettered_and_beyond_the_alphabet_numbered_too() -> None:
+    assert [_letters(number) for number in (0, 1, 25, 26, 51, 52)] == ["A", "B", "Z", "A2", "Z2", "A3"]
 
 
 def test_the_same_queries_in_another_order_are_matched(make_run: MakeRun, clips: Path, tmp_path: Path) -> None:

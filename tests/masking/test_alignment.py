@@ -128,3 +128,10 @@ def test_phase_shift_says_where_content_went() -> None:
     down, right = phase_shift(ground[20:148, 20:148], ground[17:145, 25:153])
     assert abs(down - 3) < 0.6
     assert abs(right + 5) < 0.6
+
+
+@pytest.mark.parametrize("shift", [(0.3, -0.3), (4.3, -3.7), (-2.4, 6.4)])
+def test_phase_shift_lies_between_pixels_on_the_right_side(shift: tuple[float, float]) -> None:
+    ground = texture(3)
+    found = phase_shift(seen(ground, shift), seen(ground, (0, 0)))
+    np.testing.assert_allclose(found, shift, atol=0.2)

@@ -63,6 +63,7 @@ def test_a_place_measured_over_twice_the_time_is_no_motion_of_its_own_where_span
     rest = beside_camera(where, moved, spans=(0.5, 1.0, 2.0))
     assert rest[[0, 1]].max() == 0
     assert rest[2] == pytest.approx(np.hypot(6, 1))
+    assert rest[3:].max() == 0
     assert beside_camera(where, moved)[0] > 4
 
 

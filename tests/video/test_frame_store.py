@@ -102,6 +102,11 @@ def test_a_clip_takes_what_is_estimated(tmp_path: Path) -> None:
     assert estimated_bytes(6, 224) * 9000 == pytest.approx(8.1e9, rel=0.05) or estimated_bytes(6, 224) * 9000 > 8e9
 
 
+def test_an_estimate_is_of_whole_bytes() -> None:
+    assert estimated_bytes(1, 3) == 28  # 27 of colours, and of nine bits the whole bytes
+    assert estimated_bytes(2, 4) == 2 * 48 + 4
+
+
 def test_other_facts_make_another_key() -> None:
     facts = [("a", 1), ("a", 2), ("b", 1), (["a", 1],), ("a", None), ("a", "1")]
     assert len({record_key(*given_) for given_ in facts}) == len(facts)

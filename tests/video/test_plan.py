@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -79,3 +80,14 @@ def test_every_wanted_packet_is_in_one_run_that_begins_where_decoding_can(
             serving = [k for k in keys | {0} if run.first <= k <= packet and (k == 0 or stamps[k] <= stamps[packet])]
             assert serving
     assert all(before.last < after.first for before, after in pairwise(found))
+
+
+def test_a_clock_is_torn_where_any_of_its_jumps_cannot_be_begun_at() -> None:
+    line = timeline([0, 2, 1, 3, 5, 4], keys=[0, 3])
+    at_key, within, nowhere = (replace(line, jumps=jumps) for jumps in ((3,), (3, 5), ()))
+    assert not at_key.torn
+    assert within.torn
+    assert not nowhere.torn
+    assert replace(line, jumps=(2,)).torn  # a packet before it is shown behind it
+    in_order = timeline([0, 1, 2, 3], keys=[0])
+    assert not replace(in_order, jumps=(2,)).torn

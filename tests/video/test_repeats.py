@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fdakit import Needs, VideoRef, keyed_rng, read_frames, step_over_repeats
-from fdakit.video.repeats import REACH, first_other, luma_miniature, repeats, shown_first
+from fdakit.video.repeats import REACH, before_each, first_other, luma_miniature, repeats, shown_first
 
 SHOWN = [place * 5 // 6 for place in range(36)]  # 25 pictures a second shown as 30: every sixth frame repeats
 LOSSY = {"crf": "26", "bf": "2", "g": "250"}
@@ -46,7 +46,7 @@ def test_neighbours_step_over_a_picture_shown_again(shown):
     assert numbers(near[-3]) == [SHOWN[place - 3] for place in inner]
 
 
-@pytest.mark.parametrize("times", [2, 3, 4])
+@pytest.mark.parametrize("times", [2, 3, 4, 6])
 def test_pictures_shown_several_times_are_stepped_over(tmp_path, times):
     path = encode(tmp_path / "a.mp4", numbered(12).repeat(times, axis=0))
     inner = list(range(5 * times, 7 * times))
@@ -110,6 +110,17 @@ def test_a_long_still_is_no_repeat(tmp_path):
     last = 5 + REACH + 7
     assert numbers(neighbours(video, [last - REACH], (1,))[1]) == [6]  # within reach
     assert numbers(neighbours(video, [last - REACH - 1], (1,))[1]) == [5]
+
+
+def test_what_repeats_longer_than_is_looked_for_is_a_still(tmp_path):
+    video = VideoRef("a", encode(tmp_path / "a.mp4", numbered(6).repeat(7, axis=0)))
+    assert numbers(neighbours(video, [14, 15], (1,))[1]) == [2, 3]  # of seven, the first has too far to go
+
+
+def test_six_frames_before_each_tell_whether_it_is_a_repeat():
+    assert before_each([3]) == {0, 1, 2}
+    assert before_each([6, 20]) == {0, 1, 2, 3, 4, 5, *range(14, 20)}
+    assert before_each([0]) == set()
 
 
 def test_damage_beyond_what_is_asked_for_is_no_fault(tmp_path):

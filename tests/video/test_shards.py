@@ -226,8 +226,8 @@ def test_the_folder_never_takes_more_than_its_limit_and_says_so_once(tmp_path: P
     shards.put(key(7), record(7))
     assert shards.take_notes() == ()
     fresh = opened(tmp_path, limit=20_000)
-    assert not fresh.put(key(5), record(5))  # others' records count too
-    assert not opened(tmp_path / "none", limit=0).put(key(1), b"")
+    assert fresh.put(key(5), record(5)) is False  # others' records count too
+    assert opened(tmp_path / "none", limit=0).put(key(1), b"") is False
 
 
 def test_it_never_takes_more_than_half_of_the_free_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,6 +286,27 @@ def test_a_shard_that_is_large_enough_is_followed_by_another(tmp_path: Path, mon
     assert len(files(tmp_path, DATA)) == 4
     for number in (*range(12), *range(12)):
         assert got(shards, number) == record(number)
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [(PermissionError(13, "Permission denied", "a.index"), "Permission denied"), (OSError("odd"), "odd")],
+)
+def test_a_shard_that_cannot_be_read_is_left_out_and_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, why: str
+) -> None:
+    filled(tmp_path, 2).close()
+
+    def refuse(shard: object) -> object:
+        raise error
+
+    monkeypatch.setattr(shards_module, "read_entries", refuse)
+    shards = opened(tmp_path)
+    for _ in range(2):
+        shards.refresh()
+        assert got(shards, 0) is None
+    (note,) = shards.take_notes()
+    assert f"{files(tmp_path, DATA)[0]} cannot be read ({why}); what it holds is decoded again" in note
 
 
 def test_files_of_others_are_left_alone(tmp_path: Path) -> None:

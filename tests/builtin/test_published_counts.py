@@ -1,0 +1,39 @@
+"""The sizes of splits as their papers and releases state them, beside which what is read is told."""
+
+from __future__ import annotations
+
+from fdakit import Official
+from fdakit.builtin.datasets import activitynet, didemo, lsmdc, msvd, vatex
+from fdakit.builtin.datasets.msrvtt_sources_module import LAYOUTS
+
+
+def test_msrvtt_has_twenty_captions_a_video_and_its_lists_the_published_sizes() -> None:
+    videos = {
+        name: {split: each.videos for split, each in layout.official.items()} for name, layout in LAYOUTS.items()
+    }
+    assert videos == {
+        "1k-A-9k": {"train": 9000, "test": 1000},
+        "1k-A-7k": {"train": 7010, "test": 1000},
+        "full": {"train": 6513, "val": 497, "test": 2990},
+        "1k-B": {"train": 6656, "test": 1000},
+    }
+    for name, layout in LAYOUTS.items():
+        for split, each in layout.official.items():
+            if name == "1k-B":
+                assert each.captions is None
+            else:
+                assert each.captions == each.videos * (1 if split == "test" and name != "full" else 20)
+
+
+def test_other_data_sets_have_the_published_sizes() -> None:
+    assert activitynet.COUNTS == {"train": 10_009, "test": 4917, "val_2": 4885}
+    assert didemo.COUNTS == {"train": 8392, "val": 1065, "test": 1004}
+    assert vatex.COUNTS == {"train": 25_991, "val": 1500, "test": 1500}
+    assert vatex.PER_VIDEO == 10
+    assert dict(msvd.OFFICIAL) == {
+        "train": Official(1200, 48_774),
+        "val": Official(100, 4290),
+        "test": Official(670, 27_763),
+    }
+    sizes = {name: official for name, (_, official) in lsmdc.TESTS.items()}
+    assert sizes == {"1k": Official(1000, 1000), "full": Official(10_053, 10_053)}
