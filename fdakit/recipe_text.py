@@ -31,10 +31,12 @@ def shipped_recipes() -> dict[str, Path]:
 
 
 def nearest_recipe(name: str) -> str:
-    """`did you mean 'x'?` for the closest shipped recipe, else their names, without those of controls."""
+    """`did you mean 'x'?` for the closest shipped recipe, else the names of all, those of controls last."""
     shipped = shipped_recipes()
     close = nearest(name, shipped)
-    return close if close.startswith("did") else nearest(name, [one for one in shipped if "/" not in one])
+    if close.startswith("did"):
+        return close
+    return f"known: {', '.join(sorted(shipped, key=lambda one: ('/' in one, one)))}"
 
 
 def find_recipe(source: str | Path) -> Path:

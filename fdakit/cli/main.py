@@ -18,6 +18,7 @@ from fdakit.system.regular_files import full
 from fdakit.system.stopping import Terminated, exit_code, terminated_like_interrupted
 from fdakit.version import __version__
 
+from .failures import MEMORY, STOPPED, SYSTEM, USAGE, kind_of, print_failure
 from .printing import say
 from .streams import OutputRefusedError, guarded_streams
 
@@ -107,6 +108,7 @@ def execute(arguments: list[str] | None = None) -> int:
 
 
 def _executed(arguments: list[str] | None) -> int:
+    given = sys.argv[1:] if arguments is None else arguments
     try:
         with terminated_like_interrupted() as terminated:
             code: Any = cli.main(args=arguments, prog_name="fdakit", standalone_mode=False)
@@ -115,18 +117,26 @@ def _executed(arguments: list[str] | None) -> int:
         return code if isinstance(code, int) else 0
     except click.exceptions.Abort as error:
         say("stopped", err=True)
+        print_failure("stopped", STOPPED, given)
         return exit_code(signal.SIGTERM if isinstance(error.__cause__, Terminated) else signal.SIGINT)
     except click.ClickException as error:
-        return _misused(error)
+        _misused(error)
+        print_failure(error.format_message(), USAGE, given)
+        return 2
     except FdakitError as error:
-        return _worded(error)
+        refused = _worded(error)
+        print_failure(str(error), kind_of(error), given)
+        return refused
     except OSError as error:
-        return _system_fault(error)
+        print_failure(_system_fault(error), SYSTEM, given)
+        return 2
     except Exception as error:
         if type(error).__name__ not in ("MemoryError", "OutOfMemoryError"):
             raise
         said = str(error).strip().partition("\n")[0] or "nothing left"
-        say(f"out of memory: {said}; lower train.batch_size or eval.batch_size", err=True)
+        told = f"out of memory: {said}; lower train.batch_size or eval.batch_size"
+        say(told, err=True)
+        print_failure(told, MEMORY, given)
         return 1
 
 
@@ -140,31 +150,31 @@ def _worded(error: FdakitError) -> int:
     return 1 if failed_part else 2
 
 
-def _misused(error: click.ClickException) -> int:
+def _misused(error: click.ClickException) -> None:
     """What click finds wrong with the arguments, which may hold anything."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         say(error.format_message(), err=True)
-        return 2
+        return
     context = getattr(error, "ctx", None)
     if context is not None:
         say(f"{context.get_usage()}\nTry '{context.command_path} --help' for help.\n", err=True)
     say(f"Error: {error.format_message()}", err=True)
-    return 2
 
 
-def _system_fault(error: OSError) -> int:
+def _system_fault(error: OSError) -> str:
     """What the system refused and nobody worded before: the path, if one is known, the cause and what to do next.
 
-    Raises it again where it is no refusal of the system, as what a library raises for its own reasons.
+    Returns it. Raises it again where it is no refusal of the system, as what a library raises for its own reasons.
     """
     if error.errno is None or os.environ.get("FDAKIT_TRACEBACK"):
         raise error
     named = isinstance(error.filename, str | bytes)
     where = f"{full(Path(os.fsdecode(error.filename)))}: " if named else ""
     advice = _SYSTEM_ADVICE.get(error.errno, "; correct the path or its rights" if named else "")
-    say(f"{where}{error.strerror or error}{advice}", err=True)
+    told = f"{where}{error.strerror or error}{advice}"
+    say(told, err=True)
     say(_SEE_MORE, err=True)
-    return 2
+    return told
 
 
 def _show_warning(

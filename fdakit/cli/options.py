@@ -18,7 +18,9 @@ def set_option(function: F) -> F:
 
 def json_option(function: F) -> F:
     """`--json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout and nothing else.")(function)
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print JSON on stdout and nothing else; of a failure its words."
+    )(function)
 
 
 def pictures_option(function: F) -> F:

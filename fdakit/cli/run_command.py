@@ -10,6 +10,7 @@ import click
 from fdakit.errors import RecipeError, nearest
 from fdakit.settings import ChangeKind
 
+from .failures import STOPPED
 from .options import json_option, set_option
 from .printing import print_json, print_report, say
 
@@ -61,7 +62,10 @@ def command(
     try:
         finished = run_recipe(chosen, out=out, resume=resume, allowed=allowed)
     except Interrupted as stopped:
-        say(f"{stopped}; go on with: fdakit run --resume {stopped.folder}", err=True)
+        told = f"{stopped}; go on with: fdakit run --resume {stopped.folder}"
+        say(told, err=True)
+        if as_json:
+            print_json({"error": {"message": told, "kind": STOPPED}})
         click.get_current_context().exit(stopped.code)
     if as_json:
         print_json({**finished.report, "folder": finished.folder})

@@ -44,10 +44,12 @@ class _Guarded:
     def __init__(self, stream: TextIO, *, refuses: bool) -> None:
         self._stream, self._refuses = stream, refuses
         self._fault: OSError | None = None
+        self.wrote = False  # whether anything was written
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
     def write(self, text: str) -> int:
+        self.wrote = self.wrote or bool(text)
         self._try(lambda: self._stream.write(text))
         return len(text)
 

@@ -38,6 +38,7 @@ class Facts(BaseModel):
     damage: dict[str, Reasons] = {}
     training: Training | None = None
     finding: str = ""
+    random_weights: bool = False
 
 
 class State(BaseModel):

@@ -20,7 +20,7 @@ from fdakit.report.page import Card, Gallery, Shot, page_html
 from fdakit.values import VideoRef
 from fdakit.video.thumbnails import thumbnail
 
-from .clip_pictures import Draw
+from .clip_pictures import Draw, picture_of, warn_of_missing
 from .compared_runs import Side
 from .comparing import Change, Comparison, Pair
 from .run_files import SIMILARITY
@@ -76,19 +76,17 @@ class _Pictures:
         for label, firsts in self._firsts.items():
             wanted |= {(self._drawer(label), video.id) for video in firsts.values()}
         self._made: dict[tuple[str, str], bytes | None] = {}
-        for done, key in enumerate(sorted(wanted), 1):
-            self._made[key] = self._picture(*key)
+        reasons: list[str] = []
+        for done, (drawer, name) in enumerate(sorted(wanted), 1):
+            files = dict.fromkeys(self._references[name])  # of several runs: the first one that can be read
+            draw = draws[drawer] if drawer else thumbnail
+            self._made[drawer, name] = picture_of(draw, files, reasons)
             progress("drawing videos", done, len(wanted))
+        warn_of_missing(reasons, len(wanted))
 
     def _drawer(self, label: str) -> str:
         """Who draws for a side: itself, or "" where all draw alike."""
         return label if label in self._draws else ""
-
-    def _picture(self, drawer: str, video_id: str) -> bytes | None:
-        """From the first run whose file of it can be read."""
-        draw = self._draws[drawer] if drawer else thumbnail
-        made = (draw(reference) for reference in dict.fromkeys(self._references[video_id]))
-        return next((picture for picture in made if picture is not None), None)
 
     def target(self, change: Change) -> Shot:
         """The video that was sought."""

@@ -129,14 +129,16 @@ class Evaluator:
         known: list[str] = []
         lost: dict[str, LostVideo] = {}
         repaired: dict[str, str] = {}
-        for done, batch in enumerate(batches(self._source, plan, workers=workers, prefetch=loader.prefetch), 1):
+        done = 0
+        for batch in batches(self._source, plan, workers=workers, prefetch=loader.prefetch):
             lost.update({video.id: video for video in batch.lost})
             repaired |= batch.repaired
             if batch.ids:
                 known += batch.ids
                 for control, features in self._encode(retriever, batch).items():
                     found[control].append(features)
-            self._progress(f"encoding {self._split.name} videos", done, len(plan))
+            done += len(batch.ids) + len(batch.lost)
+            self._progress(f"encoding {self._split.name} videos", done, len(self._source))
         if not known:
             reasons = "; ".join(video.reason for video in list(lost.values())[:3])
             raise VideoError(f"split {self._split.name!r}: none of its {len(lost)} videos could be read: {reasons}")

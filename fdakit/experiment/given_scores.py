@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,10 +161,18 @@ def _matrix(source: Path, truth: Path | None) -> Given:
 def _owners(truth: Path | None, queries: int, videos: int, *, source: Path) -> NDArray[np.int64]:
     """The right column of each row."""
     if truth is None:
+        of_run = f"`fdakit metrics {shlex.quote(str(source.parent))}`" if (source.parent / REPORT).is_file() else ""
         if queries != videos:
+            given = "the column of each row with --truth (rows are captions, columns videos: transpose it if not so)"
+            cure = f"name the run that it lies in, which knows its truth: {of_run}" if of_run else f"give {given}"
             raise ScoreError(
-                f"{source.absolute()}: {queries} captions and {videos} videos, so the truth is no diagonal; give "
-                "the column of each row with --truth (rows are captions, columns videos: transpose it if not so)"
+                f"{source.absolute()}: {queries} captions and {videos} videos, so the truth is no diagonal; {cure}"
+            )
+        if of_run:
+            warnings.warn(
+                f"{source.absolute()}: its diagonal is taken for the truth; the run that it lies in knows its "
+                f"truth and its lost videos: {of_run}",
+                stacklevel=2,
             )
         return np.arange(queries)
     found = _column_numbers(truth)

@@ -13,7 +13,7 @@ from fdakit.report.page import Card, Gallery, Shot
 from fdakit.values import Scores
 from fdakit.video.thumbnails import thumbnail
 
-from .clip_pictures import Draw
+from .clip_pictures import Draw, picture_of, warn_of_missing
 from .saved_run import SavedRun
 
 _RETRIEVED = 3
@@ -91,11 +91,12 @@ def _first(scores: Scores, row: int) -> list[int]:
 
 
 def _pictures(run: SavedRun, columns: list[int], draw: Draw, progress: Progress) -> dict[int, bytes | None]:
-    found = {}
+    found, reasons = {}, list[str]()
     for done, column in enumerate(columns):
         progress("making thumbnails", done, len(columns))
-        found[column] = draw(run.videos[column])
+        found[column] = picture_of(draw, [run.videos[column]], reasons)
     progress("making thumbnails", len(columns), len(columns))
+    warn_of_missing(reasons, len(columns))
     return found
 
 

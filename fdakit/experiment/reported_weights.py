@@ -107,6 +107,7 @@ def report_weights(
         training_damage=facts.get("damage", {}),
         training=facts.get("training"),
         finding=facts.get("finding", ""),
+        random_weights=facts.get("random_weights", False),
         provenance={
             "fdakit": __version__,
             "seed": recipe.seed,

@@ -39,12 +39,13 @@ def make_report(
     training_damage: Mapping[str, Mapping[str, str]] | None = None,
     training: Mapping[str, Any] | None = None,
     finding: str = "",
+    random_weights: bool = False,
 ) -> Report:
     """The report of one evaluation; the same weights and recipe give it again to the last digit.
 
     `selection` says in words how the weights were chosen, `chosen_on` on which split, if on any; `training_damage` is
     what `Trainer.damage` said when the weights were kept, `training` what `trained_on` did, and `finding` what
-    `standstill` did.
+    `standstill` did. `random_weights` says that the encoder's weights are random and nothing was trained.
     """
     own, *others = evaluated.scores
     found = evaluated.rankings[own]
@@ -63,6 +64,7 @@ def make_report(
         "captions": counted_captions(split, evaluated),
         "masks": _masks(evaluated),
         "finding": finding,
+        "random_weights": random_weights,
         "provenance": dict(provenance),
     }
 

@@ -204,7 +204,8 @@ class _Job:
     def evaluate_only(self) -> dict[str, Any]:
         """Without training the weights as built are the best and the last."""
         self._announce()
-        facts = {"epoch": 0, "step": 0, "chosen_by": UNTRAINED}
+        random = not getattr(self.retriever.encoder, "pretrained", True)
+        facts = {"epoch": 0, "step": 0, "chosen_by": UNTRAINED, "random_weights": random}
         for name in ("best", "last"):
             self._save(name, facts, None)
         return facts

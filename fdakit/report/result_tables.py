@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any, Literal
 
-from .tables import DIRECTIONS, control_label
+from .tables import DIRECTIONS, RANDOM_WEIGHTS, control_label
 
 METRICS = ("R@1", "R@5", "R@10", "R@50", "MdR", "MnR")
 EVERY = (*METRICS, "MRR", "RSum")
@@ -117,9 +117,11 @@ def protocol_line(report: Mapping[str, Any]) -> str:
 
 
 def shortfalls(run: Reported) -> list[str]:
-    """Videos that the numbers miss or that were trained on, of the worst seed; nothing where all is well."""
+    """Random weights, and videos that the numbers miss or that were trained on, of the worst seed; else nothing."""
     missing, damaged = (max(report["videos"][kind] for report in run.reports) for kind in ("missing", "damaged"))
-    found = [f"{missing:,} absent video{'s'[: missing > 1]} left out: not the full split"] if missing else []
+    found = [RANDOM_WEIGHTS] if any(report.get("random_weights") for report in run.reports) else []
+    if missing:
+        found.append(f"{missing:,} absent video{'s'[: missing > 1]} left out: not the full split")
     if damaged:
         found.append(f"{damaged:,} unreadable video{'s'[: damaged > 1]}: their queries count as misses")
     shared = max(report["videos"].get("training", {}).get("shared") or 0 for report in run.reports)

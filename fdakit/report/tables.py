@@ -8,6 +8,7 @@ from typing import Any
 from .markdown import markdown_table, markdown_text
 
 COLUMNS = ("R@1", "R@5", "R@10", "R@50", "MdR", "MnR")
+RANDOM_WEIGHTS = "the encoder has random weights and nothing was trained: these numbers are what chance gives"
 DIRECTIONS = {"t2v": "text to video", "v2t": "video to text"}
 
 
@@ -38,9 +39,9 @@ def control_label(name: str) -> str:
 
 
 def report_notes(report: Mapping[str, Any]) -> list[str]:
-    """What must be read beside the numbers, one line each; lost videos first."""
+    """What must be read beside the numbers, one line each; random weights and lost videos first."""
     videos, captions, protocol = report["videos"], report["captions"], report["protocol"]
-    notes = []
+    notes = [RANDOM_WEIGHTS] if report.get("random_weights") else []  # older reports do not tell
     if videos["missing"]:
         lost = "video is absent and was" if videos["missing"] == 1 else "videos are absent and were"
         notes.append(f"{videos['missing']:,} {lost} left out: not the full {protocol['split']} split")

@@ -20,12 +20,12 @@ _QUALITY = 80
 _GAP = 2  # white px between frames
 
 
-def thumbnail(video: VideoRef, *, height: int = 120, frames: int = 1) -> bytes | None:
-    """The middle frame of the video, or of its segment, as JPEG; None where the video cannot be read.
+def thumbnail(video: VideoRef, *, height: int = 120, frames: int = 1) -> bytes:
+    """Return the middle frame of the video, or of its segment, as JPEG.
 
     Of several `frames` they are the middles of as many equal parts, side by side. Each is at most `height` px high
     and three times as wide, and never larger than the video itself. In a file that is damaged in part they are taken
-    from the frames that decode.
+    from the frames that decode. Raises `VideoError` where the video cannot be read.
     """
 
     def size(own: Size) -> Size:
@@ -33,13 +33,10 @@ def thumbnail(video: VideoRef, *, height: int = 120, frames: int = 1) -> bytes |
         return max(1, round(own[0] * scale)), max(1, round(own[1] * scale))
 
     try:
-        try:
-            with OpenVideo(video) as opened:
-                clip = opened.read(_middles(np.arange(len(opened.times())), frames), size=size)
-        except VideoError:
-            clip = read_frames(video, indices=_middles(survey_video(video).sound, frames), size=size, tolerant=True)
+        with OpenVideo(video) as opened:
+            clip = opened.read(_middles(np.arange(len(opened.times())), frames), size=size)
     except VideoError:
-        return None
+        clip = read_frames(video, indices=_middles(survey_video(video).sound, frames), size=size, tolerant=True)
     return frames_jpeg(clip.frames, pixel_aspect=clip.pixel_aspect)
 
 

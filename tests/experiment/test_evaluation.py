@@ -238,7 +238,7 @@ def test_progress_tells_of_videos_captions_and_of_ranking_in_tiles(
         recipe, split(*PAIRS), retriever, device=CPU, progress=lambda *facts: told.append(facts), bank=["one", "one"]
     )
     evaluator.run(retriever)
-    steps = [*(("encoding test videos", done, 3) for done in (1, 2, 3))]
+    steps = [*(("encoding test videos", done, 5) for done in (2, 4, 5))]
     steps += [("encoding test captions", 2, 4), ("encoding test captions", 4, 4)]
     ranking = [] if similarity_mb else [("ranking", 1, 1)]
     assert told == [*steps, *ranking, ("encoding bank captions", 1, 1)]

@@ -84,3 +84,18 @@ def test_arrays_of_other_kinds_are_refused_in_words(tmp_path: Path, dtype: objec
     np.save(tmp_path / "odd.npy", np.zeros((3, 3), dtype), allow_pickle=True)
     with pytest.raises(ScoreError, match=r"odd\.npy: "):
         read_given(tmp_path / "odd.npy", None)
+
+
+def test_similarities_of_a_run_lead_to_the_run_which_knows_their_truth(tmp_path: Path) -> None:
+    folder = tmp_path / "a run"
+    folder.mkdir()
+    (folder / "report.json").write_text("{}")
+    command = rf"`fdakit metrics '{folder}'`"
+    np.save(folder / "similarity.npy", np.zeros((3, 2)))
+    with pytest.raises(ScoreError, match=rf"3 captions and 2 videos, .*the run that it lies in, .* truth: {command}"):
+        read_given(folder / "similarity.npy", None)
+    np.save(folder / "similarity.npy", np.eye(3))
+    with pytest.warns(
+        UserWarning, match=rf"its diagonal is taken for the truth; the run that it lies in .*{command}"
+    ):
+        read_given(folder / "similarity.npy", None)

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from fdakit import CheckpointError, DatasetError
 from fdakit.catalog import Catalog
+from fdakit.cli.main import execute
 from fdakit.data.counts import id_hash
 from fdakit.experiment.build import build_retriever
 from fdakit.experiment.checkpoints import checkpoint_recipe, find_checkpoint, read_facts
@@ -285,6 +286,25 @@ def test_no_epochs_evaluate_the_weights_as_built(make_recipe: MakeRecipe, manife
         kept = weights(tmp_path / "run" / "checkpoints" / name)
         assert all(torch.equal(value, kept[key]) for key, value in built.items())
     assert evaluate_checkpoint(recipe, tmp_path / "run").report == report
+
+
+def test_random_weights_that_nothing_trained_are_told_wherever_the_numbers_stand(
+    make_recipe: MakeRecipe, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], run: Path
+) -> None:
+    words = "the encoder has random weights and nothing was trained"
+    folder = tmp_path / "run"
+    run_recipe(make_recipe(train={"epochs": 0}, dataset=one_split(manifest, tmp_path, "test")), out=folder)
+    assert execute(["report", str(folder)]) == 0
+    assert execute(["report", str(folder), str(folder)]) == 0
+    screen = capsys.readouterr().out
+    assert screen.count(words) == 2
+    assert screen.index("text to video") < screen.index(words)
+    assert json.loads((folder / "report.json").read_text())["random_weights"] is True
+    assert words in (folder / "report.md").read_text()
+    assert execute(["report", str(folder), "--out", str(tmp_path / "page.html")]) == 0
+    assert words in (tmp_path / "page.html").read_text()
+    assert json.loads((run / "report.json").read_text())["random_weights"] is False
+    assert words not in (run / "report.md").read_text()
 
 
 def test_a_training_needs_its_split(make_recipe: MakeRecipe, manifest: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import troubled
 from PIL import Image
 
-from fdakit import VideoRef, read_frames
+from fdakit import VideoError, VideoRef, read_frames
 from fdakit.video.thumbnails import thumbnail
 
 
@@ -77,5 +77,6 @@ def test_of_a_file_damaged_in_part_it_is_the_middle_of_what_decodes(tmp_path):
 
 def test_there_is_none_where_nothing_can_be_read(tmp_path):
     (tmp_path / "bad.mp4").write_bytes(b"no film")
-    assert thumbnail(VideoRef("bad", tmp_path / "bad.mp4")) is None
-    assert thumbnail(VideoRef("absent", tmp_path / "absent.mp4")) is None
+    for name in ("bad", "absent"):
+        with pytest.raises(VideoError, match=rf"{name}\.mp4"):
+            thumbnail(VideoRef(name, tmp_path / f"{name}.mp4"))

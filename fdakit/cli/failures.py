@@ -1,0 +1,34 @@
+"""What a command that failed prints for machines where `--json` was asked for, besides its words on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+from fdakit import errors
+from fdakit.errors import FdakitError
+
+from .printing import print_json
+from .streams import OutputRefusedError
+
+USAGE, SYSTEM, MEMORY, STOPPED = "usage", "system", "memory", "stopped"
+
+
+def kind_of(error: FdakitError) -> str:
+    """Return the kind of an error: its class in `fdakit.errors` in small letters, as `recipe`; else `input`."""
+    names = (kind.__name__ for kind in type(error).__mro__ if vars(errors).get(kind.__name__) is kind)
+    name = next(names).removesuffix("Error").lower()
+    return "input" if name == "fdakit" else name
+
+
+def print_failure(message: str, kind: str, arguments: Sequence[str]) -> None:
+    """Print `{"error": {"message": ..., "kind": ...}}` if `--json` is among the arguments of the command.
+
+    A command that has printed its document has said what it found; nothing is printed after it.
+    """
+    options = list(arguments)[: arguments.index("--")] if "--" in arguments else arguments
+    if "--json" not in options or getattr(sys.stdout, "wrote", False):
+        return
+    with suppress(OutputRefusedError):  # the exit code tells of the failure, not of the pipe
+        print_json({"error": {"message": message, "kind": kind}})
