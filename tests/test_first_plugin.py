@@ -50,7 +50,7 @@ def test_the_tutorial_works_to_the_letter_in_an_empty_folder(tmp_path: Path) -> 
             continue
         command = command_of(text, python)
         done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900, check=False
         )
         assert done.returncode == 0, f"{text}: {done.stdout}{done.stderr}"
         told[text] = done.stdout
