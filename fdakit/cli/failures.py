@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -10,7 +9,7 @@ from fdakit import errors
 from fdakit.errors import FdakitError
 
 from .printing import print_json
-from .streams import OutputRefusedError
+from .streams import OutputRefusedError, printed_already
 
 USAGE, SYSTEM, MEMORY, STOPPED = "usage", "system", "memory", "stopped"
 
@@ -28,7 +27,7 @@ def print_failure(message: str, kind: str, arguments: Sequence[str]) -> None:
     A command that has printed its document has said what it found; nothing is printed after it.
     """
     options = list(arguments)[: arguments.index("--")] if "--" in arguments else arguments
-    if "--json" not in options or getattr(sys.stdout, "wrote", False):
+    if "--json" not in options or printed_already():
         return
     with suppress(OutputRefusedError):  # the exit code tells of the failure, not of the pipe
         print_json({"error": {"message": message, "kind": kind}})

@@ -38,6 +38,11 @@ def guarded_streams() -> Iterator[None]:
         sys.stdout, sys.stderr = out, err
 
 
+def printed_already() -> bool:
+    """Return whether anything was written to the guarded standard output."""
+    return isinstance(sys.stdout, _Guarded) and sys.stdout.wrote
+
+
 class _Guarded:
     """A text stream that is `stream` in everything but what happens where it cannot be written."""
 
