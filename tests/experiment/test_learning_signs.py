@@ -68,12 +68,12 @@ def test_where_nobody_knows_chance_embeddings_alone_tell() -> None:
 
 
 def test_a_loss_that_stays_at_chance_is_told_of_whatever_the_embeddings() -> None:
-    still = [(4.16, 0.3)] * 8
-    assert [bool(told(still[:count])) for count in (7, 8)] == [False, True]
+    still = [(4.16, 0.3)] * 12
+    assert [bool(told(still[:count])) for count in (11, 12)] == [False, True]
     assert "embedding (" not in told(still)
     assert told(still[:5], whole=5)  # at the end of a training
     assert not told([*still[:4], (4.1, 0.3)], whole=5)
-    assert not told([(3.0, 0.3), *still[:7]])
+    assert not told([(3.0, 0.3), *still[:11]])
 
 
 @given(st.integers(2, 6), st.integers(2, 5), st.integers(0, 99))
