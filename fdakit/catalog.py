@@ -20,10 +20,12 @@ from typing import Any
 import pluggy
 from pydantic import BaseModel
 
-from . import builtin, hookspecs
-from .built_parts import part_fault
-from .component import Component, Shapes
-from .errors import PartError, PluginError, blamed, nearest
+from fdakit.plugin.component import BuildContext, Component
+from fdakit.plugin.contract_checks import contract_fault
+
+from . import builtin
+from .errors import PartError, PluginError, attribute_errors, nearest
+from .plugin import hookspecs
 from .version import __version__
 
 KINDS = (
@@ -86,11 +88,11 @@ class Part:
     def name(self) -> str:
         return self.offer.component.name
 
-    def build(self, shapes: Shapes) -> Any:
+    def build(self, shapes: BuildContext) -> Any:
         """The part itself. Raises `PartError`, naming part and provider, where that fails or is none of its kind."""
-        with blamed(str(self.offer), "while it was built"):
+        with attribute_errors(str(self.offer), "while it was built"):
             part = self.offer.component.build(self.options, shapes)
-            fault = part_fault(self.offer.kind, part)
+            fault = contract_fault(self.offer.kind, part)
         if fault:
             raise PartError(f"{self.offer} failed while it was built: {fault}")
         return part

@@ -59,7 +59,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 @contextmanager
-def blamed(who: str, where: str) -> Iterator[None]:
+def attribute_errors(who: str, where: str) -> Iterator[None]:
     """Turn what a part raises into a `PartError` naming the part; fdakit's own errors pass unchanged.
 
     Running out of memory passes too: it is a matter of sizes, not a fault of the part.

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
-from .component import Options
+from fdakit.plugin.component import Options
+
 from .errors import nearest
 
 Control = Literal["none", "whole-frame", "zero", "rolled", "centre", "inverse", "other-video"]
@@ -20,7 +21,7 @@ Damage = Literal["fail", "skip", "repair"]
 ChangeKind = Literal["recipe", "videos", "captions", "files"]
 """What may have changed of a run that is taken up."""
 Role = Literal["stem", "alpha-path", "visual-trunk", "text-tower", "aggregator", "objective", "logit-scale"]
-"""What a weight is to training: see `fdakit.model.roles`."""
+"""What a weight is to training: see `fdakit.model.parameter_roles`."""
 ROLES: tuple[Role, ...] = get_args(Role)
 Rates = Annotated[
     Mapping[Role, Annotated[float, Field(gt=0)]],

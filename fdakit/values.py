@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .draws import keyed_rng
 from .errors import DatasetError, VideoError
+from .random_keys import keyed_rng
 from .split_rules import check_text, settled_protocol
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Caption:
 
 
 @dataclass(frozen=True)
-class Official:
+class PublishedCounts:
     """How many videos and captions a split has as published; captions None where publications differ."""
 
     videos: int
@@ -102,7 +102,7 @@ class Split:
     captions: tuple[Caption, ...]
     protocol: str = ""
     left_out: tuple[str, ...] = ()  # ids named by the data set whose file is absent
-    official: Official | None = None
+    official: PublishedCounts | None = None
     remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -186,7 +186,7 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class LostVideo:
+class UnreadableVideo:
     """A video that could not be read, and the worded reason."""
 
     id: str
@@ -208,7 +208,7 @@ class Batch:
     valid: torch.Tensor
     times: torch.Tensor
     texts: tuple[str, ...] = ()
-    lost: tuple[LostVideo, ...] = ()
+    lost: tuple[UnreadableVideo, ...] = ()
 
     def __repr__(self) -> str:
         alphas = ", ".join(f"{name}={describe(a)}" for name, a in self.alphas.items())

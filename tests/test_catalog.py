@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from making import component, distribution, document, mask_plugin, offering, plugin
+from helpers.sample_plugins import component, distribution, document, mask_plugin, offering, plugin
 
-from fdakit import Component, Needs, PluginError, RecipeError, Shapes, VideoRef
+from fdakit import PluginError, RecipeError
 from fdakit.catalog import KINDS, Catalog, load_catalog
-from fdakit.contracts import Preprocess
-from fdakit.experiment.clips import ClipSource, Draw
-from fdakit.recipe import validate
+from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
+from fdakit.plugin import BuildContext, Component, Needs, VideoRef
+from fdakit.plugin.contracts import Preprocess
+from fdakit.recipe.recipe import validate
 
 FINE = offering("mask", component("fine"), module="fine")
 
@@ -65,7 +66,7 @@ def late() -> Iterator[Component[Any, Any]]:
         ({"fdakit_masks": lambda: None}, "fdakit_masks: TypeError: 'NoneType' object is not iterable"),
         ({"fdakit_masks": lambda: dict}, "fdakit_masks: TypeError: 'type' object is not iterable"),
         ({"fdakit_masks": lambda: component()}, "fdakit_masks: TypeError: 'Component' object is not iterable"),
-        ({"fdakit_masks": lambda: [Component]}, "fdakit_masks offered <class 'fdakit.component.Component'>"),
+        ({"fdakit_masks": lambda: [Component]}, "fdakit_masks offered <class 'fdakit.plugin.component.Component'>"),
         ({"fdakit_masks": lambda: [component("Bad Name")]}, "component 'Bad Name': not a usable name"),
     ],
 )
@@ -186,19 +187,19 @@ def test_an_unknown_kind_is_answered_with_the_nearest() -> None:
 # Parts that fail
 
 
-def choosing(build: Callable[[Any, Shapes], Any]) -> Any:
+def choosing(build: Callable[[Any, BuildContext], Any]) -> Any:
     catalog = load_catalog([offering("mask", component("x", build), module="prov")])
     return validate(document(mask={"use": "x"}, name="x"), where="x.toml", catalog=catalog)
 
 
 def test_a_part_that_fails_while_it_is_built_is_named() -> None:
-    def build(options: Any, shapes: Shapes) -> Any:
+    def build(options: Any, shapes: BuildContext) -> Any:
         raise ValueError("no such drift")
 
     with pytest.raises(
         PluginError, match=r"^mask 'x' \(prov local\) failed while it was built: ValueError: no such drift$"
     ) as caught:
-        choosing(build).parts["mask"].build(Shapes())
+        choosing(build).parts["mask"].build(BuildContext())
     assert isinstance(caught.value.__cause__, ValueError)
 
 
@@ -236,8 +237,8 @@ def using(mask: object, clips: Path) -> Any:
     video = VideoRef("vid12", clips / "red-across.mp4")
     preprocess = Preprocess(224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     recipe = choosing(lambda options, shapes: mask)
-    source = ClipSource(recipe, [video], training=False, preprocess=preprocess, shapes=Shapes())
-    return source[Draw(0)]
+    source = ClipDataset(recipe, [video], training=False, preprocess=preprocess, shapes=BuildContext())
+    return source[ClipRequest(0)]
 
 
 class Moving(Failing):

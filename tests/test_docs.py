@@ -15,10 +15,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from fdakit import hookspecs
 from fdakit.catalog import KINDS, load_catalog
-from fdakit.recipe import read_recipe, validate
-from fdakit.recipe_text import shipped_recipes
+from fdakit.plugin import hookspecs
+from fdakit.recipe.document import shipped_recipes
+from fdakit.recipe.recipe import read_recipe, validate
 
 ROOT = Path(__file__).parents[1]
 PAGES = [

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fdakit import errors
-from fdakit.errors import FdakitError, PluginError, RecipeError, VideoError, blamed, nearest
+from fdakit.errors import FdakitError, PluginError, RecipeError, VideoError, attribute_errors, nearest
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, FdakitError)]
 
@@ -48,7 +48,7 @@ def test_a_known_name_is_its_own_nearest(names: set[str]) -> None:
 def test_a_failing_part_is_named_with_its_place_and_the_cause_is_kept() -> None:
     with (
         pytest.raises(PluginError, match=r"^mask 'x' \(prov 0\.1\) failed on video 'v': ValueError: bad$") as caught,
-        blamed("mask 'x' (prov 0.1)", "on video 'v'"),
+        attribute_errors("mask 'x' (prov 0.1)", "on video 'v'"),
     ):
         raise ValueError("bad")
     assert isinstance(caught.value.__cause__, ValueError)
@@ -62,12 +62,12 @@ class OutOfMemoryError(RuntimeError):
     "error", [VideoError("clip.mp4: damaged"), MemoryError(), OutOfMemoryError("CUDA"), KeyboardInterrupt()]
 )
 def test_worded_errors_lack_of_memory_and_interruptions_pass_unchanged(error: BaseException) -> None:
-    with pytest.raises(type(error)) as caught, blamed("mask 'x' (prov 0.1)", "on video 'v'"):
+    with pytest.raises(type(error)) as caught, attribute_errors("mask 'x' (prov 0.1)", "on video 'v'"):
         raise error
     assert caught.value is error
 
 
 def test_nothing_happens_where_nothing_fails() -> None:
-    with blamed("mask 'x' (prov 0.1)", "on video 'v'"):
+    with attribute_errors("mask 'x' (prov 0.1)", "on video 'v'"):
         result = 1
     assert result == 1

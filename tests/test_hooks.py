@@ -6,11 +6,11 @@ import inspect
 from typing import Any
 
 import pytest
-from making import AnyPart, component, document, offering
+from helpers.sample_plugins import AnyPart, component, document, offering
 
-from fdakit import Shapes, hookspecs
 from fdakit.catalog import KINDS, load_catalog
-from fdakit.recipe import LISTS, validate
+from fdakit.plugin import BuildContext, hookspecs
+from fdakit.recipe.recipe import LISTS, validate
 
 HOOKS = {name: hook for name, hook in vars(hookspecs).items() if name.startswith("fdakit_")}
 
@@ -44,13 +44,13 @@ def test_what_a_hook_offers_is_found_and_can_be_chosen_and_built(kind: str) -> N
     assert (offer.kind, offer.component.name) == (kind, "from-outside")
     recipe = validate(choose(kind, use="from-outside"), where="x.toml", catalog=catalog)
     (part,) = [part for part in recipe.all_parts() if part.name == "from-outside"]
-    assert part.build(Shapes()).given == ("from-outside",)
+    assert part.build(BuildContext()).given == ("from-outside",)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_part_is_built_with_its_own_options_and_the_shapes(kind: str) -> None:
     catalog = load_catalog([offering(kind, component("from-outside", AnyPart))])
-    shapes = Shapes(image_size=64, seed=7)
+    shapes = BuildContext(image_size=64, seed=7)
     part = next(
         part
         for part in validate(choose(kind, use="from-outside"), where="x.toml", catalog=catalog).all_parts()

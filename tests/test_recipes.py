@@ -11,10 +11,10 @@ import pytest
 
 from fdakit.catalog import load_catalog
 from fdakit.errors import FdakitError
-from fdakit.experiment.parameter_groups import training_rows
 from fdakit.experiment.run import run_recipe
-from fdakit.recipe import Recipe, read_recipe
-from fdakit.recipe_text import Document, find_recipe, read_document, shipped_recipes
+from fdakit.recipe.document import Document, find_recipe, read_document, shipped_recipes
+from fdakit.recipe.recipe import Recipe, read_recipe
+from fdakit.training.parameter_groups import training_rows
 
 CATALOG = load_catalog()
 PAGE = (Path(__file__).parents[1] / "docs" / "recipes.md").read_text(encoding="utf-8")

@@ -11,15 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from making import component
+from helpers.sample_plugins import component
 from pydantic import ValidationError
 from torch.nn.functional import normalize
 
-from fdakit import (
+from fdakit import DatasetError
+from fdakit.builtin.readers.pyav import PYAV
+from fdakit.builtin.samplers.uniform import UNIFORM
+from fdakit.catalog import load_catalog
+from fdakit.plugin import (
     Caption,
     Clip,
     Component,
-    DatasetError,
     FrameFeatures,
     Fused,
     Needs,
@@ -29,21 +32,11 @@ from fdakit import (
     Stem,
     VideoRef,
 )
-from fdakit.builtin.readers.pyav import PYAV
-from fdakit.builtin.samplers.uniform import UNIFORM
-from fdakit.catalog import load_catalog
-from fdakit.testing import (
-    build_part,
-    check_aggregator,
-    check_dataset,
-    check_fusion,
-    check_mask,
-    check_objective,
-    check_reader,
-    check_rescorer,
-    check_sampler,
-    example_clip,
-)
+from fdakit.testing.building import build_part, example_clip
+from fdakit.testing.masks import check_mask
+from fdakit.testing.reading import check_dataset, check_reader, check_sampler
+from fdakit.testing.towers import check_fusion
+from fdakit.testing.vectors import check_aggregator, check_objective, check_rescorer
 
 CATALOG = load_catalog()
 GROWING = itertools.count(1)

@@ -12,24 +12,22 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fdakit import (
+from fdakit import DatasetError, VideoError, values
+from fdakit.plugin import (
     Batch,
     Caption,
     Clip,
-    DatasetError,
     FrameFeatures,
     Fused,
     Needs,
-    Official,
+    PublishedCounts,
     Scores,
     SourceFile,
     Split,
     TextFeatures,
-    VideoError,
     VideoRef,
-    values,
 )
-from fdakit.values import LostVideo, describe
+from fdakit.values import UnreadableVideo, describe
 
 
 def video(name: str = "v", **segment: float) -> VideoRef:
@@ -62,11 +60,11 @@ EXAMPLES = (
     video(),
     Caption("a cat", "v"),
     Split("test", (video(),), (Caption("a cat", "v"),)),
-    Official(670, 27_763),
+    PublishedCounts(670, 27_763),
     SourceFile("test_list.txt", "ids of the test videos", "the authors' page"),
     Needs(),
     clip(),
-    LostVideo("v", "damaged"),
+    UnreadableVideo("v", "damaged"),
     batch(),
     frame_features(),
     text_features(),

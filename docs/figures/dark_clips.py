@@ -20,9 +20,9 @@ import torch
 
 import fdakit
 from fdakit.builtin.encoders.tiny import CLIP_MEAN, CLIP_STD
-from fdakit.contracts import Preprocess
-from fdakit.experiment.learning_signs import mean_cosine
-from fdakit.experiment.pixel_levels import Levels, clip_levels, level_facts
+from fdakit.mask_inspection.pixel_levels import Levels, clip_levels, level_facts
+from fdakit.plugin.contracts import Preprocess
+from fdakit.training.collapse_detection import mean_cosine
 
 FACTORS = (1.0, 0.4, 0.1, 0.03, 0.01, 0.003)
 

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from fdakit.catalog import load_catalog
-from fdakit.experiment.build import build_retriever
-from fdakit.recipe import read_recipe
+from fdakit.inference.factory import build_retriever
+from fdakit.recipe.recipe import read_recipe
 
 MB = 1_000_000
 

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from fdakit.catalog import load_catalog
-from fdakit.experiment.learning_signs import AT_CHANCE, standstill
-from fdakit.recipe import read_recipe
+from fdakit.recipe.recipe import read_recipe
+from fdakit.training.collapse_detection import AT_CHANCE, collapse_warning
 
 Epoch = dict[str, Any]
 
@@ -52,7 +52,9 @@ def row(run: Path) -> str:
     steps = epochs[-1]["step"] * recipe.train.epochs // epochs[-1]["epoch"]  # of the whole training
     settled = [pair for pair in pairwise(epochs) if pair[0]["step"] >= math.ceil(steps * recipe.train.warmup)]
     below = next((number for number, epoch in enumerate(epochs) if not at_chance(epoch)), len(epochs))
-    said = [count for count in range(1, len(epochs) + 1) if standstill(epochs[:count], recipe.train, steps=steps)]
+    said = [
+        count for count in range(1, len(epochs) + 1) if collapse_warning(epochs[:count], recipe.train, steps=steps)
+    ]
     cells = [
         f"`{recipe.name}`",
         run.name.removeprefix("seed-"),

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fdakit.data.video_files import VIDEO_ENDINGS
-from fdakit.errors import DatasetError, FdakitError, VideoError, blamed
+from fdakit.dataset_files.video_files import VIDEO_ENDINGS
+from fdakit.errors import DatasetError, FdakitError, VideoError, attribute_errors
 from fdakit.system.regular_files import require_regular
 
 from .ratios import OURS
@@ -23,7 +23,7 @@ Frames = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Seen:
+class ReaderTimes:
     """What a peer gave: RGB frames uint8 `(t, h, w, 3)` and which ones it took them for, `indices (t,)`."""
 
     indices: NDArray[np.int64]
@@ -31,7 +31,7 @@ class Seen:
 
 
 Read = Callable[[Path], Any]
-Peers = Mapping[str, Callable[[Path], Seen]]
+Peers = Mapping[str, Callable[[Path], ReaderTimes]]
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _time_clip(path: Path, own: Own, peers: Peers, *, rounds: int) -> tuple[dict
     count = None
     for name, read in readers.items():
         try:
-            with blamed(name, f"on {path}"):
+            with attribute_errors(name, f"on {path}"):
                 require_regular(path, error=VideoError)  # OpenCV waits for a pipe for ever
                 seen = read(path)
                 if name == OURS:
@@ -131,7 +131,7 @@ def _time_clip(path: Path, own: Own, peers: Peers, *, rounds: int) -> tuple[dict
     return clip, found.done == found.asked
 
 
-def _difference(seen: Seen, *, count: int, at: Callable[[NDArray[np.int64]], Frames]) -> float | str:
+def _difference(seen: ReaderTimes, *, count: int, at: Callable[[NDArray[np.int64]], Frames]) -> float | str:
     last = int(seen.indices.max())
     if last >= count:
         return f"gives a frame {last}, {OURS} counts {count} frames"

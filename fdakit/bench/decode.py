@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fdakit.builtin.readers.pyav import PyavOptions, build
-from fdakit.component import Shapes
+from fdakit.plugin.component import BuildContext
 from fdakit.values import Clip, Needs, VideoRef
 from fdakit.version import __version__
 from fdakit.video.decode import frame_times, read_frames
 
-from .clips import Frames, Own, Peers, Seen, one_thread, spread, time_clips
+from .clips import Frames, Own, Peers, ReaderTimes, one_thread, spread, time_clips
 from .peers import DECODERS, Found, Peer, find_peers
 from .ratios import OURS, summarise
 
@@ -62,7 +62,7 @@ def bench_decode(
 
 def read_ours(path: Path, frames: int) -> Clip:
     """The `pyav` reader as anybody calls it: built, asked for times, then for frames."""
-    reader = build(PyavOptions.model_validate({}), Shapes())
+    reader = build(PyavOptions.model_validate({}), BuildContext())
     return reader.read(_video(path), spread(len(reader.times(_video(path))), frames), Needs(), None)
 
 
@@ -85,7 +85,7 @@ def surroundings(found: Found, rounds: int, stopped: bool) -> dict[str, Any]:
     }
 
 
-def _read(peer: Peer, frames: int, path: Path) -> Seen:
+def _read(peer: Peer, frames: int, path: Path) -> ReaderTimes:
     return peer.read(path, frames)
 
 

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 
 from fdakit.catalog import Catalog
-from fdakit.contracts import Stem
 from fdakit.errors import FdakitError
-from fdakit.experiment.build import build_retriever
-from fdakit.experiment.devices import autocast, choose_device
+from fdakit.inference.factory import build_retriever
 from fdakit.model.retriever import Retriever
-from fdakit.recipe import Recipe, read_recipe, validate
-from fdakit.recipe_text import Document, apply_settings
+from fdakit.plugin.contracts import Stem
+from fdakit.recipe.document import Document, apply_settings
+from fdakit.recipe.recipe import Recipe, read_recipe, validate
+from fdakit.system.devices import autocast, choose_device
 from fdakit.values import Fused
 
 from .rounds import Rival, Rounds, time_rounds

@@ -17,17 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fdakit.catalog import Catalog
-from fdakit.component import Shapes
-from fdakit.contracts import Preprocess
+from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
+from fdakit.data_pipeline.collate import ClipItem
 from fdakit.errors import VideoError
-from fdakit.experiment.clips import ClipItem, ClipSource, Draw
-from fdakit.recipe import Recipe, validate
-from fdakit.recipe_text import Document
-from fdakit.values import LostVideo, VideoRef
+from fdakit.plugin.component import BuildContext
+from fdakit.plugin.contracts import Preprocess
+from fdakit.recipe.document import Document
+from fdakit.recipe.recipe import Recipe, validate
+from fdakit.values import UnreadableVideo, VideoRef
 from fdakit.video.decode import frame_times, read_frames
-from fdakit.video.view import View
+from fdakit.video.transform import FrameTransform
 
-from .clips import Frames, Own, Seen, one_thread, spread, time_clips
+from .clips import Frames, Own, ReaderTimes, one_thread, spread, time_clips
 from .decode import peer_reads, surroundings
 from .peers import CLIP4CLIP, TORCHCODEC, Peer, extract_seconds, find_peers
 from .ratios import OURS, quotients, summarise
@@ -48,7 +49,7 @@ def bench_load(
     """Time making `frames` frames of `size` px of every clip ready.
 
     fdakit's rows: without a mask, with the frame-difference mask, and from a frame store that holds the clip (in a
-    folder of its own, deleted afterwards); all through the `ClipSource` of training and evaluation. `summary` as in
+    folder of its own, deleted afterwards); all through the `ClipDataset` of training and evaluation. `summary` as in
     `bench_decode` for the first of them, and `mask`: seconds with the mask by those without, `frame_store`: seconds
     without by those from the store.
     Raises `FdakitError` as `find_peers` does.
@@ -78,7 +79,7 @@ def load_peers(size: int) -> tuple[Peer, ...]:
     )
 
 
-def _read_torchcodec(path: Path, frames: int, *, size: int) -> Seen:
+def _read_torchcodec(path: Path, frames: int, *, size: int) -> ReaderTimes:
     from torchcodec.decoders import VideoDecoder
     from torchvision.transforms import v2
 
@@ -86,10 +87,10 @@ def _read_torchcodec(path: Path, frames: int, *, size: int) -> Seen:
     indices = spread(len(decoder), frames)
     resize = v2.Resize(size, v2.InterpolationMode.BICUBIC, antialias=True)
     ready = v2.CenterCrop(size)(resize(decoder.get_frames_at(indices.tolist()).data))
-    return Seen(indices, ready.permute(0, 2, 3, 1).numpy())
+    return ReaderTimes(indices, ready.permute(0, 2, 3, 1).numpy())
 
 
-def _read_clip4clip(path: Path, frames: int, *, size: int) -> Seen:
+def _read_clip4clip(path: Path, frames: int, *, size: int) -> ReaderTimes:
     from torchvision.transforms import CenterCrop, InterpolationMode, Resize
 
     resize, cut = Resize(size, InterpolationMode.BICUBIC), CenterCrop(size)
@@ -97,7 +98,7 @@ def _read_clip4clip(path: Path, frames: int, *, size: int) -> Seen:
 
 
 def _recipes(catalog: Catalog, frames: int, store: Path) -> dict[str, Recipe]:
-    """A whole recipe for each row, of which `ClipSource` uses sampler, reader, view, mask and store."""
+    """A whole recipe for each row, of which `ClipDataset` uses sampler, reader, view, mask and store."""
     common: Document = {
         "name": "bench",
         "dataset": {"use": "moving-shapes"},
@@ -115,7 +116,7 @@ def _recipes(catalog: Catalog, frames: int, store: Path) -> dict[str, Recipe]:
 def _own(paths: Sequence[Path], recipes: Mapping[str, Recipe], size: int) -> Own:
     places = {path: place for place, path in enumerate(paths)}
     reads = {name: partial(_frames, _source(recipe, paths, size), places) for name, recipe in recipes.items()}
-    view = View(recipes[OURS].view, _tower(size))
+    view = FrameTransform(recipes[OURS].view, _tower(size))
 
     def at(path: Path, indices: NDArray[np.int64]) -> Frames:
         rule = view.wanted_size(training=False)
@@ -126,9 +127,9 @@ def _own(paths: Sequence[Path], recipes: Mapping[str, Recipe], size: int) -> Own
     return Own(reads, count=lambda path: len(frame_times(VideoRef(path.stem, path))), at=at)
 
 
-def _source(recipe: Recipe, paths: Sequence[Path], size: int) -> ClipSource:
+def _source(recipe: Recipe, paths: Sequence[Path], size: int) -> ClipDataset:
     videos = [VideoRef(str(place), path) for place, path in enumerate(paths)]
-    return ClipSource(recipe, videos, training=False, preprocess=_tower(size), shapes=Shapes(image_size=size))
+    return ClipDataset(recipe, videos, training=False, preprocess=_tower(size), shapes=BuildContext(image_size=size))
 
 
 def _tower(size: int) -> Preprocess:
@@ -136,9 +137,9 @@ def _tower(size: int) -> Preprocess:
     return Preprocess(size, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 
-def _frames(source: ClipSource, places: Mapping[Path, int], path: Path) -> Frames:
-    item = source[Draw(places[path])]
+def _frames(source: ClipDataset, places: Mapping[Path, int], path: Path) -> Frames:
+    item = source[ClipRequest(places[path])]
     if isinstance(item, ClipItem):
         # A store's frames are only mapped into memory: copied, they have really been read.
         return item.frames if item.frames.flags.writeable else item.frames.copy()
-    raise VideoError(item.reason) if isinstance(item, LostVideo) else item
+    raise VideoError(item.reason) if isinstance(item, UnreadableVideo) else item

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from fdakit.catalog import Catalog, Offer, Part
-from fdakit.component import Shapes
-from fdakit.contracts import MaskGenerator
 from fdakit.errors import FdakitError, PartError, RecipeError
-from fdakit.recipe import validate
-from fdakit.recipe_text import Document, apply_settings
+from fdakit.plugin.component import BuildContext
+from fdakit.plugin.contracts import MaskGenerator
+from fdakit.recipe.document import Document, apply_settings
+from fdakit.recipe.recipe import validate
 from fdakit.values import Needs
 
 _RECIPE: Document = {"name": "bench", "dataset": {"use": "moving-shapes"}, "encoder": {"use": "tiny"}}
@@ -48,7 +48,7 @@ def read_masks(
     return parts, failed
 
 
-def build_candidate(label: str, part: Part, shapes: Shapes) -> Candidate:
+def build_candidate(label: str, part: Part, shapes: BuildContext) -> Candidate:
     """The part, built. Raises `FdakitError` where it cannot be, or is no mask."""
     who = str(part.offer)
     mask = part.build(shapes)

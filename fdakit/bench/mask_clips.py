@@ -15,15 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fdakit.builtin.datasets.moving_shapes import MovingShapesOptions
-from fdakit.builtin.datasets.moving_shapes_module import (
-    VERSION,
-    codec,
-    draw_clip,
-    mover_masks,
-    mover_speeds,
-    write_clip,
-)
 from fdakit.errors import FdakitError, nearest
+from fdakit.synthetic.render import VERSION, codec, draw_clip, mover_masks, mover_speeds, write_clip
 from fdakit.system.atomic_files import atomic_file, write_errors
 from fdakit.values import VideoRef
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fdakit.contracts import MaskGenerator
 from fdakit.errors import FdakitError, nearest
+from fdakit.plugin.contracts import MaskGenerator
 from fdakit.system.optional_libraries import library_fault
 from fdakit.values import Clip, Needs, Place
 

@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from fdakit.builtin.datasets.moving_shapes_module import codec
 from fdakit.catalog import Part
-from fdakit.component import Shapes
-from fdakit.contracts import Progress
+from fdakit.data_pipeline.clip_pipeline import mask_alpha
 from fdakit.errors import FdakitError
-from fdakit.experiment.clip_parts import mask_alpha
-from fdakit.experiment.devices import choose_device
+from fdakit.plugin.component import BuildContext
+from fdakit.plugin.contracts import Progress
+from fdakit.synthetic.render import codec
+from fdakit.system.devices import choose_device
 from fdakit.system.optional_libraries import library_fault
 from fdakit.values import Clip, Needs
 from fdakit.version import __version__
 from fdakit.video.decode import read_frames
-from fdakit.video.vectors import shifted
+from fdakit.video.motion_vectors import shifted
 
 from .clips import one_thread, spread
 from .mask_candidates import Candidate, build_candidate, reason
@@ -66,7 +66,7 @@ def bench_masks(
     """
     chosen = choose_device(device)
     trial = _Trial(frames=frames, rounds=rounds, device=str(chosen), failed=dict(failed or {}))
-    trial.enter(parts, find_mask_peers(peers), Shapes(image_size=size, cache=cache, device=str(chosen)))
+    trial.enter(parts, find_mask_peers(peers), BuildContext(image_size=size, cache=cache, device=str(chosen)))
     done: list[Condition] = []
     stopped = False
     try:
@@ -109,7 +109,7 @@ class _Trial:
         self._rows: list[dict[str, Any]] = []
         self._seconds: dict[str, list[float]] = {}
 
-    def enter(self, parts: Mapping[str, Part], peers: Mapping[str, Any], shapes: Shapes) -> None:
+    def enter(self, parts: Mapping[str, Part], peers: Mapping[str, Any], shapes: BuildContext) -> None:
         """Build everybody."""
         for label, part in parts.items():
             try:

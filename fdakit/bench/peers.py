@@ -20,7 +20,7 @@ from PIL import Image
 from fdakit.errors import FdakitError, VideoError, nearest
 from fdakit.system.optional_libraries import is_installed, library_fault
 
-from .clips import Seen, spread
+from .clips import ReaderTimes, spread
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Peer:
     name: str
     package: str
     module: str
-    read: Callable[[Path, int], Seen]
+    read: Callable[[Path, int], ReaderTimes]
     slow: bool = False  # by design, so that it is never called the fastest peer
 
 
@@ -75,16 +75,16 @@ def _version(package: str) -> str:
         return "unknown version"
 
 
-def read_torchcodec(path: Path, frames: int) -> Seen:
+def read_torchcodec(path: Path, frames: int) -> ReaderTimes:
     """`VideoDecoder`, exact seeking, one FFmpeg thread."""
     from torchcodec.decoders import VideoDecoder
 
     decoder = VideoDecoder(path, num_ffmpeg_threads=1, seek_mode="exact", dimension_order="NHWC")
     indices = spread(len(decoder), frames)
-    return Seen(indices, decoder.get_frames_at(indices.tolist()).data.numpy())
+    return ReaderTimes(indices, decoder.get_frames_at(indices.tolist()).data.numpy())
 
 
-def read_opencv(path: Path, frames: int) -> Seen:
+def read_opencv(path: Path, frames: int) -> ReaderTimes:
     """Every frame up to the last wanted one grabbed, the wanted ones retrieved and turned from BGR to RGB."""
     import cv2
 
@@ -102,24 +102,24 @@ def read_opencv(path: Path, frames: int) -> Seen:
                 found.append(cv2.cvtColor(capture.retrieve()[1], cv2.COLOR_BGR2RGB))
     finally:
         capture.release()
-    return Seen(indices, np.stack(found))
+    return ReaderTimes(indices, np.stack(found))
 
 
-def read_decord(path: Path, frames: int) -> Seen:
+def read_decord(path: Path, frames: int) -> ReaderTimes:
     """`VideoReader.get_batch`, one thread."""
     import decord
 
     reader = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)
     indices = spread(len(reader), frames)
-    return Seen(indices, reader.get_batch(indices.tolist()).asnumpy())
+    return ReaderTimes(indices, reader.get_batch(indices.tolist()).asnumpy())
 
 
-def read_clip4clip(path: Path, frames: int) -> Seen:
+def read_clip4clip(path: Path, frames: int) -> ReaderTimes:
     """`extract_seconds` at native size."""
     return extract_seconds(path, frames, lambda picture: picture)
 
 
-def extract_seconds(path: Path, frames: int, prepare: Callable[[Image.Image], Image.Image]) -> Seen:
+def extract_seconds(path: Path, frames: int, prepare: Callable[[Image.Image], Image.Image]) -> ReaderTimes:
     """For each second a seek to its first frame, a read, `prepare`; then as many as wanted, evenly chosen.
 
     The method, with one frame a second, of CLIP4Clip's `RawVideoExtractorCV2`, https://github.com/ArrowLuo/CLIP4Clip;
@@ -145,7 +145,7 @@ def extract_seconds(path: Path, frames: int, prepare: Callable[[Image.Image], Im
     if not pictures:
         raise VideoError(f"{path}: OpenCV reads no frame")
     kept = np.linspace(0, len(pictures) - 1, min(frames, len(pictures)), dtype=int)
-    return Seen(np.array(indices)[kept], np.stack([np.asarray(pictures[place]) for place in kept]))
+    return ReaderTimes(np.array(indices)[kept], np.stack([np.asarray(pictures[place]) for place in kept]))
 
 
 def _capture(path: Path) -> Any:

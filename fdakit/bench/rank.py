@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from fdakit.errors import FdakitError
-from fdakit.experiment.devices import choose_device
 from fdakit.ranking.ranks import rank_captions, rank_videos
 from fdakit.ranking.streamed import Vectors, rank_vectors
+from fdakit.system.devices import choose_device
 from fdakit.system.processes import spawn_context
 from fdakit.values import Scores
 

@@ -15,7 +15,7 @@ import click
 
 from fdakit.errors import FdakitError, PartError, nearest
 from fdakit.system.regular_files import full
-from fdakit.system.stopping import Terminated, exit_code, terminated_like_interrupted
+from fdakit.system.stop_signals import Terminated, exit_code, sigterm_as_interrupt
 from fdakit.version import __version__
 
 from .failures import MEMORY, STOPPED, SYSTEM, USAGE, kind_of, print_failure
@@ -110,7 +110,7 @@ def execute(arguments: list[str] | None = None) -> int:
 def _executed(arguments: list[str] | None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        with terminated_like_interrupted() as terminated:
+        with sigterm_as_interrupt() as terminated:
             code: Any = cli.main(args=arguments, prog_name="fdakit", standalone_mode=False)
         if code == exit_code(signal.SIGINT) and terminated.is_set():
             return exit_code(signal.SIGTERM)

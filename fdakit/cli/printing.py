@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fdakit.report.tables import COLUMNS, DIRECTIONS, cells, report_notes, report_rows
+from fdakit.report.report_tables import COLUMNS, DIRECTIONS, cells, report_notes, report_rows
 from fdakit.system.terminal_text import printable
 
 if TYPE_CHECKING:

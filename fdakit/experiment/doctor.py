@@ -8,9 +8,10 @@ import av
 import torch
 
 from fdakit.catalog import load_catalog
+from fdakit.system.cache_folder import cache_folder
+from fdakit.system.devices import choose_device
 from fdakit.system.optional_libraries import OPTIONAL, is_installed, library_fault
 
-from .devices import cache_folder, choose_device
 from .run_folder import environment
 
 DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg4", "mpeg2video", "gif")

@@ -8,14 +8,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
-from fdakit.data.counts import id_hash
+from fdakit.analysis.recipe_diff import without_effect
+from fdakit.dataset_files.counts import id_hash
 from fdakit.errors import RecipeError
-from fdakit.recipe import SETTINGS, Recipe
+from fdakit.recipe.recipe import SETTINGS, Recipe
 from fdakit.settings import ChangeKind
+from fdakit.system.cache_folder import cache_folder
 from fdakit.values import Split
-
-from .devices import cache_folder
-from .recipe_differences import without_effect
 
 KINDS: tuple[ChangeKind, ...] = get_args(ChangeKind)
 Fingerprint = dict[str, Any]

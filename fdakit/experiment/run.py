@@ -11,44 +11,42 @@ from typing import Any
 
 import torch
 
-from fdakit.contracts import RunInfo
-from fdakit.errors import FdakitError
-from fdakit.model.retriever import Retriever
-from fdakit.recipe import Recipe
-from fdakit.system.stopping import exit_code
-from fdakit.values import Split
-
-from .build import Splits, build_objectives, build_retriever, count_parameters, together
-from .cache_use import cached_clips_in_use
-from .checkpoints import (
+from fdakit.data_pipeline.cache_use import cached_clips_in_use
+from fdakit.data_pipeline.splits import Splits
+from fdakit.errors import FdakitError, collect_errors
+from fdakit.evaluation.evaluator import Evaluator
+from fdakit.evaluation.make_report import both_metrics
+from fdakit.evaluation.protocol import trained_on
+from fdakit.inference.checkpoints import (
     WEIGHTS,
-    add_facts,
     check_going_on,
+    current_checkpoint,
     find_checkpoint,
     fitting,
     load_weights,
-    read_facts,
+    read_info,
     read_state,
     save_checkpoint,
-    standing_checkpoint,
+    update_info,
 )
-from .devices import choose_device
-from .evaluation import Evaluator
+from fdakit.inference.factory import build_objectives, build_retriever, count_parameters
+from fdakit.inference.observers import ObserverGroup
+from fdakit.inference.preprocessing import adopt_preprocess
+from fdakit.model.retriever import Retriever
+from fdakit.plugin.contracts import RunInfo
+from fdakit.recipe.recipe import Recipe
+from fdakit.system.devices import choose_device
+from fdakit.system.stop_signals import exit_code
+from fdakit.training.collapse_detection import collapse_warning
+from fdakit.training.trainer import Stopped, Trainer
+from fdakit.training.word_clashes import indistinct_words
+from fdakit.values import Split
+
+from .checkpoint_evaluation import RunResult as Finished  # callers of a run look for these here
+from .checkpoint_evaluation import report_weights
 from .fingerprint import Fingerprint, changes_since, refuse_changes, take_fingerprint
-from .learning_signs import standstill
-from .places import places_told
-from .preprocessing import adopt_preprocess
-from .protocol import trained_on
-from .reported_weights import Finished as Finished  # callers of a run look for these here
-from .reported_weights import evaluate_checkpoint as evaluate_checkpoint
-from .reported_weights import load_retriever as load_retriever
-from .reported_weights import report_weights
-from .reported_weights import retitled as retitled
-from .reporting import both_metrics
+from .moved_files import moved_file_hints
 from .run_folder import RunFolder
-from .training import Stopped, Trainer
-from .watching import Watchers
-from .word_clashes import clashing_words
 
 VALIDATION = "val"
 BY_VALIDATION = "best R@1 text to video on the validation split"
@@ -80,27 +78,27 @@ def run_recipe(
             folder = RunFolder(resume)
             held.enter_context(folder.held())
             folder.check_log()
-            held.enter_context(places_told(recipe))
-        watchers = Watchers.of(recipe)
+            held.enter_context(moved_file_hints(recipe))
+        watchers = ObserverGroup.of(recipe)
         held.callback(watchers.close)
         device = choose_device(recipe.train.device)
         splits = Splits(recipe, device=device, progress=watchers.progressed)
         training = recipe.train.epochs > 0
         wanted = _wanted(recipe, splits) if training else [recipe.eval.split]
-        *loaded, retriever = together(
+        *loaded, retriever = collect_errors(
             *(partial(splits.load, name) for name in wanted), partial(build_retriever, recipe, device=device)
         )
         by_name: dict[str, Split] = dict(zip(wanted, loaded, strict=True))
         held.enter_context(cached_clips_in_use(loaded))
         if folder is not None:
-            adopt_preprocess(retriever, recipe, standing_checkpoint(folder.checkpoint("last")) / WEIGHTS)
+            adopt_preprocess(retriever, recipe, current_checkpoint(folder.checkpoint("last")) / WEIGHTS)
         # Whatever the trainer finds at fault is said before there is a folder.
         trainer = _trainer(recipe, by_name["train"], retriever, device, watchers) if training else None
         state = _state(folder, take_fingerprint(recipe, by_name), allowed) if folder and trainer else None
         if folder is None:
             folder = RunFolder.create(recipe, out=out)
             held.enter_context(folder.held())
-        job = _Job(recipe, device, watchers, folder, by_name, retriever)
+        job = _Run(recipe, device, watchers, folder, by_name, retriever)
         facts = job.train(trainer, state) if trainer else job.evaluate_only()
         return job.finish(facts)
 
@@ -110,7 +108,7 @@ def _state(folder: RunFolder, now: Fingerprint, allowed: Collection[str]) -> dic
 
     Raises `RecipeError` where what the run was started on has changed, `CheckpointError` where a checkpoint has.
     """
-    last, best = (standing_checkpoint(folder.checkpoint(name)) for name in ("last", "best"))
+    last, best = (current_checkpoint(folder.checkpoint(name)) for name in ("last", "best"))
     state = read_state(last)
     for checkpoint in (last, best) if state.get("best") else (last,):
         check_going_on(checkpoint)
@@ -131,7 +129,9 @@ def _state(folder: RunFolder, now: Fingerprint, allowed: Collection[str]) -> dic
     return {**state, "changed": [*state.get("changed", []), *told]}
 
 
-def _trainer(recipe: Recipe, split: Split, retriever: Retriever, device: torch.device, watchers: Watchers) -> Trainer:
+def _trainer(
+    recipe: Recipe, split: Split, retriever: Retriever, device: torch.device, watchers: ObserverGroup
+) -> Trainer:
     objectives = build_objectives(recipe, retriever, device)
     return Trainer(recipe, split, retriever, objectives, device=device, watchers=watchers)
 
@@ -145,14 +145,14 @@ def _wanted(recipe: Recipe, splits: Splits) -> list[str]:
     return list(dict.fromkeys(["train", *([VALIDATION] if validated else []), recipe.eval.split]))
 
 
-class _Job:
+class _Run:
     """One run in its folder."""
 
     def __init__(
         self,
         recipe: Recipe,
         device: torch.device,
-        watchers: Watchers,
+        watchers: ObserverGroup,
         folder: RunFolder,
         splits: Mapping[str, Split],
         retriever: Retriever,
@@ -170,7 +170,7 @@ class _Job:
         self._start = take_fingerprint(recipe, splits)
         self._trained_on = trained_on(splits) if "train" in splits else {}
         self._warn_of_shared()
-        words = clashing_words(recipe, retriever, splits)
+        words = indistinct_words(recipe, retriever, splits)
         if words:
             warnings.warn(words, stacklevel=2)
 
@@ -226,16 +226,16 @@ class _Job:
             raise Interrupted(self.folder.path, done, trainer.steps, signal=error.signal) from error
         best = find_checkpoint(self.folder.checkpoint("best"))
         load_weights(self.retriever, best / WEIGHTS)
-        return read_facts(best)
+        return read_info(best)
 
     def _take_up(self, trainer: Trainer, state: Mapping[str, Any]) -> None:
-        last = standing_checkpoint(self.folder.checkpoint("last"))
+        last = current_checkpoint(self.folder.checkpoint("last"))
         load_weights(self.retriever, last / WEIGHTS)
         with fitting(last):
             trainer.restore(state)
             self._best = list(state["best"]) or None
             self._changed = list(state.get("changed", []))
-        self._found = standstill(trainer.history, self.recipe.train, steps=trainer.steps)
+        self._found = collapse_warning(trainer.history, self.recipe.train, steps=trainer.steps)
         if self._trained_on:
             self._trained_on["remarks"] = [*self._trained_on["remarks"], *self._changed]
 
@@ -269,11 +269,11 @@ class _Job:
 
     def _finding(self, trainer: Trainer) -> str:
         """What there is to say of the training so far; said once, and added to the best checkpoint there is."""
-        finding = standstill(trainer.history, self.recipe.train, steps=trainer.steps)
+        finding = collapse_warning(trainer.history, self.recipe.train, steps=trainer.steps)
         if finding and finding != self._found:
             warnings.warn(finding, stacklevel=2)
             if self._best is not None:
-                add_facts(find_checkpoint(self.folder.checkpoint("best")), {"finding": finding})
+                update_info(find_checkpoint(self.folder.checkpoint("best")), {"finding": finding})
         self._found = finding
         return finding
 

@@ -18,22 +18,22 @@ from typing import Any
 import numpy as np
 import torch
 
-from fdakit.contracts import Direction
 from fdakit.errors import FdakitError, RecipeError
+from fdakit.evaluation.make_report import Report
+from fdakit.evaluation.scoring import Rankings, Similarities
+from fdakit.inference.run_files import CHECKPOINTS, ENVIRONMENT, LOG, RECIPE, REPORT, SIMILARITY, VIDEOS
+from fdakit.plugin.contracts import Direction
 from fdakit.ranking.exports import write_ranks
-from fdakit.recipe import Recipe
-from fdakit.recipe_text import dump_document
-from fdakit.report.tables import report_markdown
+from fdakit.recipe.document import dump_document
+from fdakit.recipe.recipe import Recipe
+from fdakit.report.report_tables import report_markdown
 from fdakit.system.atomic_files import atomic_file, write_errors, write_text
 from fdakit.system.digests import SUMS, digest_lines, file_sha256, listed, read_digests
 from fdakit.system.locks import HeldError, exclusive_lock
 from fdakit.values import Scores, Split, VideoRef
 from fdakit.version import __version__
 
-from .reporting import Report
-from .run_files import CHECKPOINTS, ENVIRONMENT, LOG, RECIPE, REPORT, SIMILARITY, VIDEOS
 from .run_log import check_log
-from .similarities import Rankings, Similarities
 
 LOCK = ".lock"
 ARRAYS = (SIMILARITY, "text_vectors.npy", "video_vectors.npy")

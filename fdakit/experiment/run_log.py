@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from fdakit.errors import ScoreError
+from fdakit.inference.run_files import LOG
 from fdakit.system.digests import check_digest, read_digests
 from fdakit.system.regular_files import read_text
-
-from .run_files import LOG
 
 ADVICE = "remove it, and the seconds are left out"
 

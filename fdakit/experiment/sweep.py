@@ -10,28 +10,28 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from fdakit.analysis.recipe_diff import same_recipe
+from fdakit.analysis.saved_run import SavedRun
 from fdakit.errors import RecipeError
-from fdakit.recipe import Recipe
-from fdakit.recipe_text import read_document
+from fdakit.inference.checkpoints import STATE, current_checkpoint
+from fdakit.inference.run_files import CHECKPOINTS, ENVIRONMENT, LOG, RECIPE, REPORT
+from fdakit.recipe.document import read_document
+from fdakit.recipe.recipe import Recipe
 from fdakit.report.curves import curves_svg
 from fdakit.report.markdown import markdown_table
-from fdakit.report.tables import control_label
+from fdakit.report.report_tables import control_label
 from fdakit.system.atomic_files import remove
 
-from .checkpoints import STATE, standing_checkpoint
-from .recipe_differences import same_recipe
+from .option_grid import OptionGrid, epoch_seconds, grid_panels
 from .run import run_recipe
-from .run_files import CHECKPOINTS, ENVIRONMENT, LOG, RECIPE, REPORT
 from .run_folder import LOCK, RunFolder, recipe_text
-from .saved_run import SavedRun
-from .varying import Varied, epoch_seconds, varied_panels
 
 METRICS = ("R@1", "R@5", "R@10", "MdR", "MnR")
 Tell = Callable[[str], None]
 
 
 def sweep(
-    recipes: Sequence[Recipe], seeds: Sequence[int], *, out: Path, tell: Tell, varied: Varied | None = None
+    recipes: Sequence[Recipe], seeds: Sequence[int], *, out: Path, tell: Tell, varied: OptionGrid | None = None
 ) -> dict[str, Any]:
     """Run every recipe with every seed into `out/<name>/seed-<n>/`; returns the summary, also written there.
 
@@ -56,7 +56,7 @@ def sweep(
     RunFolder(out).write("sweep.json", json.dumps(summary, indent=2) + "\n")
     RunFolder(out).write("sweep.md", sweep_markdown(summary))
     if varied is not None and varied.numeric:
-        RunFolder(out).write("sweep.svg", curves_svg(varied_panels(summary, varied), x_label=varied.key))
+        RunFolder(out).write("sweep.svg", curves_svg(grid_panels(summary, varied), x_label=varied.key))
     return summary
 
 
@@ -68,7 +68,7 @@ def _report(recipe: Recipe, folder: Path) -> Mapping[str, Any]:
         )
     if (folder / REPORT).is_file():
         return SavedRun(folder).report
-    stopped = (standing_checkpoint(folder / CHECKPOINTS / "last") / STATE).is_file()
+    stopped = (current_checkpoint(folder / CHECKPOINTS / "last") / STATE).is_file()
     if not stopped and folder.is_dir():
         _clear_start(folder)
     return run_recipe(recipe, out=None if stopped else folder, resume=folder if stopped else None).report

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from fdakit.component import StemConvolution
 from fdakit.errors import CheckpointError
+from fdakit.plugin.component import StemConvolution
 
 
 class AlphaPath(nn.Module):

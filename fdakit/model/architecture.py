@@ -7,7 +7,7 @@ from typing import Any
 
 from fdakit.errors import CheckpointError
 
-from .layouts import State, Weights
+from .weight_formats import ClipWeights, State
 
 _UNSIZED = "weights of no CLIP that fdakit can size by itself"
 
@@ -65,7 +65,7 @@ class Architecture:
         return own == sizes and same_text
 
 
-def read_architecture(weights: Weights) -> Architecture:
+def read_architecture(weights: ClipWeights) -> Architecture:
     """Sizes of the towers. Raises `CheckpointError` where they are not those of an OpenAI-like CLIP."""
     try:
         visual = weights.visual()

@@ -9,8 +9,8 @@ from typing import Any, get_args
 
 from safetensors import SafetensorError, safe_open
 
-from fdakit.contracts import Preprocess
 from fdakit.errors import CheckpointError
+from fdakit.plugin.contracts import Preprocess
 from fdakit.settings import Interpolation, Resize
 from fdakit.system.regular_files import open_without_waiting
 

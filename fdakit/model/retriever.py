@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from fdakit.contracts import Preprocess, Stem
-from fdakit.errors import PartError, blamed
+from fdakit.errors import PartError, attribute_errors
+from fdakit.plugin.contracts import Preprocess, Stem
 from fdakit.values import FrameFeatures, Fused, TextFeatures, describe
 
 T = TypeVar("T")
@@ -58,11 +58,11 @@ class Retriever(nn.Module):
             chosen = chosen[valid.flatten()]
 
         def fuse(pixels: torch.Tensor, stem: Stem) -> Fused:
-            with blamed(self.labels["fusion"], "in the forward pass"):
+            with attribute_errors(self.labels["fusion"], "in the forward pass"):
                 fused = self.fusion(pixels, chosen, stem)
             return _given(fused, Fused, self.labels["fusion"], "in the forward pass")
 
-        with blamed(self.labels["encoder"], "while encoding frames"):
+        with attribute_errors(self.labels["encoder"], "while encoding frames"):
             features = self.encoder.encode_frames(rgb, valid, fuse)
         features = _given(features, FrameFeatures, self.labels["encoder"], "while encoding frames")
         return replace(features, times=times, coverage=alpha.mean(dim=(2, 3, 4)))
@@ -74,13 +74,13 @@ class Retriever(nn.Module):
 
     def encode_texts(self, texts: Sequence[str]) -> TextFeatures:
         """One vector a text `(q, d)`."""
-        with blamed(self.labels["encoder"], "while encoding texts"):
+        with attribute_errors(self.labels["encoder"], "while encoding texts"):
             features = self.encoder.encode_texts(texts)
         return _given(features, TextFeatures, self.labels["encoder"], "while encoding texts")
 
     def video_vectors(self, frames: FrameFeatures, texts: TextFeatures | None = None) -> torch.Tensor:
         """`(v, d)`, or `(q, v, d)` where the aggregator looks at the texts."""
-        with blamed(self.labels["aggregator"], "while pooling frames"):
+        with attribute_errors(self.labels["aggregator"], "while pooling frames"):
             vectors = self.aggregator(frames, texts if self.text_conditioned else None)
         return _given(vectors, torch.Tensor, self.labels["aggregator"], "while pooling frames")
 

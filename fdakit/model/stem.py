@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from fdakit.component import StemConvolution
 from fdakit.errors import PluginError
+from fdakit.plugin.component import StemConvolution
 
 
 class StemSlot(nn.Module):
@@ -52,7 +52,7 @@ class TowerStem:
         for slot, feature in zip(self._slots, features, strict=True):
             slot.given = feature
 
-    def take_back(self) -> None:
+    def restore_convolution(self) -> None:
         """Forget maps that were given and not used."""
         for slot in self._slots:
             slot.given = None

@@ -18,10 +18,10 @@ from typing import IO, Any
 import torch
 
 from .file_kinds import ForeignFileError
-from .inert_pickle import LARGEST_PICKLE, read_pickle
 from .pickled_names import STORAGES, Budget, DamagedFileError, StorageClaim, TensorClaim
-from .scripted import module_tensors
 from .state_dicts import find_values
+from .torchscript import module_tensors
+from .weight_pickle import LARGEST_PICKLE, read_pickle
 
 MAGIC = 0x1950A86A20F9469CFC6C
 MOST_ENTRIES = 200_000

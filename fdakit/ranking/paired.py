@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fdakit.draws import keyed_rng
 from fdakit.errors import ScoreError, nearest
+from fdakit.random_keys import keyed_rng
 
 from .metrics import CUTOFFS, SUMMED
 from .ranks import Ranking, TieRule

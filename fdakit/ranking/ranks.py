@@ -18,7 +18,7 @@ from fdakit.values import Scores
 from .scan import blocks, check
 
 TieRule = Literal["expected", "optimistic", "pessimistic", "average"]
-Reverse = Literal["grouped", "per-caption"]
+VideoToTextRule = Literal["grouped", "per-caption"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +105,7 @@ def rank_captions(scores: Scores) -> Ranking:
     return Ranking(better, equal, pool)
 
 
-def rank_videos(scores: Scores, *, mode: Reverse = "grouped") -> Ranking:
+def rank_videos(scores: Scores, *, mode: VideoToTextRule = "grouped") -> Ranking:
     """Video to text: every video that owns a caption, in the order of `np.unique(owners)`, is a query.
 
     `grouped` (as CLIP4Clip and Prompt Switch count): the candidates are the N caption sets, the score of a
@@ -114,8 +114,8 @@ def rank_videos(scores: Scores, *, mode: Reverse = "grouped") -> Ranking:
     equal. The two modes are not comparable. A lost video has rank N as a query, its captions stay candidates.
     Raises `ScoreError` as `rank_captions` does, `ValueError` for an unknown mode.
     """
-    if mode not in get_args(Reverse):
-        raise ValueError(f"unknown mode {mode!r}; {nearest(str(mode), get_args(Reverse))}")
+    if mode not in get_args(VideoToTextRule):
+        raise ValueError(f"unknown mode {mode!r}; {nearest(str(mode), get_args(VideoToTextRule))}")
     check(scores)
     order = np.argsort(scores.owners, kind="stable")
     owned, starts = np.unique(scores.owners[order], return_index=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fdakit.draws import keyed_rng
 from fdakit.errors import ScoreError
+from fdakit.random_keys import keyed_rng
 
 from .metrics import CUTOFFS, SUMMED
 from .ranks import Ranking, TieRule

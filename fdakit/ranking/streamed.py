@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from fdakit.contracts import Progress
 from fdakit.errors import ScoreError, nearest
+from fdakit.plugin.contracts import Progress
 from fdakit.values import describe
 
 from .precision import full_precision
-from .ranks import Ranking, Reverse
+from .ranks import Ranking, VideoToTextRule
 from .tiles import Layout, Products
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _check_finite(name: str, rows: NDArray[np.float32], spared: NDArray[np.bool_
 def rank_vectors(
     vectors: Vectors,
     *,
-    mode: Reverse = "grouped",
+    mode: VideoToTextRule = "grouped",
     device: str = "cpu",
     tile: int = TILE,
     progress: Progress | None = None,
@@ -96,8 +96,10 @@ def rank_vectors(
     precision. On `mps`, where torch lacks what is needed, the CPU counts. Raises `ValueError` for an unknown mode or
     tiles of nothing.
     """
-    if mode not in get_args(Reverse) or tile < 1:
-        raise ValueError(f"mode {mode!r}, tiles of {tile}; wanted 1 or more; {nearest(str(mode), get_args(Reverse))}")
+    if mode not in get_args(VideoToTextRule) or tile < 1:
+        raise ValueError(
+            f"mode {mode!r}, tiles of {tile}; wanted 1 or more; {nearest(str(mode), get_args(VideoToTextRule))}"
+        )
     if device.startswith("mps"):
         device = "cpu"  # torch has no segment_reduce there
     with full_precision(device):
@@ -132,7 +134,7 @@ class _Tally:
 class _Count:
     """One count over all tiles. Rows, columns and right pairs are those of the layout."""
 
-    def __init__(self, vectors: Vectors, *, mode: Reverse, device: str, tile: int) -> None:
+    def __init__(self, vectors: Vectors, *, mode: VideoToTextRule, device: str, tile: int) -> None:
         self._vectors, self._mode = vectors, mode
         self._layout = Layout.of(vectors.texts, vectors.videos, vectors.owners, tile=tile)
         self._products = Products(self._layout, vectors.texts, vectors.videos, device)

@@ -15,8 +15,8 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from fdakit.contracts import Direction
 from fdakit.errors import ScoreError
+from fdakit.plugin.contracts import Direction
 from fdakit.system.atomic_files import atomic_file, encoded, write_errors
 from fdakit.system.regular_files import read_text
 from fdakit.values import Scores

@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from itertools import groupby
 
+from .report_tables import DIRECTIONS, report_notes
 from .result_tables import (
     HEADINGS,
-    Reported,
+    ReportedRuns,
     ResultLine,
     best_lines,
     cell,
@@ -17,7 +18,6 @@ from .result_tables import (
     remarks,
     result_lines,
 )
-from .tables import DIRECTIONS, report_notes
 
 # A bracket or star that begins a line would be read as an argument of the line break before it.
 _SPECIAL = {
@@ -45,7 +45,7 @@ def latex_text(text: str) -> str:
     return re.sub("-(?=-)", "-{}", escaped)  # two hyphens would become a dash
 
 
-def latex_table(runs: Sequence[Reported]) -> str:
+def latex_table(runs: Sequence[ReportedRuns]) -> str:
     """Both directions of every run in one line, recall in percent; needs `\\usepackage{booktabs}`.
 
     The best results of a column are bold where the runs share a protocol and miss no video; controls and rescored
@@ -95,7 +95,7 @@ def _title(line: ResultLine, *, alone: bool) -> str:
     return label if alone else f"{line.name}, {label}"
 
 
-def _seeds(runs: Sequence[Reported]) -> list[tuple[str, str]]:
+def _seeds(runs: Sequence[ReportedRuns]) -> list[tuple[str, str]]:
     """What stands behind ±, of each run where they differ in it."""
     counts = {run.name: len(run.reports) for run in runs}
     told = {name: f"mean ± sd of {count} seeds" if count > 1 else "one seed" for name, count in counts.items()}

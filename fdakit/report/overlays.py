@@ -24,7 +24,7 @@ def mask_colour(place: int) -> Colour:
     return COLOURS[place % len(COLOURS)]
 
 
-def mask_picture(alpha: Alpha) -> Picture:
+def mask_image(alpha: Alpha) -> Picture:
     """Alpha `(h, w)` in [0, 1] -> grey levels uint8 `(h, w)`, 255 where it is 1."""
     return np.rint(alpha * 255).astype(np.uint8)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any, Literal
 
-from .tables import DIRECTIONS, RANDOM_WEIGHTS, control_label
+from .report_tables import DIRECTIONS, RANDOM_WEIGHTS, control_label
 
 METRICS = ("R@1", "R@5", "R@10", "R@50", "MdR", "MnR")
 EVERY = (*METRICS, "MRR", "RSum")
@@ -20,7 +20,7 @@ HEADINGS: Mapping[Kind, str] = {
 
 
 @dataclass(frozen=True)
-class Reported:
+class ReportedRuns:
     """A run by its name with the report of every seed, at least one; all of one recipe."""
 
     name: str
@@ -28,7 +28,7 @@ class Reported:
 
 
 @dataclass(frozen=True)
-class Spread:
+class MeanStd:
     """A metric's values, one a seed, as measured."""
 
     values: tuple[float, ...]
@@ -54,7 +54,7 @@ class ResultLine:
     name: str
     kind: Kind
     label: str
-    metrics: Mapping[tuple[str, str], Spread]
+    metrics: Mapping[tuple[str, str], MeanStd]
 
     @property
     def title(self) -> str:
@@ -62,7 +62,7 @@ class ResultLine:
         return f"{self.name}, {self.label}" if self.label else self.name
 
 
-def result_lines(runs: Sequence[Reported]) -> list[ResultLine]:
+def result_lines(runs: Sequence[ReportedRuns]) -> list[ResultLine]:
     """All results, then all controls, then all rescored lines, each in the order of the runs."""
     found = [ResultLine(run.name, "result", _seeds(run), _spreads(run.reports)) for run in runs]
     for run in runs:
@@ -116,7 +116,7 @@ def protocol_line(report: Mapping[str, Any]) -> str:
     )
 
 
-def shortfalls(run: Reported) -> list[str]:
+def shortfalls(run: ReportedRuns) -> list[str]:
     """Random weights, and videos that the numbers miss or that were trained on, of the worst seed; else nothing."""
     missing, damaged = (max(report["videos"][kind] for report in run.reports) for kind in ("missing", "damaged"))
     found = [RANDOM_WEIGHTS] if any(report.get("random_weights") for report in run.reports) else []
@@ -130,7 +130,7 @@ def shortfalls(run: Reported) -> list[str]:
     return found
 
 
-def remarks(runs: Sequence[Reported]) -> list[tuple[str, str]]:
+def remarks(runs: Sequence[ReportedRuns]) -> list[tuple[str, str]]:
     """(name of a run, "" for all of them; remark): what must be read beside the table, lost videos first."""
     found = [(run.name, text) for run in runs for text in shortfalls(run)]
     protocols = {run.name: protocol_line(run.reports[0]) for run in runs}
@@ -139,18 +139,18 @@ def remarks(runs: Sequence[Reported]) -> list[tuple[str, str]]:
     return [*found, *protocols.items(), ("", "runs of different protocols: their numbers do not compare")]
 
 
-def one_protocol(runs: Sequence[Reported]) -> bool:
+def one_protocol(runs: Sequence[ReportedRuns]) -> bool:
     """Whether all runs were scored alike and on all videos, so that one of them may be called the best."""
     return len({protocol_line(run.reports[0]) for run in runs}) == 1 and not any(shortfalls(run) for run in runs)
 
 
-def _seeds(run: Reported) -> str:
+def _seeds(run: ReportedRuns) -> str:
     return f"mean ± sd of {len(run.reports)} seeds" if len(run.reports) > 1 else ""
 
 
-def _spreads(both: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Spread]:
+def _spreads(both: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], MeanStd]:
     return {
-        (way, name): Spread(tuple(float(one[way][name]) for one in both))
+        (way, name): MeanStd(tuple(float(one[way][name]) for one in both))
         for way in DIRECTIONS
         for name in EVERY
         if all(name in one.get(way, {}) for one in both)

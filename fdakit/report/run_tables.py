@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .page import PageBars, PageTable
+from .html_page import PageBars, PageTable
+from .report_tables import DIRECTIONS, report_notes
 from .result_tables import EVERY
-from .tables import DIRECTIONS, report_notes
 
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "captions": {

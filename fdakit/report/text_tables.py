@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from .markdown import markdown_table, markdown_text
-from .result_tables import EVERY, HEADINGS, Reported, cell, metric_columns, remarks, result_lines
+from .result_tables import EVERY, HEADINGS, ReportedRuns, cell, metric_columns, remarks, result_lines
 
 
-def csv_table(runs: Sequence[Reported]) -> str:
+def csv_table(runs: Sequence[ReportedRuns]) -> str:
     """Columns run, kind (result, control or rescored), label, seeds, then every metric, unrounded.
 
     With several seeds a metric is their mean, and its deviation stands in a column `... sd` after it.
@@ -39,7 +39,7 @@ def csv_table(runs: Sequence[Reported]) -> str:
     return text.getvalue()
 
 
-def results_markdown(runs: Sequence[Reported]) -> str:
+def results_markdown(runs: Sequence[ReportedRuns]) -> str:
     """A table for results, one for controls and one for rescored scores, each where there are any, then remarks."""
     lines = result_lines(runs)
     columns = metric_columns(lines)

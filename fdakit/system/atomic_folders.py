@@ -1,7 +1,7 @@
 """Folders that are written whole or not at all, on the disk before they bear their name.
 
 Two renames exchange the former folder and the new one; a kill between them leaves both beside the place, and
-`standing` finds the one that counts.
+`current_folder` finds the one that counts.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     Makes the folders above. What an earlier kill left is put right first. If the block raises, or a rename fails,
     nothing is left beside the former folder, which stands. Raises `OSError` as it comes.
     """
-    fresh, former = _beside(folder)
+    fresh, former = _staging_paths(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    if standing(folder) != folder:
-        standing(folder).rename(folder)
+    if current_folder(folder) != folder:
+        current_folder(folder).rename(folder)
     remove(fresh)
     remove(former)
     try:
@@ -56,13 +56,13 @@ def _exchange(folder: Path, fresh: Path, former: Path) -> None:
         remove(former)
 
 
-def standing(folder: Path, *, is_whole: IsWhole | None = None) -> Path:
+def current_folder(folder: Path, *, is_whole: IsWhole | None = None) -> Path:
     """Return where a folder lies: its place, or beside it after a kill between the two renames.
 
     `is_whole` tells a finished folder from one that was being written: with it, a first folder that was finished but
     not yet renamed is found too.
     """
-    fresh, former = _beside(folder)
+    fresh, former = _staging_paths(folder)
     if folder.exists():
         return folder
     if former.exists():
@@ -70,7 +70,7 @@ def standing(folder: Path, *, is_whole: IsWhole | None = None) -> Path:
     return fresh if is_whole is not None and fresh.is_dir() and is_whole(fresh) else folder
 
 
-def _beside(folder: Path) -> tuple[Path, Path]:
+def _staging_paths(folder: Path) -> tuple[Path, Path]:
     """Where the next and the former state of a folder stand while they change places."""
     place = folder if folder.name else folder.absolute()  # "." has no name of its own, and "/" none at all
     name = place.name

@@ -7,23 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from fdakit.built_parts import part_fault
-from fdakit.component import Component, Shapes
+from fdakit.plugin.component import BuildContext, Component
+from fdakit.plugin.contract_checks import contract_fault
 from fdakit.values import Clip
 
 Part = Component[Any, Any]
 
 
-def build_part(component: Part, shapes: Shapes | None = None, **options: Any) -> Any:
+def build_part(component: Part, shapes: BuildContext | None = None, **options: Any) -> Any:
     """Build a component as a recipe would: options checked as strict JSON."""
     model = component.options.model_validate_json(json.dumps(options))
-    return component.build(model, shapes or Shapes())
+    return component.build(model, shapes or BuildContext())
 
 
-def build_kind(kind: str, component: Part, shapes: Shapes | None = None, **options: Any) -> Any:
+def build_kind(kind: str, component: Part, shapes: BuildContext | None = None, **options: Any) -> Any:
     """As `build_part`; raises `AssertionError` where the part lacks a member of its kind."""
     part = build_part(component, shapes, **options)
-    fault = part_fault(kind, part)
+    fault = contract_fault(kind, part)
     assert not fault, fault
     return part
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fdakit.component import Shapes, StemConvolution
+from fdakit.plugin.component import BuildContext, StemConvolution
 from fdakit.values import Fused
 
 from .building import Part, build_kind
@@ -36,7 +36,9 @@ def check_fusion(component: Part, *, neutral: float | None = None, **options: An
     import torch
 
     stem = ExampleStem()
-    shapes = Shapes(image_size=32, grid=(4, 4), prefix_tokens=1, width=8, layers=2, heads=1, stem=stem.convolutions)
+    shapes = BuildContext(
+        image_size=32, grid=(4, 4), prefix_tokens=1, width=8, layers=2, heads=1, stem=stem.convolutions
+    )
     fusion = build_kind("fusion", component, shapes, **options)
     generator = torch.Generator().manual_seed(0)
     rgb = torch.randn(3, 3, 32, 32, generator=generator)
@@ -60,7 +62,7 @@ def check_fusion(component: Part, *, neutral: float | None = None, **options: An
             assert torch.equal(given, own), f"alpha {neutral} must leave the stem's maps bit-equal"
 
 
-def _check_steering(fused: Fused, *, frames: int, shapes: Shapes) -> None:
+def _check_steering(fused: Fused, *, frames: int, shapes: BuildContext) -> None:
     tokens = shapes.grid[0] * shapes.grid[1]
     bias, keep = fused.attention_bias, fused.keep
     if bias is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fdakit.component import Shapes
+from fdakit.plugin.component import BuildContext
 
 from .building import Part, build_kind
 
@@ -41,7 +41,7 @@ def check_aggregator(component: Part, **options: Any) -> None:
 
     from fdakit.values import FrameFeatures
 
-    shapes = Shapes(embedding=16, width=16, heads=1, layers=1)
+    shapes = BuildContext(embedding=16, width=16, heads=1, layers=1)
     pool = build_kind("aggregator", component, shapes, **options)
     if isinstance(pool, torch.nn.Module):
         pool.eval()
@@ -67,7 +67,7 @@ def check_objective(component: Part, *, reaches: Sequence[str] = ("videos", "tex
 
     from fdakit.values import Batch
 
-    shapes = Shapes(embedding=16, width=16, vocabulary=8, context_length=6)
+    shapes = BuildContext(embedding=16, width=16, vocabulary=8, context_length=6)
     objective = build_kind("objective", component, shapes, **options)
     frames, texts = _example_features(), _example_texts(4)
     frames.vectors.requires_grad_()

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from fdakit.contracts import SizeRule
 from fdakit.errors import VideoError
+from fdakit.plugin.contracts import SizeRule
 from fdakit.values import Clip, Needs, VideoRef
 
-from .film import Film
-from .pictures import Canvas, Size
-from .repeats import Lookout, before_each, find_searches, shown_first
+from .frame_buffer import FrameBuffer, Size
+from .repeated_frames import RepeatDetector, before_each, find_searches, shown_first
+from .video_file import VideoFile
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -33,7 +33,7 @@ class OpenVideo:
     def __init__(self, video: VideoRef) -> None:
         self.video = video
         self.refetched = 0
-        self._film = Film(video.path)
+        self._film = VideoFile(video.path)
         self._closed = False
 
     def __enter__(self) -> OpenVideo:
@@ -62,7 +62,7 @@ class OpenVideo:
     @property
     def mirrored(self) -> bool:
         """Whether the file's display matrix mirrors its pictures; decodes the first frame to know it."""
-        canvas = Canvas({0: [(0, 0)]}, layers=1, rows=1, size=(1, 1))
+        canvas = FrameBuffer({0: [(0, 0)]}, layers=1, rows=1, size=(1, 1))
         self._film.decode(canvas, vectors=False, tolerant=False, sparse=True)
         return canvas.orientation.mirrored
 
@@ -113,11 +113,13 @@ class OpenVideo:
 
     def _canvas(
         self, layers: list[list[int]], *, needs: Needs, size: Size | SizeRule | None, tolerant: bool, sparse: bool
-    ) -> Canvas:
+    ) -> FrameBuffer:
         """The frames at the positions of each layer, decoded; with motion vectors those of frames before them too."""
         vectors, slots = needs.motion_vectors, _slots(layers)
         compared = bool(needs.neighbours) or vectors
-        make = partial(Canvas, layers=len(layers), rows=len(layers[0]), size=size, grey=needs.luma, compared=compared)
+        make = partial(
+            FrameBuffer, layers=len(layers), rows=len(layers[0]), size=size, grey=needs.luma, compared=compared
+        )
         if vectors and not tolerant:
             canvas = make({**dict.fromkeys(before_each(layers[0]), ()), **slots})
             with suppress(VideoError):  # of a frame before those that are wanted, or met again below
@@ -127,19 +129,19 @@ class OpenVideo:
         self._film.decode(canvas, vectors=vectors, tolerant=tolerant, sparse=sparse)
         return canvas
 
-    def _step_over(self, canvas: Canvas, layers: list[list[int]], *, tolerant: bool, sparse: bool) -> None:
+    def _step_over(self, canvas: FrameBuffer, layers: list[list[int]], *, tolerant: bool, sparse: bool) -> None:
         """Put the nearest frames that show another picture in the place of neighbours that are repeats."""
         searches = find_searches(canvas, layers, last=len(self._film.timeline.times) - 1)
         if not searches:
             return
-        lookout = Lookout(canvas, searches)
+        lookout = RepeatDetector(canvas, searches)
         # What is damaged beyond the frames that were asked for is no fault of theirs.
         with suppress(VideoError):
             self._film.decode(lookout, vectors=False, tolerant=tolerant, sparse=sparse)
         lookout.finish()
 
 
-def _vectors(canvas: Canvas, positions: list[int]) -> tuple[NDArray[np.float32] | None, ...]:
+def _vectors(canvas: FrameBuffer, positions: list[int]) -> tuple[NDArray[np.float32] | None, ...]:
     """The motion vectors of frames; of a repeat, those of the frame that first showed its picture."""
     return tuple(canvas.vectors[shown_first(position, canvas.miniatures)] for position in positions)
 

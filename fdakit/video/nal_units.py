@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .bits import Bits
-from .marks import BACKWARD, ENTRY, PARAMETERS, SILENT, UNSURE
+from .bit_reader import BitReader
+from .packet_flags import BACKWARD, ENTRY, PARAMETERS, SILENT, UNSURE
 
 _SLICES = (1, 2, 5)  # of H.264: a picture, its first data partition, a picture that resets the decoder
 _SUPPLEMENT, _SEQUENCE, _PICTURE = 6, 7, 8
@@ -108,7 +108,7 @@ class AvcHeaders(_Units):
 
     def _learn(self, unit: bytes) -> None:
         try:
-            found, planes = _frame_number_bits(Bits(unit[1:]))
+            found, planes = _frame_number_bits(BitReader(unit[1:]))
         except EOFError:
             return
         if found is not None:
@@ -116,7 +116,7 @@ class AvcHeaders(_Units):
 
     def _field(self, header: bytes) -> bool:
         """Return whether a slice is of a single field: two such pictures make a frame, in one packet or in two."""
-        bits = Bits(header)
+        bits = BitReader(header)
         try:
             for _ in range(3):
                 bits.number()
@@ -150,7 +150,7 @@ def _recovers(supplement: bytes) -> bool:
     return False
 
 
-def _frame_number_bits(bits: Bits) -> tuple[int | None, bool]:
+def _frame_number_bits(bits: BitReader) -> tuple[int | None, bool]:
     """Bits of a frame's number in slice headers, None where no picture is a field; and whether planes are apart."""
     profile = bits.take(8)
     bits.take(16)
@@ -181,7 +181,7 @@ def _frame_number_bits(bits: Bits) -> tuple[int | None, bool]:
     return (None if bits.take(1) else number_bits), planes
 
 
-def _pass_scaling(bits: Bits, *, lists: int) -> None:
+def _pass_scaling(bits: BitReader, *, lists: int) -> None:
     for place in range(lists):
         last = following = 8
         for _ in range((16 if place < 6 else 64) if bits.take(1) else 0):

@@ -17,11 +17,11 @@ from av.stream import Disposition
 
 from fdakit.errors import VideoError
 
-from .clock import NO_STAMP
-from .doubts import index_packets
-from .headers import header_reader
-from .marks import PARAMETERS, SILENT
+from .packet_checks import index_packets
+from .packet_flags import PARAMETERS, SILENT
+from .stream_headers import header_reader
 from .timeline import PacketIndex
+from .timestamps import NO_STAMP
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -45,7 +45,7 @@ def open_container(path: Path) -> InputContainer:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise VideoError(f"{path}: no such file; correct the path or fetch the video") from error
     except OSError as error:
-        raise VideoError(f"{path}: cannot be reached: {words(error)}; check the path and its rights") from error
+        raise VideoError(f"{path}: cannot be reached: {error_text(error)}; check the path and its rights") from error
     if not stat.S_ISREG(mode):
         what = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
         raise VideoError(f"{path}: {what}; give the path of a video file")
@@ -54,7 +54,7 @@ def open_container(path: Path) -> InputContainer:
         return av.open(str(path), metadata_errors="ignore")
     except FAULTS as error:
         raise VideoError(
-            f"{path}: cannot be opened as a video: {words(error)}; replace it or remove it from the data set"
+            f"{path}: cannot be opened as a video: {error_text(error)}; replace it or remove it from the data set"
         ) from error
 
 
@@ -87,7 +87,7 @@ def _beside(packet: Packet[VideoStream]) -> Collection[str]:
         return [kind for kind in _MATTERING if packet.has_sidedata(kind)]
 
 
-def words(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """The error in FFmpeg's or the system's own words, lower case, with the demuxer's last complaint."""
     said = (getattr(error, "strerror", None) or str(error)).lower()
     log: Any = getattr(error, "log", None)  # (level, source, message) where FFmpeg logged something
@@ -123,7 +123,7 @@ def read_packets(
                 packets.append(packet)
     except FAULTS as error:
         raise VideoError(
-            f"{path}: cannot be read to its end: {words(error)}; re-encode it or remove it from the data set"
+            f"{path}: cannot be read to its end: {error_text(error)}; re-encode it or remove it from the data set"
         ) from error
     if all(discarded or marks & SILENT for _, _, marks, discarded in facts):
         raise VideoError(f"{path}: its video stream holds no frame; replace it or remove it from the data set")

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from fdakit.values import VideoRef
 
 from .decode import OpenVideo
-from .pictures import miniature_size
-from .repeats import REACH, change, luma_miniature, repeats
+from .frame_buffer import miniature_size
+from .repeated_frames import REACH, change, luma_miniature, repeats
 
 _STRETCHES = 4  # spread over the video
 _LENGTH = 12  # frames judged in each: two rounds of 25 pictures shown as 30

@@ -11,9 +11,9 @@ from PIL import Image
 from fdakit.errors import VideoError
 from fdakit.values import VideoRef
 
-from .damage import survey_video
+from .damage_survey import survey_video
 from .decode import OpenVideo, read_frames
-from .pictures import Size
+from .frame_buffer import Size
 
 _WIDEST = 3  # width over height; a wider picture is made lower instead
 _QUALITY = 80

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fdakit.errors import VideoError
 from fdakit.values import VideoRef
 
-from .clock import Clock, read_clock
+from .timestamps import Timestamps, read_timestamps
 
 JUMPS = "its clock jumps; its time is taken as if it did not"
 
@@ -99,7 +99,7 @@ def timeline_of(
 ) -> Timeline:
     """The timeline of frames with these `stamps (n,)`, in the order they are shown in."""
     ticks = stamps if index.slots is None else index.slots[~index.hidden]
-    clock: Clock = read_clock(
+    clock: Timestamps = read_timestamps(
         ticks if len(ticks) == len(stamps) else stamps,
         tick=index.tick,
         rate=index.rate,

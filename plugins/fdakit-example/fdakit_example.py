@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from fdakit import Clip, Component, MaskGenerator, Needs, Options, Place, Shapes, hookimpl
+from fdakit.plugin import BuildContext, Clip, Component, MaskGenerator, Needs, Options, Place, hookimpl
 
 
 class ColourfulOptions(Options):
@@ -38,7 +38,7 @@ class Colourful:
         return np.where(saturation < self.floor, np.float32(0), saturation)
 
 
-def build(options: ColourfulOptions, shapes: Shapes) -> MaskGenerator:
+def build(options: ColourfulOptions, shapes: BuildContext) -> MaskGenerator:
     """Called with validated options; `shapes` tells image size, seed and the like."""
     return Colourful(options.floor)
 

@@ -16,25 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from fdakit import (
-    Clip,
-    Component,
-    FinishOptions,
-    MaskGenerator,
+from fdakit.mask_ops import (
     Masks,
-    Needs,
-    Place,
-    PluginError,
-    Shapes,
+    PostprocessOptions,
     by_scenes,
-    choose_engine,
-    cuts,
-    finish_masks,
+    get_backend,
     grey_layers,
-    hookimpl,
+    histogram_cuts,
     neighbour_cuts,
-    stood_in,
+    postprocess_masks,
+    replace_masks,
 )
+from fdakit.plugin import BuildContext, Clip, Component, MaskGenerator, Needs, Place, PluginError, hookimpl
 
 if TYPE_CHECKING:
     import cv2
@@ -42,7 +35,7 @@ if TYPE_CHECKING:
 _MARKED = 255  # OpenCV's level of foreground; a shadow has 127
 
 
-class Mog2Options(FinishOptions):
+class Mog2Options(PostprocessOptions):
     """Declared once: checked, shown by `fdakit show mask mog2`, and part of the editor schema."""
 
     model: Literal["mog2", "knn"] = Field("mog2", description="mixture of Gaussians, or nearest neighbours")
@@ -71,7 +64,7 @@ class Mog2:
 
     def __init__(self, options: Mog2Options) -> None:
         self.options = options
-        self.engine = choose_engine(options.backend)
+        self.engine = get_backend(options.backend)
         self.needs = Needs(neighbours=tuple(range(-options.warmup * options.stride, 0, options.stride)))
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
@@ -84,7 +77,7 @@ class Mog2:
 
     def _masks(self, clip: Clip) -> Masks:
         films = np.stack([*(clip.neighbours[gap] for gap in self.needs.neighbours), clip.frames], axis=1)
-        masks = finish_masks(
+        masks = postprocess_masks(
             np.stack([self._foreground(film) for film in films]),
             options=self.options,
             engine=self.engine,
@@ -92,7 +85,7 @@ class Mog2:
             cut=self._cuts(clip),
         )
         alone = np.array([len(films) == 1 and bool((films == clip.frames[:, None]).all())] * len(films))
-        return stood_in(masks, alone, alpha=1.0, remark="alone")
+        return replace_masks(masks, alone, alpha=1.0, remark="alone")
 
     def _foreground(self, film: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """bool `(h, w)` of the last of the frames `(n, h, w, 3)`."""
@@ -120,11 +113,11 @@ class Mog2:
         films = [layers[gap][0] for gap in (*self.needs.neighbours, 0)]
         found = np.zeros(len(clip.frames), np.bool_)
         for before, after in pairwise(films):
-            found |= cuts(self.engine.counts(self.engine.difference(before, after)), self.options.cut)
+            found |= histogram_cuts(self.engine.counts(self.engine.difference(before, after)), self.options.cut)
         return found
 
 
-def build(options: Mog2Options, shapes: Shapes) -> MaskGenerator:
+def build(options: Mog2Options, shapes: BuildContext) -> MaskGenerator:
     """Depends on the options alone. Raises `PluginError` where OpenCV is not installed."""
     if not find_spec("cv2"):
         raise PluginError("mask 'mog2': OpenCV is not installed; pip install opencv-python-headless")

@@ -15,27 +15,29 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from fdakit import (
+from fdakit.mask_ops import (
     CameraRule,
+    Masks,
+    PostprocessOptions,
+    by_scenes,
+    get_backend,
+    grey_layers,
+    histogram_cuts,
+    neighbour_cuts,
+    postprocess_masks,
+    replace_masks,
+    residual_motion,
+)
+from fdakit.plugin import (
+    BuildContext,
     CheckpointError,
     Clip,
     Component,
-    FinishOptions,
     MaskGenerator,
-    Masks,
     Needs,
     Place,
     PluginError,
-    Shapes,
-    beside_camera,
-    by_scenes,
-    choose_engine,
-    cuts,
-    finish_masks,
-    grey_layers,
     hookimpl,
-    neighbour_cuts,
-    stood_in,
 )
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ _SOURCES = {
 _LEAST = 128  # px of a side: RAFT halves an eighth of it three times
 
 
-class RaftOptions(FinishOptions):
+class RaftOptions(PostprocessOptions):
     """Declared once: checked, shown by `fdakit show mask raft`, and part of the editor schema."""
 
     model: Literal["small", "large"] = Field("small", description="torchvision's raft_small or raft_large")
@@ -81,7 +83,7 @@ class Raft:
     def __init__(self, options: RaftOptions, weights: Path) -> None:
         self.options = options
         self.weights = weights
-        self.engine = choose_engine(options.backend)
+        self.engine = get_backend(options.backend)
         self.needs = Needs(neighbours=(-options.gap, options.gap))
         self._network: Any = None
 
@@ -96,7 +98,7 @@ class Raft:
     def _masks(self, clip: Clip) -> Masks:
         import torch
 
-        options, torches = self.options, choose_engine("torch")
+        options, torches = self.options, get_backend("torch")
         grey = grey_layers(clip, engine=torches)
         before, after = clip.neighbours[-options.gap], clip.neighbours[options.gap]
         lacks = (clip.frames == before).flatten(1).all(1)
@@ -105,7 +107,7 @@ class Raft:
         moved = self._moved(clip.frames, near, differs)
         limit = options.threshold * min(clip.frames.shape[-2:]) / 224
         seen = torch.where(lacks[:, None, None], grey[options.gap][0], grey[-options.gap][0])
-        masks = finish_masks(
+        masks = postprocess_masks(
             moved > limit,
             options=options,
             engine=self.engine,
@@ -113,10 +115,10 @@ class Raft:
             strength=np.minimum(moved / max(2 * limit, 1e-6), 1) if options.alpha == "soft" else None,
             cut=neighbour_cuts(clip.frames, near)
             if by_scenes(options)
-            else cuts(torches.counts(torches.difference(grey[0][0], seen)), options.cut),
+            else histogram_cuts(torches.counts(torches.difference(grey[0][0], seen)), options.cut),
         )
         alone = np.array([len(moved) == 1 and not bool(differs.any())] * len(moved))
-        return stood_in(masks, alone, alpha=1.0, remark="alone")
+        return replace_masks(masks, alone, alpha=1.0, remark="alone")
 
     def _moved(self, now: torch.Tensor, near: torch.Tensor, differs: torch.Tensor) -> NDArray[np.float32]:
         """px of the frames by which each place moved besides the camera, `(t, *size)` of the network's pictures."""
@@ -131,7 +133,7 @@ class Raft:
             some = wanted[first : first + self.options.batch]
             flows = self._flow(now[some], near[some], size)
             for place, flow in zip(some.tolist(), flows * per_pixel, strict=True):
-                rest = beside_camera(places * per_pixel, flow.reshape(-1, 2), camera=self.options.camera)
+                rest = residual_motion(places * per_pixel, flow.reshape(-1, 2), camera=self.options.camera)
                 found[place] = rest.reshape(size)
         return found
 
@@ -163,7 +165,7 @@ def load_network(model: str, weights: Path) -> Any:
     """torchvision's RAFT with the weights of a file. Raises `CheckpointError` where they are another's."""
     from torchvision.models.optical_flow import raft_large, raft_small
 
-    from fdakit import read_weights  # not above: it brings torch
+    from fdakit.model import read_weights  # not above: it brings torch
 
     network = (raft_small if model == "small" else raft_large)(weights=None)
     try:
@@ -176,7 +178,7 @@ def load_network(model: str, weights: Path) -> Any:
     return network.eval().requires_grad_(False)
 
 
-def build(options: RaftOptions, shapes: Shapes) -> MaskGenerator:
+def build(options: RaftOptions, shapes: BuildContext) -> MaskGenerator:
     """Raises `PluginError` where torchvision is missing, `CheckpointError` where no weights file is."""
     if not find_spec("torchvision"):
         raise PluginError(

@@ -15,7 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from fdakit import Clip, Component, Needs, Options, PluginError, Reader, Shapes, VideoError, VideoRef, hookimpl
+from fdakit.plugin import (
+    BuildContext,
+    Clip,
+    Component,
+    Needs,
+    Options,
+    PluginError,
+    Reader,
+    VideoError,
+    VideoRef,
+    hookimpl,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -42,7 +53,7 @@ class TorchcodecReader:
 
     def times(self, video: VideoRef) -> NDArray[np.float64]:
         """Time of every frame `(count,)` in seconds from the first, ascending, within the segment."""
-        from fdakit import frame_times
+        from fdakit.video import frame_times
 
         return frame_times(video)
 
@@ -59,7 +70,7 @@ class TorchcodecReader:
                     f"reader 'torchcodec': video {video.id!r}: the mask needs {what}, which torchcodec "
                     "does not give; set reader.use = 'pyav' or choose another mask"
                 )
-        from fdakit import step_over_repeats
+        from fdakit.video import step_over_repeats
 
         every, stream = _facts(video)
         first = 0 if video.start is None else int(np.searchsorted(every, video.start))
@@ -158,7 +169,7 @@ def _facts(video: VideoRef) -> tuple[NDArray[np.float64], int]:
 
     Raises `VideoError` where fdakit's order or orientation is another than torchcodec's: their times would not tell.
     """
-    from fdakit import OpenVideo
+    from fdakit.video import OpenVideo
 
     with OpenVideo(VideoRef(video.id, video.path)) as opened:
         reasons = opened.remarks or (("its display matrix mirrors it",) if opened.mirrored else ())
@@ -186,7 +197,7 @@ def _words(error: Exception) -> str:
     return str(error).strip().partition("\n")[0].rstrip(".")
 
 
-def build(options: TorchcodecOptions, shapes: Shapes) -> Reader:
+def build(options: TorchcodecOptions, shapes: BuildContext) -> Reader:
     """Raises `PluginError` at once where torchcodec, FFmpeg or the GPU is missing, before any video is read."""
     import_decoder()
     if options.device == "cuda":

@@ -11,8 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from fdakit import DatasetError, VideoError
-from fdakit.bench.clips import Own, Seen, find_clips, one_thread, spread, time_clips
+from fdakit.bench.clips import Own, ReaderTimes, one_thread, spread, time_clips
 from fdakit.bench.ratios import OURS
+from fdakit.dataset_files.video_files import find_clips
 
 FILES = [Path("a.mp4"), Path("b.mp4")]
 
@@ -34,8 +35,8 @@ def own(reads: Mapping[str, Callable[[Path], Any]] | None = None) -> Own:
     )
 
 
-def seen(*indices: int, shift: int = 0) -> Seen:
-    return Seen(np.array(indices), PICTURES[np.array(indices)] + np.uint8(shift))
+def seen(*indices: int, shift: int = 0) -> ReaderTimes:
+    return ReaderTimes(np.array(indices), PICTURES[np.array(indices)] + np.uint8(shift))
 
 
 def test_folders_are_searched_and_files_taken_as_they_are(tmp_path: Path) -> None:
@@ -70,9 +71,9 @@ def test_a_wrong_frame_shows_and_frames_that_cannot_be_compared_say_why() -> Non
     peers = {
         "right": lambda path: seen(0, 9),
         "brighter": lambda path: seen(0, 9, shift=3),
-        "late": lambda path: Seen(np.array([2]), PICTURES[[3]]),
-        "more": lambda path: Seen(np.array([10]), PICTURES[[9]]),
-        "turned": lambda path: Seen(np.array([2]), PICTURES[[2]].transpose(0, 2, 1, 3)),
+        "late": lambda path: ReaderTimes(np.array([2]), PICTURES[[3]]),
+        "more": lambda path: ReaderTimes(np.array([10]), PICTURES[[9]]),
+        "turned": lambda path: ReaderTimes(np.array([2]), PICTURES[[2]].transpose(0, 2, 1, 3)),
     }
     (clip,), stopped = time_clips(FILES[:1], own(), peers, rounds=1)
     assert not stopped
@@ -90,7 +91,7 @@ def test_a_wrong_frame_shows_and_frames_that_cannot_be_compared_say_why() -> Non
 def test_a_reader_that_fails_is_named_and_the_others_go_on() -> None:
     calls = {"failing": 0}
 
-    def failing(path: Path) -> Seen:
+    def failing(path: Path) -> ReaderTimes:
         calls["failing"] += 1
         raise RuntimeError("no such codec")
 

@@ -10,8 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from fdakit import FdakitError, frame_times, read_frames
-from fdakit.bench.clips import Seen, spread
+from fdakit import FdakitError
+from fdakit.bench.clips import ReaderTimes, spread
 from fdakit.bench.decode import bench_decode, read_ours
 from fdakit.bench.long_clip import RATE, make_long_clip
 from fdakit.bench.peers import Peer
@@ -19,17 +19,18 @@ from fdakit.bench.plot import write_plot
 from fdakit.bench.ratios import OURS
 from fdakit.bench.tables import clip_table, markdown, notes, ratio_table
 from fdakit.values import VideoRef
+from fdakit.video import frame_times, read_frames
 
 
-def read_exactly(path: Path, frames: int) -> Seen:
+def read_exactly(path: Path, frames: int) -> ReaderTimes:
     video = VideoRef("a", path)
     indices = spread(len(frame_times(video)), frames)
-    return Seen(indices, read_frames(video, indices=indices).frames)
+    return ReaderTimes(indices, read_frames(video, indices=indices).frames)
 
 
-def read_inverted(path: Path, frames: int) -> Seen:
+def read_inverted(path: Path, frames: int) -> ReaderTimes:
     seen = read_exactly(path, frames)
-    return Seen(seen.indices, 255 - seen.frames)
+    return ReaderTimes(seen.indices, 255 - seen.frames)
 
 
 TWIN = Peer("twin", "pytest", "json", read_exactly)

@@ -11,7 +11,7 @@ import torch
 from fdakit import FdakitError, RecipeError
 from fdakit.bench.encode import PLAIN, bench_encode, read_bench
 from fdakit.catalog import load_catalog
-from fdakit.recipe import Recipe
+from fdakit.recipe.recipe import Recipe
 
 TINY = ["encoder.use=tiny", "encoder.image_size=32", "encoder.patch=8", "encoder.width=64", "encoder.layers=1"]
 

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fdakit import VideoRef, read_frames
 from fdakit.bench.load import MASKED, STORED, bench_load, load_peers
 from fdakit.bench.peers import Peer
 from fdakit.bench.ratios import OURS
 from fdakit.bench.tables import ratio_table
 from fdakit.catalog import load_catalog
+from fdakit.plugin import VideoRef
 from fdakit.system.optional_libraries import library_fault
+from fdakit.video import read_frames
 
 
 def test_rows_shares_and_failures(clips: Path, tmp_path: Path) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fdakit import FdakitError, read_frames
+from fdakit import FdakitError
 from fdakit.bench import mask_peers
 from fdakit.bench.clips import spread
 from fdakit.bench.mask_clips import LENGTH, find_conditions, make_clip
 from fdakit.bench.mask_peers import MASK_PEERS, find_mask_peers
 from fdakit.bench.mask_scores import Counts
 from fdakit.values import Clip
+from fdakit.video import read_frames
 
 pytest.importorskip("cv2")
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from fdakit import Clip, Component, FdakitError, Needs, Options, PluginError, RecipeError, read_frames
+from fdakit import FdakitError, PluginError, RecipeError
 from fdakit.bench import masks as module
 from fdakit.bench.clips import spread
 from fdakit.bench.mask_candidates import read_masks
@@ -22,6 +22,8 @@ from fdakit.bench.mask_scores import Counts
 from fdakit.bench.mask_tables import fitted, mask_markdown, mask_notes, mask_tables
 from fdakit.bench.masks import bench_masks, middle
 from fdakit.catalog import Offer, Part, Provider, load_catalog
+from fdakit.plugin import Clip, Component, Needs, Options
+from fdakit.video import read_frames
 
 STILL, FLAT = find_conditions(["still", "flat-ground"])
 SIZE = 64

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from filming import encode, noise, numbered, numbers
+from helpers.sample_videos import encode, noise, numbered, numbers
 
 from fdakit import FdakitError, VideoError
 from fdakit.bench.peers import DECODERS, OPENCV, TORCHCODEC, Peer, find_peers, read_opencv

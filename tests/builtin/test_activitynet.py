@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fdakit import Dataset, DatasetError, Split
+from fdakit import DatasetError
+from fdakit.builtin.datasets._activitynet_annotations import read_ids, read_sentences
 from fdakit.builtin.datasets.activitynet import ACTIVITYNET, COUNTS
-from fdakit.builtin.datasets.activitynet_module import read_ids, read_sentences
-from fdakit.testing import build_part, check_dataset
+from fdakit.plugin import Dataset, Split
+from fdakit.testing.building import build_part
+from fdakit.testing.reading import check_dataset
 
 DOGS, CATS, ODD = "v_dogs-3xxQ_8", "v_cats4xxQ-90", "v_v_xUmAH95xl"  # the last id itself begins with v_
 TOLD = {DOGS: ["A dog runs.", " It sits  down.\n"], CATS: ["  A cat sleeps."], ODD: ["Nothing", "moves"]}

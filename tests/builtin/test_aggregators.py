@@ -8,9 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdakit import FrameFeatures
 from fdakit.builtin.aggregators.mean import MEAN
-from fdakit.testing import build_part, check_aggregator
+from fdakit.plugin import FrameFeatures
+from fdakit.testing.building import build_part
+from fdakit.testing.vectors import check_aggregator
 
 
 @st.composite

@@ -13,11 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fdakit import Dataset, DatasetError, Needs, Split, VideoRef
+from fdakit import DatasetError
+from fdakit.builtin.datasets._didemo_annotations import read_sentences, sentences_of_all
 from fdakit.builtin.datasets.didemo import COUNTS, DIDEMO
-from fdakit.builtin.datasets.didemo_module import read_sentences, sentences_of_all
 from fdakit.builtin.readers.pyav import PYAV
-from fdakit.testing import build_part, check_dataset
+from fdakit.plugin import Dataset, Needs, Split, VideoRef
+from fdakit.testing.building import build_part
+from fdakit.testing.reading import check_dataset
 
 TOLD = {
     "1@N01_a.mov": ["first  sentence. ", "then\nanother"],

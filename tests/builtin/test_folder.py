@@ -13,9 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdakit import VIDEO_ENDINGS, Dataset, DatasetError, Split
+from fdakit import DatasetError
 from fdakit.builtin.datasets.folder import FOLDER
-from fdakit.testing import build_part, check_dataset
+from fdakit.dataset_files import VIDEO_ENDINGS
+from fdakit.plugin import Dataset, Split
+from fdakit.testing.building import build_part
+from fdakit.testing.reading import check_dataset
 
 Files = dict[str, str]
 

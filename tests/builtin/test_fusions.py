@@ -10,20 +10,22 @@ import torch
 from pydantic import ValidationError
 from torch.nn.functional import conv2d
 
-from fdakit import PluginError, Shapes, StemConvolution
+from fdakit import PluginError
+from fdakit.builtin.fusions._motion_tokens import spread_order
 from fdakit.builtin.fusions.alpha_conv import ALPHA_CONV
 from fdakit.builtin.fusions.attention_bias import ATTENTION_BIAS
 from fdakit.builtin.fusions.blur_background import BLUR_BACKGROUND
 from fdakit.builtin.fusions.gated import GATED
 from fdakit.builtin.fusions.motion_tokens import MOTION_TOKENS
-from fdakit.builtin.fusions.motion_tokens_module import spread_order
 from fdakit.builtin.fusions.multiply import MULTIPLY
 from fdakit.builtin.fusions.none import NONE
-from fdakit.testing import ExampleStem, build_part, check_fusion
+from fdakit.plugin import BuildContext, StemConvolution
+from fdakit.testing.building import build_part
+from fdakit.testing.towers import ExampleStem, check_fusion
 
 STEM = ExampleStem()
 SOFT_MULTIPLY = (MULTIPLY, {"hard": False})
-SHAPES = Shapes(image_size=32, grid=(4, 4), prefix_tokens=1, layers=3, heads=1, stem=STEM.convolutions)
+SHAPES = BuildContext(image_size=32, grid=(4, 4), prefix_tokens=1, layers=3, heads=1, stem=STEM.convolutions)
 
 
 def drawn(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -98,7 +100,7 @@ def test_alpha_conv_stands_beside_every_convolution_of_the_stem() -> None:
             for c, k in zip(stem, kernels, strict=True)
         )
 
-    fusion: Any = build_part(ALPHA_CONV, Shapes(stem=stem))
+    fusion: Any = build_part(ALPHA_CONV, BuildContext(stem=stem))
     rgb, alpha = drawn()
     fused = fusion(rgb, alpha, maps)
     assert [m.shape for m in fused.features] == [m.shape for m in maps(rgb)]
@@ -229,7 +231,7 @@ def test_more_than_the_encoder_has_is_refused(component: Any, options: dict[str,
 @pytest.mark.parametrize("component", [ATTENTION_BIAS, MOTION_TOKENS])
 def test_an_encoder_without_blocks_is_refused_when_the_fusion_is_built(component: Any) -> None:
     with pytest.raises(PluginError, match=r"this encoder has none; choose an encoder of ViT or EVA kind"):
-        build_part(component, Shapes(image_size=32, grid=(4, 4), stem=STEM.convolutions))
+        build_part(component, BuildContext(image_size=32, grid=(4, 4), stem=STEM.convolutions))
 
 
 def test_motion_tokens_keeps_the_patches_that_the_mask_touches() -> None:

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fdakit import Dataset, DatasetError, Official, look_for
+from fdakit import DatasetError
+from fdakit.builtin.datasets._lsmdc_annotations import read_sentences
 from fdakit.builtin.datasets.lsmdc import LSMDC
-from fdakit.builtin.datasets.lsmdc_module import read_sentences
-from fdakit.testing import build_part
+from fdakit.dataset_files import locate_source
+from fdakit.plugin import Dataset, PublishedCounts
+from fdakit.testing.building import build_part
 
 FILES = {
     "train": "LSMDC16_annos_training.csv",
@@ -85,18 +87,18 @@ def test_the_splits_and_the_two_tests(root: Path) -> None:
     assert lsmdc(root).splits() == ("train", "val", "test")
     val, test = lsmdc(root).load("val", quiet), lsmdc(root).load("test", quiet)
     assert [(c.video_id, c.text) for c in val.captions] == [(clip(5), "A dog."), (clip(6), "A dog.")]
-    assert (val.protocol, val.official) == ("single-caption", Official(7408, 7408))
+    assert (val.protocol, val.official) == ("single-caption", PublishedCounts(7408, 7408))
     assert [(c.video_id, c.text) for c in test.captions] == [(clip(7), "A cat.")]
-    assert test.official == Official(1000, 1000)
+    assert test.official == PublishedCounts(1000, 1000)
     full = lsmdc(root, test="full").load("test", quiet)
-    assert (len(full.videos), full.official) == (2, Official(10_053, 10_053))
+    assert (len(full.videos), full.official) == (2, PublishedCounts(10_053, 10_053))
 
 
 def test_sources_name_what_is_read(root: Path) -> None:
     for options in ({}, {"test": "full"}):
         part: Any = lsmdc(root, **options)
         assert part.root == root
-        assert [source.path for source in part.sources() if not look_for(root, source)] == []
+        assert [source.path for source in part.sources() if not locate_source(root, source)] == []
         assert len(part.sources()) == 4
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from fdakit import DatasetError, Shapes, Split
+from fdakit import DatasetError
 from fdakit.builtin.datasets.manifest import MANIFEST, Manifest, ManifestOptions, build
+from fdakit.plugin import BuildContext, Split
 
 
 def _silent(what: str, done: int, total: int) -> None:
@@ -22,7 +23,7 @@ def _manifest(path: Path, content: str | bytes, **options: Any) -> Manifest:
     path.write_bytes(data)
     # As a recipe gives them: strict JSON.
     model = ManifestOptions.model_validate_json(json.dumps({"path": str(path), **options}))
-    return build(model, Shapes())
+    return build(model, BuildContext())
 
 
 def _load(path: Path, content: str | bytes, split: str = "test", **options: Any) -> Split:
@@ -161,7 +162,7 @@ def test_errors_say_file_line_and_remedy(tmp_path: Path, name: str, content: str
 
 def test_an_absent_file_is_named_absolutely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    manifest = build(ManifestOptions.model_validate({"path": Path("none.csv")}), Shapes())
+    manifest = build(ManifestOptions.model_validate({"path": Path("none.csv")}), BuildContext())
     with pytest.raises(DatasetError, match="cannot be read") as caught:
         manifest.splits()
     assert str(caught.value).startswith(f"{tmp_path / 'none.csv'}: ")
@@ -206,13 +207,13 @@ def test_a_file_name_need_not_be_utf_8(tmp_path: Path, name: str, content: bytes
 
 def test_a_name_in_quotes_that_begins_with_a_space(data_dir: Path) -> None:
     path = data_dir / "manifests_trials" / "space_in_name.csv"
-    split = build(ManifestOptions.model_validate({"path": path}), Shapes()).load("test", _silent)
+    split = build(ManifestOptions.model_validate({"path": path}), BuildContext()).load("test", _silent)
     assert all(video.path.name.startswith(" ") and video.path.is_file() for video in split.videos)
 
 
 def test_real_clips(data_dir: Path) -> None:
     folder = data_dir / "videos" / "natural"
-    manifest = build(ManifestOptions.model_validate({"path": folder / "captions.tsv"}), Shapes())
+    manifest = build(ManifestOptions.model_validate({"path": folder / "captions.tsv"}), BuildContext())
     assert manifest.splits() == ("test",)
     split = manifest.load("test", _silent)
     assert (len(split.videos), len(split.captions), split.protocol) == (35, 47, "multi-caption")

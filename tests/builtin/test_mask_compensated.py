@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from scipy.ndimage import gaussian_filter
 
-from fdakit import Clip, VideoRef, read_frames
 from fdakit.builtin.datasets.moving_shapes import MovingShapesOptions
-from fdakit.builtin.datasets.moving_shapes_module import draw_clip, write_clip
 from fdakit.builtin.masks.compensated_difference import COMPENSATED_DIFFERENCE
 from fdakit.builtin.masks.frame_difference import FRAME_DIFFERENCE
-from fdakit.testing import build_part, check_mask
+from fdakit.plugin import Clip, VideoRef
+from fdakit.synthetic.render import draw_clip, write_clip
+from fdakit.testing.building import build_part
+from fdakit.testing.masks import check_mask
+from fdakit.video import read_frames
 
 SIDE = 160
 

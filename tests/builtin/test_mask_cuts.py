@@ -9,13 +9,13 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from fdakit import Clip, keyed_rng
 from fdakit.builtin.masks.compensated_difference import COMPENSATED_DIFFERENCE
 from fdakit.builtin.masks.flow import FLOW
 from fdakit.builtin.masks.frame_difference import FRAME_DIFFERENCE
 from fdakit.builtin.masks.median_background import MEDIAN_BACKGROUND
 from fdakit.builtin.masks.three_frame import THREE_FRAME
-from fdakit.testing import build_part
+from fdakit.plugin import Clip, keyed_rng
+from fdakit.testing.building import build_part
 
 SIDE = 64
 NATIVE = ("compensated-difference", "flow", "three-frame", "native")

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from test_masks import RAW, clip, grey, told
 
-from fdakit import Clip, VideoRef, frame_times, read_frames
 from fdakit.builtin.masks.frame_difference import FRAME_DIFFERENCE
-from fdakit.masking import engines
-from fdakit.testing import build_part, check_mask, example_clip
+from fdakit.mask_ops import backends
+from fdakit.plugin import Clip, VideoRef
+from fdakit.testing.building import build_part, example_clip
+from fdakit.testing.masks import check_mask
+from fdakit.video import frame_times, read_frames
 
-needs_opencv = pytest.mark.skipif(not engines.find_spec("cv2"), reason="OpenCV is not installed")
+needs_opencv = pytest.mark.skipif(not backends.find_spec("cv2"), reason="OpenCV is not installed")
 BACKENDS = ["scikit-image", "numpy", pytest.param("opencv", marks=needs_opencv), "torch"]
 
 

@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fdakit import Clip, choose_engine
 from fdakit.builtin.masks.frame_difference import FRAME_DIFFERENCE
 from fdakit.builtin.masks.whole_frame import WHOLE_FRAME
-from fdakit.testing import build_part, check_mask, example_clip
+from fdakit.mask_ops import get_backend
+from fdakit.plugin import Clip
+from fdakit.testing.building import build_part, example_clip
+from fdakit.testing.masks import check_mask
 
 Frames = NDArray[np.uint8]
 RAW = {"closing": 0, "opening": 0, "min_area": 0}
@@ -122,7 +124,7 @@ def test_it_equals_a_second_telling_for_any_options(
 def test_grey_is_rounded_bt601_luma_for_every_colour_of_a_grid() -> None:
     levels = np.array([*range(0, 256, 15), 1, 2, 254], np.uint8)
     colours = np.stack(np.meshgrid(levels, levels, levels), axis=-1)
-    np.testing.assert_array_equal(choose_engine("scikit-image").grey(colours), told_grey(colours))
+    np.testing.assert_array_equal(get_backend("scikit-image").grey(colours), told_grey(colours))
 
 
 @pytest.mark.parametrize(("step", "marked"), [(24, 0.0), (25, 0.0), (26, 1.0)])

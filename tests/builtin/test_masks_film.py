@@ -8,18 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from filming import encode, rows
+from helpers.sample_videos import encode, rows
 from numpy.typing import NDArray
 
-from fdakit import Clip, Needs, VideoError, VideoRef, frame_times, read_frames
+from fdakit import VideoError
 from fdakit.builtin.masks.flow import FLOW
 from fdakit.builtin.masks.frame_difference import FRAME_DIFFERENCE
 from fdakit.builtin.masks.median_background import MEDIAN_BACKGROUND
 from fdakit.builtin.masks.motion_vectors import MOTION_VECTORS
 from fdakit.builtin.masks.three_frame import THREE_FRAME
 from fdakit.catalog import load_catalog
-from fdakit.testing import build_part
-from fdakit.testing.building import Part
+from fdakit.plugin import Clip, Needs, VideoRef
+from fdakit.testing.building import Part, build_part
+from fdakit.video import frame_times, read_frames
 
 SIZE, SIDE, COUNT = (160, 224), 56, 26
 SAMPLED = np.array([4, 9, 14, 19, 24])

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from fdakit import Clip
 from fdakit.builtin.masks.flow import FLOW
 from fdakit.builtin.masks.median_background import MEDIAN_BACKGROUND
 from fdakit.builtin.masks.motion_vectors import MOTION_VECTORS
 from fdakit.builtin.masks.three_frame import THREE_FRAME
-from fdakit.testing import build_part, check_mask
+from fdakit.plugin import Clip
+from fdakit.testing.building import build_part
+from fdakit.testing.masks import check_mask
 
 Frames = NDArray[np.uint8]
 ALL = {part.name: part for part in (THREE_FRAME, MEDIAN_BACKGROUND, MOTION_VECTORS, FLOW)}

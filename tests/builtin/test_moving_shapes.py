@@ -17,17 +17,11 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from fdakit import DatasetError, Shapes, Split, VideoRef
-from fdakit.builtin.datasets import moving_shapes_module as module
+from fdakit import DatasetError
 from fdakit.builtin.datasets.moving_shapes import MOVING_SHAPES, MovingShapes, MovingShapesOptions, build
-from fdakit.builtin.datasets.moving_shapes_scene_module import (
-    CAPTIONS,
-    COLOURS,
-    KINDS,
-    MOTIONS,
-    PLACES,
-    plan_scene,
-)
+from fdakit.plugin import BuildContext, Split, VideoRef
+from fdakit.synthetic import render as module
+from fdakit.synthetic.scene import CAPTIONS, COLOURS, KINDS, MOTIONS, PLACES, plan_scene
 
 LOOK = MovingShapesOptions().look()
 TAU = 25  # grey levels above which frame differences count as motion
@@ -39,7 +33,7 @@ def _silent(what: str, done: int, total: int) -> None:
 
 def _dataset(cache: Path, **options: Any) -> MovingShapes:
     model = MovingShapesOptions.model_validate_json(json.dumps({"clips": 5, **options}))
-    return build(model, Shapes(cache=cache))
+    return build(model, BuildContext(cache=cache))
 
 
 def _decode(video: VideoRef) -> NDArray[np.uint8]:

@@ -14,12 +14,13 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from fdakit import VideoRef, read_frames
-from fdakit.builtin.datasets import moving_shapes_module as module
 from fdakit.builtin.datasets.moving_shapes import MovingShapesOptions
-from fdakit.builtin.datasets.moving_shapes_ground_module import plan_camera
-from fdakit.builtin.datasets.moving_shapes_paint_module import darken
-from fdakit.builtin.datasets.moving_shapes_scene_module import COLOURS, Shape, plan_scene
+from fdakit.plugin import VideoRef
+from fdakit.synthetic import render as module
+from fdakit.synthetic.ground import plan_camera
+from fdakit.synthetic.paint import darken
+from fdakit.synthetic.scene import COLOURS, Shape, plan_scene
+from fdakit.video import read_frames
 
 PLAIN = MovingShapesOptions(noise=0.0)
 LUMA = np.array([0.299, 0.587, 0.114])

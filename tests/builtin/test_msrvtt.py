@@ -14,9 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdakit import Dataset, DatasetError, Official, Split, look_for
+from fdakit import DatasetError
 from fdakit.builtin.datasets.msrvtt import MSRVTT
-from fdakit.testing import build_part
+from fdakit.dataset_files import locate_source
+from fdakit.plugin import Dataset, PublishedCounts, Split
+from fdakit.testing.building import build_part
 
 PROTOCOLS = ("1k-A-9k", "1k-A-7k", "full", "1k-B")
 FULL = {"train": range(6513), "val": range(6513, 7010), "test": range(7010, 10_000)}
@@ -152,7 +154,7 @@ def test_videos_keep_the_order_of_their_list_and_are_found_in_both_folders(
 
 def test_the_test_captions_of_1k_b_are_a_choice_that_is_said(parts: Mapping[str, Any]) -> None:
     found = parts["1k-B"].load("test", quiet)
-    assert (len(found.videos), len(found.captions), found.official) == (1000, 2000, Official(1000))
+    assert (len(found.videos), len(found.captions), found.official) == (1000, 2000, PublishedCounts(1000))
     assert found.remarks == ("test: publications differ on the captions of 1k-B; here each of a video's is a query",)
 
 
@@ -169,7 +171,7 @@ def test_validation_videos_are_held_out_where_asked(slim: Path, tmp_path: Path) 
         "train: 17,006 captions, published 180,000",
         "train: 497 validation videos held out",
     )
-    assert msrvtt(slim, protocol="full", hold_out=True).load("val", quiet).official == Official(497, 9940)
+    assert msrvtt(slim, protocol="full", hold_out=True).load("val", quiet).official == PublishedCounts(497, 9940)
     shutil.copytree(slim, tmp_path / "copy")
     write_pairs(tmp_path / "copy" / "MSRVTT_val.497.csv", [(f"video{i}", f"one of {i}") for i in FULL["val"]])
     val = msrvtt(tmp_path / "copy", hold_out=True).load("val", quiet)
@@ -265,7 +267,7 @@ def test_sources_name_what_is_read(slim: Path, protocol: str) -> None:
     part: Any = msrvtt(slim, protocol=protocol, hold_out=True)
     assert part.root == slim
     # The original release tells the official splits itself.
-    absent = {source.path for source in part.sources() if not look_for(slim, source)}
+    absent = {source.path for source in part.sources() if not locate_source(slim, source)}
     assert absent <= {"train_list_full.txt", "val_list_full.txt", "test_list_full.txt"}
     assert {split for source in part.sources() for split in source.splits} == set(part.splits())
 

@@ -15,9 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdakit import Dataset, DatasetError, Official, Split, look_for
+from fdakit import DatasetError
 from fdakit.builtin.datasets.msvd import MSVD
-from fdakit.testing import build_part
+from fdakit.dataset_files import locate_source
+from fdakit.plugin import Dataset, PublishedCounts, Split
+from fdakit.testing.building import build_part
 
 SPLITS = {"train": ["t1", "t2", "t3"], "val": ["v1"], "test": ["x1", "x2"]}
 SPLITS = {split: [f"{name}_0_10" for name in names] for split, names in SPLITS.items()}
@@ -77,7 +79,7 @@ def test_splits_hold_their_videos_and_every_caption(root: Path) -> None:
 
 def test_a_local_copy_says_how_it_differs_from_the_published_one(root: Path) -> None:
     found = msvd(root).load("val", quiet)
-    assert found.official == Official(100, 4290)
+    assert found.official == PublishedCounts(100, 4290)
     assert found.remarks == ("val: 1 videos, published 100", "val: 2 captions, published 4,290")
 
 
@@ -110,7 +112,7 @@ def test_what_is_absent_is_named_with_where_to_get_it(root: Path, tmp_path: Path
 def test_sources_name_what_is_read(root: Path) -> None:
     part: Any = msvd(root)
     assert part.root == root
-    assert [source.path for source in part.sources() if not look_for(root, source)] == []
+    assert [source.path for source in part.sources() if not locate_source(root, source)] == []
     assert all(source.what and source.origin for source in part.sources())
 
 
@@ -134,7 +136,7 @@ def test_languages_of_the_corpus(root: Path) -> None:
     assert pairs(msvd(root).load("test", quiet)) == [("x1_0_10", "a x1_0_10"), ("x2_0_10", "a x2_0_10")]
     found = msvd(root, language="german").load("test", quiet)
     assert pairs(found) == [("x2_0_10", "ein Hund läuft. Und bellt")]
-    assert found.official == Official(670)
+    assert found.official == PublishedCounts(670)
     assert "test: clips without captions in 'german' left out: 1" in found.remarks
     assert pairs(msvd(root, language="Hindi").load("test", quiet)) == [("x2_0_10", "एक आदमी")]
     with pytest.raises(DatasetError, match=r"no captions for 1 of 1 val videos"):

@@ -12,9 +12,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdakit import TextFeatures
 from fdakit.builtin.objectives.symmetric_contrastive import SYMMETRIC_CONTRASTIVE
-from fdakit.testing import build_part, check_objective
+from fdakit.plugin import TextFeatures
+from fdakit.testing.building import build_part
+from fdakit.testing.vectors import check_objective
 
 ANY: Any = None  # the objective looks at neither frames nor batch
 

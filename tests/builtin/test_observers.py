@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from fdakit import RunInfo
 from fdakit.builtin.observers.console import CONSOLE
 from fdakit.builtin.observers.jsonl import JSONL
-from fdakit.testing import build_part
+from fdakit.plugin import RunInfo
+from fdakit.testing.building import build_part
 
 REPORT = {"t2v": {"R@1": 12.5}, "v2t": {"R@1": 25.0}, "videos": {"counted": 3}}
 

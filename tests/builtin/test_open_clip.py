@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from small_clip import PICTURES, SIZES, WEIGHTS, alpha_tower, name_model, save_weights, write_folder
+from helpers.small_clip import PICTURES, SIZES, WEIGHTS, alpha_tower, name_model, save_weights, write_folder
 
-from fdakit import CheckpointError, ClipEncoder, Shapes
+from fdakit import CheckpointError
 from fdakit.builtin.encoders.open_clip import OPEN_CLIP
-from fdakit.testing import build_part
+from fdakit.model import ClipEncoder
+from fdakit.plugin import BuildContext
+from fdakit.testing.building import build_part
 
 
 def build(folder: Path | str, **options: Any) -> ClipEncoder:
@@ -77,9 +79,9 @@ def test_a_visual_checkpoint_replaces_the_folders_tower(tmp_path: Path) -> None:
 def test_where_a_checkpoint_fills_the_weights_the_configuration_is_enough(tmp_path: Path) -> None:
     write_folder(tmp_path, weights=None)
     options = OPEN_CLIP.options.model_validate({"model": f"local-dir:{tmp_path}"})
-    assert OPEN_CLIP.build(options, Shapes(pretrained=False)).shapes.embedding == 16
+    assert OPEN_CLIP.build(options, BuildContext(pretrained=False)).shapes.embedding == 16
     with pytest.raises(CheckpointError, match="holds no weights; put open_clip_model"):
-        OPEN_CLIP.build(options, Shapes())
+        OPEN_CLIP.build(options, BuildContext())
 
 
 def broken(folder: Path, text: str) -> Path:
@@ -148,7 +150,7 @@ def test_a_name_gives_random_weights_from_the_callers_seed(tmp_path: Path) -> No
 
 def test_a_tag_s_own_preprocessing_holds_also_where_a_checkpoint_brings_the_weights() -> None:
     options = OPEN_CLIP.options.model_validate({"model": "MobileCLIP-S1", "pretrained": "datacompdr"})
-    seen = OPEN_CLIP.build(options, Shapes(pretrained=False)).preprocess
+    seen = OPEN_CLIP.build(options, BuildContext(pretrained=False)).preprocess
     assert (seen.mean, seen.std, seen.interpolation) == ((0, 0, 0), (1, 1, 1), "bilinear")
 
 

@@ -11,12 +11,13 @@ import huggingface_hub
 import open_clip
 import pytest
 import torch
+from helpers.small_clip import PICTURES, WEIGHTS, name_model, save_weights, snapshot, write_folder
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
-from small_clip import PICTURES, WEIGHTS, name_model, save_weights, snapshot, write_folder
 
-from fdakit import CheckpointError, ClipEncoder
+from fdakit import CheckpointError
 from fdakit.builtin.encoders.open_clip import OPEN_CLIP
-from fdakit.testing import build_part
+from fdakit.model import ClipEncoder
+from fdakit.testing.building import build_part
 
 REPO = "someone/small"
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")

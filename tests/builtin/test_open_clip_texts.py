@@ -13,11 +13,11 @@ import huggingface_hub
 import open_clip
 import pytest
 import torch
-from small_clip import SIZES, snapshot, write_folder
+from helpers.small_clip import SIZES, snapshot, write_folder
 
 from fdakit import CheckpointError
 from fdakit.builtin.encoders.open_clip import OPEN_CLIP
-from fdakit.testing import build_part
+from fdakit.testing.building import build_part
 
 VOCABULARY = {**SIZES["text_cfg"], "hf_tokenizer_name": "someone/words", "tokenizer_kwargs": {"clean": "lower"}}
 

@@ -12,7 +12,7 @@ from timm.optim import get_optimizer_info, list_optimizers
 from fdakit import RecipeError
 from fdakit.builtin.optimisers.adamw import ADAMW
 from fdakit.builtin.optimisers.timm import TIMM
-from fdakit.testing import build_part
+from fdakit.testing.building import build_part
 
 
 def groups(weight: torch.Tensor, bias: torch.Tensor) -> list[dict[str, Any]]:

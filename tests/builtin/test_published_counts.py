@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fdakit import Official
 from fdakit.builtin.datasets import activitynet, didemo, lsmdc, msvd, vatex
-from fdakit.builtin.datasets.msrvtt_sources_module import LAYOUTS
+from fdakit.builtin.datasets._msrvtt_sources import LAYOUTS
+from fdakit.plugin import PublishedCounts
 
 
 def test_msrvtt_has_twenty_captions_a_video_and_its_lists_the_published_sizes() -> None:
@@ -31,9 +31,9 @@ def test_other_data_sets_have_the_published_sizes() -> None:
     assert vatex.COUNTS == {"train": 25_991, "val": 1500, "test": 1500}
     assert vatex.PER_VIDEO == 10
     assert dict(msvd.OFFICIAL) == {
-        "train": Official(1200, 48_774),
-        "val": Official(100, 4290),
-        "test": Official(670, 27_763),
+        "train": PublishedCounts(1200, 48_774),
+        "val": PublishedCounts(100, 4290),
+        "test": PublishedCounts(670, 27_763),
     }
     sizes = {name: official for name, (_, official) in lsmdc.TESTS.items()}
-    assert sizes == {"1k": Official(1000, 1000), "full": Official(10_053, 10_053)}
+    assert sizes == {"1k": PublishedCounts(1000, 1000), "full": PublishedCounts(10_053, 10_053)}

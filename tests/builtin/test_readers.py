@@ -11,13 +11,14 @@ import av
 import numpy as np
 import pytest
 
-from fdakit import Needs, Reader, Shapes, VideoError, VideoRef
+from fdakit import VideoError
 from fdakit.builtin.readers import pyav
+from fdakit.plugin import BuildContext, Needs, Reader, VideoRef
 
 
 @pytest.fixture
 def reader():
-    return pyav.PYAV.build(pyav.PYAV.options(), Shapes())
+    return pyav.PYAV.build(pyav.PYAV.options(), BuildContext())
 
 
 @pytest.fixture

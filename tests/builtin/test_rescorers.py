@@ -7,10 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from fdakit import ScoreError, Scores
+from fdakit import ScoreError
 from fdakit.builtin.rescorers.dsl import DSL
 from fdakit.builtin.rescorers.qb_norm import QB_NORM
-from fdakit.testing import build_part, check_rescorer
+from fdakit.plugin import Scores
+from fdakit.testing.building import build_part
+from fdakit.testing.vectors import check_rescorer
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fdakit.builtin.samplers.uniform import UNIFORM
-from fdakit.testing import build_part, check_sampler
+from fdakit.testing.building import build_part
+from fdakit.testing.reading import check_sampler
 
 
 def choose(times: Any, training: bool = False, seed: int = 0, **options: Any) -> list[int]:

@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
-from fdakit import Dataset, DatasetError, Split, read_id_list
+from fdakit import DatasetError
 from fdakit.builtin.datasets.vatex import COUNTS, VATEX
-from fdakit.testing import build_part, check_dataset
+from fdakit.dataset_files import read_id_list
+from fdakit.plugin import Dataset, Split
+from fdakit.testing.building import build_part
+from fdakit.testing.reading import check_dataset
 
 TRAIN = ("train_________000000_000010",)
 VAL = ("val1__________000000_000010", "val2__________000001_000011")

@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from telling import Tell, Told
+from helpers.cli_output import Tell, Told
 
 from fdakit.cli.main import execute
 

@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from finished_runs import finished_run
+from helpers.cli_output import Tell
+from helpers.finished_runs import finished_run
+from helpers.small_clip import write_folder
 from safetensors.torch import save_file
-from small_clip import write_folder
-from telling import Tell
 
 from fdakit.cli.main import execute
-from fdakit.recipe_text import dump_document
+from fdakit.recipe.document import dump_document
 
 FORMER = b"what stood here before\n"
 RECIPE: Mapping[str, Any] = {

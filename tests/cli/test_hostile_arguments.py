@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from telling import Tell
+from helpers.cli_output import Tell
 
 COMMANDS = (
     ["check", "{}"],

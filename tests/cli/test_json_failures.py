@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
-from telling import Tell
+from helpers.cli_output import Tell
 
 from fdakit.cli.failures import kind_of
 from fdakit.cli.main import cli

@@ -8,8 +8,8 @@ import warnings
 from pathlib import Path
 
 import pytest
-from making import distribution, mask_plugin
-from telling import Tell
+from helpers.cli_output import Tell
+from helpers.sample_plugins import distribution, mask_plugin
 
 from fdakit import __version__
 from fdakit.cli.main import COMMANDS, main

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import stand_ins
+from helpers import example_parts
 
-from fdakit import Caption, Split, VideoRef
 from fdakit.catalog import Catalog, load_catalog
-from fdakit.recipe import Recipe, validate
+from fdakit.plugin import Caption, Split, VideoRef
+from fdakit.recipe.recipe import Recipe, validate
 
 MakeRecipe = Callable[..., Recipe]
 SPLITS = {
@@ -24,8 +24,8 @@ SPLITS = {
 
 @pytest.fixture(scope="session")
 def catalog() -> Catalog:
-    """What is installed, and the parts of `stand_ins`."""
-    return load_catalog(extra=[stand_ins])
+    """What is installed, and the parts of `helpers.example_parts`."""
+    return load_catalog(extra=[example_parts])
 
 
 @pytest.fixture(scope="session")

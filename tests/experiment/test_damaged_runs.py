@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kept_runs import change, commands, damage, numbers, say, sign
+from helpers.run_damage import change, commands, damage, numbers, say, sign
 
 from fdakit.experiment.run import run_recipe
-from fdakit.recipe import Recipe
+from fdakit.recipe.recipe import Recipe
 
 SIZES = [
     pytest.param(12, id="twelve"),

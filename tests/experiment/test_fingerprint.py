@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from fdakit import Caption, RecipeError, Split
+from fdakit import RecipeError
 from fdakit.experiment.fingerprint import KINDS, changes_since, refuse_changes, take_fingerprint
 from fdakit.experiment.run import run_recipe
-from fdakit.recipe import Recipe
+from fdakit.plugin import Caption, Split
+from fdakit.recipe.recipe import Recipe
 
 MakeRecipe = Callable[..., Recipe]
 PAIRS = (("red-across", "a red square"), ("blue-down", "a blue one"), ("pink-down", "a pink one"))

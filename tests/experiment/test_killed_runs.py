@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kept_runs import say
+from helpers.run_damage import say
 
 from fdakit.errors import CheckpointError
-from fdakit.experiment.checkpoints import WEIGHTS, check_weights, find_checkpoint, read_facts, read_state
 from fdakit.experiment.run_folder import recipe_text
-from fdakit.recipe import Recipe
+from fdakit.inference.checkpoints import WEIGHTS, check_weights, find_checkpoint, read_info, read_state
+from fdakit.recipe.recipe import Recipe
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks, kills and looks into /proc")
 EPOCHS = 4
@@ -63,7 +63,7 @@ def check_what_stands(run: Path) -> int:
         except CheckpointError:  # none yet
             continue
         check_weights(found / WEIGHTS)
-        assert read_facts(found)
+        assert read_info(found)
         if name == "last":
             return int(read_state(found)["position"][2])
     return 0

@@ -18,12 +18,13 @@ from safetensors.torch import load_file
 from fdakit import CheckpointError, DatasetError
 from fdakit.catalog import Catalog
 from fdakit.cli.main import execute
-from fdakit.data.counts import id_hash
-from fdakit.experiment.build import build_retriever
-from fdakit.experiment.checkpoints import checkpoint_recipe, find_checkpoint, read_facts
-from fdakit.experiment.run import Interrupted, evaluate_checkpoint, retitled, run_recipe
-from fdakit.experiment.similarities import Rankings
-from fdakit.recipe import Recipe
+from fdakit.dataset_files.counts import id_hash
+from fdakit.evaluation.scoring import Rankings
+from fdakit.experiment.checkpoint_evaluation import evaluate_checkpoint, retitled
+from fdakit.experiment.run import Interrupted, run_recipe
+from fdakit.inference.checkpoints import checkpoint_recipe, find_checkpoint, read_info
+from fdakit.inference.factory import build_retriever
+from fdakit.recipe.recipe import Recipe
 
 MakeRecipe = Callable[..., Recipe]
 CONTROLS = ["whole-frame", "zero", "rolled", "centre", "inverse", "other-video"]
@@ -248,7 +249,7 @@ def test_the_best_epoch_is_that_of_the_best_validation(
     recipe = make_recipe(train={"epochs": 5, "max_steps": 15}, eval={"bootstrap": 0})
     report = run_recipe(recipe, out=tmp_path / "run").report
     assert (report["provenance"]["epoch"], report["provenance"]["step"]) == (3, 9)  # equal: the earlier one stays
-    assert read_facts(tmp_path / "run" / "checkpoints" / "last")["epoch"] == 5
+    assert read_info(tmp_path / "run" / "checkpoints" / "last")["epoch"] == 5
     assert not equal(tmp_path / "run" / "checkpoints" / "best", tmp_path / "run" / "checkpoints" / "last")
 
 

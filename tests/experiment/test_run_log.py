@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from fdakit import FdakitError
+from fdakit.experiment.option_grid import epoch_seconds
 from fdakit.experiment.run import run_recipe
 from fdakit.experiment.run_log import read_log
-from fdakit.experiment.varying import epoch_seconds
-from fdakit.recipe import Recipe
+from fdakit.recipe.recipe import Recipe
 
 MakeRecipe = Callable[..., Recipe]
 LOG, SUMS = "metrics.jsonl", "SHA256SUMS"

@@ -14,11 +14,11 @@ import pytest
 
 from fdakit import FdakitError, RecipeError, VideoError
 from fdakit.experiment import run_folder
-from fdakit.experiment.checkpoints import read_facts
-from fdakit.experiment.parameter_groups import training_rows
 from fdakit.experiment.run import Interrupted, run_recipe
 from fdakit.experiment.run_folder import RunFolder
-from fdakit.recipe import Recipe
+from fdakit.inference.checkpoints import read_info
+from fdakit.recipe.recipe import Recipe
+from fdakit.training.parameter_groups import training_rows
 
 MakeRecipe = Callable[..., Recipe]
 
@@ -65,7 +65,7 @@ def test_ctrl_c_pressed_twice_saves_nothing_that_may_be_half_done(make_recipe: M
     with pytest.raises(KeyboardInterrupt) as caught:
         run_recipe(pressing, out=tmp_path / "run")
     assert type(caught.value) is KeyboardInterrupt
-    assert read_facts(tmp_path / "run" / "checkpoints" / "last")["step"] == 3  # that of the first epoch
+    assert read_info(tmp_path / "run" / "checkpoints" / "last")["step"] == 3  # that of the first epoch
 
 
 def test_a_folder_that_is_in_use_is_never_written_to(make_recipe: MakeRecipe, tmp_path: Path) -> None:
@@ -152,7 +152,9 @@ def test_a_run_counts_the_parameters_that_check_counts(
 
 def test_a_failing_observer_is_named_once_and_left_out(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     observers = [{"use": "unwell"}, {"use": "jsonl"}]
-    with pytest.warns(UserWarning, match=r"observer 'unwell' \(stand_ins local\) failed in run_started") as caught:
+    with pytest.warns(
+        UserWarning, match=r"observer 'unwell' \(helpers.example_parts local\) failed in run_started"
+    ) as caught:
         run_recipe(make_recipe(train={"epochs": 1}, observer=observers), out=tmp_path / "run")
     assert len([w for w in caught if "unwell" in str(w.message)]) == 1
     assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 3

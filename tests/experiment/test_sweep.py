@@ -15,7 +15,7 @@ from fdakit import RecipeError
 from fdakit.experiment import sweep as module
 from fdakit.experiment.run import Interrupted
 from fdakit.experiment.sweep import METRICS, sweep, sweep_rows
-from fdakit.recipe import Recipe
+from fdakit.recipe.recipe import Recipe
 
 MakeRecipe = Callable[..., Recipe]
 TRAIN: dict[str, Any] = {"epochs": 1}

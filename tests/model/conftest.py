@@ -8,7 +8,8 @@ import pytest
 import torch
 from open_clip import CLIP, CLIPTextCfg, CLIPVisionCfg, SimpleTokenizer
 
-from fdakit import ClipEncoder, Preprocess, Shapes
+from fdakit.model import ClipEncoder
+from fdakit.plugin import BuildContext, Preprocess
 
 TEXT = CLIPTextCfg(context_length=12, width=32, heads=2, layers=1)
 VISION = {
@@ -40,7 +41,7 @@ def make_encoder(make_clip: MakeClip) -> MakeEncoder:
         size = VISION[kind].image_size
         preprocess = Preprocess(size=size, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
         return ClipEncoder(
-            make_clip(kind), tokenizer=tokenizer, preprocess=preprocess, shapes=Shapes(), max_tokens=max_tokens
+            make_clip(kind), tokenizer=tokenizer, preprocess=preprocess, shapes=BuildContext(), max_tokens=max_tokens
         ).eval()
 
     return make

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from fdakit import CheckpointError
-from fdakit.model.conversion import convert_weights
+from fdakit.model.weight_conversion import convert_weights
 
 TOWER = {
     "visual.conv1.weight": torch.zeros(64, 3, 16, 16),

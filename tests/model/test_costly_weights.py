@@ -7,14 +7,14 @@ import struct
 from pathlib import Path
 
 import pytest
-from costly_weights import two_ends
-from hostile_weights import archive, legacy, state, tensor, text
+from helpers.costly_weights import two_ends
+from helpers.hostile_weights import archive, legacy, state, tensor, text
 
 from fdakit import CheckpointError
 from fdakit.model import pickled_names, torch_files
-from fdakit.model.conversion import inspect_weights
-from fdakit.model.inert_pickle import read_pickle
 from fdakit.model.pickled_names import DamagedFileError
+from fdakit.model.weight_conversion import inspect_weights
+from fdakit.model.weight_pickle import read_pickle
 
 PAIR = b"K\x01K\x02\x86q\x03"
 FILLING = b"ccollections\nOrderedDict\nq\x01"

@@ -11,7 +11,7 @@ import torch
 
 from fdakit.builtin.encoders.open_clip import OPEN_CLIP
 from fdakit.builtin.fusions.alpha_conv import ALPHA_CONV
-from fdakit.testing import build_part
+from fdakit.testing.building import build_part
 from fdakit.values import Fused
 
 SMALLEST = {

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 import torch
-from hostile_weights import archive, legacy, state, storage, tensor, text
+from helpers.hostile_weights import archive, legacy, state, storage, tensor, text
 from safetensors.torch import save_file
 
-from fdakit import CheckpointError, ClipEncoder, read_clip_weights, read_weights
-from fdakit.model.layouts import recognise
-from fdakit.model.weights import load_strictly, read_contents
+from fdakit import CheckpointError
+from fdakit.model import ClipEncoder, read_clip_weights, read_weights
+from fdakit.model.weight_files import load_strictly, read_contents
+from fdakit.model.weight_formats import detect_format
 
 State = dict[str, torch.Tensor]
 STATE = {"a.weight": torch.arange(6.0).view(2, 3), "b": torch.tensor([1.5, -2.0])}
@@ -177,7 +178,7 @@ def test_names_of_compiled_and_distributed_models_are_unwrapped(
 
 def test_names_that_would_become_one_are_left_as_they_are() -> None:
     state = {"visual.proj": torch.ones(1), "module.visual.proj": torch.zeros(1), "logit_scale": torch.ones(())}
-    assert "module.visual.proj" in recognise(state).other
+    assert "module.visual.proj" in detect_format(state).other
 
 
 def test_whole_numbers_are_no_weights(make_encoder: Callable[..., ClipEncoder], tmp_path: Path) -> None:

@@ -13,18 +13,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from costly_weights import costly_cases
-from hostile_weights import BAD, SENTINEL, Case, file_cases, overlapping, special_cases
-from small_clip import write_folder
+from helpers.costly_weights import costly_cases
+from helpers.hostile_weights import BAD, SENTINEL, Case, file_cases, overlapping, special_cases
+from helpers.small_clip import write_folder
 
 from fdakit import CheckpointError
 from fdakit.builtin.encoders.open_clip import OPEN_CLIP
 from fdakit.catalog import load_catalog
-from fdakit.experiment.devices import choose_device
-from fdakit.experiment.run import load_retriever
-from fdakit.model.conversion import convert_weights, inspect_weights
-from fdakit.recipe import read_recipe
-from fdakit.testing import build_part
+from fdakit.inference.checkpoints import load_retriever
+from fdakit.model.weight_conversion import convert_weights, inspect_weights
+from fdakit.recipe.recipe import read_recipe
+from fdakit.system.devices import choose_device
+from fdakit.testing.building import build_part
 
 QUICK = [*file_cases(slow=False), *costly_cases(), *special_cases()]
 MEMORY = 1 << 30

@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from parity import base_files, build_clip, cases, fixtures, tower_files
+from helpers.parity import base_files, build_clip, cases, fixtures, tower_files
 from safetensors.torch import load_file
 
-from fdakit import ClipEncoder, Preprocess, Shapes
 from fdakit.builtin.fusions.alpha_conv import ALPHA_CONV
+from fdakit.model import ClipEncoder
 from fdakit.model.architecture import read_architecture
-from fdakit.model.layouts import Weights, recognise
-from fdakit.model.loading import load_towers
-from fdakit.model.weights import read_weights
-from fdakit.testing import build_part
+from fdakit.model.weight_files import read_weights
+from fdakit.model.weight_formats import ClipWeights, detect_format
+from fdakit.model.weight_loading import load_towers
+from fdakit.plugin import BuildContext, Preprocess
+from fdakit.testing.building import build_part
 from fdakit.values import Fused
 
 KINDS = ("random_binary", "foreground", "background", "zeros", "soft")
@@ -41,7 +42,7 @@ class Model:
     Without a base the text tower is any, for a visual tower alone.
     """
 
-    def __init__(self, base: Weights | None, alpha: Weights | None, *, where: Path) -> None:
+    def __init__(self, base: ClipWeights | None, alpha: ClipWeights | None, *, where: Path) -> None:
         sizes = read_architecture(base or alpha)  # type: ignore[arg-type]
         if base is None:
             sizes = replace(sizes, text_width=64, text_layers=1, context_length=77, vocabulary=64)
@@ -54,7 +55,7 @@ class Model:
         size = sizes.image_size
         self.clip: Any = clip
         self.encoder = ClipEncoder(
-            clip, tokenizer=Counting(), preprocess=Preprocess(size, grey, grey), shapes=Shapes()
+            clip, tokenizer=Counting(), preprocess=Preprocess(size, grey, grey), shapes=BuildContext()
         ).eval()
         self.encoder.alpha_weights = alpha.alpha if alpha is not None else ()
         self.fusion = build_part(ALPHA_CONV, self.encoder.shapes, mean=0.0, std=1.0)
@@ -106,7 +107,7 @@ def named(pair: tuple[Path, ...]) -> str:
 @pytest.mark.parametrize(("case", "base", "tower"), PAIRS, ids=map(named, PAIRS))
 def test_parity_alphaclip_outputs(case: Path, base: Path, tower: Path) -> None:
     io = load_file(case / "io.safetensors")
-    model = Model(recognise(read_weights(base)), recognise(read_weights(tower)), where=base)
+    model = Model(detect_format(read_weights(base)), detect_format(read_weights(tower)), where=base)
     with torch.no_grad():
         for kind in KINDS:
             close(case, model.image(io["image"], alpha_of(case, io, kind)), io[f"image_features.{kind}"])
@@ -119,7 +120,7 @@ def test_parity_alphaclip_outputs(case: Path, base: Path, tower: Path) -> None:
 @pytest.mark.parametrize(("case", "tower"), ALONE, ids=map(named, ALONE))
 def test_parity_alphaclip_outputs_of_a_tower_alone(case: Path, tower: Path) -> None:
     io = load_file(case / "io.safetensors")
-    model = Model(None, recognise(read_weights(tower)), where=tower)
+    model = Model(None, detect_format(read_weights(tower)), where=tower)
     with torch.no_grad():
         for kind in KINDS:
             close(case, model.image(io["image"], alpha_of(case, io, kind)), io[f"image_features.{kind}"])
@@ -128,7 +129,7 @@ def test_parity_alphaclip_outputs_of_a_tower_alone(case: Path, tower: Path) -> N
 @pytest.mark.parametrize("case", BASES, ids=[case.name for case in BASES])
 def test_parity_alphaclip_a_base_without_alpha_weights_ignores_alpha(case: Path) -> None:
     io = load_file(case / "io.safetensors")
-    model = Model(recognise(read_weights(base_files(case)[0])), None, where=case)
+    model = Model(detect_format(read_weights(base_files(case)[0])), None, where=case)
     with torch.no_grad():
         plain = model.clip.encode_image(io["image"])
         for kind in KINDS:
@@ -141,7 +142,7 @@ def test_parity_alphaclip_a_base_without_alpha_weights_ignores_alpha(case: Path)
 def test_parity_alphaclip_loss_and_gradients(case: Path, base: Path, tower: Path) -> None:
     io, wanted = load_file(case / "io.safetensors"), load_file(case / "grads.safetensors")
     tolerance = json.loads((case / "meta.json").read_text())["tolerance"]
-    model = Model(recognise(read_weights(base)), recognise(read_weights(tower)), where=case)
+    model = Model(detect_format(read_weights(base)), detect_format(read_weights(tower)), where=case)
     model.clip.logit_scale.requires_grad_(True)
     alpha = alpha_of(case, io, "random_binary")
     logits = model.logits(io["image"], alpha, io["text"][: len(alpha)])
@@ -191,8 +192,8 @@ def test_parity_alphaclip_at_the_published_size(case: Path, tmp_path: Path) -> N
         np.testing.assert_array_equal(visual[name].flatten()[:3].numpy(), np.float32(probe))
     torch.save(visual, tmp_path / "alpha_visual.pth")
     text = drawn(recipe["text"]["table"], recipe["text"]["seed"])
-    alpha = recognise(read_weights(tmp_path / "alpha_visual.pth"))
-    base = recognise({**text, **alpha.clip})
+    alpha = detect_format(read_weights(tmp_path / "alpha_visual.pth"))
+    base = detect_format({**text, **alpha.clip})
     model = Model(base, alpha, where=case)
     image, mask = inputs(recipe["inputs_seed"])
     np.testing.assert_allclose(image.flatten()[:3], recipe["inputs_probe"]["image"], rtol=1e-6)

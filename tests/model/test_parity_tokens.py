@@ -6,11 +6,11 @@ import json
 
 import pytest
 import torch
-from parity import fixtures
+from helpers.parity import fixtures
 
 from fdakit.builtin.encoders.open_clip import OPEN_CLIP
 from fdakit.builtin.encoders.tiny import TINY
-from fdakit.testing import build_part
+from fdakit.testing.building import build_part
 
 FILE = fixtures("preprocess") / "tokens" / "tokens.json"
 

@@ -10,11 +10,13 @@ import pytest
 import torch
 from torchvision.transforms import Normalize, ToTensor
 
-from fdakit import ClipEncoder, Fused, PluginError, Preprocess, Stem
+from fdakit import PluginError
 from fdakit.builtin.aggregators.mean import MEAN
 from fdakit.builtin.fusions.none import ignore_alpha
+from fdakit.model import ClipEncoder
 from fdakit.model.retriever import Retriever, cosine
-from fdakit.testing import build_part
+from fdakit.plugin import Fused, Preprocess, Stem
+from fdakit.testing.building import build_part
 
 LABELS = {
     "encoder": "encoder 'small' (own 0.1)",

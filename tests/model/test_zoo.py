@@ -8,8 +8,8 @@ from pathlib import Path
 import huggingface_hub
 import open_clip
 import pytest
-from making import document
-from small_clip import snapshot
+from helpers.sample_plugins import document
+from helpers.small_clip import snapshot
 
 from fdakit import CheckpointError
 from fdakit.catalog import load_catalog
@@ -24,7 +24,7 @@ from fdakit.model.zoo import (
     weights_folder,
     zoo_files,
 )
-from fdakit.recipe import validate
+from fdakit.recipe.recipe import validate
 
 IDS = [model.name for model in ZOO]
 ALPHA = [model for model in ZOO if model.visual_checkpoint]

@@ -36,7 +36,7 @@ AREAS: Mapping[str, tuple[str, ...]] = {
     "checkpoints": tuple(
         f"{EXPERIMENT}/{name}.py" for name in ("checkpoints", "keeping", "loading", "run_folder", "saved_run")
     ),
-    "stores": ("fdakit/video/frame_store.py", "fdakit/video/shard*.py"),
+    "stores": ("fdakit/data_pipeline/frame_store.py", "fdakit/video/shard*.py"),
     "datasets": (f"{BUILTIN}/datasets/*.py", "fdakit/data/*.py"),
 }
 TESTS = ("ranking", "masking", "builtin", "video", "data", "experiment", "model", "report", "system")

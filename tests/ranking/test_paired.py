@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdakit.draws import keyed_rng
 from fdakit.errors import ScoreError
+from fdakit.random_keys import keyed_rng
 from fdakit.ranking import paired as module
 from fdakit.ranking.metrics import metrics
 from fdakit.ranking.paired import PAIRED, paired_tests, query_values

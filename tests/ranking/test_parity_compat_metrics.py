@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from parity import fixtures
+from helpers.parity import fixtures
 from safetensors.numpy import load_file
 
 from fdakit.ranking.compat import clip4clip_metrics

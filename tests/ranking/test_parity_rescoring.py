@@ -17,7 +17,7 @@ from fdakit.builtin.rescorers.dsl import DSL
 from fdakit.builtin.rescorers.qb_norm import QB_NORM
 from fdakit.ranking.metrics import metrics
 from fdakit.ranking.ranks import rank_captions, rank_videos
-from fdakit.testing import build_part
+from fdakit.testing.building import build_part
 from fdakit.values import Scores
 
 ROOT = Path(os.environ.get("FDAKIT_FIXTURES") or Path(__file__).parents[1] / "fixtures")

@@ -7,8 +7,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from fdakit.draws import keyed_rng
 from fdakit.errors import ScoreError
+from fdakit.random_keys import keyed_rng
 from fdakit.ranking.metrics import metrics
 from fdakit.ranking.ranks import Ranking
 from fdakit.ranking.significance import bootstrap_ci

@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
-from fdakit import Options
 from fdakit.catalog import load_catalog
-from fdakit.recipe import SETTINGS
+from fdakit.plugin import Options
+from fdakit.recipe.recipe import SETTINGS
 from fdakit.report.option_tables import OptionRow, option_rows
 
 

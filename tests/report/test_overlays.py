@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fdakit.report.overlays import COLOURS, mask_colour, mask_picture, outline, overlay
+from fdakit.report.overlays import COLOURS, mask_colour, mask_image, outline, overlay
 
 ROSE = COLOURS[0]
 
@@ -73,7 +73,7 @@ def test_more_alpha_shows_more_of_the_picture(one: float, other: float) -> None:
 
 def test_a_masks_picture_has_the_levels_of_its_alpha() -> None:
     alpha = np.array([[0, 0.2, 0.5, 1]], np.float32)
-    assert mask_picture(alpha).tolist() == [[0, 51, 128, 255]]
+    assert mask_image(alpha).tolist() == [[0, 51, 128, 255]]
 
 
 def test_colours_differ_and_come_again() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from fdakit.report.latex import latex_table, latex_text
 from fdakit.report.result_tables import (
     HEADINGS,
-    Reported,
+    ReportedRuns,
     best_lines,
     cell,
     metric_columns,
@@ -64,8 +64,8 @@ def report(first: float, name: str = "fda", **changes: Any) -> dict[str, Any]:
     return made
 
 
-FDA, OTHER = Reported("fda", (report(48.25),)), Reported("other", (report(40.0),))
-SEEDS = Reported("three", (report(40.0), report(44.0), report(42.0)))
+FDA, OTHER = ReportedRuns("fda", (report(48.25),)), ReportedRuns("other", (report(40.0),))
+SEEDS = ReportedRuns("three", (report(40.0), report(44.0), report(42.0)))
 
 
 def test_results_stand_before_controls_and_those_before_rescored_scores() -> None:
@@ -83,7 +83,7 @@ def test_results_stand_before_controls_and_those_before_rescored_scores() -> Non
 
 
 def test_several_seeds_are_mean_and_deviation_of_what_all_of_them_have() -> None:
-    odd = Reported("odd", (report(40.0), report(44.0, controls={}), report(42.0)))
+    odd = ReportedRuns("odd", (report(40.0), report(44.0, controls={}), report(42.0)))
     line, control, _ = result_lines([SEEDS])
     assert (cell(line, ("t2v", "R@1")), cell(control, ("t2v", "R@1"))) == ("42.0 ± 2.0", "21.0 ± 1.0")
     assert line.title == "three, mean ± sd of 3 seeds"
@@ -94,21 +94,21 @@ def test_columns_are_those_that_any_line_fills() -> None:
     old = report(30.0, rescored={}, controls={})
     for way in ("t2v", "v2t"):
         del old[way]["R@50"]
-    lines = result_lines([Reported("old", (old,))])
+    lines = result_lines([ReportedRuns("old", (old,))])
     assert [name for way, name in metric_columns(lines) if way == "t2v"] == ["R@1", "R@5", "R@10", "MdR", "MnR"]
-    mixed = result_lines([Reported("old", (old,)), FDA])
+    mixed = result_lines([ReportedRuns("old", (old,)), FDA])
     assert ("v2t", "R@50") in metric_columns(mixed)
     assert cell(mixed[0], ("v2t", "R@50"), absent="--") == "--"
 
 
 def test_a_rescorer_of_one_direction_leaves_the_other_empty() -> None:
     way = {"bank": {"t2v": both(60)["t2v"], "needs_all_queries": False}}
-    line = result_lines([Reported("fda", (report(1.0, rescored=way, controls={}),))])[-1]
+    line = result_lines([ReportedRuns("fda", (report(1.0, rescored=way, controls={}),))])[-1]
     assert (line.label, cell(line, ("t2v", "R@1")), cell(line, ("v2t", "R@1"))) == ("rescored: bank", "60.0", "")
 
 
 def test_only_results_compete_and_equal_ones_share_the_first_place() -> None:
-    lines = result_lines([FDA, OTHER, Reported("third", (report(48.21),))])
+    lines = result_lines([FDA, OTHER, ReportedRuns("third", (report(48.21),))])
     assert best_lines(lines, ("t2v", "R@1")) == {0, 2}  # 48.2 both, as shown
     assert best_lines(lines, ("t2v", "MnR")) == {0, 2}  # the lower the better
     assert best_lines(result_lines([FDA]), ("t2v", "R@1")) == set()
@@ -118,16 +118,16 @@ def test_what_was_lost_is_told_first_and_then_the_protocol() -> None:
     assert remarks([FDA, OTHER]) == [
         ("", "msvd test, multi-caption, video to text grouped, ties by the expected rule")
     ]
-    lost = Reported("lost", (report(1.0, videos__missing=3), report(2.0, videos__damaged=1)))
+    lost = ReportedRuns("lost", (report(1.0, videos__missing=3), report(2.0, videos__damaged=1)))
     told = remarks([FDA, lost])
     assert told[:2] == [
         ("lost", "3 absent videos left out: not the full split"),
         ("lost", "1 unreadable video: their queries count as misses"),
     ]
-    seen = Reported("seen", (report(1.0, videos__training={"shared": 3}), report(2.0)))
+    seen = ReportedRuns("seen", (report(1.0, videos__training={"shared": 3}), report(2.0)))
     assert remarks([FDA, seen])[0] == ("seen", "3 of these videos trained on")
     assert not one_protocol([FDA, seen])
-    other = Reported("val", (report(1.0, protocol__split="val"),))
+    other = ReportedRuns("val", (report(1.0, protocol__split="val"),))
     assert remarks([FDA, other])[-1] == ("", "runs of different protocols: their numbers do not compare")
     assert [one_protocol(runs) for runs in ([FDA, OTHER], [FDA, lost], [FDA, other])] == [True, False, False]
 
@@ -160,7 +160,7 @@ def test_bold_is_the_best_result_and_never_a_labelled_line() -> None:
     bold = [[value.startswith("\\textbf") for value in row[1:]] for row in latex_rows(latex_table([FDA, OTHER]))]
     assert bold[0] == [True] * 12
     assert not any(value for row in bold[1:] for value in row)
-    for runs in ([FDA], [FDA, Reported("val", (report(1.0, protocol__split="val"),))]):
+    for runs in ([FDA], [FDA, ReportedRuns("val", (report(1.0, protocol__split="val"),))]):
         assert "\\textbf" not in latex_table(runs)
 
 
@@ -174,7 +174,7 @@ def test_a_latex_mean_carries_its_deviation() -> None:
 
 
 def test_latex_notes_are_in_full_as_comments_and_shortly_below_the_table() -> None:
-    text = latex_table([Reported("a_b", (report(1.0, videos__missing=3),))])
+    text = latex_table([ReportedRuns("a_b", (report(1.0, videos__missing=3),))])
     assert "% a_b: 3 videos are absent and were left out: not the full test split\n" in text
     assert (
         "{\\footnotesize a\\_b: 3 absent videos left out: not the full split} \\\\\n"
@@ -225,7 +225,7 @@ def test_csv_of_seeds_has_a_column_for_the_deviation() -> None:
 
 
 def test_markdown_has_a_table_a_kind_and_the_remarks_below() -> None:
-    named = Reported("a|b", deepcopy(FDA.reports))
+    named = ReportedRuns("a|b", deepcopy(FDA.reports))
     text = results_markdown([named, OTHER])
     rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in text.splitlines() if line.startswith("|")]
     assert {len(row) for row in rows} == {13}

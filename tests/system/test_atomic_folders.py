@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
-from faults import count_changes, killed_at, refused_at
+from helpers.write_faults import count_changes, killed_at, refused_at
 
-from fdakit.system.atomic_folders import atomic_folder, standing
+from fdakit.system.atomic_folders import atomic_folder, current_folder
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked process")
 WHOLE = ("a", "b", "last")
@@ -36,7 +36,7 @@ def write(folder: Path, text: str) -> None:
 
 def read(folder: Path) -> str | None:
     """What stands there; None where nothing does. Nothing half written may stand."""
-    found = standing(folder, is_whole=is_whole)
+    found = current_folder(folder, is_whole=is_whole)
     if not found.exists():
         return None
     texts = {(found / name).read_text() for name in WHOLE}
@@ -135,4 +135,4 @@ def test_a_folder_without_a_name_of_its_own_stands_where_it_is(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert standing(Path(name)) == Path(name)
+    assert current_folder(Path(name)) == Path(name)

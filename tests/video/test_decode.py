@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from filming import LOSSLESS, agrees, encode, noise, numbered, numbers, ramp, restamp, sequential
+from helpers.sample_videos import LOSSLESS, agrees, encode, noise, numbered, numbers, ramp, restamp, sequential
 from PIL import Image
 
-from fdakit import Needs, VideoError, VideoRef, frame_times, read_frames
+from fdakit import VideoError
+from fdakit.plugin import Needs, VideoRef
+from fdakit.video import frame_times, read_frames
 
 
 @pytest.fixture(scope="module")

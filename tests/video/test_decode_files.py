@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from filming import agrees, rows, sequential
+from helpers.sample_videos import agrees, rows, sequential
 from PIL import Image
 
-from fdakit import Needs, OpenVideo, VideoError, VideoRef, frame_times, read_frames
+from fdakit import VideoError
+from fdakit.plugin import Needs, VideoRef
+from fdakit.video import OpenVideo, frame_times, read_frames
 
 
 def test_natural_files_match_the_full_decode(data_dir):

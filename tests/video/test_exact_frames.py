@@ -13,12 +13,14 @@ import av
 import av.error
 import numpy as np
 import pytest
-from filming import sequential
+from helpers.codec_pairs import Kind, every_kind, films
+from helpers.sample_videos import sequential
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pairs import Kind, every_kind, films
 
-from fdakit import OpenVideo, VideoError, VideoRef
+from fdakit import VideoError
+from fdakit.plugin import VideoRef
+from fdakit.video import OpenVideo
 
 CHOSEN = [
     Kind("mpeg4", 0, "mp4", "every-key"),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from filming import GROUPED, encode, noise
+from helpers.sample_videos import GROUPED, encode, noise
 
 LIMIT = 60  # seconds for a process and its files; a sound file takes milliseconds
 READS = """
@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from fdakit import Needs, VideoError, VideoRef, frame_times, read_frames
-from fdakit.video.damage import survey_video
+from fdakit.video.damage_survey import survey_video
 
 for name in sys.argv[1:]:
     video = VideoRef(name, Path(name))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fdakit.video.headers import Headers, header_reader
-from fdakit.video.marks import BACKWARD, ENTRY, SILENT, UNSURE
+from fdakit.video.packet_flags import BACKWARD, ENTRY, SILENT, UNSURE
+from fdakit.video.stream_headers import Headers, header_reader
 
 START = b"\0\0\1"
 

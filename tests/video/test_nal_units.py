@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fdakit.video.marks import BACKWARD, ENTRY, PARAMETERS, SILENT, UNSURE
 from fdakit.video.nal_units import AvcHeaders, HevcHeaders
+from fdakit.video.packet_flags import BACKWARD, ENTRY, PARAMETERS, SILENT, UNSURE
 
 START = b"\0\0\1"
 SEEN = b"\x41\x9a"  # a P slice of H.264

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from filming import GROUPED, encode, noise, sequential
+from helpers.sample_videos import GROUPED, encode, noise, sequential
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdakit import Needs, OpenVideo, VideoError, VideoRef, read_frames
+from fdakit import VideoError
+from fdakit.plugin import Needs, VideoRef
+from fdakit.video import OpenVideo, read_frames
 
 KINDS = {
     "film.mp4": ("libx264", GROUPED),
@@ -91,8 +93,8 @@ def test_a_read_that_fails_spoils_no_later_one(tmp_path: Path) -> None:
 def test_without_kept_frames_and_packets_a_second_read_is_the_same(
     films: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fdakit.video.roll.KEPT_BYTES", 0)
-    monkeypatch.setattr("fdakit.video.source.KEPT_BYTES", 0)
+    monkeypatch.setattr("fdakit.video.sequential_decode.KEPT_BYTES", 0)
+    monkeypatch.setattr("fdakit.video.packet_source.KEPT_BYTES", 0)
     for path in films.values():
         full = sequential(path)
         with OpenVideo(VideoRef("a", path)) as video:

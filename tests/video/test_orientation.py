@@ -8,10 +8,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from filming import encode, noise, sequential
+from helpers.sample_videos import encode, noise, sequential
 
-from fdakit import Needs, OpenVideo, VideoRef, read_frames
-from fdakit.video.damage import survey_video
+from fdakit.plugin import Needs, VideoRef
+from fdakit.video import OpenVideo, read_frames
+from fdakit.video.damage_survey import survey_video
 
 ONE = 1 << 16
 # What a player does with a stored point (x, y), as (a, b, c, d) of the display matrix, and with the whole picture.

@@ -7,14 +7,14 @@ import json
 import numpy as np
 import pytest
 import torch
+from helpers.parity import cases, fixtures
 from numpy.typing import NDArray
-from parity import cases, fixtures
 from safetensors.numpy import load_file
 
-from fdakit.contracts import Preprocess
+from fdakit.plugin.contracts import Preprocess
 from fdakit.settings import ViewSettings
 from fdakit.values import Clip
-from fdakit.video.view import View
+from fdakit.video.transform import FrameTransform
 
 CASES = [case for case in cases("preprocess") if (case / "preprocess.safetensors").is_file()]
 
@@ -26,7 +26,7 @@ def test_parity_preprocess_fixtures_are_there() -> None:
 def seen(
     picture: NDArray[np.uint8], *, size: int, resize: str = "shortest", interpolation: str = "bicubic"
 ) -> NDArray[np.uint8]:
-    view = View(ViewSettings(), Preprocess(size, (0, 0, 0), (1, 1, 1), interpolation, resize))
+    view = FrameTransform(ViewSettings(), Preprocess(size, (0, 0, 0), (1, 1, 1), interpolation, resize))
     clip = Clip("picture", picture[None], np.zeros(1))
     frames: NDArray[np.uint8] = view(clip, training=False, rng=np.random.default_rng(0)).frames
     return frames[0]
@@ -58,11 +58,12 @@ def test_parity_preprocess_pictures(case) -> None:  # type: ignore[no-untyped-de
 def test_parity_preprocess_alpha_levels(case) -> None:  # type: ignore[no-untyped-def]
     """A mask is 0 or 1 at every pixel the reference resized from one value; its levels are the reference's."""
     from fdakit.builtin.fusions.alpha_conv import ALPHA_CONV
-    from fdakit.component import Shapes
-    from fdakit.testing import ExampleStem, build_part
+    from fdakit.plugin.component import BuildContext
+    from fdakit.testing.building import build_part
+    from fdakit.testing.towers import ExampleStem
 
     tensors = load_file(case / "preprocess.safetensors")
-    level = build_part(ALPHA_CONV, Shapes(stem=ExampleStem().convolutions))
+    level = build_part(ALPHA_CONV, BuildContext(stem=ExampleStem().convolutions))
     found = {float(((torch.tensor(value) - level.mean) / level.std).float()) for value in (0.0, 1.0)}
     for name in (n for n in tensors if n.startswith("mask") and n.endswith(".out.antialias")):
         ends = tensors[name].min(), tensors[name].max()

@@ -9,9 +9,11 @@ import av
 import numpy as np
 import pytest
 from av.stream import Disposition
-from filming import encode, numbered, rows
+from helpers.sample_videos import encode, numbered, rows
 
-from fdakit import OpenVideo, VideoError, VideoRef, frame_times
+from fdakit import VideoError
+from fdakit.plugin import VideoRef
+from fdakit.video import OpenVideo, frame_times
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +111,8 @@ def test_the_film_is_read_and_not_a_picture_beside_it(tmp_path, clip):
 
 
 def test_time_that_falls_in_a_codec_without_reordering_is_the_order_of_the_file(tmp_path):
-    from fdakit.video.clock import NO_STAMP
-    from fdakit.video.doubts import index_packets
+    from fdakit.video.packet_checks import index_packets
+    from fdakit.video.timestamps import NO_STAMP
 
     about = {"container": "matroska,webm", "delays": False, "tick": Fraction(1, 1000), "rate": Fraction(25)}
     about |= {"decoding": np.full(6, NO_STAMP), "marks": np.zeros(6, int), "discarded": np.zeros(6, bool)}

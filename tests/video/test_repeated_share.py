@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from filming import encode, numbered
+from helpers.sample_videos import encode, numbered
 
-from fdakit import VideoError, VideoRef
+from fdakit import VideoError
+from fdakit.plugin import VideoRef
 from fdakit.video.repeated_share import count_repeats
 
 

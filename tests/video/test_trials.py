@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from filming import sequential
+from helpers.sample_videos import sequential
 
-from fdakit import Needs, OpenVideo, VideoRef, read_frames
 from fdakit.builtin.samplers.uniform import Uniform, UniformOptions
-from fdakit.video.damage import survey_video
+from fdakit.plugin import Needs, VideoRef
+from fdakit.video import OpenVideo, read_frames
+from fdakit.video.damage_survey import survey_video
 
 
 def frames_of(path: Path, *, sparse: bool = True) -> list[np.ndarray]:
@@ -55,7 +56,7 @@ def read_times(path: Path) -> np.ndarray:
 @pytest.mark.parametrize("ending", ["ts", "mkv", "avi", "flv", "nut", "mov"])
 @pytest.mark.parametrize("name", ["paff_fields.mp4", "nvop.avi", "h264_bframes.avi", "open_gop_cut_h264.ts"])
 def test_the_same_streams_in_other_containers(data_dir: Path, tmp_path: Path, name: str, ending: str) -> None:
-    from pairs import copy
+    from helpers.codec_pairs import copy
 
     path = tmp_path / f"film.{ending}"
     if not copy(path, data_dir / "videos/trials" / name, lambda packets, step: packets):
@@ -111,7 +112,7 @@ def test_what_is_odd_about_a_file_is_told(data_dir: Path) -> None:
 
 @pytest.mark.parametrize("ending", ["mp4", "mkv", "ts"])
 def test_a_jump_of_ten_hours_is_told_and_does_not_move_the_samples(tmp_path: Path, ending: str) -> None:
-    from pairs import Kind, copy, jump, write
+    from helpers.codec_pairs import Kind, copy, jump, write
 
     plain, path = tmp_path / f"plain.{ending}", tmp_path / f"film.{ending}"
     assert write(plain, Kind("libx264", 1, ending))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from fdakit import Component, FrameFeatures, Options, Shapes, TemporalAggregator, TextFeatures, hookimpl
+from fdakit.plugin import BuildContext, Component, FrameFeatures, Options, TemporalAggregator, TextFeatures, hookimpl
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +33,7 @@ class Mean:
         return normalize(unit.sum(1) / frames.valid.sum(1, keepdim=True).clamp(min=1), dim=-1)
 
 
-def build(options: MeanOptions, shapes: Shapes) -> TemporalAggregator:
+def build(options: MeanOptions, shapes: BuildContext) -> TemporalAggregator:
     """No weights, so nothing depends on the shapes."""
     return Mean()
 

@@ -14,15 +14,15 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from fdakit import (
+from fdakit.plugin import (
+    BuildContext,
     Caption,
     Component,
     Dataset,
     DatasetError,
-    Official,
     Options,
     Progress,
-    Shapes,
+    PublishedCounts,
     SourceFile,
     Split,
     VideoRef,
@@ -30,7 +30,7 @@ from fdakit import (
     keyed_seed,
 )
 
-from .activitynet_module import ANNOTATIONS, LISTS, VIDEOS
+from ._activitynet_annotations import ANNOTATIONS, LISTS, VIDEOS
 
 COUNTS = {"train": 10009, "test": 4917, "val_2": 4885}
 
@@ -66,23 +66,23 @@ class ActivityNet:
 
     def splits(self) -> tuple[str, ...]:
         """In the order train, val, test, val_2."""
-        from fdakit import look_for
+        from fdakit.dataset_files import locate_source
 
         val = ("val",) if self._options.hold_out else ()
-        val_2 = ("val_2",) if look_for(self.root, ANNOTATIONS["val_2"]) else ()
+        val_2 = ("val_2",) if locate_source(self.root, ANNOTATIONS["val_2"]) else ()
         return ("train", *val, "test", *val_2)
 
     def load(self, split: str, progress: Progress) -> Split:
         """One caption a video. Raises `DatasetError` naming the file that is absent or wrong, and where to get it."""
-        from fdakit import count_remarks, need_root
+        from fdakit.dataset_files import count_remarks, require_root
 
         known = dict.fromkeys((*self.splits(), "val_2"))
         if split not in known:
             raise DatasetError(f"activitynet: no split {split!r}; choose one of {', '.join(known)}")
-        need_root(self.root, ACTIVITYNET.name, self.sources())
+        require_root(self.root, ACTIVITYNET.name, self.sources())
         source = "train" if split == "val" else split
         texts, remarks = self._paragraphs(source)
-        official = Official(COUNTS[source], COUNTS[source])
+        official = PublishedCounts(COUNTS[source], COUNTS[source])
         remarks += count_remarks(source, videos=len(texts), captions=len(texts), official=official)
         if source == "train" and self._options.hold_out:
             held = _held_out(tuple(texts), self._options.hold_out)
@@ -99,14 +99,14 @@ class ActivityNet:
 
     def _paragraphs(self, split: str) -> tuple[dict[str, str], tuple[str, ...]]:
         """The captions of an official split by id, and how its id list differs from its sentences."""
-        from fdakit import find_source, join_paragraphs, look_for, name_ids
+        from fdakit.dataset_files import find_source, join_paragraphs, locate_source, name_ids
 
-        from .activitynet_module import read_ids, read_sentences
+        from ._activitynet_annotations import read_ids, read_sentences
 
         path = find_source(self.root, ANNOTATIONS[split])
         sentences = read_sentences(path)
         select = self._options.ids == "listed"
-        listing = (find_source if select else look_for)(self.root, LISTS[split])
+        listing = (find_source if select else locate_source)(self.root, LISTS[split])
         if listing is None:
             return join_paragraphs(split, sentences, sentences, listing=path, annotations=path)
         listed = read_ids(listing)
@@ -122,7 +122,7 @@ class ActivityNet:
 
     def _videos(self, ids: Sequence[str]) -> tuple[VideoRef, ...]:
         """The file of each id, whose name may or may not begin with v_."""
-        from fdakit import find_source, find_videos
+        from fdakit.dataset_files import find_source, find_videos
 
         folder = self._options.videos or find_source(self.root, VIDEOS)
         files = find_videos(folder, [*ids, *(name[2:] for name in ids)])
@@ -136,7 +136,7 @@ def _held_out(ids: Sequence[str], share: float) -> frozenset[str]:
     return frozenset(sorted(ids, key=lambda name: keyed_seed("activitynet", name))[:count])
 
 
-def build(options: ActivityNetOptions, shapes: Shapes) -> Dataset:
+def build(options: ActivityNetOptions, shapes: BuildContext) -> Dataset:
     """Reads nothing until a split is loaded."""
     return ActivityNet(options)
 

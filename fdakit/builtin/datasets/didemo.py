@@ -13,22 +13,22 @@ from typing import Any
 
 from pydantic import Field
 
-from fdakit import (
+from fdakit.plugin import (
+    BuildContext,
     Caption,
     Component,
     Dataset,
     DatasetError,
-    Official,
     Options,
     Progress,
-    Shapes,
+    PublishedCounts,
     SourceFile,
     Split,
     VideoRef,
     hookimpl,
 )
 
-from .didemo_module import ANNOTATIONS, LISTS, VIDEOS
+from ._didemo_annotations import ANNOTATIONS, LISTS, VIDEOS
 
 COUNTS = {"train": 8392, "val": 1065, "test": 1004}
 
@@ -67,15 +67,15 @@ class Didemo:
         paragraphs, and these, hold the sentences of the listed name alone. Raises `DatasetError` saying which file
         goes where and how to get it, or what is wrong with it.
         """
-        from fdakit import count_remarks, find_source, join_paragraphs, look_for, need_root
+        from fdakit.dataset_files import count_remarks, find_source, join_paragraphs, locate_source, require_root
 
-        from .didemo_module import listed_videos, read_sentences, sentences_of_all, video_id
+        from ._didemo_annotations import listed_videos, read_sentences, sentences_of_all, video_id
 
         if split not in COUNTS:
             raise DatasetError(f"didemo: no split {split!r}; choose one of {', '.join(COUNTS)}")
-        need_root(self.root, DIDEMO.name, self.sources())
+        require_root(self.root, DIDEMO.name, self.sources())
         path = find_source(self.root, ANNOTATIONS[split])
-        listing = look_for(self.root, LISTS[split])
+        listing = locate_source(self.root, LISTS[split])
         told = read_sentences(path)
         sentences = sentences_of_all(told)
         names = {video_id(name): name for name in told} if listing is None else listed_videos(listing)
@@ -84,7 +84,7 @@ class Didemo:
         texts, remarks = join_paragraphs(split, names, sentences, listing=listing or path, annotations=path)
         if listing is None and path.name == ANNOTATIONS[split].path:
             remarks += (self._unlisted(split, path, doubled=len(told) - len(sentences)),)
-        official = Official(COUNTS[split], COUNTS[split])
+        official = PublishedCounts(COUNTS[split], COUNTS[split])
         return Split(
             name=split,
             videos=self._videos({name: names[name] for name in texts}),
@@ -100,7 +100,7 @@ class Didemo:
 
     def _videos(self, names: Mapping[str, str]) -> tuple[VideoRef, ...]:
         """The file of each id: with the ending that is written if it is there, else with any known one."""
-        from fdakit import find_source, find_videos
+        from fdakit.dataset_files import find_source, find_videos
 
         files = find_videos(self._options.videos or find_source(self.root, VIDEOS), [*names, *names.values()])
         found = {name: files[written] if files[written].is_file() else files[name] for name, written in names.items()}
@@ -108,7 +108,7 @@ class Didemo:
         return tuple(VideoRef(name, path, None if end is None else 0.0, end) for name, path in found.items())
 
 
-def build(options: DidemoOptions, shapes: Shapes) -> Dataset:
+def build(options: DidemoOptions, shapes: BuildContext) -> Dataset:
     """Reads nothing until a split is loaded."""
     return Didemo(options)
 

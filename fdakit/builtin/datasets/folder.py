@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from fdakit import (
+from fdakit.dataset_files import name_ids
+from fdakit.plugin import (
+    BuildContext,
     Caption,
     Component,
     Dataset,
     DatasetError,
     Options,
     Progress,
-    Shapes,
     SourceFile,
     Split,
     VideoRef,
     hookimpl,
-    name_ids,
 )
 
 if TYPE_CHECKING:
-    from .folder_module import Sample
+    from ._folder_listing import Sample
 
 SPLITS = ("train", "val", "test")
 
@@ -68,7 +68,7 @@ class Folder:
         Several lines of a .txt file are one caption; captions of a .json file come after it, equal ones once. Raises
         `DatasetError` where the split holds no video, a video no caption, or a file of captions cannot be read.
         """
-        from .folder_module import read_captions
+        from ._folder_listing import read_captions
 
         if split not in self.splits():
             raise DatasetError(f"{self.root.absolute()}: no split {split!r}; it has: {', '.join(self.splits())}")
@@ -92,7 +92,7 @@ class Folder:
 
     @cached_property
     def _found(self) -> tuple[Mapping[str, Sample], tuple[str, ...]]:
-        from .folder_module import walk_samples
+        from ._folder_listing import walk_samples
 
         return walk_samples(self.root)
 
@@ -128,7 +128,7 @@ class Folder:
         return tuple(told)
 
     def _no_captions(self, bare: list[str], samples: Mapping[str, Sample]) -> str:
-        from .folder_module import json_keys
+        from ._folder_listing import json_keys
 
         key = self._options.caption_key or "caption"
         keys = next((found for name in bare if (found := json_keys(samples[name]))), ())
@@ -145,7 +145,7 @@ def _count(names: Sequence[str], what: str) -> str:
     return f"1 {what}" if len(names) == 1 else f"{len(names):,} {what}s"
 
 
-def build(options: FolderOptions, shapes: Shapes) -> Dataset:
+def build(options: FolderOptions, shapes: BuildContext) -> Dataset:
     """Reads nothing until splits are asked for."""
     return Folder(options)
 

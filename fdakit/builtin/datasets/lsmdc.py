@@ -16,14 +16,14 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from fdakit import (
+from fdakit.plugin import (
+    BuildContext,
     Caption,
     Component,
     Dataset,
-    Official,
     Options,
     Progress,
-    Shapes,
+    PublishedCounts,
     SourceFile,
     Split,
     VideoRef,
@@ -61,9 +61,9 @@ VIDEOS = SourceFile(
     f"the download scripts of {_SITE}",
     others=("LSMDC_Videos",),
 )
-TESTS: Mapping[str, tuple[SourceFile, Official]] = {
-    "1k": (TEST_1K, Official(1000, 1000)),
-    "full": (TEST_FULL, Official(10_053, 10_053)),
+TESTS: Mapping[str, tuple[SourceFile, PublishedCounts]] = {
+    "1k": (TEST_1K, PublishedCounts(1000, 1000)),
+    "full": (TEST_FULL, PublishedCounts(10_053, 10_053)),
 }
 
 
@@ -82,7 +82,11 @@ class Lsmdc:
         self._options = options
         test = TESTS[options.test]
         # The challenge's readme counts 101,079 training rows; clips are fewer, where a clip has several.
-        self._files = {"train": (TRAIN, Official(101_079, 101_079)), "val": (VAL, Official(7408, 7408)), "test": test}
+        self._files = {
+            "train": (TRAIN, PublishedCounts(101_079, 101_079)),
+            "val": (VAL, PublishedCounts(7408, 7408)),
+            "test": test,
+        }
 
     @property
     def root(self) -> Path:
@@ -99,11 +103,11 @@ class Lsmdc:
 
     def load(self, split: str, progress: Progress) -> Split:
         """The split, clips in the file's order. Raises `DatasetError` naming file, line and what to do."""
-        from fdakit import count_remarks, find_source, find_videos, need_root
+        from fdakit.dataset_files import count_remarks, find_source, find_videos, require_root
 
-        from .lsmdc_module import read_sentences
+        from ._lsmdc_annotations import read_sentences
 
-        need_root(self.root, LSMDC.name, self.sources())
+        require_root(self.root, LSMDC.name, self.sources())
         source, official = self._files[split]
         found = read_sentences(find_source(self.root, source))
         captions = tuple(Caption(text, name) for name, texts in found.captions.items() for text in texts)
@@ -118,7 +122,7 @@ class Lsmdc:
         )
 
 
-def build(options: LsmdcOptions, shapes: Shapes) -> Dataset:
+def build(options: LsmdcOptions, shapes: BuildContext) -> Dataset:
     """Reads nothing until a split is loaded."""
     return Lsmdc(options)
 

@@ -16,21 +16,18 @@ from typing import Any
 
 from pydantic import Field
 
-from fdakit import (
+from fdakit.dataset_files import TableRow, missing_column_message, read_table_rows, row_error
+from fdakit.plugin import (
+    BuildContext,
     Caption,
     Component,
     Dataset,
     DatasetError,
     Options,
     Progress,
-    Shapes,
     Split,
-    TableRow,
     VideoRef,
     hookimpl,
-    no_column,
-    read_table_rows,
-    row_fault,
 )
 
 
@@ -76,7 +73,7 @@ class Manifest:
             column = getattr(self._options, option)
             # The usual names may be absent, also where a resolved recipe writes them out; other names may not.
             if column != ManifestOptions.model_fields[option].default and column not in columns:
-                raise DatasetError(f"{self._path}: {no_column(column, f'dataset.{option}', columns)}")
+                raise DatasetError(f"{self._path}: {missing_column_message(column, f'dataset.{option}', columns)}")
         return tuple(self._entry(row) for row in rows)
 
     def _entry(self, row: TableRow) -> tuple[str, VideoRef, str]:
@@ -86,7 +83,7 @@ class Manifest:
         split = self._text(row, options.split_column).strip() if options.split_column in row.fields else "test"
         start, end = self._seconds(row, options.start_column), self._seconds(row, options.end_column)
         if end is not None and end <= (start or 0.0):
-            raise row_fault(
+            raise row_error(
                 self._path, row.line, f"the segment ends at {end:g} s, not after its start; give a later end"
             )
         root = self._path.parent if options.root is None else options.root
@@ -96,9 +93,9 @@ class Manifest:
     def _text(self, row: TableRow, column: str) -> str:
         value = row.fields[column]
         if not isinstance(value, str):
-            raise row_fault(self._path, row.line, f"{column} is {value!r}; wanted text")
+            raise row_error(self._path, row.line, f"{column} is {value!r}; wanted text")
         if not value.strip():
-            raise row_fault(self._path, row.line, f"{column} is empty; fill it or delete the row")
+            raise row_error(self._path, row.line, f"{column} is empty; fill it or delete the row")
         return value
 
     def _seconds(self, row: TableRow, column: str) -> float | None:
@@ -110,7 +107,7 @@ class Manifest:
         except (TypeError, ValueError, OverflowError):
             seconds = math.nan
         if not (math.isfinite(seconds) and seconds >= 0):
-            raise row_fault(self._path, row.line, f"{column} is {value!r}; wanted seconds, as 12.5")
+            raise row_error(self._path, row.line, f"{column} is {value!r}; wanted seconds, as 12.5")
         return seconds
 
 
@@ -118,7 +115,7 @@ def _written(seconds: float | None) -> str:
     return "" if seconds is None else f"{seconds:.12g}"
 
 
-def build(options: ManifestOptions, shapes: Shapes) -> Manifest:
+def build(options: ManifestOptions, shapes: BuildContext) -> Manifest:
     """The dataset; the file is read when a split is asked for."""
     return Manifest(options)
 

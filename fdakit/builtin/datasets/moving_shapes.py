@@ -19,22 +19,21 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from fdakit import (
+from fdakit.plugin import (
+    BuildContext,
     Caption,
     Component,
     Dataset,
     DatasetError,
     Options,
     Progress,
-    Shapes,
     Split,
     VideoRef,
     hookimpl,
     read_text,
     write_errors,
 )
-
-from .moving_shapes_scene_module import CAPTIONS, Look, plan_scene
+from fdakit.synthetic.scene import CAPTIONS, Look, plan_scene
 
 _INDEX = "index.tsv"
 
@@ -111,14 +110,14 @@ class MovingShapes:
 
     def folder(self) -> Path:
         """Where the clips lie: a folder named by everything that decides their bytes."""
-        from .moving_shapes_module import VERSION, codec
+        from fdakit.synthetic.render import VERSION, codec
 
         facts = json.dumps([self.options.model_dump(), VERSION, codec()], sort_keys=True)
         return self.cache / "moving-shapes" / blake2b(facts.encode(), digest_size=8).hexdigest()
 
     def _render(self, split: str, count: int, folder: Path, progress: Progress) -> list[list[str]]:
         """Renders beside `folder` and moves the finished set there: a kill leaves no half set behind."""
-        from .moving_shapes_module import draw_clip, write_clip
+        from fdakit.synthetic.render import draw_clip, write_clip
 
         folder.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=f".{split}-", dir=folder.parent, ignore_cleanup_errors=True) as scratch:
@@ -157,7 +156,7 @@ def _read_index(folder: Path, count: int) -> list[list[str]] | None:
     return rows if complete else None
 
 
-def build(options: MovingShapesOptions, shapes: Shapes) -> MovingShapes:
+def build(options: MovingShapesOptions, shapes: BuildContext) -> MovingShapes:
     """The dataset, rendering below the run's cache folder."""
     return MovingShapes(options, shapes.cache)
 

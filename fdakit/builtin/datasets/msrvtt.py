@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from fdakit import (
+from fdakit.plugin import (
+    BuildContext,
     Caption,
     Component,
     Dataset,
-    Official,
     Options,
     Progress,
-    Shapes,
+    PublishedCounts,
     SourceFile,
     Split,
     VideoRef,
@@ -36,7 +36,7 @@ from fdakit import (
 )
 
 if TYPE_CHECKING:
-    from .msrvtt_module import Annotations
+    from ._msrvtt_annotations import Annotations
 
 
 class MsrvttOptions(Options):
@@ -65,7 +65,7 @@ class Msrvtt:
     """The splits of one protocol."""
 
     def __init__(self, options: MsrvttOptions) -> None:
-        from .msrvtt_sources_module import HELD_OUT, LAYOUTS
+        from ._msrvtt_sources import HELD_OUT, LAYOUTS
 
         self._options = options
         self._layout = LAYOUTS[options.protocol]
@@ -79,7 +79,7 @@ class Msrvtt:
 
     def sources(self) -> tuple[SourceFile, ...]:
         """The lists of the protocol, the captions and the clips."""
-        from .msrvtt_sources_module import VIDEOS
+        from ._msrvtt_sources import VIDEOS
 
         return (*(self._lists[split] for split in self.splits()), self._layout.captions, VIDEOS)
 
@@ -89,9 +89,9 @@ class Msrvtt:
 
     def load(self, split: str, progress: Progress) -> Split:
         """The split, videos in the order of its list. Raises `DatasetError` naming the file and what to do."""
-        from fdakit import count_remarks, need_captions, need_root
+        from fdakit.dataset_files import count_remarks, require_captions, require_root
 
-        need_root(self.root, MSRVTT.name, self.sources())
+        require_root(self.root, MSRVTT.name, self.sources())
         ids, remarks = self._ids(split), []
         if split == "train" and self._holds_out:
             held = set(self._ids("val"))
@@ -99,7 +99,7 @@ class Msrvtt:
             remarks.append(f"train: {len(held):,} validation videos held out")
         self._refuse_shared(split, ids)
         path, found = self._captions(split)
-        need_captions(found, ids, split=split, path=path, remedy=f"complete ones: {self._layout.captions.origin}")
+        require_captions(found, ids, split=split, path=path, remedy=f"complete ones: {self._layout.captions.origin}")
         most = self._options.captions_per_video if split == "train" else None
         if most is not None:
             remarks.append(f"train: captions taken of each video, from the first on: {most}")
@@ -108,7 +108,7 @@ class Msrvtt:
         if split == "test" and self._options.protocol == "1k-B":
             remarks.append("test: publications differ on the captions of 1k-B; here each of a video's is a query")
         captions = tuple(Caption(text, name) for name in ids for text in found[name][:most])
-        official = self._layout.official.get(split, Official(497))
+        official = self._layout.official.get(split, PublishedCounts(497))
         files = self._files(ids)
         return Split(
             name=split,
@@ -119,20 +119,20 @@ class Msrvtt:
         )
 
     def _ids(self, split: str) -> tuple[str, ...]:
-        from fdakit import find_source
+        from fdakit.dataset_files import find_source
 
-        from .msrvtt_module import read_ids
+        from ._msrvtt_annotations import read_ids
 
         return self._known_ids(split) or read_ids(find_source(self.root, self._lists[split]))
 
     def _known_ids(self, split: str) -> tuple[str, ...] | None:
         """The list of a split, None where it is absent; the captions' own file tells the official splits too."""
-        from fdakit import look_for
+        from fdakit.dataset_files import locate_source
 
-        from .msrvtt_module import read_ids
+        from ._msrvtt_annotations import read_ids
 
         path = self._options.train_list if split == "train" else None
-        path = path or look_for(self.root, self._lists[split])
+        path = path or locate_source(self.root, self._lists[split])
         if path is not None:
             return read_ids(path)
         official = self._options.protocol == "full" or split == "val"
@@ -140,27 +140,27 @@ class Msrvtt:
 
     def _refuse_shared(self, split: str, ids: tuple[str, ...]) -> None:
         """Raises `DatasetError` where videos of this split are in a later one, as far as its list is there."""
-        from fdakit import look_for
+        from fdakit.dataset_files import locate_source
 
-        from .msrvtt_module import refuse_shared
+        from ._msrvtt_annotations import refuse_shared
 
         path = self._options.train_list if split == "train" else None
-        path = path or look_for(self.root, self._lists[split]) or self._annotated[0]
+        path = path or locate_source(self.root, self._lists[split]) or self._annotated[0]
         for later in self.splits()[self.splits().index(split) + 1 :]:
             refuse_shared(path, ids, self._known_ids(later) or (), split=split, later=later)
 
     def _captions(self, split: str) -> tuple[Path, Mapping[str, tuple[str, ...]]]:
         """The captions that a split takes, by video, and the file they are from."""
-        from fdakit import find_source, look_for
+        from fdakit.dataset_files import find_source, locate_source
 
-        from .msrvtt_module import read_pairs
-        from .msrvtt_sources_module import VAL_PAIRS
+        from ._msrvtt_annotations import read_pairs
+        from ._msrvtt_sources import VAL_PAIRS
 
         path = None
         if split == "test" and self._layout.pairs:
             path = find_source(self.root, self._lists["test"])
         elif split == "val" and self._holds_out:
-            path = look_for(self.root, VAL_PAIRS)
+            path = locate_source(self.root, VAL_PAIRS)
         if path is not None:
             return path, read_pairs(path)
         return self._annotated[0], self._annotated[1].captions
@@ -168,10 +168,10 @@ class Msrvtt:
     @cached_property
     def _annotated(self) -> tuple[Path, Annotations]:
         """The file of all captions, and what it holds; the original release comes in two."""
-        from fdakit import find_source
+        from fdakit.dataset_files import find_source
 
-        from .msrvtt_module import read_annotations
-        from .msrvtt_sources_module import ORIGINAL
+        from ._msrvtt_annotations import read_annotations
+        from ._msrvtt_sources import ORIGINAL
 
         path = self._options.captions or find_source(self.root, self._layout.captions)
         paths = [path.with_name(name) for name in ORIGINAL] if path.name in ORIGINAL else [path]
@@ -179,9 +179,9 @@ class Msrvtt:
 
     def _files(self, ids: tuple[str, ...]) -> dict[str, Path]:
         """Where the clips lie; the original release has two folders."""
-        from fdakit import find_source, find_videos
+        from fdakit.dataset_files import find_source, find_videos
 
-        from .msrvtt_sources_module import FOLDERS, VIDEOS
+        from ._msrvtt_sources import FOLDERS, VIDEOS
 
         folder = self._options.videos or find_source(self.root, VIDEOS)
         files = find_videos(folder, ids)
@@ -192,7 +192,7 @@ class Msrvtt:
         return files
 
 
-def build(options: MsrvttOptions, shapes: Shapes) -> Dataset:
+def build(options: MsrvttOptions, shapes: BuildContext) -> Dataset:
     """Reads nothing until a split is loaded."""
     return Msrvtt(options)
 

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from fdakit import (
+from fdakit.plugin import (
+    BuildContext,
     Caption,
     Component,
     Dataset,
-    Official,
     Options,
     Progress,
-    Shapes,
+    PublishedCounts,
     SourceFile,
     Split,
     VideoRef,
@@ -33,9 +33,13 @@ from fdakit import (
 )
 
 if TYPE_CHECKING:
-    from .msvd_module import Descriptions
+    from ._msvd_annotations import Descriptions
 
-OFFICIAL = {"train": Official(1200, 48_774), "val": Official(100, 4290), "test": Official(670, 27_763)}
+OFFICIAL = {
+    "train": PublishedCounts(1200, 48_774),
+    "val": PublishedCounts(100, 4290),
+    "test": PublishedCounts(670, 27_763),
+}
 _ZIP = "msvd_data.zip of the CLIP4Clip release v0.0 on github.com/ArrowLuo/CLIP4Clip"
 _DIGESTS = {
     "train": "223a750f33fcec3c5fcb1894123564e67286edd1e9f9473be97930340027d659",
@@ -102,19 +106,26 @@ class Msvd:
 
     def load(self, split: str, progress: Progress) -> Split:
         """The split; raises `DatasetError` saying which file goes where and how to get it."""
-        from fdakit import count_remarks, find_source, find_videos, need_captions, need_root, read_id_list
+        from fdakit.dataset_files import (
+            count_remarks,
+            find_source,
+            find_videos,
+            read_id_list,
+            require_captions,
+            require_root,
+        )
 
-        need_root(self.root, MSVD.name, self.sources())
+        require_root(self.root, MSVD.name, self.sources())
         language = self._options.language
         english = language.casefold() == "english"
         listed = read_id_list(find_source(self.root, LISTS[split]))
         path, found = self._descriptions
         # Only the English captions are published as splits; those of other languages lack some clips.
         ids = listed if english else tuple(name for name in listed if name in found.captions) or listed
-        need_captions(found.captions, ids, split=split, path=path, remedy=f"complete ones: {CAPTIONS.origin}")
+        require_captions(found.captions, ids, split=split, path=path, remedy=f"complete ones: {CAPTIONS.origin}")
         files = find_videos(self._options.videos or find_source(self.root, VIDEOS), ids)
         captions = tuple(Caption(text, name) for name in ids for text in found.captions[name])
-        official = OFFICIAL[split] if english else Official(OFFICIAL[split].videos)
+        official = OFFICIAL[split] if english else PublishedCounts(OFFICIAL[split].videos)
         remarks = [*count_remarks(split, videos=len(ids), captions=len(captions), official=official)]
         if len(ids) < len(listed):
             remarks.append(f"{split}: clips without captions in {language!r} left out: {len(listed) - len(ids):,}")
@@ -129,15 +140,15 @@ class Msvd:
 
     @cached_property
     def _descriptions(self) -> tuple[Path, Descriptions]:
-        from fdakit import find_source
+        from fdakit.dataset_files import find_source
 
-        from .msvd_module import read_descriptions
+        from ._msvd_annotations import read_descriptions
 
         path = self._options.captions or find_source(self.root, CAPTIONS)
         return path, read_descriptions(path, self._options.language)
 
 
-def build(options: MsvdOptions, shapes: Shapes) -> Dataset:
+def build(options: MsvdOptions, shapes: BuildContext) -> Dataset:
     """Reads nothing until a split is loaded."""
     return Msvd(options)
 

@@ -15,22 +15,22 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from fdakit import (
+from fdakit.plugin import (
+    BuildContext,
     Caption,
     Component,
     Dataset,
     DatasetError,
-    Official,
     Options,
     Progress,
-    Shapes,
+    PublishedCounts,
     SourceFile,
     Split,
     VideoRef,
     hookimpl,
 )
 
-from .vatex_module import CAPTIONS, LISTS, OTHER_TEST, SITE, VIDEOS
+from ._vatex_annotations import CAPTIONS, LISTS, OTHER_TEST, SITE, VIDEOS
 
 COUNTS = {"train": 25991, "val": 1500, "test": 1500}
 PER_VIDEO = 10
@@ -70,17 +70,17 @@ class Vatex:
 
         Raises `DatasetError` saying which file goes where and how to get it, or how many listed videos lack captions.
         """
-        from fdakit import count_remarks, find_source, find_videos, need_root
+        from fdakit.dataset_files import count_remarks, find_source, find_videos, require_root
 
         if split not in COUNTS:
             raise DatasetError(f"vatex: no split {split!r}; choose one of {', '.join(COUNTS)}")
-        need_root(self.root, VATEX.name, self.sources())
+        require_root(self.root, VATEX.name, self.sources())
         ids, remarks = self._ids(split)
         captions = self._captions(split, ids)
         files = find_videos(self._options.videos or find_source(self.root, VIDEOS), ids)
         counts = sorted({len(captions[name]) for name in ids})
         many = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
-        official = Official(COUNTS[split], COUNTS[split] * PER_VIDEO)
+        official = PublishedCounts(COUNTS[split], COUNTS[split] * PER_VIDEO)
         found = tuple(Caption(text, name) for name in ids for text in captions[name])
         return Split(
             name=split,
@@ -97,7 +97,7 @@ class Vatex:
 
     def _ids(self, split: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The videos of a split, and a remark where they are not those of its own list."""
-        from fdakit import find_source, read_id_list
+        from fdakit.dataset_files import find_source, read_id_list
 
         own = read_id_list(find_source(self.root, LISTS[split]))
         if split == "train" or self._options.test_list == "hgr":
@@ -112,9 +112,9 @@ class Vatex:
 
     def _captions(self, split: str, ids: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
         """Captions by id, for each of the ids. Raises `DatasetError` where some have none."""
-        from fdakit import need_captions
+        from fdakit.dataset_files import require_captions
 
-        from .vatex_module import caption_files, read_captions
+        from ._vatex_annotations import caption_files, read_captions
 
         found: dict[str, tuple[str, ...]] = {}
         paths = caption_files(self.root, split)
@@ -123,11 +123,11 @@ class Vatex:
             if found.keys() >= set(ids):
                 break
         remedy = f"wanted those in {self._options.language.title()}: fetch the {split} captions from {SITE}"
-        need_captions(found, ids, split=split, path=paths[0], remedy=remedy)
+        require_captions(found, ids, split=split, path=paths[0], remedy=remedy)
         return found
 
 
-def build(options: VatexOptions, shapes: Shapes) -> Dataset:
+def build(options: VatexOptions, shapes: BuildContext) -> Dataset:
     """Reads nothing until a split is loaded."""
     return Vatex(options)
 

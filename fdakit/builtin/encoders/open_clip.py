@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from fdakit import Component, Encoder, MayBePath, Options, Shapes, hookimpl
+from fdakit.plugin import BuildContext, Component, Encoder, MayBePath, Options, hookimpl
 
 
 class OpenClipOptions(Options):
@@ -31,9 +31,9 @@ class OpenClipOptions(Options):
     max_tokens: int | None = Field(None, ge=3, description="cut captions earlier than the context does")
 
 
-def build(options: OpenClipOptions, shapes: Shapes) -> Encoder:
+def build(options: OpenClipOptions, shapes: BuildContext) -> Encoder:
     """Random weights come from the run's seed. Raises `CheckpointError` where weights are not to be had."""
-    from .open_clip_module import build_open_clip
+    from ._open_clip_build import build_open_clip
 
     return build_open_clip(options, shapes)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from fdakit import Component, Encoder, Options, Shapes, hookimpl
+from fdakit.plugin import BuildContext, Component, Encoder, Options, hookimpl
 
 Triple = tuple[float, float, float]
 CLIP_MEAN: Triple = (0.48145466, 0.4578275, 0.40821073)
@@ -40,9 +40,9 @@ class TinyOptions(Options):
     max_tokens: int | None = Field(None, ge=3, description="cut captions earlier; left out: context_length")
 
 
-def build(options: TinyOptions, shapes: Shapes) -> Encoder:
+def build(options: TinyOptions, shapes: BuildContext) -> Encoder:
     """Random weights drawn from the run's seed."""
-    from .tiny_module import build_tiny
+    from ._tiny import build_tiny
 
     return build_tiny(options, shapes)
 

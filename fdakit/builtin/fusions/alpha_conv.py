@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import Field
 
-from fdakit import AlphaFusion, Component, Options, Shapes, hookimpl
+from fdakit.plugin import AlphaFusion, BuildContext, Component, Options, hookimpl
 
 
 class AlphaConvOptions(Options):
@@ -21,9 +21,9 @@ class AlphaConvOptions(Options):
     std: float = Field(0.26, gt=0, description="divisor after the mean is taken off")
 
 
-def build(options: AlphaConvOptions, shapes: Shapes) -> AlphaFusion:
+def build(options: AlphaConvOptions, shapes: BuildContext) -> AlphaFusion:
     """One zero-initialised convolution beside each of the stem's."""
-    from .alpha_conv_module import AlphaConv
+    from ._alpha_conv import AlphaConv
 
     return AlphaConv(shapes.stem, mean=options.mean, std=options.std)
 

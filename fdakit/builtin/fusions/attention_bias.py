@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import Field
 
-from fdakit import AlphaFusion, Component, Options, PluginError, Shapes, hookimpl
+from fdakit.plugin import AlphaFusion, BuildContext, Component, Options, PluginError, hookimpl
 
 
 class AttentionBiasOptions(Options):
@@ -24,7 +24,7 @@ class AttentionBiasOptions(Options):
     )
 
 
-def build(options: AttentionBiasOptions, shapes: Shapes) -> AlphaFusion:
+def build(options: AttentionBiasOptions, shapes: BuildContext) -> AlphaFusion:
     """Raises `PluginError` where the encoder has no blocks, or fewer than `last_blocks`."""
     if not shapes.layers:
         raise PluginError(
@@ -36,7 +36,7 @@ def build(options: AttentionBiasOptions, shapes: Shapes) -> AlphaFusion:
         raise PluginError(
             f"fusion.last_blocks: found {last}; this encoder has {shapes.layers} blocks, choose no more"
         )
-    from .attention_bias_module import AttentionBias
+    from ._attention_bias import AttentionBias
 
     return AttentionBias(options.strength, learn=options.learn, grid=shapes.grid, first=shapes.layers - last)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import Field
 
-from fdakit import AlphaFusion, Component, Options, Shapes, hookimpl
+from fdakit.plugin import AlphaFusion, BuildContext, Component, Options, hookimpl
 
 
 class BlurBackgroundOptions(Options):
@@ -20,9 +20,9 @@ class BlurBackgroundOptions(Options):
     sigma: float = Field(8.0, gt=0, le=112, description="deviation of the Gaussian in pixels at 224 px")
 
 
-def build(options: BlurBackgroundOptions, shapes: Shapes) -> AlphaFusion:
+def build(options: BlurBackgroundOptions, shapes: BuildContext) -> AlphaFusion:
     """The deviation follows the encoder's image size."""
-    from .blur_background_module import BlurBackground
+    from ._blur_background import BlurBackground
 
     return BlurBackground(options.sigma * shapes.image_size / 224)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import Field
 
-from fdakit import AlphaFusion, Component, Options, Shapes, hookimpl
+from fdakit.plugin import AlphaFusion, BuildContext, Component, Options, hookimpl
 
 
 class GatedOptions(Options):
@@ -23,9 +23,9 @@ class GatedOptions(Options):
     std: float = Field(0.26, gt=0, description="divisor after the mean is taken off")
 
 
-def build(options: GatedOptions, shapes: Shapes) -> AlphaFusion:
+def build(options: GatedOptions, shapes: BuildContext) -> AlphaFusion:
     """Small random convolutions behind a gate, or the encoder's own alpha weights."""
-    from .gated_module import Gated
+    from ._gated import Gated
 
     return Gated(shapes.stem, initial=options.initial, mean=options.mean, std=options.std)
 

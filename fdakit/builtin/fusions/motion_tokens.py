@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from fdakit import AlphaFusion, Component, Options, PluginError, Shapes, hookimpl
+from fdakit.plugin import AlphaFusion, BuildContext, Component, Options, PluginError, hookimpl
 
 
 class MotionTokensOptions(Options):
@@ -36,7 +36,7 @@ class MotionTokensOptions(Options):
         return self
 
 
-def build(options: MotionTokensOptions, shapes: Shapes) -> AlphaFusion:
+def build(options: MotionTokensOptions, shapes: BuildContext) -> AlphaFusion:
     """Raises `PluginError` where the encoder has no tokens to leave out, or fewer than `keep_tokens`."""
     if not shapes.layers:
         raise PluginError(
@@ -47,7 +47,7 @@ def build(options: MotionTokensOptions, shapes: Shapes) -> AlphaFusion:
     keep = options.keep_tokens or max(1, round((options.keep_share or 0.3) * tokens))
     if keep > tokens:
         raise PluginError(f"fusion.keep_tokens: found {keep}; this encoder has {tokens} patches, choose no more")
-    from .motion_tokens_module import MotionTokens
+    from ._motion_tokens import MotionTokens
 
     spread = round(options.spread_share * keep)
     return MotionTokens(shapes.stem, grid=shapes.grid, keep=keep, spread=spread, mean=options.mean, std=options.std)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import Field
 
-from fdakit import AlphaFusion, Component, Fused, Options, Shapes, Stem, hookimpl
+from fdakit.plugin import AlphaFusion, BuildContext, Component, Fused, Options, Stem, hookimpl
 
 
 class MultiplyOptions(Options):
@@ -35,7 +35,7 @@ class Multiply:
         return Fused(stem(rgb * (self.floor + (1 - self.floor) * alpha)))
 
 
-def build(options: MultiplyOptions, shapes: Shapes) -> AlphaFusion:
+def build(options: MultiplyOptions, shapes: BuildContext) -> AlphaFusion:
     """No weights, so nothing depends on the shapes."""
     return Multiply(options.floor, hard=options.hard)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from fdakit import AlphaFusion, Component, Fused, Options, Shapes, Stem, hookimpl
+from fdakit.plugin import AlphaFusion, BuildContext, Component, Fused, Options, Stem, hookimpl
 
 
 class NoFusionOptions(Options):
@@ -17,7 +17,7 @@ def ignore_alpha(rgb: Any, alpha: Any, stem: Stem) -> Fused:
     return Fused(stem(rgb))
 
 
-def build(options: NoFusionOptions, shapes: Shapes) -> AlphaFusion:
+def build(options: NoFusionOptions, shapes: BuildContext) -> AlphaFusion:
     """A plain function is a fusion too."""
     return ignore_alpha
 

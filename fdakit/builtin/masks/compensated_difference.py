@@ -3,7 +3,7 @@
 Global motion is estimated and removed, brightness matched, what the camera did not see before is left out; the
 difference to the frames before and after is taken, of both the smaller one (three-frame rule), and thresholded
 above the noise that is left. Source: made for fdakit; three-frame differencing after Collins et al.,
-CMU-RI-TR-00-12; see `fdakit.masking.alignment` for the estimates.
+CMU-RI-TR-00-12; see `fdakit.mask_ops.camera_motion` for the estimates.
 """
 
 from __future__ import annotations
@@ -15,39 +15,33 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from fdakit import (
+from fdakit.mask_ops import (
     BrightnessRule,
     CameraRule,
-    Clip,
-    Component,
-    FinishOptions,
-    MaskGenerator,
     Masks,
-    Needs,
-    Place,
-    Shapes,
+    PostprocessOptions,
     ThresholdOptions,
-    averaged,
+    apply_fallback,
+    apply_morphology,
+    box_average,
     by_scenes,
-    choose_engine,
-    clean_masks,
-    compensated,
-    conclude_masks,
+    compensated_difference,
+    get_backend,
     grey_layers,
-    hookimpl,
+    inside_bars,
     joined_cuts,
     level_cuts,
     level_thresholds,
     soft_strength,
-    within_picture,
 )
+from fdakit.plugin import BuildContext, Clip, Component, MaskGenerator, Needs, Place, hookimpl
 
 Levels = NDArray[np.float32]
 Known = NDArray[np.bool_]
 Change = tuple[Levels, Known]  # levels (h, w), and where they are known
 
 
-class CompensatedDifferenceOptions(ThresholdOptions, FinishOptions):
+class CompensatedDifferenceOptions(ThresholdOptions, PostprocessOptions):
     """Meant for native neighbours; thresholds above the frame's own noise."""
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"plain": {}, "robust": {"fallback": "whole-frame"}}
@@ -90,17 +84,17 @@ class CompensatedDifference:
 
     def __init__(self, options: CompensatedDifferenceOptions) -> None:
         self.options = options
-        self.engine = choose_engine(options.backend)
+        self.engine = get_backend(options.backend)
         gaps = (-options.gap,) if options.sides == "before" else (-options.gap, options.gap)
         self.needs = Needs(neighbours=gaps, luma=options.grey == "decoder-luma")
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
         """uint8 frames `(t, h, w, 3)` -> float32 `(t, h, w)`."""
-        return within_picture(clip, self._masks).alpha
+        return inside_bars(clip, self._masks).alpha
 
     def remarks(self, clip: Clip) -> tuple[str, ...]:
         """Why a frame has the fallback: "cut", "empty", "full", or ""."""
-        return within_picture(clip, self._masks).remarks
+        return inside_bars(clip, self._masks).remarks
 
     def _masks(self, clip: Clip, scale: float) -> Masks:
         options = self.options
@@ -115,7 +109,7 @@ class CompensatedDifference:
             levels[nothing], known[nothing] = _joined([sides[place] for place in nothing], both=False)
             masks[nothing] = self._changed(levels[nothing], known[nothing], scale)
         soft = options.alpha == "soft"
-        return conclude_masks(
+        return apply_fallback(
             masks,
             options=options,
             shape=clip.frames.shape[1:3],
@@ -135,16 +129,16 @@ class CompensatedDifference:
         now = grey[0][place]
         radius = round(self.options.smoothing * scale)
         found = [
-            compensated(near, now, camera=self.options.camera, brightness=self.options.brightness)
+            compensated_difference(near, now, camera=self.options.camera, brightness=self.options.brightness)
             for near in (grey[gap][place] for gap in self.needs.neighbours)
             if not np.array_equal(near, now)  # at an end of the file the frame stands there itself
         ] or [(np.zeros_like(now), np.ones(now.shape, np.bool_))]
-        return [(averaged(levels, radius), known) for levels, known in found]
+        return [(box_average(levels, radius), known) for levels, known in found]
 
     def _changed(self, levels: Levels, known: Known, scale: float) -> Known:
         """What is above the threshold, cleaned: bool `(t, h, w)`."""
         changed = levels > level_thresholds(levels, known, self.options)[:, None, None]
-        return np.array(clean_masks(changed, options=self.options, engine=self.engine, scale=scale))
+        return np.array(apply_morphology(changed, options=self.options, engine=self.engine, scale=scale))
 
 
 def _joined(frames: Sequence[list[Change]], *, both: bool) -> tuple[Levels, Known]:
@@ -163,7 +157,7 @@ def _joined(frames: Sequence[list[Change]], *, both: bool) -> tuple[Levels, Know
     return np.stack([levels for levels, _ in joined]), np.stack([known for _, known in joined])
 
 
-def build(options: CompensatedDifferenceOptions, shapes: Shapes) -> MaskGenerator:
+def build(options: CompensatedDifferenceOptions, shapes: BuildContext) -> MaskGenerator:
     """Depends on the options alone. Raises `PluginError` where the backend's library is not installed."""
     return CompensatedDifference(options)
 

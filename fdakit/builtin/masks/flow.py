@@ -13,32 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from fdakit import (
+from fdakit.mask_ops import (
     CameraRule,
-    Clip,
-    Component,
-    FinishOptions,
-    MaskGenerator,
     Masks,
-    Needs,
-    Place,
-    Shapes,
-    beside_camera,
+    PostprocessOptions,
     by_scenes,
-    choose_engine,
-    cuts,
-    finish_masks,
+    get_backend,
     grey_layers,
-    hookimpl,
+    histogram_cuts,
+    inside_bars,
     neighbour_cuts,
-    stood_in,
-    within_picture,
+    postprocess_masks,
+    replace_masks,
+    residual_motion,
 )
+from fdakit.plugin import BuildContext, Clip, Component, MaskGenerator, Needs, Place, hookimpl
 
 Levels = NDArray[np.uint8]
 
 
-class FlowOptions(FinishOptions):
+class FlowOptions(PostprocessOptions):
     """Thresholds are px in a picture of 224 px, over `gap` native frames."""
 
     method: Literal["tvl1", "ilk"] = Field(
@@ -65,16 +59,16 @@ class Flow:
 
     def __init__(self, options: FlowOptions) -> None:
         self.options = options
-        self.engine = choose_engine(options.backend)
+        self.engine = get_backend(options.backend)
         self.needs = Needs(neighbours=(-options.gap, options.gap))
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
         """uint8 frames `(t, h, w, 3)` -> float32 `(t, h, w)`."""
-        return within_picture(clip, self._masks).alpha
+        return inside_bars(clip, self._masks).alpha
 
     def remarks(self, clip: Clip) -> tuple[str, ...]:
         """Why another mask stands there: "cut", "empty", "full", "alone" (one frame, nothing differs), or ""."""
-        return within_picture(clip, self._masks).remarks
+        return inside_bars(clip, self._masks).remarks
 
     def _masks(self, clip: Clip, scale: float) -> Masks:
         options = self.options
@@ -86,17 +80,19 @@ class Flow:
         scale *= now.shape[1] / clip.frames.shape[1]
         limit = options.threshold * scale
         changes = self.engine.difference(now, near)
-        masks = finish_masks(
+        masks = postprocess_masks(
             moved > limit,
             options=options,
             engine=self.engine,
             shape=clip.frames.shape[1:3],
             strength=np.minimum(moved / max(2 * limit, 1e-6), 1) if options.alpha == "soft" else None,
             scale=scale,
-            cut=self._cuts(clip, moves) if by_scenes(options) else cuts(self.engine.counts(changes), options.cut),
+            cut=self._cuts(clip, moves)
+            if by_scenes(options)
+            else histogram_cuts(self.engine.counts(changes), options.cut),
         )
         alone = np.array([len(now) == 1 and not changes.any()] * len(now))
-        return stood_in(masks, alone, alpha=1.0, remark="alone")
+        return replace_masks(masks, alone, alpha=1.0, remark="alone")
 
     def _cuts(self, clip: Clip, before: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """bool `(t,)`: whether the neighbour, of `before (t,)` the one before, shows another scene."""
@@ -120,10 +116,10 @@ class Flow:
         moved = np.nan_to_num(np.stack([right, down], axis=-1), nan=0, posinf=0, neginf=0).astype(np.float32)
         y, x = np.mgrid[0 : now.shape[0], 0 : now.shape[1]].astype(np.float32)
         places = np.stack([x.ravel(), y.ravel()], axis=1)
-        return beside_camera(places, moved.reshape(-1, 2), camera=options.camera).reshape(now.shape)
+        return residual_motion(places, moved.reshape(-1, 2), camera=options.camera).reshape(now.shape)
 
 
-def build(options: FlowOptions, shapes: Shapes) -> MaskGenerator:
+def build(options: FlowOptions, shapes: BuildContext) -> MaskGenerator:
     """Depends on the options alone. Raises `PluginError` where the backend's library is not installed."""
     return Flow(options)
 

@@ -14,26 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from fdakit import (
+from fdakit.mask_ops import (
     ChangeOptions,
-    Clip,
-    Component,
     GreyRule,
-    MaskGenerator,
     Masks,
-    Needs,
-    Place,
-    Shapes,
     by_scenes,
-    choose_engine,
     difference,
+    get_backend,
     grey_layers,
-    hookimpl,
-    masks_of_change,
     neighbour_cuts,
+    replace_masks,
     sampled_cuts,
-    stood_in,
+    threshold_changes,
 )
+from fdakit.plugin import BuildContext, Clip, Component, MaskGenerator, Needs, Place, hookimpl
 
 
 class FrameDifferenceOptions(ChangeOptions):
@@ -76,7 +70,7 @@ class FrameDifference:
 
     def __init__(self, options: FrameDifferenceOptions) -> None:
         self.options = options
-        self.engine = choose_engine(options.backend)
+        self.engine = get_backend(options.backend)
         self.place: Place = "device" if options.backend == "torch" else "worker"
         native = (-options.gap,) if options.reference == "native" else ()
         self.needs = Needs(neighbours=native, luma=options.grey == "decoder-luma")
@@ -101,10 +95,10 @@ class FrameDifference:
         if lacks and options.first_frame == "empty":
             changes[0] = 0
         cut = self._cuts(clip) if by_scenes(options) else None
-        masks = masks_of_change(changes, options=options, engine=engine, shape=shape, cut=cut)
+        masks = threshold_changes(changes, options=options, engine=engine, shape=shape, cut=cut)
         whole = np.zeros(count, np.bool_)
         whole[0] = lacks and (count == 1 or options.first_frame == "whole-frame")
-        return stood_in(masks, whole, alpha=1.0, remark="alone" if count == 1 else "")
+        return replace_masks(masks, whole, alpha=1.0, remark="alone" if count == 1 else "")
 
     def _changes(self, layers: Mapping[int, Any]) -> Any:
         """Levels uint8 `(t, h, w)` by which each frame differs from its reference; 0 for one that has none."""
@@ -140,7 +134,7 @@ class FrameDifference:
         return self.options.reference == "previous" or len(changes) == 1
 
 
-def build(options: FrameDifferenceOptions, shapes: Shapes) -> MaskGenerator:
+def build(options: FrameDifferenceOptions, shapes: BuildContext) -> MaskGenerator:
     """Depends on the options alone. Raises `PluginError` where the backend's library is not installed."""
     return FrameDifference(options)
 

@@ -13,26 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from fdakit import (
+from fdakit.mask_ops import (
     ChangeOptions,
-    Clip,
-    Component,
     GreyRule,
-    MaskGenerator,
     Masks,
-    Needs,
-    Place,
-    Shapes,
     by_scenes,
-    choose_engine,
     difference,
+    get_backend,
     grey_layers,
-    hookimpl,
-    masks_of_change,
     outside_longest_scene,
+    replace_masks,
     sampled_cuts,
-    stood_in,
+    threshold_changes,
 )
+from fdakit.plugin import BuildContext, Clip, Component, MaskGenerator, Needs, Place, hookimpl
 
 
 class MedianBackgroundOptions(ChangeOptions):
@@ -63,7 +57,7 @@ class MedianBackground:
 
     def __init__(self, options: MedianBackgroundOptions) -> None:
         self.options = options
-        self.engine = choose_engine(options.backend)
+        self.engine = get_backend(options.backend)
         self.needs = Needs(neighbours=spread_gaps(options.warmup, options.gap), luma=options.grey == "decoder-luma")
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
@@ -82,9 +76,9 @@ class MedianBackground:
         changes = difference(now, np.broadcast_to(ground[:, None], now.shape), engine=engine)
         # A background is that of the scene which most frames show.
         cut = outside_longest_scene(sampled_cuts(clip.frames)) if by_scenes(options) else None
-        masks = masks_of_change(changes, options=options, engine=engine, shape=clip.frames.shape[1:3], cut=cut)
+        masks = threshold_changes(changes, options=options, engine=engine, shape=clip.frames.shape[1:3], cut=cut)
         alone = np.array([len(changes) == 1 and not changes.any()] * len(changes))
-        return stood_in(masks, alone, alpha=1.0, remark="alone")
+        return replace_masks(masks, alone, alpha=1.0, remark="alone")
 
 
 def spread_gaps(count: int, gap: int) -> tuple[int, ...]:
@@ -104,7 +98,7 @@ def middle(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return ((parted[:, low].astype(np.uint16) + parted[:, high]) // 2).astype(np.uint8)
 
 
-def build(options: MedianBackgroundOptions, shapes: Shapes) -> MaskGenerator:
+def build(options: MedianBackgroundOptions, shapes: BuildContext) -> MaskGenerator:
     """Depends on the options alone. Raises `PluginError` where the backend's library is not installed."""
     return MedianBackground(options)
 

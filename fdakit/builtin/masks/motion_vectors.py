@@ -14,26 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from fdakit import (
+from fdakit.mask_ops import (
     CameraRule,
-    Clip,
-    Component,
-    FinishOptions,
-    MaskGenerator,
     Masks,
-    Needs,
-    Place,
-    Shapes,
-    beside_camera,
+    PostprocessOptions,
     block_texture,
-    choose_engine,
-    finish_masks,
+    get_backend,
     grey_layers,
-    hookimpl,
-    painted_blocks,
-    stood_in,
-    within_picture,
+    inside_bars,
+    postprocess_masks,
+    render_blocks,
+    replace_masks,
+    residual_motion,
 )
+from fdakit.plugin import BuildContext, Clip, Component, MaskGenerator, Needs, Place, hookimpl
 
 # Blocks of one frame are predicted from frames near and far, which vectors do not tell. Shorter spans than the usual
 # one are not looked for: they would explain away what the camera follows, and so stands still in the picture.
@@ -41,7 +35,7 @@ _SPANS = (1.0, 1.5, 2.0, 3.0)
 _SURROUNDINGS = 8  # px at 224 in which texture is looked for at least
 
 
-class MotionVectorsOptions(FinishOptions):
+class MotionVectorsOptions(PostprocessOptions):
     """Thresholds are px in a picture of 224 px, from the frame that the codec predicted a block from."""
 
     threshold: float = Field(1.5, ge=0, le=224, description="px at 224 that a block must move by, strictly more")
@@ -75,15 +69,15 @@ class MotionVectors:
 
     def __init__(self, options: MotionVectorsOptions) -> None:
         self.options = options
-        self.engine = choose_engine(options.backend)
+        self.engine = get_backend(options.backend)
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
         """uint8 frames `(t, h, w, 3)` with motion vectors -> float32 `(t, h, w)`."""
-        return within_picture(clip, self._masks).alpha
+        return inside_bars(clip, self._masks).alpha
 
     def remarks(self, clip: Clip) -> tuple[str, ...]:
         """Why another mask stands there: "no-vectors", "empty", "full", or ""."""
-        return within_picture(clip, self._masks).remarks
+        return inside_bars(clip, self._masks).remarks
 
     def _masks(self, clip: Clip, scale: float) -> Masks:
         options = self.options
@@ -92,7 +86,7 @@ class MotionVectors:
         limit = options.threshold * scale
         grey = grey_layers(clip, engine=self.engine)[0][0]
         moved = np.stack([self._moved(rows, picture, scale) for rows, picture in zip(given, grey, strict=True)])
-        masks = finish_masks(
+        masks = postprocess_masks(
             moved > limit,
             options=options,
             engine=self.engine,
@@ -101,7 +95,7 @@ class MotionVectors:
             scale=scale,
         )
         lacking = np.array([rows is None for rows in given])
-        return stood_in(masks, lacking, alpha=self._instead(masks.alpha, clip, lacking), remark="no-vectors")
+        return replace_masks(masks, lacking, alpha=self._instead(masks.alpha, clip, lacking), remark="no-vectors")
 
     def _moved(self, rows: NDArray[np.float32] | None, grey: NDArray[np.uint8], scale: float) -> NDArray[np.float32]:
         """px `(h, w)` by which each place moved besides the camera; 0 where no block says so.
@@ -112,10 +106,10 @@ class MotionVectors:
             return np.zeros(grey.shape, np.float32)
         rows = rows[_visible(rows, grey.shape) & (_texture(rows, grey, scale) >= self.options.texture)]
         rows = rows[np.argsort(np.hypot(rows[:, 4], rows[:, 5]), kind="stable")]
-        far = beside_camera(
+        far = residual_motion(
             rows[:, :2], rows[:, 4:], weights=rows[:, 2] * rows[:, 3], camera=self.options.camera, spans=_SPANS
         )
-        return painted_blocks(rows[:, :4], far, grey.shape)
+        return render_blocks(rows[:, :4], far, grey.shape)
 
     def _instead(
         self, alpha: NDArray[np.float32], clip: Clip, lacking: NDArray[np.bool_]
@@ -143,7 +137,7 @@ def _visible(rows: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.bo
     return (rows[:, 0] >= 0) & (rows[:, 0] < width) & (rows[:, 1] >= 0) & (rows[:, 1] < height)
 
 
-def build(options: MotionVectorsOptions, shapes: Shapes) -> MaskGenerator:
+def build(options: MotionVectorsOptions, shapes: BuildContext) -> MaskGenerator:
     """Depends on the options alone. Raises `PluginError` where the backend's library is not installed."""
     return MotionVectors(options)
 

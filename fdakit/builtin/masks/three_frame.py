@@ -14,26 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from fdakit import (
+from fdakit.mask_ops import (
     ChangeOptions,
-    Clip,
-    Component,
     GreyRule,
-    MaskGenerator,
     Masks,
-    Needs,
-    Place,
-    Shapes,
     by_scenes,
-    choose_engine,
     difference,
+    get_backend,
     grey_layers,
-    hookimpl,
     joined_cuts,
-    masks_of_change,
+    replace_masks,
     sampled_cuts,
-    stood_in,
+    threshold_changes,
 )
+from fdakit.plugin import BuildContext, Clip, Component, MaskGenerator, Needs, Place, hookimpl
 
 
 class ThreeFrameOptions(ChangeOptions):
@@ -65,7 +59,7 @@ class ThreeFrame:
 
     def __init__(self, options: ThreeFrameOptions) -> None:
         self.options = options
-        self.engine = choose_engine(options.backend)
+        self.engine = get_backend(options.backend)
         self.place: Place = "device" if options.backend == "torch" else "worker"
         gaps = (-options.gap, options.gap) if options.reference == "native" else ()
         self.needs = Needs(neighbours=gaps, luma=options.grey == "decoder-luma")
@@ -84,9 +78,9 @@ class ThreeFrame:
         changes = self._changes(layers)
         shape = clip.frames.shape[-2:] if self.place == "device" else clip.frames.shape[1:3]
         cut = self._cuts(clip) if by_scenes(options) else None
-        masks = masks_of_change(changes, options=options, engine=engine, shape=shape, cut=cut)
+        masks = threshold_changes(changes, options=options, engine=engine, shape=shape, cut=cut)
         alone = np.array([len(changes) == 1 and not changes.any()] * len(changes))
-        return stood_in(masks, alone, alpha=1.0, remark="alone")
+        return replace_masks(masks, alone, alpha=1.0, remark="alone")
 
     def _cuts(self, clip: Clip) -> NDArray[np.bool_]:
         """bool `(t,)`: whether another scene is on both sides of a frame, or on the one it has."""
@@ -113,7 +107,7 @@ class ThreeFrame:
         return both
 
 
-def build(options: ThreeFrameOptions, shapes: Shapes) -> MaskGenerator:
+def build(options: ThreeFrameOptions, shapes: BuildContext) -> MaskGenerator:
     """Depends on the options alone. Raises `PluginError` where the backend's library is not installed."""
     return ThreeFrame(options)
 

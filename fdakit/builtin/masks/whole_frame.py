@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fdakit import Clip, Component, MaskGenerator, Needs, Options, Place, Shapes, hookimpl
+from fdakit.plugin import BuildContext, Clip, Component, MaskGenerator, Needs, Options, Place, hookimpl
 
 
 class WholeFrameOptions(Options):
@@ -26,7 +26,7 @@ class WholeFrame:
         return np.ones(clip.frames.shape[:3], np.float32)
 
 
-def build(options: WholeFrameOptions, shapes: Shapes) -> MaskGenerator:
+def build(options: WholeFrameOptions, shapes: BuildContext) -> MaskGenerator:
     """Depends on nothing."""
     return WholeFrame()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import Field
 
-from fdakit import Component, Objective, Options, Shapes, hookimpl
+from fdakit.plugin import BuildContext, Component, Objective, Options, hookimpl
 
 
 class SymmetricContrastiveOptions(Options):
@@ -23,9 +23,9 @@ class SymmetricContrastiveOptions(Options):
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over the batch")
 
 
-def build(options: SymmetricContrastiveOptions, shapes: Shapes) -> Objective:
+def build(options: SymmetricContrastiveOptions, shapes: BuildContext) -> Objective:
     """Begins from 1 / 0.07 until `start_from` hands it the encoder's scale."""
-    from .symmetric_contrastive_module import SymmetricContrastive
+    from ._symmetric_contrastive import SymmetricContrastive
 
     return SymmetricContrastive(
         scale=options.scale,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from fdakit import Component, Observer, Options, RunInfo, Shapes, hookimpl, printable
+from fdakit.plugin import BuildContext, Component, Observer, Options, RunInfo, hookimpl, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -104,7 +104,7 @@ def _bar(console: Any) -> Progress:
     return Progress(*columns, console=console, transient=True)
 
 
-def build(options: ConsoleOptions, shapes: Shapes) -> Observer:
+def build(options: ConsoleOptions, shapes: BuildContext) -> Observer:
     """Writes to stderr alone."""
     return Console(options.every)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fdakit import Component, Observer, Options, RunInfo, Shapes, hookimpl, write_text
+from fdakit.plugin import BuildContext, Component, Observer, Options, RunInfo, hookimpl, write_text
 
 _EPOCH = "epoch_finished"
 
@@ -109,7 +109,7 @@ def _line(event: Mapping[str, Any]) -> str:
     return json.dumps(event) + "\n"
 
 
-def build(options: JsonlOptions, shapes: Shapes) -> Observer:
+def build(options: JsonlOptions, shapes: BuildContext) -> Observer:
     """Opens nothing until the run starts."""
     return Jsonl(options.file)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from fdakit import Component, OptimiserFactory, Options, Shapes, hookimpl
+from fdakit.plugin import BuildContext, Component, OptimiserFactory, Options, hookimpl
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +22,7 @@ class AdamWOptions(Options):
     weight_decay: float = Field(0.2, ge=0, description="decoupled decay; never on biases, norms and scales")
 
 
-def build(options: AdamWOptions, shapes: Shapes) -> OptimiserFactory:
+def build(options: AdamWOptions, shapes: BuildContext) -> OptimiserFactory:
     """A factory that torch's fused AdamW comes out of."""
 
     def make(groups: list[dict[str, Any]]) -> torch.optim.Optimizer:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import Field
 
-from fdakit import Component, OptimiserFactory, Options, Shapes, hookimpl
+from fdakit.plugin import BuildContext, Component, OptimiserFactory, Options, hookimpl
 
 
 class TimmOptions(Options):
@@ -27,9 +27,9 @@ class TimmOptions(Options):
     eps: float | None = Field(None, gt=0, description="added to a divisor; left out: timm's own")
 
 
-def build(options: TimmOptions, shapes: Shapes) -> OptimiserFactory:
+def build(options: TimmOptions, shapes: BuildContext) -> OptimiserFactory:
     """Raises `RecipeError` where timm knows no such optimiser, or it does not take an option that is set."""
-    from .timm_module import timm_factory
+    from ._timm import timm_factory
 
     return timm_factory(options)
 

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from fdakit import Clip, Component, Needs, Options, Reader, Shapes, VideoRef, hookimpl
+from fdakit.plugin import BuildContext, Clip, Component, Needs, Options, Reader, VideoRef, hookimpl
 
 if TYPE_CHECKING:
-    from fdakit import OpenVideo
+    from fdakit.video import OpenVideo
 
 
 class PyavOptions(Options):
@@ -54,7 +54,7 @@ class PyavReader:
 
     def _taken(self, video: VideoRef) -> OpenVideo:
         """The video as `times` left it open, else opened anew."""
-        from fdakit import OpenVideo
+        from fdakit.video import OpenVideo
 
         kept, self._open = self._open, None
         if kept is not None:
@@ -64,7 +64,7 @@ class PyavReader:
         return OpenVideo(video)
 
 
-def build(options: PyavOptions, shapes: Shapes) -> Reader:
+def build(options: PyavOptions, shapes: BuildContext) -> Reader:
     """Nothing is opened before a video is asked for."""
     return PyavReader(sparse=options.sparse)
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from fdakit import Component, Direction, Options, Rescorer, Scores, Shapes, hookimpl
+from fdakit.plugin import BuildContext, Component, Direction, Options, Rescorer, Scores, hookimpl
 
 
 class DslOptions(Options):
@@ -62,7 +62,7 @@ def _softmax(logits: NDArray[np.float64], *, axis: int) -> NDArray[np.float64]:
     return np.asarray(weights / weights.sum(axis=axis, keepdims=True))
 
 
-def build(options: DslOptions, shapes: Shapes) -> Rescorer:
+def build(options: DslOptions, shapes: BuildContext) -> Rescorer:
     """Nothing is learned."""
     return Dsl(options)
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from fdakit import Component, Direction, Options, Rescorer, ScoreError, Scores, Shapes, hookimpl
+from fdakit.plugin import BuildContext, Component, Direction, Options, Rescorer, ScoreError, Scores, hookimpl
 
 
 class QbNormOptions(Options):
@@ -82,7 +82,7 @@ def _checked(scores: Scores, bank: NDArray[np.float32] | None) -> NDArray[np.flo
     return bank
 
 
-def build(options: QbNormOptions, shapes: Shapes) -> Rescorer:
+def build(options: QbNormOptions, shapes: BuildContext) -> Rescorer:
     """Nothing is learned."""
     return QbNorm(options)
 

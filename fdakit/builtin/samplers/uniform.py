@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from fdakit import Component, FrameSampler, Options, Shapes, hookimpl
+from fdakit.plugin import BuildContext, Component, FrameSampler, Options, hookimpl
 
 _SLACK = 1e-9  # so that a border that rounding puts just below a frame counts as that frame
 
@@ -66,7 +66,7 @@ def _distinct(chosen: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     return np.minimum(forward, count - len(chosen) + steps)
 
 
-def build(options: UniformOptions, shapes: Shapes) -> FrameSampler:
+def build(options: UniformOptions, shapes: BuildContext) -> FrameSampler:
     """Depends on the options alone."""
     return Uniform(options)
 

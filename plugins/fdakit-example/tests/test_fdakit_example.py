@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from fdakit_example import COLOURFUL, Colourful
 
-from fdakit import Clip
-from fdakit.testing import check_mask
+from fdakit.plugin import Clip
+from fdakit.testing.masks import check_mask
 
 
 def test_obeys_the_laws_of_a_mask() -> None:

@@ -10,8 +10,9 @@ import pytest
 from fdakit_mog2 import MOG2, Mog2Options, build
 from numpy.typing import NDArray
 
-from fdakit import Clip, PluginError, Shapes
-from fdakit.testing import build_part, check_mask
+from fdakit.plugin import BuildContext, Clip, PluginError
+from fdakit.testing.building import build_part
+from fdakit.testing.masks import check_mask
 
 needs_opencv = pytest.mark.skipif(not find_spec("cv2"), reason="OpenCV is not installed")
 WARMUP = 8
@@ -103,4 +104,4 @@ def test_a_cut_on_the_way_is_told_where_a_fallback_is_asked_for() -> None:
 def test_without_opencv_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fdakit_mog2.find_spec", lambda name: None)
     with pytest.raises(PluginError, match="pip install opencv-python-headless"):
-        build(Mog2Options(), Shapes())
+        build(Mog2Options(), BuildContext())

@@ -10,8 +10,9 @@ import pytest
 from fdakit_raft import RAFT, Raft, RaftOptions, build, network_size
 from numpy.typing import NDArray
 
-from fdakit import CheckpointError, Clip, PluginError, Shapes
-from fdakit.testing import build_part, check_mask
+from fdakit.plugin import BuildContext, CheckpointError, Clip, PluginError
+from fdakit.testing.building import build_part
+from fdakit.testing.masks import check_mask
 
 needs_torchvision = pytest.mark.skipif(not find_spec("torchvision"), reason="torchvision is not installed")
 QUICK = {"updates": 1, "working_size": 128}
@@ -130,9 +131,9 @@ def test_missing_weights_are_told_with_their_source(tmp_path: Path) -> None:
     with pytest.raises(
         CheckpointError, match=r"no weights are named; fetch https://download\.pytorch\.org.*raft_small"
     ):
-        build(RaftOptions(), Shapes())
+        build(RaftOptions(), BuildContext())
     with pytest.raises(CheckpointError, match=r"absent\.pth: no such weights file; fetch .*raft_large"):
-        build(RaftOptions(model="large", weights=tmp_path / "absent.pth"), Shapes())
+        build(RaftOptions(model="large", weights=tmp_path / "absent.pth"), BuildContext())
 
 
 @needs_torchvision
@@ -145,4 +146,4 @@ def test_weights_of_another_model_are_told(weights: Path) -> None:
 def test_without_torchvision_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fdakit_raft.find_spec", lambda name: None)
     with pytest.raises(PluginError, match="pip install torchvision"):
-        build(RaftOptions(), Shapes())
+        build(RaftOptions(), BuildContext())

@@ -15,8 +15,9 @@ import pytest
 from fdakit_torchcodec import TORCHCODEC, TorchcodecOptions, TorchcodecReader, build, import_decoder
 from numpy.typing import NDArray
 
-from fdakit import Needs, PluginError, Reader, Shapes, VideoError, VideoRef, frame_times, read_frames
-from fdakit.testing import check_reader
+from fdakit.plugin import BuildContext, Needs, PluginError, Reader, VideoError, VideoRef
+from fdakit.testing.reading import check_reader
+from fdakit.video import frame_times, read_frames
 
 WRONG_IN_TORCHCODEC = {"eye_makeup.avi", "talking_head_a.mpg", "talking_head_b.mpg"}
 
@@ -193,7 +194,7 @@ def test_a_cover_picture_is_passed_over(reader: TorchcodecReader, data: Path) ->
 def test_without_torchcodec_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torchcodec.decoders", None)
     with pytest.raises(PluginError, match=r"cannot be imported .*pip install torchcodec"):
-        build(TorchcodecOptions(), Shapes())
+        build(TorchcodecOptions(), BuildContext())
 
 
 def test_without_ffmpeg_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,7 +207,7 @@ def test_without_ffmpeg_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(
         PluginError, match=r"cannot load its libraries \(Could not load libtorchcodec\); install FFmpeg"
     ):
-        build(TorchcodecOptions(), Shapes())
+        build(TorchcodecOptions(), BuildContext())
 
 
 def test_without_ffmpeg_a_release_that_loads_it_late_is_found_out_before_any_video(
@@ -223,17 +224,17 @@ def test_without_ffmpeg_a_release_that_loads_it_late_is_found_out_before_any_vid
     with pytest.raises(
         PluginError, match=r"cannot load its libraries \(Could not load libtorchcodec.*install FFmpeg"
     ):
-        build(TorchcodecOptions(), Shapes())
+        build(TorchcodecOptions(), BuildContext())
 
 
 def test_a_gpu_that_is_not_there_is_named(reader: TorchcodecReader) -> None:
     import torch
 
     if torch.cuda.is_available():
-        assert build(TorchcodecOptions(device="cuda"), Shapes()) == TorchcodecReader("cuda", 1)
+        assert build(TorchcodecOptions(device="cuda"), BuildContext()) == TorchcodecReader("cuda", 1)
     else:
         with pytest.raises(PluginError, match="device 'cuda': torch finds no GPU"):
-            build(TorchcodecOptions(device="cuda"), Shapes())
+            build(TorchcodecOptions(device="cuda"), BuildContext())
 
 
 def test_on_a_gpu_frames_are_those_of_the_cpu(reader: TorchcodecReader, tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+"""The pictures of clips on report and compare pages: some frames of each, and what the run's mask marks in them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fdakit.catalog import Catalog
+from fdakit.errors import VideoError
+from fdakit.inference.run_files import RECIPE
+from fdakit.mask_inspection.selection import choose_masks
+from fdakit.mask_inspection.viewer import MaskViewer
+from fdakit.report.overlays import mask_colour, overlay
+from fdakit.values import VideoRef
+from fdakit.video.thumbnails import frames_jpeg, thumbnail
+
+from .saved_run import SavedRun
+
+Draw = Callable[[VideoRef], bytes]
+"""Draws a video as JPEG. Raises `VideoError` where it cannot be read."""
+
+_MASKED_HEIGHT = 112  # px of a frame with its mask: as the model sees it, smaller
+
+
+def clip_pictures(run: SavedRun, *, frames: int = 1, masks: bool = False, catalog: Catalog | None = None) -> Draw:
+    """Return what draws a video of the run as JPEG.
+
+    `frames` uniform frames stand side by side. With `masks` they are those that the run's mask is given in an
+    evaluation, each over what the mask marks in it; `catalog` is needed then. Raises `RecipeError` where the run's
+    recipe cannot be read or its mask built.
+    """
+    if not masks:
+        return thumbnail if frames == 1 else partial(thumbnail, frames=frames)
+    assert catalog is not None
+    viewer = MaskViewer(choose_masks(recipe=str(run.folder / RECIPE), catalog=catalog), size=_MASKED_HEIGHT)
+    return partial(_masked, viewer, frames=frames)
+
+
+def _masked(viewer: MaskViewer, video: VideoRef, *, frames: int) -> bytes:
+    seen = viewer.see(video, frames=frames)
+    (mask,) = seen.masks
+    marked = [
+        overlay(frame, alpha, colour=mask_colour(0)) for frame, alpha in zip(seen.frames, mask.alpha, strict=True)
+    ]
+    rows: list[NDArray[np.uint8]] = [np.concatenate(pair) for pair in zip(seen.frames, marked, strict=True)]
+    return frames_jpeg(np.stack(rows))
+
+
+def picture_of(draw: Draw, files: Iterable[VideoRef], reasons: list[str]) -> bytes | None:
+    """Return the picture of the first of a video's files that can be read.
+
+    None where none can; why not is added to `reasons` then.
+    """
+    said = []
+    for file in files:
+        try:
+            return draw(file)
+        except VideoError as error:
+            said.append(str(error).partition("\n")[0])
+    reasons.append(said[0])
+    return None
+
+
+def warn_of_missing(reasons: Sequence[str], count: int) -> None:
+    """Say how many of `count` pictures are missing on a page, and why the first one is."""
+    if reasons:
+        warnings.warn(
+            f"{len(reasons)} of {count} pictures are missing on the page; first: {reasons[0]}", stacklevel=2
+        )

@@ -1,0 +1,88 @@
+"""A comparison as JSON, Markdown and a page with pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from fdakit.experiment.run_folder import RunFolder
+from fdakit.plugin.contracts import DIRECTIONS, Direction, Progress
+from fdakit.report.comparison_tables import comparison_markdown, comparison_notes
+
+from .clip_images import Draw
+from .compare import Comparison, Pair
+from .compare_page import comparison_html
+from .recipe_diff import reading_differences
+from .run_groups import RunGroup
+
+JSON, MARKDOWN, HTML = "compare.json", "compare.md", "compare.html"
+
+
+def comparison_document(comparison: Comparison) -> dict[str, Any]:
+    """Everything as JSON holds it; the deviation of a single seed is null."""
+    protocol = comparison.sides[0].runs[0].report["protocol"]
+    sides = zip(comparison.labels, comparison.sides, comparison.measured, strict=True)
+    document = {
+        "protocol": {key: protocol.get(key) for key in ("dataset", "split", "captions", "video_to_text", "ties")},
+        "missing": max(run.report["videos"].get("missing", 0) for side in comparison.sides for run in side.runs),
+        "draws": comparison.draws,
+        "level": comparison.level,
+        "sides": [_side(label, side, measured) for label, side, measured in sides],
+        "pairs": [_pair(pair) for pair in comparison.pairs],
+    }
+    return {**document, "notes": comparison_notes(document)}
+
+
+def write_comparison(
+    comparison: Comparison,
+    document: Mapping[str, Any],
+    out: Path,
+    *,
+    progress: Progress,
+    draws: Mapping[str, Draw] | None = None,
+) -> list[Path]:
+    """Write compare.json, compare.md and compare.html into a folder that is there, each whole or not at all.
+
+    `draws` is as in `comparison_html`.
+    """
+    page = comparison_html(comparison, document, progress=progress, draws=draws)
+    folder = RunFolder(out)
+    folder.write(JSON, json.dumps(document, indent=2, allow_nan=False) + "\n")
+    folder.write(MARKDOWN, comparison_markdown(document))
+    folder.write(HTML, page)
+    return [out / name for name in (JSON, MARKDOWN, HTML)]
+
+
+def _side(label: str, side: RunGroup, measured: Mapping[Direction, Mapping[str, Sequence[float]]]) -> dict[str, Any]:
+    runs = [
+        {
+            "folder": str(run.folder.absolute()),
+            "seed": seed,
+            **{way: {metric: values[number] for metric, values in measured[way].items()} for way in DIRECTIONS},
+        }
+        for number, (run, seed) in enumerate(zip(side.runs, side.seeds, strict=True))
+    ]
+    spread: dict[str, Any] = {
+        way: {metric: _spread(values) for metric, values in measured[way].items()} for way in DIRECTIONS
+    }
+    remarks = sorted({remark for run in side.runs for remark in run.report["videos"].get("remarks", ())})
+    return {"label": label, "name": side.name, "runs": runs, "remarks": remarks, **spread}
+
+
+def _spread(values: Sequence[float]) -> dict[str, float | None]:
+    return {"mean": mean(values), "sd": stdev(values) if len(values) > 1 else None}
+
+
+def _pair(pair: Pair) -> dict[str, Any]:
+    baseline, other = pair.labels
+    return {
+        "baseline": baseline,
+        "other": other,
+        "differs_in": {key: list(values) for key, values in pair.differs.items()},
+        "read_unlike": list(reading_differences(pair.differs)),
+        **{way: asdict(found) for way, found in pair.found.items()},
+    }

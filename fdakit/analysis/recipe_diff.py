@@ -1,0 +1,108 @@
+"""In what two runs differ, as their recipes and reports say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+from typing import Any
+
+from fdakit.inference.run_files import RECIPE
+from fdakit.recipe.document import read_document
+
+from .saved_run import SavedRun
+
+Difference = tuple[Any, Any]
+
+# No result depends on these, or it is compared by itself: the seeds are told beside the runs.
+_ASIDE = (
+    *("name", "seed", "observer", "loader.workers", "loader.prefetch", "loader.ledger", "loader.time_limit"),
+    *("frame_store.enabled", "frame_store.limit_mb", "frame_store.folder", "train.device"),
+    *("eval.batch_size", "eval.text_batch_size", "eval.controls", "eval.bank", "eval.bootstrap", "eval.rescoring"),
+)
+_READING = ("dataset", "sampler", "reader", "view")
+_OWN = "fdakit:"
+LOST = "videos that could not be read"
+
+
+def recipe_differences(first: SavedRun, second: SavedRun) -> dict[str, Difference]:
+    """Option -> its value in both, where they differ; None where it is not set.
+
+    Of a table that uses another part only `use` is told, and `control`. Where a folder holds no recipe, only what the
+    report says of both is compared. Raises `RecipeError` where a recipe cannot be read.
+    """
+    one, two = _options(first), _options(second)
+    if not one or not two:
+        one, two = {}, {}
+    one, two = one | _told(first), two | _told(second)
+    differing = {
+        key: (one.get(key), two.get(key))
+        for key in dict.fromkeys([*one, *two])
+        if not same_option(one.get(key), two.get(key))
+    }
+    exchanged = tuple(key.removesuffix("use") for key in differing if key.endswith(".use"))
+    return {
+        key: values
+        for key, values in differing.items()
+        if key.endswith((".use", ".control")) or not key.startswith(exchanged)
+    }
+
+
+def reading_differences(differences: Mapping[str, Difference]) -> tuple[str, ...]:
+    """Those among them that make evaluation see other pixels, whatever the model."""
+    return tuple(key for key in differences if key.startswith(_READING) and ".train_" not in key)
+
+
+def _options(run: SavedRun) -> dict[str, Any]:
+    """The resolved recipe's options, none where the folder holds no recipe."""
+    path = (run.folder / RECIPE).absolute()
+    run.check(path)
+    document = read_document(path) if path.is_file() else {}
+    return {key: value for key, value in _flat(document) if not without_effect(key)}
+
+
+def _told(run: SavedRun) -> dict[str, Any]:
+    """What the report alone says."""
+    return {
+        "checkpoint chosen by": run.report["protocol"].get("checkpoint_chosen_by"),
+        "fdakit": run.report.get("provenance", {}).get("fdakit"),
+        LOST: run.report.get("videos", {}).get("damaged"),
+    }
+
+
+def same_recipe(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two resolved recipes are the same, wherever a relative path of theirs began."""
+    first, second = dict(_flat(one)), dict(_flat(other))
+    return first.keys() == second.keys() and all(same_option(first[key], second[key]) for key in first)
+
+
+def same_option(one: Any, other: Any) -> bool:
+    """Return whether two values of an option mean the same.
+
+    An older fdakit kept paths relative to where it was started: such a path is that of any place ending in it.
+    """
+    if isinstance(one, str) and isinstance(other, str) and one != other:
+        short, long = sorted((PurePath(one), PurePath(other)), key=PurePath.is_absolute)
+        parts = [part for part in short.parts if part != ".."]
+        return (
+            bool(parts)
+            and long.is_absolute()
+            and not short.is_absolute()
+            and list(long.parts[-len(parts) :]) == parts
+        )
+    return bool(one == other)
+
+
+def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Options as dotted keys; the tables of a list are numbered."""
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        value = {str(place): item for place, item in enumerate(value)}
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _flat(inner, f"{key}.{name}" if key else name)
+    else:
+        yield key, value.removeprefix(_OWN) if key.endswith(".use") else value
+
+
+def without_effect(key: str) -> bool:
+    """Whether no result depends on an option, or it is compared by itself."""
+    return any(key == name or key.startswith(f"{name}.") for name in _ASIDE)

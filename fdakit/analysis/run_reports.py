@@ -1,0 +1,114 @@
+"""Reports of finished runs in the forms that people and other tools take."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fdakit.errors import ScoreError
+from fdakit.inference.run_files import REPORT
+from fdakit.plugin.contracts import Direction, Progress
+from fdakit.ranking.trec import write_qrels, write_run
+from fdakit.report.html_page import page_html
+from fdakit.report.report_tables import DIRECTIONS, report_markdown
+from fdakit.report.result_tables import ReportedRuns, remarks, result_lines
+from fdakit.report.run_tables import page_lines, rank_bars, run_tables
+from fdakit.system.atomic_files import write_text
+
+from .clip_images import Draw
+from .query_gallery import query_galleries
+from .run_groups import RunGroup
+from .saved_run import SavedRun
+
+_ADVICE = "name another place with --out, or make room"
+
+
+def reported(sides: Sequence[RunGroup]) -> list[ReportedRuns]:
+    """The reports of runs for one table; runs that share a name are told apart by their folders.
+
+    Raises `ScoreError` where a report lacks what a table shows.
+    """
+    names = Counter(side.name for side in sides)
+    found = []
+    for side in sides:
+        name = side.name if names[side.name] == 1 else f"{side.name} ({side.given})"
+        for run in side.runs:
+            _check(run)
+        found.append(ReportedRuns(name, tuple(run.report for run in side.runs)))
+    return found
+
+
+def _check(run: SavedRun) -> None:
+    single = [ReportedRuns(run.name, (run.report,))]
+    try:
+        result_lines(single), remarks(single), report_markdown(run.report), run_tables(run.report)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        said = f"without {error}" if isinstance(error, KeyError) else str(error)
+        raise ScoreError(
+            f"{(run.folder / REPORT).absolute()}: not the whole report of a run ({said}); make it again with "
+            f"`fdakit eval --checkpoint {run.folder} --out FOLDER`"
+        ) from error
+
+
+def report_json(side: RunGroup) -> dict[str, Any]:
+    """The report itself; of several seeds mean and deviation of every metric, and all their reports."""
+    reports = [dict(run.report) for run in side.runs]
+    if len(reports) == 1:
+        return reports[0]
+    (line, *_) = result_lines([ReportedRuns(side.name, tuple(reports))])
+    both: dict[str, dict[str, Any]] = {way: {} for way in DIRECTIONS}
+    for (way, metric), spread in line.metrics.items():
+        both[way][metric] = {"mean": spread.mean, "sd": spread.sd}
+    return {"name": side.name, "seeds": list(side.seeds), **both, "reports": reports}
+
+
+def run_page(run: SavedRun, *, worst: int, best: int, progress: Progress, draw: Draw | None = None) -> str:
+    """The run as one HTML page: words, tables, ranks, and its worst and best queries as pictures.
+
+    `draw` makes the pictures of videos, see `clip_pictures`. Raises `ScoreError` where the folder lacks a file that
+    the page is made of, such as its similarities.
+    """
+    protocol = run.report["protocol"]
+    galleries = query_galleries(run, worst=worst, best=best, progress=progress, draw=draw)
+    bars = [
+        rank_bars(
+            ranked.ranking.ranks(run.ties), pool=ranked.ranking.pool, title=f"Ranks of the targets, {DIRECTIONS[way]}"
+        )
+        for way, ranked in run.ranked.items()
+    ]
+    return page_html(
+        f"{run.name}: {protocol['dataset']} {protocol['split']}",
+        lines=page_lines(run.report),
+        tables=run_tables(run.report),
+        bars=bars,
+        galleries=galleries,
+    )
+
+
+def write_trec(run: SavedRun, folder: Path) -> list[Path]:
+    """run_t2v.trec, run_v2t.trec, qrels_t2v.txt and qrels_v2t.txt; returns their paths.
+
+    Captions are q0, q1, ... in the order of ranks_t2v.csv, videos have their ids. Raises `ScoreError` as `SavedRun`
+    does, `FdakitError` where the folder cannot be written.
+    """
+    scores = run.scores()
+    captions = [f"q{row}" for row in range(len(scores.owners))]
+    videos = [video.id for video in run.videos]
+    names: dict[Direction, tuple[list[str], list[str]]] = {"t2v": (captions, videos), "v2t": (videos, captions)}
+    written = []
+    for way, (queries, documents) in names.items():
+        path, truth = folder / f"run_{way}.trec", folder / f"qrels_{way}.txt"
+        write_run(path, scores, direction=way, queries=queries, documents=documents, tag=run.name)
+        write_qrels(truth, scores, direction=way, queries=queries, documents=documents)
+        written += [path, truth]
+    return written
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file whole or not at all, with the folders above it; what stood there is replaced.
+
+    Raises `FdakitError` where it cannot be written.
+    """
+    write_text(path, text, advice=_ADVICE)

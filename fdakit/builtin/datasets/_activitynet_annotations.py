@@ -1,0 +1,121 @@
+"""ActivityNet's files: what they are called, and how sentences and ids are read from the forms in circulation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fdakit.dataset_files import name_ids, read_id_list, read_json
+from fdakit.plugin import DatasetError, SourceFile
+
+_CAPTIONS = "captions.zip of cs.stanford.edu/people/ranjaykrishna/densevid"
+_LISTS = "the same captions.zip, or github.com/albanie/collaborative-experts, misc/datasets/activity-net"
+
+ANNOTATIONS = {
+    "train": SourceFile(
+        "train.json",
+        "the sentences of the train videos",
+        _CAPTIONS,
+        others=("anet_ret_train.json",),
+        sha256=("704536b2779011c1a729c927ae30e39ea9c90c38557836bbe969499917243d69",),
+        splits=("train", "val"),
+    ),
+    "test": SourceFile(
+        "val_1.json",
+        "the sentences of val_1, on which the field reports",
+        _CAPTIONS,
+        others=("anet_ret_val_1.json",),
+        sha256=("466aaccb9ebe45c6db4c98488a4ddbeb5b22faffe62e1bbce81222c14fc29e1c",),
+        splits=("test",),
+    ),
+    "val_2": SourceFile(
+        "val_2.json", "other sentences on videos of val_1", _CAPTIONS, optional=True, splits=("val_2",)
+    ),
+}
+LISTS = {
+    "train": SourceFile(
+        "train_ids.json",
+        "the ids of the train videos",
+        _LISTS,
+        others=("train_list.txt",),
+        sha256=(
+            "7ef2f714c2ab399adbb3785a42f4938e37b9674321860ba665a0ca0dfee08d2d",
+            "ea6d2bb8790131f807151aecce0c7ebaa5c4ac5e154f9de5181bccd737682367",
+        ),
+        optional=True,
+        splits=("train", "val"),
+    ),
+    "test": SourceFile(
+        "val_ids.json",
+        "the ids of val_1",
+        _LISTS,
+        others=("val_1_list.txt",),
+        sha256=(
+            "3bff1039e964913cc9975b30797476c4efe7364450e4fb4baed786f3f7c1b553",
+            "588e528b9db7b5d16f977a069b696e176f6a15924d06ed5d050c44c2ea606653",
+        ),
+        optional=True,
+        splits=("test",),
+    ),
+    "val_2": SourceFile(
+        "val_2_list.txt",
+        "the ids of val_2",
+        _LISTS,
+        sha256=("b1711b648bdf4dcb057b4bf3df09070a5f76af31a7c1bb73a891f8587d15081e",),
+        optional=True,
+        splits=("val_2",),
+    ),
+}
+VIDEOS = SourceFile(
+    "videos",
+    "the videos, named by their YouTube ids with or without v_, in any container",
+    "activity-net.org/download.html, whose form gives the videos that YouTube has lost",
+    others=("Activity_Videos", "Activity_Clips"),
+)
+
+_YOUTUBE_ID = 11  # characters; an id may itself begin with v_
+
+
+def read_sentences(path: Path) -> dict[str, tuple[str, ...]]:
+    """Sentences by id, in the file's order; ids begin with v_ whether or not the file's do.
+
+    A JSON map of id -> `{sentences}`, as published, or a list of `{video, caption}`. Raises `DatasetError` naming
+    the entry where it is neither, or where a video stands there twice.
+    """
+    found = read_json(path, "sentences")
+    if not isinstance(found, dict | list) or not found:
+        raise DatasetError(f"{path.absolute()}: found {str(found)[:60]!r}; wanted a map from id to sentences")
+    entries = found.items() if isinstance(found, dict) else ((None, entry) for entry in found)
+    told: dict[str, tuple[str, ...]] = {}
+    for key, entry in entries:
+        fields = entry if isinstance(entry, dict) else {}
+        name, sentences = fields.get("video") if key is None else key, fields.get("sentences", fields.get("caption"))
+        sentences = [sentences] if isinstance(sentences, str) else sentences
+        if not (isinstance(name, str) and isinstance(sentences, list) and all(isinstance(s, str) for s in sentences)):
+            raise DatasetError(
+                f"{path.absolute()}: {name or 'an entry'}: found {str(entry)[:80]!r}; wanted an object with "
+                "sentences, a list of text"
+            )
+        name = _full_id(name.rpartition("/")[2].partition(".")[0])
+        if name in told:
+            raise DatasetError(f"{path.absolute()}: {name}: the video stands there twice; keep one entry")
+        told[name] = tuple(sentences)
+    return told
+
+
+def read_ids(path: Path) -> tuple[str, ...]:
+    """The ids of a list, JSON or one a line, all beginning with v_. Raises `DatasetError` where it is no list."""
+    if path.suffix.lower() != ".json":
+        return tuple(map(_full_id, read_id_list(path)))
+    found = read_json(path, "id list")
+    if not isinstance(found, list) or not found or not all(isinstance(name, str) for name in found):
+        raise DatasetError(f"{path.absolute()}: found {str(found)[:60]!r}; wanted a list of ids")
+    ids = tuple(map(_full_id, found))
+    if len(set(ids)) < len(ids):
+        twice = sorted({name for name in ids if ids.count(name) > 1})
+        raise DatasetError(f"{path.absolute()}: ids appear twice: {name_ids(twice, shown=3)}; keep one each")
+    return ids
+
+
+def _full_id(name: str) -> str:
+    name = name.strip()
+    return name if name.startswith("v_") and len(name) > _YOUTUBE_ID else f"v_{name}"

@@ -1,0 +1,65 @@
+"""The torch side of `motion-tokens`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch.nn.functional import adaptive_avg_pool2d
+
+from fdakit.model import AlphaPath
+from fdakit.plugin import Fused, Stem, StemConvolution
+
+
+class MotionTokens(AlphaPath):
+    """Of `grid` patches `keep` go on: `spread` of them in any case, the rest by how much of the mask they hold."""
+
+    def __init__(
+        self,
+        stem: Sequence[StemConvolution],
+        *,
+        grid: tuple[int, int],
+        keep: int,
+        spread: int,
+        mean: float,
+        std: float,
+    ) -> None:
+        super().__init__(stem, mean=mean, std=std)
+        self._grid = grid
+        self._keep = keep
+        self._spread = spread
+        self.register_buffer("_order", spread_order(grid), persistent=False)
+
+    def forward(self, rgb: torch.Tensor, alpha: torch.Tensor, stem: Stem) -> Fused:
+        """`rgb (n, 3, h, w)`, `alpha (n, 1, h, w)` in [0, 1]."""
+        pairs = zip(stem(rgb), self.maps(alpha), strict=True)
+        features = tuple(own + added for own, added in pairs)
+        whole = self._keep == self._grid[0] * self._grid[1]
+        return Fused(features, keep=None if whole else self.choose(alpha))
+
+    @torch.no_grad()
+    def choose(self, alpha: torch.Tensor) -> torch.Tensor:
+        """Positions `(n, keep)` int64, ascending. Among equals, those come first that lie evenly over the frame."""
+        order = self.get_buffer("_order")
+        coverage = adaptive_avg_pool2d(alpha.float(), self._grid).flatten(1)[:, order]
+        coverage[:, : self._spread] = torch.inf
+        ranked = coverage.sort(dim=1, descending=True, stable=True).indices[:, : self._keep]
+        return order[ranked].sort(dim=1).values
+
+
+def spread_order(grid: tuple[int, int]) -> torch.Tensor:
+    """The patches of a grid `(rows * columns,)` int64 in an order whose every beginning covers the frame evenly.
+
+    Each next patch is the one farthest from all before it, the edges counted as joined so that none is preferred.
+    """
+    rows, columns = grid
+    y = torch.arange(rows).repeat_interleave(columns)
+    x = torch.arange(columns).repeat(rows)
+    chosen = [(rows // 2) * columns + columns // 2]
+    nearest = torch.full((rows * columns,), rows * rows + columns * columns)
+    while len(chosen) < rows * columns:
+        dy, dx = (y - y[chosen[-1]]).abs(), (x - x[chosen[-1]]).abs()
+        distance = torch.minimum(dy, rows - dy) ** 2 + torch.minimum(dx, columns - dx) ** 2
+        nearest = torch.minimum(nearest, distance)
+        chosen.append(int(nearest.argmax()))
+    return torch.tensor(chosen)

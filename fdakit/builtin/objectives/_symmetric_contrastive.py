@@ -1,0 +1,52 @@
+"""The torch side of `symmetric-contrastive`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import log
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy, normalize
+
+from fdakit.plugin import Batch, FrameFeatures, TextFeatures
+
+
+class SymmetricContrastive(nn.Module):
+    """Holds the logit scale; text i and video i of a batch belong together."""
+
+    def __init__(self, *, scale: float | None, max_scale: float, learn_scale: bool, label_smoothing: float) -> None:
+        super().__init__()
+        self._given = scale is not None
+        self._max = log(max_scale)
+        self._smoothing = label_smoothing
+        self.logit_scale = nn.Parameter(torch.tensor(log(scale or 1 / 0.07)), requires_grad=learn_scale)
+
+    def start_from(self, encoder: Any) -> None:
+        """Take the encoder's own scale, unless the options gave one."""
+        if not self._given and hasattr(encoder, "logit_scale"):
+            with torch.no_grad():
+                self.logit_scale.fill_(min(encoder.logit_scale, self._max))
+
+    def forward(
+        self, frames: FrameFeatures, videos: torch.Tensor, texts: TextFeatures, batch: Batch
+    ) -> Mapping[str, torch.Tensor]:
+        """`videos (v, d)` or `(q, v, d)`, texts `(q, d)`, q = v -> one loss, `contrastive`."""
+        left, right = normalize(texts.vectors.float(), dim=-1), normalize(videos.float(), dim=-1)
+        with torch.autocast(left.device.type, enabled=False):  # bf16 cosines times 100 are off by 0.2
+            cosines = left @ right.T if right.ndim == 2 else torch.einsum("qd,qvd->qv", left, right)
+        logits = self.logit_scale.exp() * cosines
+        target = torch.arange(len(logits), device=logits.device)
+        rows = cross_entropy(logits, target, label_smoothing=self._smoothing)
+        columns = cross_entropy(logits.T, target, label_smoothing=self._smoothing)
+        return {"contrastive": (rows + columns) / 2}
+
+    def chance_loss(self, batch_size: int) -> float:
+        """ln(batch size): what equal logits give, smoothed targets or not."""
+        return log(batch_size)
+
+    def after_step(self) -> None:
+        """Clamp the scale."""
+        with torch.no_grad():
+            self.logit_scale.clamp_(max=self._max)

@@ -1,0 +1,80 @@
+"""`fdakit run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from fdakit.cli.failures import STOPPED
+from fdakit.cli.options import json_option, set_option
+from fdakit.cli.printing import print_json, print_report, say
+from fdakit.errors import RecipeError, nearest
+from fdakit.settings import ChangeKind
+
+_CHANGES: tuple[str, ...] = get_args(ChangeKind)
+
+
+@click.command("run")
+@click.argument("recipe", required=False)
+@set_option
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder; default runs/<name>/<time>.")
+@click.option("--seed", type=int, help="Seed, instead of the recipe's.")
+@click.option("--resume", type=click.Path(path_type=Path), help="Take up a stopped run in its folder.")
+@click.option(
+    "--allow-changed",
+    metavar="KIND,...",
+    help=f"With --resume: go on though this changed since the start: {', '.join(_CHANGES)}.",
+)
+@json_option
+def command(
+    recipe: str | None,
+    settings: tuple[str, ...],
+    out: Path | None,
+    seed: int | None,
+    resume: Path | None,
+    allow_changed: str | None,
+    as_json: bool,
+) -> None:
+    """Train and evaluate RECIPE (a file, or a shipped recipe by name) and write its run folder."""
+    from fdakit.catalog import load_catalog
+    from fdakit.recipe.recipe import read_recipe
+
+    if (recipe is None) == (resume is None):
+        raise click.UsageError("name one recipe, or a stopped run with --resume")
+    if resume is not None and (out or seed is not None):
+        raise click.UsageError("--resume goes on in the run's own folder with its seed; it takes no --out or --seed")
+    if resume is None and allow_changed is not None:
+        raise click.UsageError("--allow-changed says what may have changed of a stopped run; add --resume")
+    allowed = _kinds(allow_changed or "")
+    if resume is not None:
+        from fdakit.inference.path_advice import missing_run
+
+        if fault := missing_run(resume):
+            raise RecipeError(fault)
+    source = recipe if recipe is not None else str(resume)
+    chosen = read_recipe(source, catalog=load_catalog(), settings=settings, seed=seed)
+
+    from fdakit.experiment.run import Interrupted, run_recipe
+
+    try:
+        finished = run_recipe(chosen, out=out, resume=resume, allowed=allowed)
+    except Interrupted as stopped:
+        told = f"{stopped}; go on with: fdakit run --resume {stopped.folder}"
+        say(told, err=True)
+        if as_json:
+            print_json({"error": {"message": told, "kind": STOPPED}})
+        click.get_current_context().exit(stopped.code)
+    if as_json:
+        print_json({**finished.report, "folder": finished.folder})
+    else:
+        print_report(finished.report, finished.folder)
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    kinds = tuple(word.strip() for word in text.split(",") if word.strip())
+    for kind in kinds:
+        if kind not in _CHANGES:
+            raise click.UsageError(f"--allow-changed {kind!r}: no such kind; {nearest(kind, _CHANGES)}")
+    return kinds

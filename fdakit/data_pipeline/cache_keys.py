@@ -1,0 +1,150 @@
+"""What decides the pixels and masks of a clip, besides its file: the keys of the frame store are made of it.
+
+A part counts with its options, its provider's version, and the code it is made of, so that a plugin that is being
+written never meets masks of its former self; fdakit's own parts stand on `video/`, `masking/` and `builtin/`. Whether
+OpenCV is installed does not count: masks are the same to the bit.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import cache, partial
+from hashlib import blake2b
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import Any
+
+from fdakit.catalog import Part
+from fdakit.plugin.component import BuildContext
+from fdakit.video.transform import FrameTransform
+
+OWN = "fdakit"
+_ROOMS = ("video", "masking", "builtin")
+_LIBRARIES = ("av", "numpy", "pillow", "scikit-image", "scipy")
+_LATER = ("cache", "pretrained")  # shapes that are no facts of the pictures
+
+
+@dataclass(frozen=True)
+class CacheKeys:
+    """What decides a clip besides its file, as digests: of the frames as read, the drawn view, and the mask.
+
+    `mask` leaves the seed out: the key of a mask that looks at it holds it besides.
+    """
+
+    frames: str
+    drawn_view: str
+    mask: str
+    seed: int
+
+
+def make_cache_keys(
+    parts: Mapping[str, Part],
+    shapes: BuildContext,
+    view: FrameTransform,
+    *,
+    training: bool,
+    on_device: bool,
+    seed: int,
+) -> CacheKeys | None:
+    """The facts of sampler, reader, mask and view; None where a part's code cannot be found."""
+    found = {name: part_key(part, shapes, seeded=name != "mask") for name, part in parts.items()}
+    if None in found.values():
+        return None
+    chosen = view.preprocess
+    geometry = {
+        "size": chosen.size,
+        "resize": chosen.resize,
+        "interpolation": chosen.interpolation,
+        "scaler": view.scaler,
+        "scaled_by_reader": view.wanted_size(training=training) is not None,
+        "pixel_aspect": view.pixel_aspect,
+    }
+    return CacheKeys(
+        frames=_digest(found["sampler"], training, found["reader"], geometry),
+        drawn_view=_digest([view.flip, view.crop_scale] if training and view.draws else None),
+        mask=_digest(found["mask"], shapes.device if on_device else None),
+        seed=seed,
+    )
+
+
+def _digest(*facts: Any) -> str:
+    return blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def part_key(part: Part, shapes: BuildContext, *, seeded: bool = True) -> dict[str, Any] | None:
+    """All that decides what a part does, as plain values, its seed if `seeded`; None where its code cannot be found.
+
+    fdakit's own samplers, readers and masks depend on their options and the image size alone; another's may look at
+    every shape it is given.
+    """
+    code = code_digest(_module_of(part.offer.component.build))
+    if code is None:
+        return None
+    provider = part.offer.provider
+    seen = {n: value for n, value in asdict(shapes).items() if n not in _LATER and (seeded or n != "seed")}
+    return {
+        "use": f"{provider.name}:{part.name}",
+        "version": provider.version,
+        "options": part.options.model_dump(mode="json"),
+        "shapes": shapes.image_size if provider.name == OWN else repr(seen),
+        "code": code,
+        "libraries": libraries(provider.name),
+    }
+
+
+def _module_of(build: Any) -> str:
+    while isinstance(build, partial):
+        build = build.func
+    return getattr(build, "__module__", None) or ""
+
+
+@cache
+def code_digest(module: str) -> str | None:
+    """A digest of all Python files of the package, or the single file, that a module belongs to.
+
+    None for a module that is in no file: made in a notebook or in memory.
+    """
+    name = module.partition(".")[0]
+    top = sys.modules.get(name)
+    if top is None:
+        return None
+    digest = blake2b(digest_size=16)
+    found = False
+    for place, path in _sources(name, top):
+        found = True
+        digest.update(f"{place}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest() if found else None
+
+
+def _sources(name: str, top: Any) -> Iterator[tuple[str, Path]]:
+    if hasattr(top, "__path__"):
+        for folder in top.__path__:
+            for room in _ROOMS if name == OWN else ("",):
+                paths = sorted(Path(folder, room).rglob("*.py"))
+                yield from ((path.relative_to(folder).as_posix(), path) for path in paths)
+    elif getattr(top, "__file__", None) and Path(top.__file__).is_file():
+        yield "", Path(top.__file__)
+
+
+@cache
+def libraries(provider: str) -> dict[str, str]:
+    """Versions of the libraries that touch pixels, and of all that a provider other than fdakit asks for."""
+    names = set(_LIBRARIES)
+    if provider != OWN:
+        try:
+            asked = requires(provider) or []
+        except PackageNotFoundError:  # a module that is given by hand
+            asked = []
+        names |= {match[0] for line in asked if (match := re.match(r"[\w.-]+", line))}
+    return {name: found for name in sorted(names) if (found := _version(name))}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:  # an extra that is not installed
+        return ""

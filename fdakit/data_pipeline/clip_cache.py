@@ -1,0 +1,190 @@
+"""Clips that are kept: found in the frame store, or made and put there.
+
+Frames and masks are kept apart, so that another mask starts from the frames that are there. What is kept depends
+on what is drawn:
+
+- nothing: the viewed frames and their mask;
+- the view alone (flip, crop): the frames as the reader gave them. View and mask come after, drawn anew each epoch.
+  A crop is cut out of a picture of the video's own size, so such frames are large; smaller ones would give other
+  pixels than a run without the store;
+- the choice of frames: nothing, as no epoch asks for the same ones again;
+- anything, with `frame_store.draws = n`: n viewed clips with their masks, used in turn by epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fdakit.values import Clip, Needs, VideoRef
+
+from .cache_keys import CacheKeys
+from .frame_store import Arrays, FrameStore, MaskedClip, estimated_bytes, file_fingerprint, record_key
+
+_WORTH_A_WORD = 10**9  # bytes; what is smaller is kept without saying so
+_PLAIN = Needs()
+_NEAR = "near "
+
+
+@dataclass(frozen=True)
+class ClipSteps:
+    """How a clip is made: read `(video, epoch)`, view `(clip, epoch)`, mask `(clip)`. `repaired` ids are not kept.
+
+    `drawn` says whether the masks so far may depend on seed or id.
+    """
+
+    read: Callable[[VideoRef, int], Clip]
+    view: Callable[[Clip, int], Clip]
+    mask: Callable[[Clip], NDArray[np.float32]]
+    needs: Needs
+    repaired: Container[str]
+    drawn: Callable[[], bool]
+
+    def fresh(self, video: VideoRef, epoch: int) -> MaskedClip:
+        """The clip from its file. Raises what reading, viewing and masking raise."""
+        return self.shown(self.read(video, epoch), epoch)
+
+    def shown(self, clip: Clip, epoch: int) -> MaskedClip:
+        """A clip as it was read -> viewed, with its mask."""
+        viewed = self.view(clip, epoch)
+        return MaskedClip(viewed.frames, self.mask(viewed), viewed.times)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What to say before the store is filled, and what need not be said again later."""
+
+    says: tuple[str, ...] = ()
+    settles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClipCache:
+    """Gives viewed clips with their masks out of a store, and fills it.
+
+    `before_view` keeps frames as they were read; `draws` tells that clips are drawn and kept by epoch, and how many.
+    """
+
+    making: ClipSteps
+    facts: CacheKeys
+    store: FrameStore
+    before_view: bool = False
+    draws: int = 0
+
+    def clip(self, video: VideoRef, epoch: int) -> MaskedClip:
+        """The clip of that epoch. Raises what making it raises."""
+        key = self._key(video, epoch)
+        if key is None:
+            return self.making.fresh(video, epoch)
+        if self.before_view:
+            return self.making.shown(self._read(video, epoch, key), epoch)
+        found = self.store.get(key)
+        if found is None:
+            return self._first(video, epoch, key)
+        alpha = self._kept_mask(video, key)
+        if alpha is None:
+            if self.making.needs != _PLAIN:
+                return self._first(video, epoch, key)
+            alpha = self.making.mask(self._clip(video, found))
+            self._keep_mask(video, key, alpha)
+        return MaskedClip(found["frames"], alpha, found["times"])
+
+    def _key(self, video: VideoRef, epoch: int) -> bytes | None:
+        """The key of the frames; None where there is no file: whoever reads it words that better."""
+        try:
+            file = file_fingerprint(video)
+        except OSError:
+            return None
+        facts = self.facts
+        view = None if self.before_view else ["viewed", facts.drawn_view]
+        drawn = [facts.seed, video.id, epoch] if self.draws else None
+        return record_key(file, facts.frames, view, drawn)
+
+    def _mask_key(self, video: VideoRef, key: bytes, *, drawn: bool) -> bytes:
+        """Masks may draw by seed and id: `Clip.rng`."""
+        return record_key(key.hex(), self.facts.mask, *([self.facts.seed, video.id] if drawn else []))
+
+    def _keep_mask(self, video: VideoRef, key: bytes, alpha: NDArray[np.float32]) -> None:
+        self.store.put_mask(self._mask_key(video, key, drawn=self.making.drawn()), alpha)
+
+    def _kept_mask(self, video: VideoRef, key: bytes) -> NDArray[np.float32] | None:
+        """The mask of those frames, whether it draws or not: that shows only when it is made."""
+        keys = [self._mask_key(video, key, drawn=drawn) for drawn in (False, True)]
+        if not any(each in self.store for each in keys):
+            self.store.refresh()
+        found = (self.store.get_mask(each) for each in keys if each in self.store)
+        return next((alpha for alpha in found if alpha is not None), None)
+
+    def _first(self, video: VideoRef, epoch: int, key: bytes) -> MaskedClip:
+        """Make the clip and keep it."""
+        viewed = self.making.view(self.making.read(video, epoch), epoch)
+        made = MaskedClip(viewed.frames, self.making.mask(viewed), viewed.times)
+        if self._keep(viewed, key):
+            self._keep_mask(video, key, made.alpha)
+        return made
+
+    def _keep(self, clip: Clip, key: bytes) -> bool:
+        """Put a clip's frames; those of a damaged file not, as the store has no mark for them."""
+        near = {f"{_NEAR}{gap}": frames for gap, frames in clip.neighbours.items()} if self.before_view else {}
+        aspect = np.array([clip.pixel_aspect])
+        return clip.id not in self.making.repaired and self.store.put(
+            key, {"frames": clip.frames, "times": clip.times, "pixel_aspect": aspect, **near}
+        )
+
+    def _read(self, video: VideoRef, epoch: int, key: bytes) -> Clip:
+        found = self.store.get(key)
+        if found is not None:
+            return self._clip(video, found)
+        clip = self.making.read(video, epoch)
+        self._keep(clip, key)
+        return clip
+
+    def _clip(self, video: VideoRef, found: Arrays) -> Clip:
+        """As it was kept, in arrays that can be written to: parts may expect such."""
+        return Clip(
+            video.id,
+            np.array(found["frames"]),
+            np.array(found["times"]),
+            neighbours={int(n.removeprefix(_NEAR)): np.array(a) for n, a in found.items() if n.startswith(_NEAR)},
+            seed=self.facts.seed,
+            pixel_aspect=float(found["pixel_aspect"][0]),
+        )
+
+    def forecast(self, videos: Sequence[VideoRef], epoch: int, *, frames: int, size: int) -> Forecast | None:
+        """What the clips of these videos will take on disk, at `frames` of `size` pixels a side.
+
+        None while that cannot be told: frames as they are read have their size once the first of them are kept.
+        """
+        keys = [key for video in videos if (key := self._key(video, epoch)) is not None]
+        self.store.refresh()
+        each = estimated_bytes(frames, size)
+        if self.before_view:
+            kept = (self.store.get(key) for key in keys if key in self.store)
+            first = next((found for found in kept if found is not None), None)
+            if first is None:
+                return None
+            each = sum(array.nbytes for array in first.values())
+        missing = sum(key not in self.store for key in keys)
+        times = f", {self.draws} draws each" if self.draws else ""
+        said = f"for {missing:,} clips at {frames} frames{times}"
+        return self._forecast(said, missing * each * max(1, self.draws))
+
+    def _forecast(self, said: str, total: int) -> Forecast:
+        text = f"frame store: about {format_bytes(total)} {said}"
+        if total > self.store.room:
+            lacking = f"and room for {format_bytes(self.store.room)} in {self.store.folder}"
+            cure = "raise frame_store.limit_mb, or make room with `fdakit cache clear`"
+            says = f"{text}, {lacking}; the rest is decoded again each time; {cure}"
+            return Forecast((says,), settles=(self.store.full_note(),))
+        return Forecast((f"{text}, kept in {self.store.folder}",) if total >= _WORTH_A_WORD else ())
+
+
+def format_bytes(count: int) -> str:
+    """Bytes as people say them: 8.0 GB, 59.0 MB, 1.2 kB, 80 bytes."""
+    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if count >= unit:
+            return f"{count / unit:.1f} {name}"
+    return f"{count} bytes"

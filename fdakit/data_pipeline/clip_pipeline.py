@@ -1,0 +1,218 @@
+"""The parts that make a clip, in the process that uses them: sampler, reader, mask, view and frame store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fdakit.catalog import Part
+from fdakit.errors import PartError, VideoError, attribute_errors
+from fdakit.plugin.component import BuildContext
+from fdakit.plugin.contracts import MaskGenerator, Preprocess
+from fdakit.random_keys import keyed_rng
+from fdakit.settings import FrameStoreSettings, ViewSettings
+from fdakit.system.cache_folder import cache_folder
+from fdakit.values import Clip, Needs, VideoRef
+from fdakit.video.decode import read_frames
+from fdakit.video.transform import FrameTransform
+
+from .cache_keys import make_cache_keys
+from .clip_cache import ClipCache, ClipSteps, Forecast
+from .damage import FrameRepair
+from .frame_store import FrameStore, MaskedClip
+from .mask_randomness import AccessLog, RandomnessProbe
+from .output_checks import check_alpha, check_indices, check_same_indices, tried_alpha
+
+
+@dataclass(frozen=True)
+class ClipPipelineConfig:
+    """What decides the clips of a source: its parts and settings. Travels to workers."""
+
+    parts: Mapping[str, Part]
+    shapes: BuildContext
+    view: ViewSettings
+    preprocess: Preprocess
+    store: FrameStoreSettings
+    about: Mapping[str, str]
+    seed: int
+    training: bool
+    repairs: bool
+
+
+class ClipPipeline:
+    """The parts, built; `on_read` is told of each video whose file is about to be read."""
+
+    def __init__(self, plan: ClipPipelineConfig, *, on_read: Callable[[VideoRef], None]) -> None:
+        self._plan, self._on_read = plan, on_read
+        self._parts = plan.parts
+        self._sampler = self._parts["sampler"].build(plan.shapes)
+        self._reader = self._parts["reader"].build(plan.shapes)
+        watch = AccessLog()
+        self._mask = self._parts["mask"].build(watch.over(plan.shapes))
+        self._watched = RandomnessProbe(self._mask, watch)
+        self._view = FrameTransform(plan.view, plan.preprocess)
+        self._mender = FrameRepair()
+        self._tried: set[str] = set()  # the parts that were asked twice for the same
+        self.repaired: dict[str, str] = {}  # of the clips as last read: the file's fault by id
+        drawn = partial(getattr, self._watched, "looked")
+        self._making = ClipSteps(self._native, self._viewed, self.alpha, self._mask.needs, self.repaired, drawn)
+        self._draws, self._keeper = self._keeping()
+
+    def _keeping(self) -> tuple[int, ClipCache | None]:
+        """How many draws of a clip are used in turn, 0 for a new one each epoch; and who keeps clips, if anybody."""
+        plan, settings = self._plan, self._plan.store
+        frames_drawn, view_drawn = self._sampler.draws(plan.training), plan.training and self._view.draws
+        drawn = frames_drawn or view_drawn
+        draws = settings.draws if settings.enabled and plan.training and drawn else 0
+        beside_frames = self._mask.needs.motion_vectors or self._mask.needs.luma
+        before_view = view_drawn and not frames_drawn and not draws and not beside_frames
+        if not settings.enabled or settings.limit_mb == 0 or (drawn and not draws and not before_view):
+            return draws, None
+        facts = make_cache_keys(
+            self._parts,
+            plan.shapes,
+            self._view,
+            training=plan.training,
+            on_device=self.on_device,
+            seed=plan.seed,
+        )
+        if facts is None:
+            return draws, None
+        folder = settings.folder or cache_folder() / "frames"
+        store = FrameStore(folder, limit_mb=settings.limit_mb, about=plan.about)
+        return draws, ClipCache(self._making, facts, store, before_view=before_view, draws=draws)
+
+    @property
+    def length(self) -> int:
+        """Frames a clip is padded to."""
+        return int(self._sampler.frames(self._plan.training))
+
+    @property
+    def needs(self) -> Needs:
+        """What the mask asks the reader for."""
+        needs: Needs = self._mask.needs
+        return needs
+
+    @property
+    def on_device(self) -> bool:
+        """Whether the mask wants its frames on the model's device."""
+        return bool(self._mask.place == "device")
+
+    def stored(self, video: VideoRef, epoch: int) -> MaskedClip:
+        """The viewed clip with its mask, kept or made: see `fdakit.data_pipeline.clip_cache`."""
+        turn = epoch % self._draws if self._draws else epoch
+        return self._making.fresh(video, turn) if self._keeper is None else self._keeper.clip(video, turn)
+
+    def forecast(self, videos: Sequence[VideoRef], epoch: int) -> Forecast | None:
+        """What these videos will take in the frame store; None while that cannot be told."""
+        if self._keeper is None:
+            return Forecast()
+        turn = epoch % self._draws if self._draws else epoch
+        return self._keeper.forecast(videos, turn, frames=self.length, size=self._view.preprocess.size)
+
+    def take_notes(self) -> tuple[str, ...]:
+        """What people should know of the frame store and were not told yet."""
+        return self._keeper.store.take_notes() if self._keeper is not None else ()
+
+    def _native(self, video: VideoRef, epoch: int) -> Clip:
+        """The sampled frames as the reader gives them."""
+        self._on_read(video)
+        return replace(self._read(video, epoch), seed=self._plan.seed)
+
+    def _viewed(self, clip: Clip, epoch: int) -> Clip:
+        rng = keyed_rng(self._plan.seed, "view", epoch, clip.id)
+        return self._view(clip, training=self._plan.training, rng=rng)
+
+    def _read(self, video: VideoRef, epoch: int) -> Clip:
+        """The sampled frames; where repair is asked for and the file is damaged, of those that decode."""
+        label, where = str(self._parts["reader"].offer), f"on video {video.id!r}"
+        size = self._view.wanted_size(training=self._plan.training)
+        self.repaired.pop(video.id, None)
+        try:
+            with attribute_errors(label, where):
+                times = self._reader.times(video)
+            chosen = self._chosen(video, epoch, times)
+            with attribute_errors(label, where):
+                clip: Clip = self._reader.read(video, chosen, self._mask.needs, size)
+            return clip
+        except VideoError as error:
+            if not self._plan.repairs:
+                raise
+            sound = self._mender.sound_frames(video, self._mask.needs)
+            chosen = sound.indices[self._chosen(video, epoch, sound.times)]
+            clip = read_frames(video, indices=chosen, needs=self._mask.needs, size=size, tolerant=True)
+            self.repaired[video.id] = sound.reason or str(error)
+            return clip
+
+    def _chosen(self, video: VideoRef, epoch: int, times: NDArray[np.float64]) -> NDArray[np.int64]:
+        label, where = str(self._parts["sampler"].offer), f"on video {video.id!r}"
+
+        def choose() -> NDArray[np.int64]:
+            rng = keyed_rng(self._plan.seed, "frames", epoch, video.id)
+            with attribute_errors(label, where):
+                chosen = self._sampler(len(times), times, self._plan.training, rng)
+            check_indices(chosen, len(times), self.length, label=label, where=where)
+            return np.asarray(chosen, np.int64)
+
+        chosen = choose()
+        if "sampler" not in self._tried:
+            self._tried.add("sampler")
+            check_same_indices(chosen, choose(), label=label, where=where)
+        return chosen
+
+    def viewed(self, video: VideoRef, epoch: int) -> Clip:
+        """The clip of that epoch as the mask is given it, read from its file. Raises what reading raises."""
+        turn = epoch % self._draws if self._draws else epoch
+        return self._viewed(self._native(video, turn), turn)
+
+    def alpha(self, clip: Clip) -> NDArray[np.float32]:
+        """As `mask_alpha`; the first one is made twice, to see that it can be made again."""
+        label = str(self._parts["mask"].offer)
+        make = partial(mask_alpha, self._watched, label=label, device=self._plan.shapes.device)
+        if "mask" in self._tried:
+            return make(clip)
+        self._tried.add("mask")
+        return tried_alpha(make, clip, label=label, on_device=self.on_device)
+
+    def remarks(self, clip: Clip) -> tuple[str, ...]:
+        """As `mask_remarks`."""
+        return mask_remarks(self._mask, clip, label=str(self._parts["mask"].offer), device=self._plan.shapes.device)
+
+
+def mask_alpha(mask: MaskGenerator, clip: Clip, *, label: str, device: str) -> NDArray[np.float32]:
+    """The mask of a viewed clip, float32 `(t, h, w)`. Raises `PartError` where it fails or is no mask's."""
+    where = f"on video {clip.id!r}"
+    with attribute_errors(label, where):
+        on_device = mask.place == "device"
+        alpha = torch.as_tensor(mask(_moved(clip, device))).cpu().numpy() if on_device else mask(clip)
+    check_alpha(alpha, clip.frames.shape[:3], label=label, where=where)
+    return np.asarray(alpha, np.float32)
+
+
+def mask_remarks(mask: MaskGenerator, clip: Clip, *, label: str, device: str) -> tuple[str, ...]:
+    """What the mask remarks on each frame of a viewed clip, "" where it offers none. Raises `PartError`."""
+    where, count = f"on video {clip.id!r}", len(clip.frames)
+    remark = getattr(mask, "remarks", None)
+    if remark is None:
+        return ("",) * count
+    with attribute_errors(label, f"in remarks {where}"):
+        said = tuple(remark(_moved(clip, device) if mask.place == "device" else clip))
+    if len(said) != count or not all(isinstance(word, str) for word in said):
+        raise PartError(f"{label} failed {where}: remarks {said!r}; wanted {count} strings, one a frame")
+    return said
+
+
+def _moved(clip: Clip, device: str) -> Clip:
+    """The clip as a mask on the device sees it: pictures as torch uint8 `(t, 3, h, w)`, luma `(t, h, w)`."""
+
+    def move(frames: NDArray[np.uint8]) -> torch.Tensor:
+        return torch.from_numpy(frames).permute(0, 3, 1, 2).to(device)
+
+    neighbours = {gap: move(frames) for gap, frames in clip.neighbours.items()}
+    luma = {gap: torch.from_numpy(grey).to(device) for gap, grey in clip.luma.items()}
+    return replace(clip, frames=move(clip.frames), neighbours=neighbours, luma=luma)

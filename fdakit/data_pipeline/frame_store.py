@@ -1,0 +1,141 @@
+"""Clips kept on disk between epochs, runs and processes: frames as they were decoded, masks beside them.
+
+Nothing is rounded: what comes out is bit for bit what went in, so that a run does not depend on what the store
+holds. A mask of 0 and 1 takes a bit a pixel, one of whole 255ths a byte, any other its four bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fdakit.values import VideoRef
+
+from .shard_files import ALIGN, KEY_BYTES
+from .shards import Shards
+
+FORMAT = 1  # part of every key: raise it with each change of what is kept or of how a clip is made
+FRAMES, MASK = 0, 1  # kinds of records
+_LENGTH = struct.Struct("<I")
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class MaskedClip:
+    """A viewed clip and its mask: frames uint8 `(t, s, s, 3)`, alpha float32 `(t, s, s)`, times `(t,)` s."""
+
+    frames: NDArray[np.uint8]
+    alpha: NDArray[np.float32]
+    times: NDArray[np.float64]
+
+
+class FrameStore:
+    """Frames and masks by key, on disk in `folder`, up to `limit_mb` of them; 0 keeps nothing.
+
+    `about` names who writes, for `fdakit cache info`. Arrays come back mapped into memory and read only; masks are
+    unpacked. What does not fit is not kept: `take_notes` has what is to be told of that, and of damage, once.
+    """
+
+    def __init__(self, folder: Path, *, limit_mb: int, about: Mapping[str, Any] | None = None) -> None:
+        self._shards = Shards(folder, limit=limit_mb * 1_000_000, about=about or {})
+        self.folder = folder
+        self.take_notes = self._shards.take_notes
+        self.full_note = self._shards.full_note
+
+    @property
+    def room(self) -> int:
+        """Bytes that may still be written."""
+        return self._shards.room
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._shards
+
+    def get(self, key: bytes) -> dict[str, NDArray[Any]] | None:
+        """Arrays by name as they were put, or None."""
+        record = self._shards.get(key)
+        return None if record is None else _unpacked(record)
+
+    def put(self, key: bytes, arrays: Arrays) -> bool:
+        """Keep arrays of numbers under a key. False where there is no room."""
+        return self._shards.put(key, _packed(arrays), kind=FRAMES)
+
+    def get_mask(self, key: bytes) -> NDArray[np.float32] | None:
+        """The mask as it was put, float32 `(t, s, s)`, or None."""
+        found = self.get(key)
+        return None if found is None else _plain_mask(found)
+
+    def put_mask(self, key: bytes, alpha: NDArray[np.float32]) -> bool:
+        """Keep a mask float32 `(t, s, s)` in [0, 1] under a key. False where there is no room."""
+        return self._shards.put(key, _packed(_small_mask(alpha)), kind=MASK)
+
+    def refresh(self) -> None:
+        """Learn of what other processes have kept."""
+        self._shards.refresh()
+
+
+def record_key(*facts: Any) -> bytes:
+    """The key that facts which JSON can say make, together with the format: 16 bytes."""
+    return blake2b(json.dumps([FORMAT, *facts], sort_keys=True).encode(), digest_size=KEY_BYTES).digest()
+
+
+def file_fingerprint(video: VideoRef) -> tuple[str, int, int, float | None, float | None]:
+    """What changes when a file is replaced or rewritten: path, size, mtime in ns, and the segment of it.
+
+    Raises `OSError` where there is no such file.
+    """
+    found = video.path.stat()
+    return (str(video.path.absolute()), found.st_size, found.st_mtime_ns, video.start, video.end)
+
+
+def estimated_bytes(frames: int, size: int) -> int:
+    """Bytes of a clip with a hard mask: what `frames` of `size` x `size` pixels take on disk."""
+    return frames * size * size * 3 + frames * size * size // 8
+
+
+def _small_mask(alpha: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    if bool(((alpha == 0) | (alpha == 1)).all()):
+        return {"bits": np.packbits(alpha != 0), "shape": np.array(alpha.shape)}
+    levels = np.rint(alpha * np.float32(255)).astype(np.uint8)
+    return {"levels": levels} if np.array_equal(_shares(levels), alpha) else {"alpha": alpha}
+
+
+def _plain_mask(arrays: Arrays) -> NDArray[np.float32]:
+    if "bits" in arrays:
+        shape = arrays["shape"]
+        return np.unpackbits(arrays["bits"], count=int(shape.prod())).reshape(shape).astype(np.float32)
+    if "levels" in arrays:
+        return _shares(arrays["levels"])
+    return arrays["alpha"]
+
+
+def _shares(levels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return levels.astype(np.float32) / np.float32(255)
+
+
+def _packed(arrays: Arrays) -> bytes:
+    """A line of JSON with names, types and shapes, and the arrays' bytes, each at a multiple of `ALIGN`."""
+    plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    head = json.dumps([[name, array.dtype.str, array.shape] for name, array in plain.items()]).encode()
+    parts = [_LENGTH.pack(len(head)) + head, *(array.tobytes() for array in plain.values())]
+    return b"".join(part + bytes(-len(part) % ALIGN) for part in parts)
+
+
+def _unpacked(record: memoryview) -> dict[str, NDArray[Any]]:
+    (length,) = _LENGTH.unpack_from(record)
+    start = _LENGTH.size + length
+    arrays = {}
+    for name, kind, shape in json.loads(bytes(record[_LENGTH.size : start])):
+        start += -start % ALIGN
+        dtype, count = np.dtype(kind), math.prod(shape)
+        arrays[name] = np.frombuffer(record, dtype, count, start).reshape(shape)
+        start += dtype.itemsize * count
+    return arrays

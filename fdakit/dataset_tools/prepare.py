@@ -1,0 +1,190 @@
+"""`fdakit data prepare`: a data set's folder laid out and held against what was published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from fdakit.catalog import Catalog, Offer, Part
+from fdakit.dataset_files.archives import Unpacked, archives_in, unpack
+from fdakit.dataset_files.source_folder import FoundSource, find_sources, is_folder, make_folders, place_member
+from fdakit.errors import DatasetError, FdakitError, PartError, RecipeError, attribute_errors
+from fdakit.plugin.component import BuildContext
+from fdakit.plugin.contracts import Dataset, Progress
+from fdakit.recipe.build_context import base_shapes
+from fdakit.recipe.document import apply_settings
+from fdakit.recipe.recipe import Recipe, validate
+from fdakit.system.cache_folder import cache_folder
+from fdakit.values import SourceFile
+
+from .annotation_audit import Audit, audit_splits
+from .split_loading import LoadedSplits, load_splits
+
+FOLDER_OPTIONS = ("root", "path")
+"""The option of a data set that says where it lies: the first of these that it has."""
+
+
+@dataclass(frozen=True)
+class PreparedDataset:
+    """A data set's folder after the work: what was made and unpacked, what is there, and what the splits hold.
+
+    `strangers` are video files in its folders that no split which loads names.
+    """
+
+    name: str
+    root: Path
+    made: tuple[Path, ...]
+    unpacked: tuple[Unpacked, ...]
+    sources: tuple[FoundSource, ...]
+    loaded: LoadedSplits
+    audit: Audit
+    strangers: tuple[Path, ...]
+    allow_missing: bool
+
+    @property
+    def videos(self) -> Mapping[str, Path]:
+        """Every video that a split names, by path as text, each once."""
+        return {str(video.path): video.path for split in self.loaded.splits for video in split.videos}
+
+    @cached_property
+    def missing(self) -> Mapping[str, Path]:
+        """The videos without a file, by id, each once."""
+        paths = {video.id: video.path for split in self.loaded.splits for video in split.videos}
+        return {name: paths[name] for found in self.audit.splits for name in found.absent}
+
+    def present(self) -> tuple[Path, ...]:
+        """The video files that splits name and that are there, as absolute paths."""
+        gone = {str(path) for path in self.missing.values()}
+        return tuple(path.absolute() for text, path in self.videos.items() if text not in gone)
+
+    def to_fetch(self) -> tuple[FoundSource, ...]:
+        """What a split that does not load lacks, and folders of which videos are missing."""
+        return tuple(each for each in self.sources if self._wanted(each))
+
+    def _wanted(self, each: FoundSource) -> bool:
+        splits = each.source.splits or tuple(self.loaded.reasons)
+        waiting = any(split in self.loaded.reasons for split in splits)
+        lacking = is_folder(each.source) and bool(self.missing)
+        return lacking or (each.absent and waiting and not each.source.optional)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a run can begin: all splits load, and no video is missing, or some are and that is allowed."""
+        if self.loaded.reasons or not self.loaded.splits:
+            return False
+        if self.allow_missing:
+            return all(len(found.absent) < len(found.split.videos) for found in self.audit.splits)
+        return not self.missing
+
+
+def choose_dataset(name: str, *, root: Path | None, settings: Sequence[str], catalog: Catalog) -> Recipe:
+    """The data set `name` at `root`, or where its own default is, with `dataset.KEY=VALUE` settings, in a recipe.
+
+    Raises `FdakitError` where it is unknown, cannot tell which files it needs, or a setting is wrong.
+    """
+    offer = catalog.find("dataset", name)
+    if _tells_sources(offer) is False:
+        raise DatasetError(_untold(name, catalog))
+    strangers = [text for text in settings if not text.startswith("dataset.") or text.startswith("dataset.use=")]
+    if strangers:
+        raise RecipeError(f"--set {strangers[0]}: only options of the data set are taken here, as dataset.KEY=VALUE")
+    where = _folder_option(offer)
+    field = offer.component.options.model_fields.get(where)
+    if root is None and field is not None and field.is_required() and not any(f".{where}=" in s for s in settings):
+        raise RecipeError(f"fdakit data prepare {name}: no folder is named; name it with --root")
+    table = {"use": name, **({where: str(root)} if root is not None else {})}
+    # A recipe names an encoder too; this one is never built.
+    document = apply_settings({"dataset": table, "encoder": {"use": "fdakit:tiny"}}, settings)
+    return validate(document, where=f"fdakit data prepare {name}", catalog=catalog)
+
+
+def _untold(name: str, catalog: Catalog) -> str:
+    those = sorted({offer.component.name for offer in catalog.of_kind("dataset") if _tells_sources(offer)})
+    return (
+        f"data set {name!r}: names no folder and no files to prepare; those that do: {', '.join(those)} (videos of "
+        "your own need no preparing: `fdakit data check RECIPE` looks through them)"
+    )
+
+
+def _folder_option(offer: Offer) -> str:
+    keys = offer.component.options.model_fields
+    return next((key for key in FOLDER_OPTIONS if key in keys), FOLDER_OPTIONS[0])
+
+
+def _tells_sources(offer: Offer) -> bool | None:
+    """Whether a data set says what it is read from; None where it cannot be built without options of the user's."""
+    values = {key: Path() for key in FOLDER_OPTIONS if key in offer.component.options.model_fields}
+    try:
+        part = Part(offer, offer.component.options.model_validate(values))
+        return _tells(part.build(BuildContext(cache=cache_folder())))
+    except (ValidationError, FdakitError):
+        return None
+
+
+def _tells(dataset: Any) -> bool:
+    return hasattr(dataset, "sources") and hasattr(dataset, "root")
+
+
+def prepare(recipe: Recipe, *, progress: Progress) -> PreparedDataset:
+    """Lay out the folder, unpack archives in it while something is wanted, load all splits and look for their videos.
+
+    Nothing is moved, deleted or written over. Raises `FdakitError` where the data set offers no `sources()` and
+    `root`, or the folder cannot be read or written.
+    """
+    part = recipe.parts["dataset"]
+    dataset = _build(recipe)
+    with attribute_errors(str(part.offer), "while naming its files"):
+        root, sources = Path(dataset.root), tuple(dataset.sources())
+    strange = next((each for each in sources if not isinstance(each, SourceFile)), None)
+    if strange is not None:
+        raise PartError(f"{part.offer}: sources() gave {strange!r}; wanted SourceFile alone")
+    given = {source.path: getattr(part.options, source.path, None) for source in sources if is_folder(source)}
+    elsewhere = {name: path for name, path in given.items() if isinstance(path, Path)}
+    find = partial(find_sources, root, sources, elsewhere=elsewhere)
+    made = make_folders(root, [each for each in find() if each.source.path not in elsewhere])
+    found, loaded, audit = _look(recipe, find(), dataset, progress)
+    unpacked: tuple[Unpacked, ...] = ()
+    if loaded.reasons or any(each.absent for each in audit.splits):
+        unpacked = _unpack(root, found, progress)
+        if any(each.files for each in unpacked):
+            found, loaded, audit = _look(recipe, find(), _build(recipe), progress)
+    named = {str(video.path) for split in loaded.splits for video in split.videos}
+    lying = {str(path): path for each in found for path in each.videos}
+    return PreparedDataset(
+        name=part.name,
+        root=root,
+        made=made,
+        unpacked=unpacked,
+        sources=found,
+        loaded=loaded,
+        audit=audit,
+        strangers=tuple(path for text, path in lying.items() if text not in named),
+        allow_missing=recipe.allow_missing,
+    )
+
+
+def _build(recipe: Recipe) -> Any:
+    part = recipe.parts["dataset"]
+    dataset = part.build(base_shapes(recipe, torch.device("cpu")))
+    if not _tells(dataset):
+        raise DatasetError(f"{part.offer}: offers no sources() and root, so there is nothing to prepare")
+    return dataset
+
+
+def _look(
+    recipe: Recipe, found: tuple[FoundSource, ...], dataset: Dataset, progress: Progress
+) -> tuple[tuple[FoundSource, ...], LoadedSplits, Audit]:
+    loaded = load_splits(dataset, who=str(recipe.parts["dataset"].offer), progress=progress)
+    return found, loaded, audit_splits(loaded.splits)
+
+
+def _unpack(root: Path, found: tuple[FoundSource, ...], progress: Progress) -> tuple[Unpacked, ...]:
+    """What came of the archives in the root that hold something wanted, or cannot be read."""
+    done = (unpack(path, partial(place_member, root, found, path), progress=progress) for path in archives_in(root))
+    return tuple(each for each in done if each.files or each.already or each.refused or each.fault)

@@ -1,0 +1,57 @@
+"""Rescorers by their labels, and the rows of a report that they give, always apart from the result itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fdakit.catalog import Catalog, Part
+from fdakit.errors import RecipeError, attribute_errors
+from fdakit.plugin.component import BuildContext
+from fdakit.plugin.contracts import Direction
+from fdakit.recipe.document import Document, apply_settings
+from fdakit.recipe.recipe import validate
+from fdakit.values import Scores
+
+
+def rescorers(labels: Sequence[str], *, catalog: Catalog) -> tuple[Part, ...]:
+    """The rescorers of `"NAME KEY=VALUE ..."` labels. Raises `RecipeError` with the faults of all."""
+    tables: list[Document] = []
+    for label in labels:
+        name, *settings = label.split() or [""]
+        if bare := [one for one in settings if "=" not in one]:
+            raise RecipeError(f"--rescore {label!r}: found no value for {bare[0]!r}; write NAME KEY=VALUE ...")
+        tables.append(apply_settings({"part": {"use": name}}, [f"part.{one}" for one in settings])["part"])
+    document = {"dataset": {"use": "moving-shapes"}, "encoder": {"use": "tiny"}, "eval": {"rescoring": tables}}
+    return validate(document, where="--rescore", catalog=catalog).rescoring
+
+
+def rescored_rows(
+    rescoring: Sequence[Part],
+    scores: Scores,
+    bank: NDArray[np.float32] | None,
+    measured: Callable[[Scores, Direction], dict[str, float]],
+    *,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """A labelled row for each rescorer: its options, what it needs, metrics of the directions it has a formula for.
+
+    A rescorer that stands there twice is numbered.
+    """
+    found: dict[str, Any] = {}
+    for place, part in enumerate(rescoring):
+        rescorer = part.build(BuildContext(seed=seed))
+        before = sum(other.name == part.name for other in rescoring[:place])
+        with attribute_errors(str(part.offer), "while rescoring"):
+            found[f"{part.name} {before + 1}" if before else part.name] = {
+                "options": part.options.model_dump(mode="json"),
+                "needs_all_queries": bool(rescorer.needs_all_queries),
+                **{
+                    way: measured(rescorer(scores, bank if rescorer.needs_bank else None, way), way)
+                    for way in rescorer.directions
+                },
+            }
+    return found

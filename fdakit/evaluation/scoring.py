@@ -1,0 +1,61 @@
+"""Similarities of captions and videos: the whole matrix where it fits, else vectors that are ranked tile by tile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from fdakit.model.retriever import Retriever
+from fdakit.plugin.contracts import Direction, Progress
+from fdakit.ranking.ranks import Ranking, VideoToTextRule, rank_captions, rank_videos
+from fdakit.ranking.streamed import Vectors, rank_vectors
+from fdakit.values import FrameFeatures, Scores, TextFeatures
+
+Similarities = Scores | Vectors
+Rankings = Mapping[Direction, Ranking]
+DIRECTIONS: tuple[Direction, ...] = ("t2v", "v2t")
+
+
+def score_matrix(
+    retriever: Retriever, frames: FrameFeatures, texts: TextFeatures, *, block: int
+) -> NDArray[np.float32]:
+    """Cosines `(q, v)` float32; text-conditioned aggregators see `block` texts at a time."""
+    if not retriever.text_conditioned:
+        return retriever.scores(retriever.video_vectors(frames), texts).float().cpu().numpy()
+    rows = []
+    for start in range(0, len(texts.vectors), block):
+        chosen = _sliced(texts, slice(start, start + block))
+        rows.append(retriever.scores(retriever.video_vectors(frames, chosen), chosen).float().cpu().numpy())
+    return np.concatenate(rows)
+
+
+def unit_vectors(
+    retriever: Retriever, frames: FrameFeatures, texts: TextFeatures
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Texts `(q, d)` and videos `(v, d)` of length one, whose products are the cosines."""
+    found = (texts.vectors, retriever.video_vectors(frames))
+    first, second = (nn.functional.normalize(vectors.float(), dim=-1) for vectors in found)
+    return first, second
+
+
+def rank_both_directions(
+    similarities: Similarities, *, mode: VideoToTextRule, device: str = "cpu", progress: Progress | None = None
+) -> dict[Direction, Ranking]:
+    """Both rankings; vectors are multiplied on the device."""
+    if isinstance(similarities, Vectors):
+        captions, videos = rank_vectors(similarities, mode=mode, device=device, progress=progress)
+        return {"t2v": captions, "v2t": videos}
+    return {way: rank(similarities, way, mode=mode) for way in DIRECTIONS}
+
+
+def rank(scores: Scores, direction: Direction, *, mode: VideoToTextRule) -> Ranking:
+    """One direction; `mode` is how several captions of a video count, video to text."""
+    return rank_captions(scores) if direction == "t2v" else rank_videos(scores, mode=mode)
+
+
+def _sliced(texts: TextFeatures, rows: slice) -> TextFeatures:
+    return TextFeatures(texts.vectors[rows], texts.ids[rows], texts.mask[rows], texts.cut[rows])

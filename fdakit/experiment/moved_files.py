@@ -1,0 +1,72 @@
+"""Where the files of a kept recipe lie: what to set when they were moved, or lay relative to another folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fdakit.errors import CheckpointError, DatasetError, FdakitError, RecipeError, VideoError
+from fdakit.recipe.document import read_document
+from fdakit.recipe.paths import path_fields
+from fdakit.recipe.recipe import Recipe
+
+_OF_PLACES = (DatasetError, CheckpointError, VideoError)
+
+
+@contextmanager
+def moved_file_hints(recipe: Recipe) -> Iterator[None]:
+    """Add to what goes wrong with data or weights which options of the recipe say where these lie.
+
+    Raises the error that came, with a line more where a path of the recipe is absent or videos are.
+    """
+    try:
+        yield
+    except FdakitError as error:
+        told = _places(recipe, str(error)) if type(error) in (FdakitError, *_OF_PLACES) else ""
+        if not told:
+            raise
+        raise type(error)(f"{error}\n{told}") from error
+
+
+def _places(recipe: Recipe, said: str) -> str:
+    """One line on the paths that the error is about; nothing where all are there."""
+    paths = {
+        f"{table}.{key}": path for table, part in recipe.parts.items() for key, path in path_fields(part.options)
+    }
+    absent = [key for key, path in paths.items() if path is not None and str(path) in said and not path.exists()]
+    if not absent and "absent" not in said:
+        return ""
+    tables = {key.partition(".")[0] for key in absent} or {"dataset"}
+    asked = {key: path for key, path in paths.items() if key.partition(".")[0] in tables}
+    if not asked:
+        return ""
+    # Where all paths are there, videos are not: where they lie is said by a folder, not by a table that is found.
+    places = (key for key, path in asked.items() if path is None or not path.is_file())
+    chosen = absent[0] if absent else next(places, next(iter(asked)))
+    shown = ", ".join(f"{key} = {_spoken(path)}" for key, path in asked.items())
+    relative = _relative(recipe, absent)
+    return f"where they lie is said by {shown}; if they were moved, name the new place: --set {chosen}=PATH" + (
+        f"\n{relative}" if relative else ""
+    )
+
+
+def _spoken(path: Path | None) -> str:
+    return "(left out)" if path is None else f"{str(path)!r}{'' if path.exists() else ' (absent)'}"
+
+
+def _relative(recipe: Recipe, keys: list[str]) -> str:
+    """Return what to say of a recipe that an older fdakit kept with relative paths."""
+    try:
+        document = read_document(Path(recipe.where))
+    except RecipeError:
+        return ""
+    for key in keys:
+        table, _, option = key.partition(".")
+        value = document.get(table, {}).get(option) if isinstance(document.get(table), dict) else None
+        if isinstance(value, str) and not Path(value).is_absolute():
+            return (
+                f"{Path(recipe.where).absolute()} says {value!r}, relative to where the run was started; "
+                "do this again from there, or set the path"
+            )
+    return ""

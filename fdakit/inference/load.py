@@ -1,0 +1,82 @@
+"""`fdakit.load`: a retriever in five lines, in the caller's own process."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+
+from fdakit.catalog import load_catalog
+from fdakit.errors import CheckpointError, RecipeError
+from fdakit.model.retriever import Retriever
+from fdakit.model.zoo import ZOO, encoder_table, zoo_files
+from fdakit.recipe.document import find_recipe
+from fdakit.recipe.recipe import Recipe, read_recipe
+from fdakit.system.devices import choose_device
+
+from .checkpoints import checkpoint_recipe, find_checkpoint, load_retriever
+from .factory import build_retriever
+from .loaded_retriever import LoadedRetriever
+
+Path_ = str | Path
+
+
+def load(
+    checkpoint_or_recipe: Path_, *, device: str = "auto", settings: Iterable[str] = (), seed: int | None = None
+) -> LoadedRetriever:
+    """A retriever from a checkpoint folder, a run folder, or a recipe (file or shipped name).
+
+    A recipe gives the weights it starts from, and a warning where they are random or about to be trained. `settings`
+    are `table.key=value` as for `--set`. Raises `CheckpointError` or `RecipeError` where neither is there.
+    """
+    catalog = load_catalog()
+    path = Path(checkpoint_or_recipe)
+    trained = path.suffix != ".toml" and path.exists()
+    if trained:
+        folder = find_checkpoint(path)
+        recipe = checkpoint_recipe(folder, catalog=catalog, settings=tuple(settings))
+        make: Callable[..., Retriever] = partial(load_retriever, recipe, folder)
+        origin = str(folder.absolute())
+    else:
+        try:
+            origin = str(find_recipe(path).absolute())
+        except RecipeError as error:
+            told = _as_model(str(checkpoint_or_recipe)) or f"neither a checkpoint nor a recipe; {error}"
+            raise CheckpointError(f"{path.absolute()}: {told}") from error
+        recipe = read_recipe(path, catalog=catalog, settings=settings, seed=seed)
+        make = partial(build_retriever, recipe)
+    chosen = choose_device(device)
+    retriever = make(device=chosen).eval()
+    if not trained:
+        _warn_of_untrained(recipe, retriever)
+    return LoadedRetriever(recipe, retriever, chosen, origin=origin)
+
+
+def _warn_of_untrained(recipe: Recipe, retriever: Retriever) -> None:
+    if not getattr(retriever.encoder, "pretrained", True):
+        said = "its encoder has random weights, so its vectors mean nothing"
+    elif recipe.train.epochs:
+        said = f"these are the weights it starts from, before its {recipe.train.epochs} epochs of training"
+    else:
+        return
+    cure = "train it with `fdakit run` and load the run's folder" if recipe.train.epochs else "load weights"
+    warnings.warn(f"recipe {recipe.name!r}: {said}; {cure}", stacklevel=3)
+
+
+def _as_model(name: str) -> str:
+    """What to do with the name of a model; "" where it is near none."""
+    zoo = {model.name: model for model in ZOO}
+    close = get_close_matches(name, zoo, n=1, cutoff=0.8)
+    if not close:
+        return ""
+    model = zoo[close[0]]
+    table = encoder_table(model, zoo_files(model))
+    options = {key: str(value).lower() if isinstance(value, bool) else value for key, value in table.items()}
+    settings = [f"encoder.{key}={value}" for key, value in options.items() if key != "use"]
+    said = "the name of a model" if name in zoo else f"neither a checkpoint nor a recipe; the model {model.name!r}?"
+    return (
+        f"{said}; `fdakit models` lists them. For pictures: fdakit.create_model_and_transforms({model.name!r}); for "
+        f'videos: fdakit.load("manifest_zero_shot", settings={settings!r})'
+    )

@@ -1,0 +1,139 @@
+"""A retriever that is loaded and encodes, in the caller's own process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fdakit.errors import PluginError
+from fdakit.model.retriever import Retriever
+from fdakit.plugin.contracts import Progress
+from fdakit.recipe.recipe import Recipe
+from fdakit.settings import Control
+from fdakit.system.devices import autocast, choose_device
+
+from .embedder import VideoEncoding, unit
+from .observers import ObserverGroup
+from .video_inputs import VideoLike, chunks
+
+OnError = Literal["raise", "skip"]
+Vectors = NDArray[np.float32]
+
+
+class LoadedRetriever:
+    """Encodes videos and texts into unit vectors whose products are cosines.
+
+    `recipe` is what it was built by, `model` the torch module, `device` where that is.
+    """
+
+    def __init__(self, recipe: Recipe, retriever: Retriever, device: torch.device, *, origin: str = "") -> None:
+        self.recipe = recipe
+        self.model = retriever
+        self.device = device
+        self.origin = origin or recipe.where
+
+    def __repr__(self) -> str:
+        parts = ", ".join(
+            f"{kind} {self.recipe.parts[kind].name}" for kind in ("sampler", "mask", "encoder", "fusion")
+        )
+        width = self.model.encoder.shapes.embedding
+        return (
+            f"LoadedRetriever({self.recipe.name!r} from {self.origin}, on {self.device})\n"
+            f"  {parts}, aggregator {self.recipe.parts['aggregator'].name}\n"
+            f"  encode_videos([path, ...]) and encode_texts([text, ...]) give unit vectors (n, {width})"
+        )
+
+    def to(self, device: str | torch.device) -> LoadedRetriever:
+        """Move it to another device, and return it. Raises `RecipeError` for a device that there is not."""
+        self.device = choose_device(str(device))
+        self.model.to(self.device)
+        return self
+
+    def encode_videos(
+        self,
+        videos: Iterable[VideoLike],
+        *,
+        control: Control | None = None,
+        on_error: OnError = "raise",
+        batch_size: int | None = None,
+        progress: bool | Progress = False,
+    ) -> Vectors:
+        """Return unit vectors `(v, d)` float32, one a video, in their order.
+
+        `videos` is any iterable of paths, `VideoRef`s, and clips in memory: frames uint8 `(t, h, w, 3)` of numpy or
+        torch, evenly spaced, or a `Clip` with its times. A generator is read a batch at a time. A video named twice
+        is encoded once. `control` swaps the masks as `[mask] control` does. `progress` is called with what, done and
+        total (so far, for a generator); True tells the observers of the recipe, as a run does.
+
+        Raises `VideoError` naming every file that cannot be read. With `on_error = "skip"`, a video that cannot be
+        read has a row of NaN, a warning names it, and the others are encoded. Raises `TypeError` or `ValueError` for
+        a value that is no video, and `PluginError` where a video has no vector without a text.
+        """
+        if self.model.text_conditioned:
+            label = self.model.labels["aggregator"]
+            raise PluginError(f"{label}: a video has no vector of its own here; score it against texts instead")
+        if on_error not in ("raise", "skip"):
+            raise ValueError(f"on_error is {on_error!r}; wanted 'raise' or 'skip'")
+        size = _batch_size(batch_size, self.recipe.eval.batch_size)
+        chosen = control or self.recipe.control
+        if chosen == "other-video":  # partners are drawn among all of them
+            videos = [video for chunk in chunks(videos, name="videos", size=size) for video in chunk]
+        with self._telling(progress) as tell, torch.inference_mode():
+            job = VideoEncoding(
+                self.recipe,
+                self.model,
+                device=self.device,
+                control=chosen,
+                skips=on_error == "skip",
+                size=size,
+                tell=tell,
+            )
+            for chunk in chunks(videos, name="videos", size=size):
+                job.add(chunk)
+        return job.finish()
+
+    def encode_texts(
+        self, texts: Iterable[str], *, batch_size: int | None = None, progress: bool | Progress = False
+    ) -> Vectors:
+        """Return unit vectors `(q, d)` float32, one a text, in their order.
+
+        `texts` is any iterable of strings, a generator too; `progress` as in `encode_videos`. Raises `TypeError`
+        for one string instead of several, and for a value that is no string.
+        """
+        size = _batch_size(batch_size, self.recipe.eval.text_batch_size)
+        parts = [np.zeros((0, self.model.encoder.shapes.embedding), np.float32)]
+        done = 0
+        with self._telling(progress) as tell, torch.inference_mode():
+            for chunk in chunks(texts, name="texts", size=size):
+                for place, text in enumerate(chunk, done):
+                    if not isinstance(text, str):
+                        raise TypeError(f"texts[{place}] is {text!r}; wanted a string")
+                total = done + len(chunk)
+                for start in range(0, len(chunk), size):
+                    asked = [str(text) for text in chunk[start : start + size]]
+                    with autocast(self.device, self.recipe.train.precision):
+                        parts.append(unit(self.model.encode_texts(asked).vectors))
+                    done += len(asked)
+                    tell("encoding texts", done, total)
+        return np.concatenate(parts)
+
+    @contextmanager
+    def _telling(self, progress: bool | Progress) -> Iterator[Progress]:
+        if callable(progress):
+            yield progress
+        elif not progress:
+            yield lambda what, done, total: None
+        else:
+            with closing(ObserverGroup.of(self.recipe)) as watchers:
+                yield watchers.progressed
+
+
+def _batch_size(asked: int | None, usual: int) -> int:
+    if asked is not None and asked < 1:
+        raise ValueError(f"batch_size is {asked}; wanted at least 1")
+    return asked or usual

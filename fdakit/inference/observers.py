@@ -1,0 +1,51 @@
+"""Observers of a run, kept apart from it: one that fails is named once and left out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fdakit.plugin.component import BuildContext
+from fdakit.plugin.contracts import RunInfo
+from fdakit.recipe.recipe import Recipe
+
+
+class ObserverGroup:
+    """Calls every observer of a recipe in turn."""
+
+    def __init__(self, observers: Sequence[tuple[str, Any]] = ()) -> None:
+        self._observers = list(observers)
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> ObserverGroup:
+        """Build the recipe's observers."""
+        shapes = BuildContext(seed=recipe.seed)
+        return cls([(str(part.offer), part.build(shapes)) for part in recipe.observers])
+
+    def run_started(self, run: RunInfo) -> None:
+        self._tell("run_started", run)
+
+    def progressed(self, what: str, done: int, total: int) -> None:
+        self._tell("progressed", what, done, total)
+
+    def epoch_finished(self, facts: Mapping[str, float]) -> None:
+        self._tell("epoch_finished", facts)
+
+    def run_finished(self, report: Mapping[str, Any]) -> None:
+        self._tell("run_finished", report)
+
+    def close(self) -> None:
+        """Tell those that want to know that it is over, however it ended: finished, failed or stopped."""
+        self._observers = [(label, one) for label, one in self._observers if hasattr(one, "close")]
+        self._tell("close")
+
+    def _tell(self, event: str, *facts: Any) -> None:
+        for label, observer in list(self._observers):
+            try:
+                getattr(observer, event)(*facts)
+            except Exception as error:  # noqa: BLE001 - a watcher must never end the run it watches
+                self._observers.remove((label, observer))
+                warnings.warn(
+                    f"{label} failed in {event} and is left out: {type(error).__name__}: {error}", stacklevel=2
+                )

@@ -1,0 +1,68 @@
+"""What pictures a retriever wants: its encoder's way with `[view]` on top, or the way its checkpoint was trained."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from fdakit.errors import CheckpointError
+from fdakit.model.preprocess_record import read_header, recorded_preprocess
+from fdakit.model.retriever import Retriever
+from fdakit.plugin.contracts import Preprocess
+from fdakit.recipe.recipe import Recipe
+from fdakit.video.transform import FrameTransform
+
+
+def merged_preprocess(recipe: Recipe, own: Preprocess, *, size: int) -> Preprocess:
+    """`own` with what the recipe's `[view]` sets. Raises `CheckpointError` unless that is a tower's of `size` px."""
+    preprocess = FrameTransform(recipe.view, own).preprocess
+    if preprocess.size != size:
+        raise CheckpointError(
+            f"view.size: {preprocess.size} px, but the encoder takes {size} px; leave view.size out, or choose an "
+            "encoder of that size"
+        )
+    return preprocess
+
+
+def check_known(preprocess: Preprocess) -> None:
+    """Raise `CheckpointError` where nothing tells how these weights want their pictures, naming what to set."""
+    if preprocess.unknown:
+        keys = ", ".join(f"view.{name}" for name in preprocess.unknown)
+        raise CheckpointError(f"{preprocess.source}; set {keys} to what these weights were trained with")
+
+
+def adopt_preprocess(retriever: Retriever, recipe: Recipe, weights: Path) -> None:
+    """Have a retriever take pictures as the checkpoint that fills it was trained, and `[view]` of the recipe on top.
+
+    Warns of a checkpoint of an older fdakit that was trained in another way than its encoder's weights. Raises
+    `CheckpointError` where nothing tells what the weights want.
+    """
+    encoder = retriever.encoder
+    chosen = recorded_preprocess(weights)
+    if chosen is None:
+        chosen = encoder.preprocess
+        former = getattr(encoder, "former_preprocess", None)
+        if former is not None and "fdakit" in read_header(weights):
+            chosen = former
+            warnings.warn(
+                f"{weights.absolute()}: was trained by an older fdakit with mean {former.mean}, std {former.std}, "
+                f"{former.interpolation}, {former.resize}, though its encoder's weights want others "
+                f"({encoder.preprocess.source}); it is used as it was trained; train it again to do better",
+                stacklevel=2,
+            )
+    preprocess = merged_preprocess(recipe, chosen, size=encoder.preprocess.size)
+    check_known(preprocess)
+    retriever.take_pictures_as(preprocess)
+
+
+def preprocess_facts(preprocess: Preprocess) -> dict[str, Any]:
+    """Return the preprocessing as a report states it."""
+    return {
+        "size": preprocess.size,
+        "mean": list(preprocess.mean),
+        "std": list(preprocess.std),
+        "interpolation": preprocess.interpolation,
+        "resize": preprocess.resize,
+        "source": preprocess.source,
+    }

@@ -1,0 +1,194 @@
+"""`fdakit data masks`: the masks of a whole split, as training or evaluation would be given them, counted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fdakit.data_pipeline.clip_dataset import ClipDataset
+from fdakit.data_pipeline.worker_pool import read_in_workers
+from fdakit.errors import FdakitError, VideoError
+from fdakit.mask_ops.cut_detection import sampled_cuts
+from fdakit.plugin.contracts import Progress
+from fdakit.recipe.recipe import Recipe
+from fdakit.system.devices import choose_device, loader_workers
+from fdakit.values import Clip, Split, UnreadableVideo, VideoRef
+from fdakit.video.repeated_share import count_repeats
+
+from .pixel_levels import Levels, clip_levels
+from .viewer import tower_view
+
+
+@dataclass(frozen=True)
+class ClipMaskStats:
+    """What is kept of a clip's masks: for each frame its time in seconds, the share marked, and the mask's remark.
+
+    `seconds` is what reading, viewing and masking took; `repaired` the fault of a file that was read in part. `cuts`
+    says of each frame whether it shows another scene than the one before it. `repeats` are how many native frames
+    repeat the picture before them, and of how many; of none where the file cannot be read in full. `levels` are those
+    of `clip_levels`.
+    """
+
+    id: str
+    times: tuple[float, ...]
+    coverage: tuple[float, ...]
+    remarks: tuple[str, ...]
+    seconds: float
+    repaired: str = ""
+    cuts: tuple[bool, ...] = ()
+    repeats: tuple[int, int] = (0, 0)
+    levels: Levels = ()
+
+
+@dataclass(frozen=True)
+class MaskStatistics:
+    """The clips of a split that were counted, and the videos that could not be read; of `whole`, `asked` were."""
+
+    recipe: Recipe
+    split: str
+    clips: tuple[ClipMaskStats, ...]
+    lost: tuple[UnreadableVideo, ...]
+    asked: int
+    whole: int
+    stopped: bool
+    source: MaskDataset
+
+
+class MaskDataset:
+    """The clips and masks of a split, by number, first draws of a training included; travels to workers.
+
+    Masks are counted before `mask.control` acts, and nothing is kept in the frame store.
+    """
+
+    def __init__(self, recipe: Recipe, videos: Sequence[VideoRef], *, training: bool) -> None:
+        preprocess, shapes = tower_view(recipe)
+        device = str(choose_device(recipe.train.device))
+        self._source = ClipDataset(
+            recipe,
+            videos,
+            training=training,
+            preprocess=preprocess,
+            shapes=replace(shapes, device=device),
+            keep=False,
+        )
+        self.preprocess = preprocess
+        self.videos, self.left_out = self._source.videos, self._source.left_out
+        self.time_limit = self._source.time_limit
+
+    @property
+    def on_read(self) -> Callable[[VideoRef], None] | None:
+        """Told of each video whose file is about to be read."""
+        return self._source.on_read
+
+    @on_read.setter
+    def on_read(self, told: Callable[[VideoRef], None] | None) -> None:
+        self._source.on_read = told
+
+    @property
+    def compares_natively(self) -> bool:
+        """Whether the mask looks at native neighbours or at motion vectors, and so seldom across a cut."""
+        needs = self._source.built.needs
+        return bool(needs.neighbours or needs.motion_vectors)
+
+    def travels(self) -> bool:
+        """Whether workers can do the work: not where the mask wants the device. Raises `PartError` as clips do."""
+        if self._source.built.on_device:
+            return False
+        self._source.check_travel()
+        return True
+
+    def __getitem__(self, number: int) -> ClipMaskStats | UnreadableVideo | FdakitError:
+        video = self.videos[number]
+        if video.id in self.left_out:
+            return UnreadableVideo(video.id, self.left_out[video.id])
+        try:
+            begun = time.perf_counter()
+            clip, alpha = self.clip(number)
+            taken = time.perf_counter() - begun
+            parts = self._source.built
+            return ClipMaskStats(
+                id=video.id,
+                times=tuple(clip.times.tolist()),
+                coverage=tuple(alpha.mean(axis=(1, 2), dtype=np.float64).tolist()),
+                remarks=parts.remarks(clip),
+                seconds=taken,
+                repaired=parts.repaired.get(video.id, ""),
+                levels=clip_levels(clip.frames),
+                cuts=tuple(sampled_cuts(clip.frames).tolist()),
+                repeats=_repeats(video),
+            )
+        except VideoError as error:
+            return UnreadableVideo(video.id, str(error))
+        except FdakitError as error:
+            return error
+
+    def clip(self, number: int) -> tuple[Clip, NDArray[np.float32]]:
+        """The viewed clip and its masks `(t, h, w)`. Raises what reading and masking raise."""
+        parts = self._source.built
+        clip = parts.viewed(self.videos[number], 0)
+        return clip, parts.alpha(clip)
+
+
+def selected_split(recipe: Recipe, names: Sequence[str]) -> str:
+    """Return the split that is counted unless another is asked for: of those there are, the one that is trained on.
+
+    Where nothing is trained or there is no `train`, it is the one that is reported, else the only one.
+    """
+    wanted = (*(["train"] if recipe.train.epochs else []), recipe.eval.split, *(names if len(names) == 1 else []))
+    return next((name for name in wanted if name in names), wanted[0])
+
+
+def _repeats(video: VideoRef) -> tuple[int, int]:
+    try:
+        return count_repeats(video)
+    except VideoError:  # damaged in part: its sound frames were counted all the same
+        return 0, 0
+
+
+def collect_statistics(
+    recipe: Recipe, split: Split, *, limit: int | None = None, jobs: int | None = None, progress: Progress
+) -> MaskStatistics:
+    """Count the masks of a split's videos, or of `limit` of them, spread over it.
+
+    The split named "train" is drawn and sampled as for training. `jobs` stands in for `loader.workers`. Ctrl-C ends
+    it early with what there is; it passes where that is nothing. Raises `PartError` where sampler or mask fails, and
+    `VideoError` where no video could be read.
+    """
+    count = min(limit or len(split.videos), len(split.videos))
+    chosen = [split.videos[int((place + 0.5) * len(split.videos) / count)] for place in range(count)]
+    source = MaskDataset(recipe, chosen, training=split.name == "train")
+    workers = loader_workers(recipe.loader.workers if jobs is None else jobs, choose_device(recipe.train.device))
+    clips: list[ClipMaskStats] = []
+    lost: list[UnreadableVideo] = []
+    stopped = False
+    try:
+        for done, found in enumerate(_counted(source, workers=workers, prefetch=recipe.loader.prefetch), 1):
+            if isinstance(found, FdakitError):
+                raise found
+            (clips if isinstance(found, ClipMaskStats) else lost).append(found)
+            progress(f"counting {split.name} masks", done, count)
+    except KeyboardInterrupt:
+        if not clips:
+            raise
+        stopped = True
+    if not clips:
+        reasons = "\n".join(video.reason for video in lost[:3])
+        raise VideoError(f"split {split.name!r}: none of its {len(lost)} videos could be read:\n{reasons}")
+    return MaskStatistics(recipe, split.name, tuple(clips), tuple(lost), count, len(split.videos), stopped, source)
+
+
+def _counted(source: MaskDataset, *, workers: int, prefetch: int) -> Iterator[Any]:
+    numbers = range(len(source.videos))
+    if workers and source.travels():
+        plan = [[number] for number in numbers]
+        return read_in_workers(source, plan, collate=_only, workers=workers, prefetch=prefetch)
+    return (source[number] for number in numbers)
+
+
+def _only(items: Sequence[Any]) -> Any:
+    return items[0]

@@ -1,0 +1,81 @@
+"""The files of a census of masks: facts as JSON, the histogram, and a sheet of the oddest clips."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from fdakit.errors import FdakitError
+from fdakit.experiment.run_folder import RunFolder
+from fdakit.plugin.contracts import Progress
+from fdakit.report.histograms import histogram_svg
+from fdakit.report.outlier_sheet import OutlierStrip, outlier_sheet
+from fdakit.system.atomic_files import atomic_file, write_errors
+
+from .findings import OutlierClip, outliers
+from .selection import format_options
+from .statistics import MaskStatistics
+
+FACTS, HISTOGRAM, SHEET = "masks.json", "coverage.svg", "oddest.png"
+
+
+@contextmanager
+def target_folder(out: Path | None) -> Iterator[None]:
+    """Make the folder, so that nobody counts for an hour to learn that it cannot be; None makes none.
+
+    A folder that was made and is empty in the end is taken away again. Raises `FdakitError` where it cannot be made.
+    """
+    made = [] if out is None else [folder for folder in (out, *out.parents) if not folder.exists()]
+    try:
+        if out is not None:
+            try:
+                out.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise FdakitError(
+                    f"{out.absolute()}: cannot be made ({error.strerror}); choose with --out"
+                ) from error
+        yield
+    finally:
+        with suppress(OSError):  # something lies in it
+            for folder in made:
+                folder.rmdir()
+
+
+def write_facts(census: MaskStatistics, facts: Mapping[str, Any], out: Path) -> None:
+    """Write masks.json and coverage.svg into a folder that is there."""
+    folder, found = RunFolder(out), facts["coverage"]["histogram"]
+    folder.write(FACTS, json.dumps(facts, indent=2, allow_nan=False) + "\n")
+    title = f"{facts['mask']['use']} on {_whole(census)}: share of the frame that is marked"
+    folder.write(HISTOGRAM, histogram_svg(found["counts"], found["edges"], title=title, x_label="share marked"))
+
+
+def write_outliers(census: MaskStatistics, out: Path, *, progress: Progress) -> Path | None:
+    """Read the oddest clips again and draw them into oddest.png; None where no clip stands out."""
+    odd = outliers(census)
+    strips = []
+    numbers = {video.id: number for number, video in enumerate(census.source.videos)}
+    for done, one in enumerate(odd, 1):
+        strips.append(_strip(census, one, numbers[one.clip.id]))
+        progress("drawing the oddest clips", done, len(odd))
+    if not strips:
+        with write_errors(out / SHEET):
+            (out / SHEET).unlink(missing_ok=True)  # that of a former census
+        return None
+    part = census.recipe.parts["mask"]
+    facts = ", ".join(words for words in (part.name, format_options(part)) if words)
+    sheet = outlier_sheet(strips, title=f"The oddest masks of {_whole(census)}", facts=facts)
+    with write_errors(out / SHEET), atomic_file(out / SHEET) as fresh:
+        sheet.save(fresh, "png")
+    return out / SHEET
+
+
+def _strip(census: MaskStatistics, odd: OutlierClip, number: int) -> OutlierStrip:
+    clip, alpha = census.source.clip(number)
+    return OutlierStrip(odd.clip.id, odd.reason, clip.frames, alpha, clip.times.tolist(), odd.clip.remarks, odd.focus)
+
+
+def _whole(census: MaskStatistics) -> str:
+    return f"{census.recipe.name}, {census.split}, {len(census.clips)} clips"

@@ -1,0 +1,19 @@
+"""Masks that stand in where a method has nothing to go by."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .postprocess import Masks
+
+
+def replace_masks(
+    masks: Masks, where: NDArray[np.bool_], *, alpha: NDArray[np.float32] | float, remark: str
+) -> Masks:
+    """The masks with `alpha`, a level or masks `(t, h, w)`, and that remark on the frames `where (t,)`."""
+    if not where.any():
+        return masks
+    said = tuple(remark if one else word for one, word in zip(where.tolist(), masks.remarks, strict=True))
+    made = np.where(where[:, None, None], np.float32(alpha), masks.alpha)
+    return Masks(made.astype(np.float32), said)

@@ -1,0 +1,122 @@
+"""How far places of a picture moved besides the camera, and blocks painted as a picture.
+
+Places and displacements are (x, y), to the right and down, in px.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .compensation import CameraRule
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+_POINTS = 4000  # that the camera is estimated from: more tell no more
+_ROUNDS = 6  # of the fit, each with less weight on what disagrees
+
+
+def residual_motion(
+    places: Floats,
+    moved: Floats,
+    *,
+    weights: Floats | None = None,
+    camera: CameraRule = "translation",
+    spans: tuple[float, ...] = (1.0,),
+) -> Floats:
+    """How many px each place moved besides the camera's motion: places and displacements `(n, 2)` -> `(n,)`.
+
+    The camera does what most of the picture does: the median of each direction (translation), or a shift, turn and
+    zoom fitted to what agrees (similarity); `weights (n,)` say how much of the picture a place stands for. `spans`
+    are times over which a displacement may be measured, as multiples of the usual one: of the camera's motion over
+    each of them, the one nearest to a place is taken off.
+    """
+    if not len(places):
+        return np.zeros(0, np.float32)
+    usual = _camera(places, moved, np.ones(len(places), np.float32) if weights is None else weights, camera)
+    found = _length(moved - np.float32(spans[0]) * usual)
+    for span in spans[1:]:
+        found = np.minimum(found, _length(moved - np.float32(span) * usual))
+    return found
+
+
+def _length(moved: Floats) -> Floats:
+    return np.asarray(np.hypot(moved[:, 0], moved[:, 1]), np.float32)
+
+
+def _camera(places: Floats, moved: Floats, weights: Floats, rule: CameraRule) -> Floats:
+    """The camera's displacement at each place `(n, 2)`, or one for all `(2,)`."""
+    if rule == "none":
+        return np.zeros(2, np.float32)
+    step = -(-len(places) // _POINTS)
+    few, theirs, weigh = places[::step], moved[::step], weights[::step]
+    if rule == "translation" or len(few) < 8:
+        return np.array([_median(way, weigh) for way in theirs.T], np.float32)
+    return _similarity(places, few, theirs, weigh)
+
+
+def _median(values: Floats, weights: Floats) -> np.float32:
+    """The lower weighted median."""
+    order = np.argsort(values, kind="stable")
+    total = np.cumsum(weights[order], dtype=np.float64)
+    return np.float32(values[order][np.searchsorted(total, total[-1] / 2)])
+
+
+def _similarity(places: Floats, few: Floats, moved: Floats, weights: Floats) -> Floats:
+    """What a shift, turn and zoom do at the places, by least squares on a few of them, with Cauchy's weights."""
+    x, y = few.T.astype(np.float64)
+    none, one = np.zeros_like(x), np.ones_like(x)
+    # right = zoom x - turn y + shift, down = zoom y + turn x + shift
+    rows = np.concatenate([np.stack([x, -y, one, none], 1), np.stack([y, x, none, one], 1)])
+    wanted, weigh = moved.T.ravel().astype(np.float64), np.sqrt(weights.astype(np.float64))
+    found: Doubles = np.zeros(4)
+    agrees = one
+    for _ in range(_ROUNDS):
+        twice = np.tile(weigh * agrees, 2)
+        found, *_ = np.linalg.lstsq(rows * twice[:, None], wanted * twice, rcond=None)
+        rest = np.hypot(*np.split(rows @ found - wanted, 2))
+        agrees = 1 / (1 + (rest / max(1.4826 * float(_median(rest, weights)), 0.05)) ** 2)
+    (zoom, turn, right, down), (x, y) = found, places.T.astype(np.float64)
+    return np.stack([zoom * x - turn * y + right, zoom * y + turn * x + down], axis=1).astype(np.float32)
+
+
+def block_texture(grey: NDArray[np.uint8], blocks: Floats) -> Floats:
+    """The standard deviation in grey levels `(n,)` of a picture `(h, w)` in blocks `(n, 4)`; 0 for one outside it."""
+    left, right = _edges(blocks[:, 0], blocks[:, 2], grey.shape[1])
+    top, bottom = _edges(blocks[:, 1], blocks[:, 3], grey.shape[0])
+    level = grey.astype(np.float64) - grey.min()
+    count = np.maximum((right - left) * (bottom - top), 1)
+    mean, square = (
+        (table[bottom, right] - table[top, right] - table[bottom, left] + table[top, left]) / count
+        for table in (_sums(level), _sums(level * level))
+    )
+    return np.sqrt(np.maximum(square - mean * mean, 0)).astype(np.float32)
+
+
+def _sums(picture: Doubles) -> Doubles:
+    """The sum `(h + 1, w + 1)` of all that lies above and left of each corner of a pixel."""
+    return np.pad(picture.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+
+
+def render_blocks(blocks: Floats, values: Floats, shape: tuple[int, ...]) -> Floats:
+    """Blocks `(n, 4)`, middle x and y, width and height, filled with their values `(n,)`: a picture of `(h, w)`.
+
+    A pixel belongs to a block that holds its middle; of several blocks the last is seen, of none 0.
+    """
+    height, width = shape
+    picture: Floats = np.zeros(height * width, np.float32)
+    left, right = _edges(blocks[:, 0], blocks[:, 2], width)
+    top, bottom = _edges(blocks[:, 1], blocks[:, 3], height)
+    wide, area = right - left, (right - left) * (bottom - top)
+    # The pixels of all blocks in a row: where places repeat, the last one stays.
+    which = np.repeat(np.arange(len(blocks)), area)
+    within = np.arange(len(which)) - np.repeat(np.cumsum(area) - area, area)
+    row, column = np.divmod(within, wide[which])
+    picture[(top[which] + row) * width + left[which] + column] = values[which]
+    return picture.reshape(shape)
+
+
+def _edges(middle: Floats, size: Floats, limit: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    first, last = (np.clip(np.ceil(middle + half - 0.5), 0, limit).astype(np.int64) for half in (-size / 2, size / 2))
+    return first, last

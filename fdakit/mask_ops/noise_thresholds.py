@@ -1,0 +1,61 @@
+"""Differences finer than whole grey levels: averaged over a few pixels, with thresholds of their own noise.
+
+Averaging takes noise down far more than what differs over several pixels, so thresholds can be lower. Levels are
+float32 `(t, h, w)`, and known where `known` says so.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .differencing import thresholds
+from .medians import lower_median
+from .options import ThresholdOptions
+
+Levels = NDArray[np.float32]
+Known = NDArray[np.bool_]
+
+_ENOUGH = 10_000  # pixels to tell a median by
+
+
+def box_average(levels: NDArray[np.uint8], radius: int) -> Levels:
+    """Means over squares of `2 radius + 1` pixels of uint8 `(h, w)`, the outermost pixels repeated."""
+    side = 2 * radius + 1
+    if side == 1:
+        return levels.astype(np.float32)
+    found = np.pad(levels, radius, mode="edge").astype(np.uint32)
+    height, width = levels.shape
+    found = sum((found[step : step + height] for step in range(1, side)), found[:height])
+    found = sum((found[:, step : step + width] for step in range(1, side)), found[:, :width])
+    return found * np.float32(1 / side**2)
+
+
+def level_thresholds(levels: Levels, known: Known, options: ThresholdOptions) -> NDArray[np.float64]:
+    """The threshold of each picture `(t,)` by `threshold_rule`, of what is known."""
+    if options.threshold_rule == "otsu":
+        seen = [np.minimum(np.rint(_seen(*pair)), 255).astype(np.int64) for pair in zip(levels, known, strict=True)]
+        return thresholds(np.stack([np.bincount(one, minlength=256) for one in seen]), options)
+    found = np.full(len(levels), options.threshold, np.float64)
+    if options.threshold_rule == "mad":
+        for place, pair in enumerate(zip(levels, known, strict=True)):
+            one = _seen(*pair)
+            middle = lower_median(one)
+            spread = 1.4826 * lower_median(np.abs(one - middle))
+            found[place] = max(found[place], middle + options.mad_factor * spread)
+    return found
+
+
+def level_cuts(levels: Levels, known: Known, limit: float) -> Known:
+    """bool `(t,)`: whether the mean of `|level - median|` is above `limit` grey levels; 0 finds none."""
+    if limit == 0:
+        return np.zeros(len(levels), np.bool_)
+    means = [float(np.abs(seen - lower_median(seen)).mean()) for seen in map(_seen, levels, known)]
+    return np.array(means) > limit
+
+
+def _seen(levels: Levels, known: Known) -> Levels:
+    """What is known of one picture, evenly thinned out where there is plenty; all where nothing is."""
+    step = max(1, int((levels.size / _ENOUGH) ** 0.5))
+    seen = levels[::step, ::step][known[::step, ::step]]
+    return seen if seen.size else levels.ravel()

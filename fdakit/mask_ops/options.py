@@ -1,0 +1,64 @@
+"""The options that masks share: how change is thresholded, cleaned, and what stands in where it says nothing."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from fdakit.plugin.component import Options
+
+from .backends import Backend, Connectivity
+
+
+class ThresholdOptions(Options):
+    """Above which level a pixel has changed."""
+
+    threshold: float = Field(25, ge=0, le=255, description="grey levels a pixel must change by, strictly more")
+    threshold_rule: Literal["fixed", "mad", "otsu"] = Field(
+        "fixed",
+        description="fixed: that one; mad: median + mad_factor x 1.4826 x MAD of the frame's differences; otsu: "
+        "Otsu's split of them; neither under `threshold`",
+    )
+    mad_factor: float = Field(3.0, ge=0, le=100, description="k of the rule mad")
+
+
+class PostprocessOptions(Options):
+    """Cleaning, hard or soft alpha, fallback. Disks and areas are stated at 224 px and scale with the picture."""
+
+    closing: int = Field(2, ge=0, le=64, description="radius of the closing in px at 224; 0: none")
+    opening: int = Field(1, ge=0, le=64, description="radius of the opening in px at 224; 0: none")
+    element: Literal["disk", "square"] = Field("disk", description="shape that closing, opening, dilation go by")
+    min_area: int = Field(64, ge=0, description="smallest component kept, in px at 224")
+    connectivity: Connectivity = Field(8, description="neighbours of a pixel that are of its component: 4 or 8")
+    fill_holes: bool = Field(False, description="mark what a component encloses")
+    dilation: int = Field(0, ge=0, le=64, description="radius by which the cleaned mask grows, in px at 224; 0: none")
+    alpha: Literal["hard", "soft"] = Field(
+        "hard",
+        description="hard: 0 or 1; soft: in the cleaned mask, the difference over twice the threshold, at most 1",
+    )
+    fallback: Literal["none", "whole-frame"] = Field(
+        "none", description="what a mask outside the coverage limits or across a cut becomes; none: it stays as it is"
+    )
+    min_coverage: float = Field(0.002, ge=0, le=1, description="fallback below this share of the frame")
+    max_coverage: float = Field(0.9, ge=0, le=1, description="fallback above this share of the frame")
+    cut_rule: Literal["relative", "level"] = Field(
+        "relative",
+        description="relative: another scene, by grey, colours and the clip's own change; level: a mean difference, "
+        "less its median, above `cut`; left out, it is level where `cut` is set",
+    )
+    cut: float = Field(
+        45, ge=0, le=255, description="grey levels of the cut rule level; 0: no fallback at cuts by either rule"
+    )
+    backend: Backend = Field(
+        "auto",
+        description="what it is computed with, all equal to the bit: scikit-image, numpy, opencv, or torch on the "
+        "model's device; auto: opencv where it is installed, else numpy",
+    )
+
+    @model_validator(mode="after")
+    def _choose_cut_rule(self) -> Self:
+        # Recipes from before there were two rules set `cut` alone.
+        if "cut" in self.model_fields_set and "cut_rule" not in self.model_fields_set and self.cut > 0:
+            self.__dict__["cut_rule"] = "level"  # frozen for everybody else
+        return self

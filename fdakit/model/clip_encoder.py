@@ -1,0 +1,151 @@
+"""CLIP towers: the one place that touches the insides of open_clip and timm models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from fdakit.plugin.component import BuildContext
+from fdakit.plugin.contracts import Fuse, Preprocess
+from fdakit.settings import Role
+from fdakit.values import FrameFeatures, Fused, TextFeatures
+
+from .layer_depth import clip_role
+from .stem import TowerStem
+from .token_steering import TokenSteering
+from .weight_formats import ClipWeights
+from .weight_loading import load_towers
+
+
+class ClipEncoder(nn.Module):
+    """Any open_clip model as a fdakit encoder: frames through its visual tower, texts through its text tower.
+
+    `tokenizer` is open_clip's for the model; `max_tokens` cuts captions earlier than the context does; `pretrained`
+    is false where the weights are random draws.
+    The logit scale of the model is only read: training has its own, in the objective.
+    """
+
+    def __init__(
+        self,
+        clip: nn.Module,
+        *,
+        tokenizer: Any,
+        preprocess: Preprocess,
+        shapes: BuildContext,
+        max_tokens: int | None = None,
+        pretrained: bool = True,
+    ) -> None:
+        super().__init__()
+        self.clip = clip
+        self.pretrained = pretrained
+        self.tokenizer = tokenizer
+        self.preprocess = preprocess
+        self.former_preprocess: Preprocess | None = None
+        self.alpha_weights: tuple[torch.Tensor, ...] = ()
+        self._stem = TowerStem(self._visual, size=preprocess.size)
+        self._tokens = TokenSteering(self._visual)
+        self.context_length = int(getattr(clip, "context_length", tokenizer.context_length))
+        self.max_tokens = min(max_tokens or self.context_length, self.context_length)
+        self.shapes = self._measure(shapes)
+        scale: Any = clip.logit_scale
+        scale.requires_grad_(False)
+        if getattr(clip, "logit_bias", None) is not None:
+            clip.logit_bias.requires_grad_(False)
+
+    @property
+    def _visual(self) -> Any:
+        return self.clip.visual
+
+    @property
+    def logit_scale(self) -> float:
+        """Natural logarithm of the factor the model was trained with."""
+        scale: Any = self.clip.logit_scale
+        return float(scale.detach())
+
+    def _measure(self, shapes: BuildContext) -> BuildContext:
+        clip, tokens, first = self.clip, self._tokens, self._stem.convolutions[0]
+        size = self.preprocess.size
+        return replace(
+            shapes,
+            image_size=size,
+            grid=tokens.grid if tokens.layers else (size // first.stride[0], size // first.stride[1]),
+            prefix_tokens=tokens.prefix,
+            width=tokens.width or first.channels,
+            embedding=int(self.encode_texts(["a"]).vectors.shape[1]),
+            layers=tokens.layers,
+            heads=tokens.heads,
+            context_length=self.context_length,
+            vocabulary=int(getattr(clip, "vocab_size", 0)),
+            stem=self._stem.convolutions,
+        )
+
+    def load(self, weights: ClipWeights, *, where: Path) -> None:
+        """Load the towers of a weights file; its alpha convolution, if any, waits for the fusion.
+
+        A file of a visual tower alone replaces that tower. Raises `CheckpointError`, changing nothing, where
+        the weights are of another architecture.
+        """
+        load_towers(self.clip, weights, where=where)
+        self.alpha_weights = weights.alpha or self.alpha_weights
+
+    def parameter_role(self, name: str) -> Role:
+        """What a weight of this encoder is to training: the stem's, a tower's, or a scale's."""
+        return clip_role(name.removeprefix("clip."), stem=[stem.name for stem in self.shapes.stem])
+
+    def encode_frames(self, frames: torch.Tensor, valid: torch.Tensor, fuse: Fuse) -> FrameFeatures:
+        """One vector a frame `(v, t, d)` of frames `(v, t, 3, h, w)`; padding is not encoded and stays zero."""
+        chosen = valid.flatten().nonzero().squeeze(1)
+        rgb = frames.flatten(0, 1)
+        if len(chosen) < len(rgb):
+            rgb = rgb[chosen]
+        encoded = self._encode(rgb, fuse(rgb, self._stem))
+        vectors = encoded.new_zeros((valid.numel(), encoded.shape[1])).index_copy(0, chosen, encoded)
+        return FrameFeatures(vectors.view(*valid.shape, -1), valid)
+
+    def _encode(self, rgb: torch.Tensor, fused: Fused) -> torch.Tensor:
+        self._stem.give(fused.features)
+        try:
+            with self._tokens.steered(fused):
+                vectors = self._visual(rgb)
+        finally:
+            self._stem.restore_convolution()
+        pooled: torch.Tensor = vectors[0] if isinstance(vectors, tuple) else vectors  # CoCa gives its tokens too
+        return pooled
+
+    def encode_texts(self, texts: Sequence[str]) -> TextFeatures:
+        """One vector a text `(q, d)`; texts of more than `max_tokens` tokens are cut, and `cut` says so."""
+        ids, cut = self.tokenise(texts)
+        encode: Any = self.clip.encode_text
+        device = next(self.clip.parameters()).device
+        ids = ids.to(device)
+        return TextFeatures(encode(ids), ids, ids != self._pad_id(), cut.to(device))
+
+    def shared_words(self, texts: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """Groups of different words of the texts that share a token id; none unless the tokeniser tells of some."""
+        shared = getattr(self.tokenizer, "shared", None)
+        return tuple(shared(texts)) if shared is not None else ()
+
+    def tokenise(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Token ids `(q, context)` int64, padded, and which texts were cut `(q,)` bool."""
+        pad = self._pad_id()
+        spelt = [_respelt(text) if hasattr(self.tokenizer, "sot_token_id") else text for text in texts]
+        longer = self.tokenizer(spelt, context_length=self.max_tokens + 1)
+        cut = longer[:, -1] != pad
+        ids = self.tokenizer(spelt, context_length=self.max_tokens)
+        padded = torch.full((len(texts), self.context_length), pad, dtype=torch.int64)
+        padded[:, : self.max_tokens] = ids
+        return padded, cut
+
+    def _pad_id(self) -> int:
+        inner = getattr(self.tokenizer, "tokenizer", None)
+        return int(getattr(inner, "pad_token_id", None) or 0)
+
+
+def _respelt(text: str) -> str:
+    """OpenAI's spelling of CLIP's two marks, which count as marks inside a text too, in open_clip's spelling."""
+    return text.replace("<|startoftext|>", "<start_of_text>").replace("<|endoftext|>", "<end_of_text>")

@@ -1,0 +1,107 @@
+"""One picture and its alpha to a vector, texts to vectors: an encoder and a fusion used as open_clip's models are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from fdakit.errors import PluginError, attribute_errors
+from fdakit.plugin.contracts import Preprocess, Stem
+from fdakit.values import FrameFeatures, Fused
+
+from .retriever import Retriever
+
+
+class ImageTextModel(nn.Module):
+    """`encode_image(image, alpha)` and `encode_text(texts)`; inputs are cast to the type of the weights.
+
+    `tokenizer` is the encoder's own, `preprocess` what it wants of pictures, `logit_scale` the natural logarithm of
+    the factor it was trained with, as a float32 tensor. Parameter names are those of an fdakit checkpoint.
+    """
+
+    def __init__(self, retriever: Retriever) -> None:
+        super().__init__()
+        self.encoder = retriever.encoder
+        self.fusion = retriever.fusion
+        self.preprocess: Preprocess = retriever.preprocess
+        self.tokenizer: Any = getattr(retriever.encoder, "tokenizer", None)
+        self.labels = retriever.labels
+        self._log_scale = float(getattr(retriever.encoder, "logit_scale", 0.0))
+
+    @property
+    def logit_scale(self) -> torch.Tensor:
+        """A scalar; cosines times its exponential are logits. 0 where the encoder has none."""
+        return torch.tensor(self._log_scale, device=self._first().device)
+
+    def _first(self) -> torch.Tensor:
+        first: torch.Tensor = next(p for p in self.encoder.parameters() if p.is_floating_point())
+        return first
+
+    def encode_image(
+        self, image: torch.Tensor, alpha: torch.Tensor | None = None, *, normalize: bool = False
+    ) -> torch.Tensor:
+        """Vectors `(n, d)` of `image (n, 3, h, w)` normalised and `alpha (n, 1, h, w)` in [0, 1].
+
+        1 is foreground, 0 background. Without alpha everything is foreground, 1, as Alpha-CLIP was trained for
+        pictures with no region; 0.5 switches the alpha convolution off. `normalize` gives unit length.
+        Raises `ValueError` for other shapes, or an alpha that lies outside of [0, 1].
+        """
+        first = self._first()
+        size = self.preprocess.size
+        if image.ndim != 4 or not len(image) or tuple(image.shape[1:]) != (3, size, size):
+            raise ValueError(
+                f"image: found {tuple(image.shape)}; wanted (n, 3, {size}, {size}), n from 1, as the transform gives"
+            )
+        if alpha is None:
+            alpha = image.new_ones((len(image), 1, size, size))
+        _check_alpha(alpha, (len(image), 1, size, size))
+        rgb, level = (value.to(device=first.device, dtype=first.dtype) for value in (image, alpha))
+
+        def fuse(pixels: torch.Tensor, stem: Stem) -> Fused:
+            with attribute_errors(self.labels["fusion"], "in the forward pass"):
+                fused: Fused = self.fusion(pixels, level, stem)
+                return fused
+
+        valid = torch.ones((len(rgb), 1), dtype=torch.bool, device=first.device)
+        with attribute_errors(self.labels["encoder"], "while encoding pictures"):
+            features: FrameFeatures = self.encoder.encode_frames(rgb.unsqueeze(1), valid, fuse)
+        vectors = features.vectors[:, 0]
+        return nn.functional.normalize(vectors, dim=-1) if normalize else vectors
+
+    def encode_text(self, texts: Sequence[str] | torch.Tensor, *, normalize: bool = False) -> torch.Tensor:
+        """Vectors `(q, d)` of a list of texts, or of token ids `(q, l)` as `tokenizer` gives them."""
+        if isinstance(texts, str):
+            raise TypeError(f"texts is {texts!r}, one value where several belong; give a list, as [{texts!r}]")
+        with attribute_errors(self.labels["encoder"], "while encoding texts"):
+            if isinstance(texts, torch.Tensor):
+                vectors = self._encode_ids(texts)
+            else:
+                vectors = self.encoder.encode_texts(list(texts)).vectors
+        return nn.functional.normalize(vectors, dim=-1) if normalize else vectors
+
+    def _encode_ids(self, ids: torch.Tensor) -> torch.Tensor:
+        if not hasattr(self.encoder, "clip"):
+            raise PluginError(f"{self.labels['encoder']}: takes texts, not token ids; give a list of str")
+        vectors: torch.Tensor = self.encoder.clip.encode_text(ids.to(self._first().device))
+        return vectors
+
+    def forward(self, image: torch.Tensor, texts: Any, alpha: torch.Tensor | None = None) -> tuple[torch.Tensor, ...]:
+        """Unit vectors of pictures and texts, and the factor for their cosines, as open_clip's models give."""
+        return (
+            self.encode_image(image, alpha, normalize=True),
+            self.encode_text(texts, normalize=True),
+            self.logit_scale.exp(),
+        )
+
+
+def _check_alpha(alpha: torch.Tensor, shape: tuple[int, ...]) -> None:
+    if tuple(alpha.shape) != shape:
+        raise ValueError(f"alpha: found {tuple(alpha.shape)}; wanted {shape}, as the transform gives")
+    low, high = (float(value) for value in alpha.detach().aminmax())
+    if not (low >= 0 and high <= 1):
+        raise ValueError(
+            f"alpha: found values from {low:.3g} to {high:.3g}; give [0, 1], the model normalises it itself"
+        )

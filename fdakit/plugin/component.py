@@ -1,0 +1,121 @@
+"""What a part declares of itself: `Component` with its `Options`, and the `BuildContext` it is built with.
+
+Nothing here imports torch: a plugin may import this module for free.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from fdakit.errors import PluginError
+
+
+class Options(BaseModel):
+    """Base of every part's options: frozen, unknown keys refused, no infinity or NaN, strict types.
+
+    Sequences are tuples. No option means two things by its type. A part that has named settings lists them in
+    `presets` and declares a field `preset` with their names: the chosen one stands in for defaults, and what is
+    set beside it wins.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    @model_validator(mode="after")
+    def _take_preset(self) -> Self:
+        # Not before validation: there, what is strict about JSON would be strict about Python.
+        for key, value in self.presets.get(getattr(self, "preset", ""), {}).items():
+            if key not in self.model_fields_set:
+                self.__dict__[key] = value  # frozen for everybody else
+        return self
+
+
+@dataclass(frozen=True)
+class MayBePath:
+    """Marks a text option that may name a file: `weights: Annotated[str, MayBePath()]`.
+
+    A resolved recipe keeps the absolute path of a file that is there, as it does for options of type `Path`. With a
+    `prefix`, what follows it is always a path.
+    """
+
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
+class BuildContext:
+    """Facts of the run that a part may need to build itself. What no encoder has told yet is 0.
+
+    `grid` is the token grid (rows, columns); `width` the token width; `embedding` the width of the
+    vectors that are compared. Masks, samplers, readers and datasets see only the first four.
+    `pretrained` is false where a checkpoint fills the weights right after, so none need be fetched.
+    """
+
+    image_size: int = 224
+    seed: int = 0
+    cache: Path = Path()
+    device: str = "cpu"
+    grid: tuple[int, int] = (0, 0)
+    prefix_tokens: int = 0
+    width: int = 0
+    embedding: int = 0
+    layers: int = 0
+    heads: int = 0
+    context_length: int = 0
+    vocabulary: int = 0
+    stem: tuple[StemConvolution, ...] = ()
+    pretrained: bool = True
+
+
+@dataclass(frozen=True)
+class StemConvolution:
+    """One convolution that reads RGB: its name in the tower and the facts to put another beside it."""
+
+    name: str
+    channels: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int] | str
+    dilation: tuple[int, int] = (1, 1)
+
+
+O_contra = TypeVar("O_contra", bound=BaseModel, contravariant=True)
+P_co = TypeVar("P_co", covariant=True)
+
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+@dataclass(frozen=True)
+class Component(Generic[O_contra, P_co]):
+    """A part on offer: `name`, one line of `summary`, its `options` model, and `build(options, shapes)`.
+
+    `when` tells in one line when to choose it, for `fdakit show`. Declare it as a module constant; the module
+    must be importable without torch. Raises `PluginError` where the name is not lower-case words joined by hyphens.
+    """
+
+    name: str
+    summary: str
+    options: type[BaseModel]
+    build: Callable[[O_contra, BuildContext], P_co]
+    when: str = ""
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.name, str) and _NAME.fullmatch(self.name)):
+            raise PluginError(
+                f"component {self.name!r}: not a usable name; use lower-case words joined by hyphens, as 'my-mask'"
+            )
+        for what in ("summary", "when"):
+            if not isinstance(text := getattr(self, what), str):
+                raise PluginError(f"component {self.name!r}: {what} is {text!r}; give one line of text")
+        if not (isinstance(self.options, type) and issubclass(self.options, BaseModel)):
+            raise PluginError(
+                f"component {self.name!r}: options is {self.options!r}; give a class derived from fdakit.Options"
+            )
+        if not callable(self.build):
+            raise PluginError(f"component {self.name!r}: build is {self.build!r}; give build(options, shapes)")

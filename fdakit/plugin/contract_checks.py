@@ -1,0 +1,88 @@
+"""Whether what a `build` gave is a part of its kind: the members its contract names, and values that it knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+from fdakit.values import Needs, Place
+
+from .component import BuildContext
+from .contracts import Direction, Preprocess
+
+_CALL = "__call__"
+# Members of the protocols in `contracts`. Of an observer nothing is asked: one that fails is left out of its run.
+MEMBERS: Mapping[str, tuple[str, ...]] = {
+    "sampler": ("frames", "draws", _CALL),
+    "reader": ("times", "read"),
+    "mask": ("needs", "place", _CALL),
+    "fusion": (_CALL,),
+    "encoder": ("shapes", "preprocess", "encode_frames", "encode_texts"),
+    "aggregator": ("text_conditioned", "indexable", _CALL),
+    "objective": (_CALL,),
+    "dataset": ("splits", "load"),
+    "rescorer": ("needs_all_queries", "needs_bank", "directions", _CALL),
+    "optimiser": (_CALL,),
+    "observer": (),
+}
+_CALLED = ("frames", "draws", "times", "read", "encode_frames", "encode_texts", "splits", "load", _CALL)
+_FLAGS = ("text_conditioned", "indexable", "needs_all_queries", "needs_bank")
+
+
+def contract_fault(kind: str, part: object) -> str:
+    """Return what keeps an object from being a part of its kind, and what to do; "" where nothing does."""
+    if part is None:
+        return f"build returned None; return the {kind}" + (f", with {_listed(kind)}" if MEMBERS[kind] else "")
+    lacking = [name for name in MEMBERS[kind] if not _there(part, name)]
+    if lacking:
+        return f"{_shown(part)} lacks {', '.join(map(_named, lacking))}; {kind}s have {_listed(kind)}"
+    return next(_odd_values(kind, part), "")
+
+
+def _there(part: Any, name: str) -> bool:
+    if name == _CALL:
+        return callable(part) and not isinstance(part, type)
+    return callable(getattr(part, name, None)) if name in _CALLED else hasattr(part, name)
+
+
+def _listed(kind: str) -> str:
+    return ", ".join(map(_named, MEMBERS[kind]))
+
+
+def _named(name: str) -> str:
+    if name == _CALL:
+        return "a call"
+    return f"{name}()" if name in _CALLED else name
+
+
+def _shown(part: object) -> str:
+    return f"the class {part.__name__} (not an object of it)" if isinstance(part, type) else type(part).__name__
+
+
+def _odd_values(kind: str, part: Any) -> Iterator[str]:
+    for name in _FLAGS:
+        if name in MEMBERS[kind] and not isinstance(value := getattr(part, name), bool):
+            yield f"{name} is {value!r}; wanted True or False"
+    if kind == "mask":
+        yield from _odd_mask(part)
+    if kind == "encoder":
+        for name, wanted in (("shapes", BuildContext), ("preprocess", Preprocess)):
+            if not isinstance(value := getattr(part, name), wanted):
+                yield f"{name} is {value!r}; wanted fdakit.{wanted.__name__}"
+    if kind == "rescorer":
+        known = get_args(Direction)
+        if not part.directions or not set(part.directions) <= set(known):
+            yield f"directions is {part.directions!r}; wanted {', '.join(map(repr, known))} or both, in a tuple"
+
+
+def _odd_mask(mask: Any) -> Iterator[str]:
+    if mask.place not in get_args(Place):
+        yield f"place is {mask.place!r}; wanted {' or '.join(map(repr, get_args(Place)))}"
+    if not isinstance(mask.needs, Needs):
+        yield f"needs is {mask.needs!r}; wanted fdakit.Needs(...)"
+    elif not _are_gaps(mask.needs.neighbours):
+        yield f"needs.neighbours is {mask.needs.neighbours!r}; wanted a tuple of gaps other than 0, as (-1,)"
+
+
+def _are_gaps(gaps: object) -> bool:
+    return isinstance(gaps, tuple) and all(type(gap) is int and gap for gap in gaps)

@@ -1,0 +1,181 @@
+"""Work in guarded processes: a task that hangs or takes its process down becomes a failure, and the rest goes on."""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any, Generic, TypeVar
+
+from fdakit.errors import FdakitError
+
+from .processes import spawn_context
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_READY = "ready"
+_PATIENCE = 5.0  # seconds for a killed process to go; one that waits for a lost disk never does
+_BEAT = 1.0  # seconds between two looks at the clock
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A task that gave nothing, and why in words."""
+
+    reason: str
+
+
+def run_isolated(
+    function: Callable[[T], R], tasks: Iterable[T], *, jobs: int, time_limit: float
+) -> Iterator[tuple[T, R | Failure]]:
+    """`(task, function(task))` for every task, in the order in which they end, in up to `jobs` processes.
+
+    A task that takes more than `time_limit` seconds (0: any time), raises, or whose process dies gives a
+    `Failure`; the process is replaced. `function` must be one of a module; tasks and results travel as pickles.
+    Leaving early, also by Ctrl-C, ends the processes. Raises `FdakitError` where none can be started.
+    """
+    waiting = deque(tasks)
+    slots: list[_IsolatedProcess[T, R]] = []
+    clock = WakingClock()
+    try:
+        while waiting or slots:
+            while len(slots) < jobs and sum(slot.task is None for slot in slots) < len(waiting):
+                slots.append(_IsolatedProcess(function, clock))
+            ended = wait([slot.pipe for slot in slots], timeout=min([_BEAT, *(slot.left() for slot in slots)]))
+            clock.tick()
+            for slot in list(slots):
+                task = slot.task
+                outcome = slot.heard() if slot.pipe in ended else slot.overdue()
+                if slot.gone or (slot.idle and not waiting):
+                    slots.remove(slot)
+                    slot.end()
+                elif slot.idle:
+                    slot.give(waiting.popleft(), time_limit=time_limit)
+                if outcome is not None:
+                    assert task is not None
+                    yield task, outcome
+    finally:
+        for slot in slots:
+            slot.end()
+
+
+class WakingClock:
+    """Seconds that this process was awake, so that a scan stopped by Ctrl-Z or a closed lid is not late for all."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._last = time.monotonic()
+
+    def tick(self) -> None:
+        """Let the time since the last tick count, but at most a few beats of it."""
+        now = time.monotonic()
+        self.now += min(now - self._last, 3 * _BEAT)
+        self._last = now
+
+
+class _IsolatedProcess(Generic[T, R]):
+    """One process and the task it has."""
+
+    def __init__(self, function: Callable[[T], R], clock: WakingClock) -> None:
+        context = spawn_context()
+        self.pipe, far = context.Pipe()
+        self._process = context.Process(target=_work, args=(function, far), daemon=True)
+        with interrupts_held():
+            self._process.start()
+        far.close()  # so that the end of the process is the end of the pipe
+        self.task: T | None = None
+        self.idle = self.gone = self._started = False
+        self._clock = clock
+        self._limit = 0.0
+        self._deadline = math.inf
+
+    def give(self, task: T, *, time_limit: float) -> None:
+        """Send the next task; its time begins."""
+        self.task, self.idle, self._limit = task, False, time_limit
+        self._deadline = self._clock.now + time_limit if time_limit else math.inf
+        try:
+            self.pipe.send(task)
+        except OSError:
+            return  # it has just died, which the next look at the pipe will show
+
+    def heard(self) -> R | Failure | None:
+        """What the process sent, or a `Failure` where it has gone; None for its first word."""
+        try:
+            said: Any = self.pipe.recv()
+        except (EOFError, OSError):
+            self._process.join(_PATIENCE)
+            self.gone = True
+            if not self._started:
+                raise FdakitError(
+                    f"a reading process {ending(self._process.exitcode)} before it began; a script that starts some "
+                    'needs `if __name__ == "__main__":` around its calls'
+                ) from None
+            return Failure(f"its reading process {ending(self._process.exitcode)}") if self.task is not None else None
+        self.idle, self.task, self._deadline = True, None, math.inf
+        if not self._started:
+            self._started = True
+            return None
+        outcome: R | Failure = said
+        return outcome
+
+    def left(self) -> float:
+        """Seconds until the time is up."""
+        return max(0.0, self._deadline - self._clock.now)
+
+    def overdue(self) -> Failure | None:
+        """A `Failure` where the time is up."""
+        if self.left() > 0:
+            return None
+        self.gone = True
+        return Failure(f"took longer than {self._limit:g} s and was stopped")
+
+    def end(self) -> None:
+        """Kill the process, whatever it does."""
+        self._process.kill()
+        self._process.join(_PATIENCE)
+        self.pipe.close()
+
+
+def _work(function: Callable[[Any], Any], pipe: Connection[Any, Any]) -> None:
+    """The life of a process; Ctrl-C is its parent's business."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pipe.send(_READY)
+    while True:
+        try:
+            task = pipe.recv()
+        except EOFError:
+            return
+        try:
+            outcome = function(task)
+        except Exception as error:  # noqa: BLE001 - one file's trouble must not end a scan of thousands
+            outcome = Failure(f"{type(error).__name__}: {error}")
+        pipe.send(outcome)
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Ctrl-C waits until the end; a process started in between never gets it, not even while it imports."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def ending(code: int | None) -> str:
+    """How a process ended, from its exit code, in words."""
+    if code is None:
+        return "does not end, even when killed"
+    if code >= 0:
+        return f"ended with exit code {code}"
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+    return f"was killed ({name})" if name in ("SIGKILL", "SIGTERM", "SIGINT") else f"crashed ({name})"

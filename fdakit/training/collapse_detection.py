@@ -1,0 +1,114 @@
+"""Signs that a training learns nothing: a loss that stays at chance, embeddings of different videos that are alike.
+
+Chance is for an objective to tell, by `chance_loss`: what it gives where nothing tells the pairs of a batch apart.
+How alike embeddings are is measured here, whatever the objectives.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from fdakit.errors import attribute_errors
+from fdakit.inference.factory import WeightedObjective
+from fdakit.settings import TrainSettings
+
+Epochs = Sequence[Mapping[str, float]]
+
+AT_CHANCE = 0.995  # share of the loss of chance; docs/training.md shows what three seeds of four trainings gave
+ALIKE = 0.9995  # mean cosine of different videos; dark clips gave 1.00000, the slowest training that learns 0.99881
+PATIENCE = 12  # epochs at chance after which there is a word also where embeddings differ; the slowest had 7
+
+
+class CollapseSigns:
+    """Collects what the steps of an epoch show. Nothing is fetched from the device before the epoch ends."""
+
+    def __init__(self) -> None:
+        self._steps: list[torch.Tensor] = []
+
+    @torch.no_grad()
+    def see(self, videos: torch.Tensor, texts: torch.Tensor, chance: float | None) -> None:
+        """Take in `videos (v, d)` or `(q, v, d)` and `texts (q, d)` of a step, and its loss by chance."""
+        own = videos if videos.ndim == 2 else videos.diagonal(dim1=0, dim2=1).T
+        told = torch.tensor(float("nan") if chance is None else chance, device=own.device)
+        self._steps.append(torch.stack([mean_cosine(own), mean_cosine(texts), told]))
+
+    def close(self) -> dict[str, float]:
+        """Return the means over the steps: `video_cosine`, `text_cosine` and, where it is known, `chance`."""
+        if not self._steps:
+            return {}
+        means = torch.stack(self._steps).mean(0).tolist()
+        self._steps = []
+        named = zip(("video_cosine", "text_cosine", "chance"), means, strict=True)
+        return {name: value for name, value in named if value == value}
+
+    def state(self) -> list[list[float]]:
+        """Plain numbers, for `restore`."""
+        return [step.tolist() for step in self._steps]
+
+    def restore(self, state: Sequence[Sequence[float]]) -> None:
+        """Go on from a `state()`."""
+        self._steps = [torch.tensor(step) for step in state]
+
+
+def mean_cosine(vectors: torch.Tensor) -> torch.Tensor:
+    """Mean cosine of different rows of `(n, d)`, a scalar; NaN for a single row."""
+    unit = torch.nn.functional.normalize(vectors.detach().float(), dim=-1)
+    count = len(unit)
+    return ((unit.sum(0) ** 2).sum() - (unit**2).sum()) / (count * (count - 1))
+
+
+def chance_loss(objectives: Sequence[WeightedObjective], batch_size: int) -> float | None:
+    """The weighted sum of what objectives call the loss of chance; None where one does not tell."""
+    total = 0.0
+    for objective in objectives:
+        if not hasattr(objective.part, "chance_loss"):
+            return None
+        with attribute_errors(objective.label, "in chance_loss"):
+            total += objective.weight * float(objective.part.chance_loss(batch_size))
+    return total
+
+
+def collapse_warning(epochs: Epochs, train: TrainSettings, *, steps: int) -> str:
+    """In words, that the epochs so far have learnt nothing; "" where they have, or it is too early to tell.
+
+    `steps` are those of the whole training. Told after the warm-up, where two epochs in succession stand at chance
+    (or nobody says what chance is) and the embeddings of different videos are alike; after `PATIENCE` epochs at
+    chance, and at the end of a training, embeddings that differ change nothing.
+    """
+    warmup = math.ceil(steps * train.warmup)
+    for count in range(1, len(epochs) + 1):
+        if _stands(epochs[:count], warmup=warmup, steps=steps):
+            return _words(epochs[count - 1])
+    return ""
+
+
+def _stands(epochs: Epochs, *, warmup: int, steps: int) -> bool:
+    last = epochs[-1]
+    if not all(map(_at_chance, epochs[-2:])):
+        return False
+    ended = last["step"] >= steps
+    settled = len(epochs) > 1 and epochs[-2]["step"] >= warmup
+    if settled and all(epoch.get("video_cosine", 0.0) >= ALIKE for epoch in epochs[-2:]):
+        return True
+    return "chance" in last and (ended or len(epochs) >= PATIENCE) and all(map(_at_chance, epochs))
+
+
+def _at_chance(epoch: Mapping[str, float]) -> bool:
+    """Whether its loss is no better than chance, as far as that is known."""
+    return "chance" not in epoch or epoch["loss"] >= AT_CHANCE * epoch["chance"]
+
+
+def _words(epoch: Mapping[str, float]) -> str:
+    said = [f"after epoch {epoch['epoch']:.0f} this training has learnt nothing"]
+    if "chance" in epoch:
+        said.append(f"its loss of {epoch['loss']:.3f} is no better than chance ({epoch['chance']:.3f})")
+    if epoch.get("video_cosine", 0.0) >= ALIKE:
+        said.append(f"and different videos have nearly the same embedding (mean cosine {epoch['video_cosine']:.5f})")
+    return (
+        f"{', '.join(said)}; look at the contrast of the clips under the view's mean and std (`fdakit data masks` "
+        "measures it), at train.learning_rate, at what is frozen (`fdakit check --verbose`), and whether clips or "
+        "captions are alike (`fdakit data check`)"
+    )

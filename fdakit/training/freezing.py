@@ -1,0 +1,88 @@
+"""What stays as loaded: by role, by depth in the towers, and the running statistics that go with it.
+
+`clip4clip` is the rule of CLIP4Clip (arXiv 2104.08860, its code with `freeze_layer_num` 0) stated by depth: what
+lies below the first block of a tower is frozen, blocks and what follows them train, and so does all that is no
+tower's, the alpha path among it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from fdakit.errors import RecipeError
+from fdakit.model.parameter_roles import Weight
+from fdakit.settings import TrainSettings
+
+_TOWER = ("stem", "visual-trunk", "text-tower")
+
+
+def freeze(weights: Sequence[Weight], train: TrainSettings, *, encoder: str) -> None:
+    """Take the gradient from every weight that `[train]` says stays as loaded.
+
+    `encoder` is its label for errors. Raises `RecipeError` where depths are asked for that nothing tells, or more
+    blocks than a tower has.
+    """
+    _check_depths(weights, train, encoder)
+    for weight in weights:
+        if _stays(weight, train):
+            weight.value.requires_grad_(False)
+
+
+def _stays(weight: Weight, train: TrainSettings) -> bool:
+    if weight.role in train.freeze:
+        return True
+    if weight.depth is None:
+        return False
+    below = train.freeze_rule == "clip4clip" and weight.depth.layer == 0
+    return below or 0 < weight.depth.block <= train.freeze_blocks
+
+
+def _check_depths(weights: Sequence[Weight], train: TrainSettings, encoder: str) -> None:
+    asked = {
+        "freeze_rule": train.freeze_rule != "none",
+        "freeze_blocks": train.freeze_blocks > 0,
+        "layer_decay": train.layer_decay < 1,
+    }
+    concerned = [weight for weight in weights if weight.role in _TOWER and weight.role not in train.freeze]
+    unknown = [weight.name for weight in concerned if weight.depth is None]
+    if unknown and any(asked.values()):
+        keys = ", ".join(f"train.{key}" for key, wanted in asked.items() if wanted)
+        raise RecipeError(
+            f"{keys}: nothing tells how deep {unknown[0]!r} lies in {encoder}; leave it out, or choose an encoder "
+            "with towers of open_clip or timm, or freeze that role whole with train.freeze"
+        )
+    blocks: dict[str, int] = {}  # of towers whose blocks are not frozen by their role
+    for depth in (weight.depth for weight in concerned):
+        if depth is not None and depth.block:
+            blocks[depth.tower] = max(blocks.get(depth.tower, 0), depth.block)
+    faults = [
+        f"train.freeze_blocks: found {train.freeze_blocks}; the {tower} has {count} blocks; set at most {count}, or "
+        "freeze it whole with train.freeze"
+        for tower, count in blocks.items()
+        if count < train.freeze_blocks
+    ]
+    if faults:
+        raise RecipeError(faults)
+
+
+def frozen_batch_norms(modules: Iterable[nn.Module]) -> list[nn.Module]:
+    """The batch norms whose weights are frozen. Their running statistics move in training mode all the same.
+
+    One without weights of its own goes with the nearest module around it that has some.
+    """
+    found: list[nn.Module] = []
+    for module in modules:
+        named = dict(module.named_modules())
+        found += [norm for name, norm in named.items() if isinstance(norm, _BatchNorm) and _frozen(name, named)]
+    return found
+
+
+def _frozen(name: str, named: dict[str, nn.Module]) -> bool:
+    while not (weights := list(named[name].parameters())):
+        if not name:
+            return False
+        name = name.rpartition(".")[0]
+    return not any(weight.requires_grad for weight in weights)

@@ -1,0 +1,270 @@
+"""Training: batches of distinct videos, weighted objectives, warm-up and cosine, a state to go on from."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import nn
+
+from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest, batches
+from fdakit.data_pipeline.collate import LoadedBatch
+from fdakit.data_pipeline.damage import known_damage
+from fdakit.data_pipeline.output_checks import check_optimiser
+from fdakit.dataset_files.identical_videos import identical_videos
+from fdakit.errors import DatasetError, FdakitError, PartError, VideoError, attribute_errors
+from fdakit.inference.factory import WeightedObjective
+from fdakit.inference.observers import ObserverGroup
+from fdakit.model.retriever import Retriever
+from fdakit.recipe.recipe import Recipe
+from fdakit.system.devices import autocast, loader_workers
+from fdakit.system.stop_signals import StopRequest, stop_request
+from fdakit.values import Batch, Split
+
+from .batching import epoch_batches as epoch_plan
+from .collapse_detection import CollapseSigns, chance_loss
+from .freezing import frozen_batch_norms
+from .parameter_groups import parameter_groups, plan_training
+
+AfterEpoch = Callable[["Trainer", int], Mapping[str, float]]
+
+
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM, taken between two steps: the trainer's state is whole and may be saved."""
+
+    def __init__(self, signal: int) -> None:
+        super().__init__(f"stopped by signal {signal}")
+        self.signal = signal
+
+
+def lr_factor(step: int, steps: int, *, warmup: float, schedule: str) -> float:
+    """Factor on the learning rate: a linear rise over the warm-up, then cosine to 0 or constant."""
+    rise = math.ceil(round(steps * warmup, 6))  # 0.07 of 100 steps are 7, and not 7.000000000000001
+    if step < rise:
+        return (step + 1) / rise
+    if schedule == "constant":
+        return 1.0
+    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
+
+
+@dataclass
+class Position:
+    """Where a training stands: the next step is `step` of `epoch`, `done` steps lie behind."""
+
+    epoch: int = 0
+    step: int = 0
+    done: int = 0
+
+
+class Trainer:
+    """Trains a retriever on a split; `state` and `restore` make it go on as if it had never stopped."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        split: Split,
+        retriever: Retriever,
+        objectives: Sequence[WeightedObjective],
+        *,
+        device: torch.device,
+        watchers: ObserverGroup,
+    ) -> None:
+        self.recipe = recipe
+        self.retriever = retriever
+        self.position = Position()
+        self.history: list[dict[str, float]] = []  # what observers hear of each epoch
+        self._signs = CollapseSigns()
+        self._losses: list[torch.Tensor] = []  # of the epoch that is under way
+        self._objectives = objectives
+        self._device = device
+        self._watchers = watchers
+        numbers = {video.id: number for number, video in enumerate(split.videos)}
+        twins = identical_videos(split.videos)
+        self._shown = [numbers[twins.get(video.id, video.id)] for video in split.videos]
+        self._pairs = [(numbers[caption.video_id], caption.text) for caption in split.captions]
+        self._source = ClipDataset(
+            recipe,
+            split.videos,
+            training=True,
+            preprocess=retriever.preprocess,
+            shapes=replace(retriever.encoder.shapes, device=str(device)),
+            left_out=known_damage(recipe, split),
+        )
+        self.skipped: dict[str, str] = {}  # the fault by video id, of those met so far
+        self.repaired: dict[str, str] = {}
+        self._modules = nn.ModuleList([o.part for o in objectives if isinstance(o.part, nn.Module)])
+        plan = plan_training(retriever, self.objectives, recipe.train)
+        self._groups = parameter_groups(plan)
+        if not self._groups:
+            raise FdakitError("train: nothing in this recipe has weights to train; set train.epochs = 0 to evaluate")
+        self._maker = str(recipe.parts["optimiser"].offer)
+        with attribute_errors(self._maker, "while it was made"):
+            self._optimiser = recipe.parts["optimiser"].build(retriever.encoder.shapes)(self._groups)
+        check_optimiser(self._optimiser, label=self._maker)
+        self._rates = [group["lr"] for group in self._optimiser.param_groups]
+        self._still = frozen_batch_norms([retriever, self._modules])
+
+    @property
+    def objectives(self) -> tuple[Any, ...]:
+        """The objectives themselves."""
+        return tuple(objective.part for objective in self._objectives)
+
+    @cached_property
+    def steps(self) -> int:
+        """Steps of the whole training. Epochs differ in length, as their batches are drawn anew."""
+        limit, planned = self.recipe.train.max_steps, 0
+        for epoch in range(self.recipe.train.epochs):
+            planned += len(self._plan(epoch))
+            if limit is not None and planned >= limit:
+                return limit
+        return planned
+
+    def _plan(self, epoch: int) -> list[list[ClipRequest]]:
+        size, seed = self.recipe.train.batch_size, self.recipe.seed
+        plan = epoch_plan(self._pairs, batch_size=size, seed=seed, epoch=epoch, shown=self._shown)
+        if not plan:
+            raise DatasetError("split 'train': too few captions for one batch; lower train.batch_size")
+        return plan
+
+    def run(self, after_epoch: AfterEpoch) -> None:
+        """Train to the end. On Ctrl-C or SIGTERM the step is finished first and `Stopped` raised after it."""
+        steps = self.steps
+        with stop_request() as asked:
+            # After a stop at the last step of an epoch, that epoch is still to be closed.
+            while self.position.done < steps or self.position.step > 0:
+                epoch, started = self.position.epoch, time.perf_counter()
+                loss = self._epoch(steps, asked)
+                facts = {
+                    "epoch": epoch + 1,
+                    "step": self.position.done,
+                    "loss": loss,
+                    "learning_rate": self.recipe.train.learning_rate * self._factor(self.position.done - 1),
+                    "seconds": time.perf_counter() - started,
+                    **self._signs.close(),
+                }
+                self.history.append(facts)
+                facts.update(after_epoch(self, epoch))
+                self._watchers.epoch_finished(facts)
+                if asked.is_set():
+                    raise Stopped(asked.signal)
+
+    def _epoch(self, steps: int, asked: StopRequest) -> float:
+        plan = self._plan(self.position.epoch)[self.position.step :][: steps - self.position.done]
+        loader = self.recipe.loader
+        workers = loader_workers(loader.workers, self._device)
+        self.retriever.train()
+        for norm in self._still:
+            norm.eval()
+        for batch in _until_asked(batches(self._source, plan, workers=workers, prefetch=loader.prefetch), asked):
+            self._take_stock(batch)
+            if batch.ids:
+                self._losses.append(self._step(batch, self._factor(self.position.done)))
+            self.position.step += 1
+            self.position.done += 1
+            self._watchers.progressed("training", self.position.done, steps)
+            if asked.is_set():
+                raise Stopped(asked.signal)
+        if not self._losses:
+            reasons = "\n".join(list(self.skipped.values())[:3])
+            raise VideoError(f"train: no video of epoch {self.position.epoch + 1} could be read:\n{reasons}")
+        loss = float(torch.stack(self._losses).mean())
+        self.position.epoch, self.position.step, self._losses = self.position.epoch + 1, 0, []
+        return loss
+
+    def _factor(self, step: int) -> float:
+        train = self.recipe.train
+        return lr_factor(step, self.steps, warmup=train.warmup, schedule=train.schedule)
+
+    def _take_stock(self, batch: LoadedBatch) -> None:
+        """Count the damaged videos of a batch; under `fail` they end the training."""
+        lost = {video.id: video.reason for video in batch.lost}
+        if lost and self.recipe.loader.damage == "fail":
+            cure = 'set loader.damage = "skip" or "repair" to train without what is damaged'
+            raise VideoError("\n".join([*lost.values(), cure]))
+        self.skipped |= lost
+        self.repaired |= batch.repaired
+
+    def _step(self, batch: Batch, factor: float) -> torch.Tensor:
+        for group, rate in zip(self._optimiser.param_groups, self._rates, strict=True):
+            group["lr"] = rate * factor
+        self._optimiser.zero_grad(set_to_none=True)
+        loss = self._loss(batch)
+        if not bool(torch.isfinite(loss)):
+            raise FdakitError(
+                f"train: the loss became {float(loss.detach())} at step {self.position.done + 1}; lower "
+                'train.learning_rate or set train.precision = "fp32"'
+            )
+        if not loss.requires_grad:
+            labels = ", ".join(objective.label for objective in self._objectives)
+            raise PartError(f"{labels} failed at step {self.position.done + 1}: the losses have no gradient")
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self.recipe.train.clip_norm > 0:
+            nn.utils.clip_grad_norm_([p for g in self._groups for p in g["params"]], self.recipe.train.clip_norm)
+        where = f"at step {self.position.done + 1}"
+        with attribute_errors(self._maker, where):
+            self._optimiser.step()
+        for objective in self._objectives:
+            if hasattr(objective.part, "after_step"):
+                with attribute_errors(objective.label, f"in after_step {where}"):
+                    objective.part.after_step()
+        return loss.detach()
+
+    def _loss(self, batch: Batch) -> torch.Tensor:
+        device = self._device
+        (alpha,) = batch.alphas.values()
+        valid = batch.valid.to(device)
+        with autocast(device, self.recipe.train.precision):
+            frames = self.retriever.encode_frames(batch.frames.to(device), alpha.to(device), valid, batch.times)
+            texts = self.retriever.encode_texts(batch.texts)
+            videos = self.retriever.video_vectors(frames, texts)
+            total = torch.zeros((), device=device)
+            for objective in self._objectives:
+                with attribute_errors(objective.label, f"at step {self.position.done + 1}"):
+                    losses = objective.part(frames, videos, texts, batch)
+                    total = total + objective.weight * sum(losses.values())
+        self._signs.see(videos, texts.vectors, chance_loss(self._objectives, len(batch.ids)))
+        return total
+
+    def damage(self) -> dict[str, dict[str, str]]:
+        """Damaged videos met so far, `skipped` and `repaired`: the fault by id."""
+        return {"skipped": dict(self.skipped), "repaired": dict(self.repaired)}
+
+    def state(self) -> dict[str, Any]:
+        """Tensors and plain values only, so that it loads with `weights_only=True`."""
+        return {
+            "optimiser": self._optimiser.state_dict(),
+            "objectives": self._modules.state_dict(),
+            "position": [self.position.epoch, self.position.step, self.position.done],
+            "losses": [float(loss) for loss in self._losses],
+            "damage": self.damage(),
+            "signs": self._signs.state(),
+            "history": [dict(facts) for facts in self.history],
+            "rng": torch.get_rng_state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state()`; the retriever's weights are loaded apart."""
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._modules.load_state_dict(state["objectives"])
+        self.position = Position(*state["position"])
+        self.history = [dict(facts) for facts in state.get("history", [])]  # older checkpoints hold none
+        self._signs.restore(state.get("signs", []))
+        self._losses = [torch.tensor(loss, device=self._device) for loss in state["losses"]]
+        torch.set_rng_state(state["rng"])
+        damage = state.get("damage", {})  # older checkpoints hold none
+        self.skipped, self.repaired = dict(damage.get("skipped", {})), dict(damage.get("repaired", {}))
+
+
+def _until_asked(loaded: Iterator[LoadedBatch], asked: StopRequest) -> Iterator[LoadedBatch]:
+    """The batches; a loader that breaks down after a request to stop was ended by the same signal."""
+    try:
+        yield from loaded
+    except FdakitError as error:
+        if not asked.is_set():
+            raise
+        raise Stopped(asked.signal) from error

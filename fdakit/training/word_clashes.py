@@ -1,0 +1,32 @@
+"""Words of the captions that an encoder cannot tell apart, as it says itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fdakit.errors import attribute_errors
+from fdakit.model.retriever import Retriever
+from fdakit.recipe.recipe import Recipe
+from fdakit.values import Split
+
+_SHOWN = 5
+
+
+def indistinct_words(recipe: Recipe, retriever: Retriever, splits: Mapping[str, Split]) -> str:
+    """Return in words how many words of all captions share a meaning to the encoder, and which; "" where none do."""
+    encoder: Any = retriever.encoder
+    if not hasattr(encoder, "shared_words"):
+        return ""
+    label = str(recipe.parts["encoder"].offer)
+    texts = dict.fromkeys(caption.text for split in splits.values() for caption in split.captions)
+    with attribute_errors(label, "in shared_words"):
+        groups = [tuple(group) for group in encoder.shared_words(list(texts))]
+    if not groups:
+        return ""
+    shown = ", ".join(" = ".join(map(repr, group)) for group in groups[:_SHOWN])
+    more = f", and {len(groups) - _SHOWN:,} more" if len(groups) > _SHOWN else ""
+    return (
+        f"{label} cannot tell apart {sum(map(len, groups)):,} words of the captions: {shown}{more}; choose a larger "
+        "encoder.vocabulary, or an encoder with all words"
+    )

@@ -1,0 +1,60 @@
+"""Every frame that a sequential decode of a file gives, for files whose packets do not tell.
+
+The frames are kept, up to a bound, so that what is asked for next need not decode the file again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .packet_source import PacketSource, all_frames
+from .probe import error_text
+from .timestamps import NO_STAMP
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+
+KEPT_BYTES = 192_000_000  # of decoded frames; of what has more, none are kept
+
+
+@dataclass(frozen=True)
+class SequentialDecode:
+    """Frames by place, in the order in which the decoder gives them, damaged packets passed over.
+
+    `stamps (n,)` are their pts. `fault` is the first fault in words, "" for none, and `sound_until` how many frames
+    came before it. `frames` holds all of them or none.
+    """
+
+    stamps: NDArray[np.int64]
+    fault: str
+    sound_until: int
+    frames: tuple[VideoFrame, ...]
+
+
+def decode_sequentially(source: PacketSource) -> SequentialDecode:
+    """Decode a file to its end."""
+    stamps: list[int] = []
+    kept: list[VideoFrame] = []
+    faults: list[Exception] = []
+    sound_until, room = -1, KEPT_BYTES
+    area = size = 0
+    with source.everything() as (context, packets):
+        for frame in all_frames(context, packets, faults=faults):
+            if faults and sound_until < 0:
+                sound_until = len(stamps)
+            stamps.append(NO_STAMP if frame.pts is None else frame.pts)
+            if frame.width * frame.height != area:
+                area = frame.width * frame.height
+                size = sum(plane.buffer_size for plane in frame.planes)
+            room -= size
+            if room >= 0:
+                kept.append(frame)
+            else:
+                kept.clear()
+    fault = f"decoding fails: {error_text(faults[0])}" if faults else ""
+    until = sound_until if sound_until >= 0 else len(stamps)
+    return SequentialDecode(np.array(stamps, np.int64), fault, until, tuple(kept))

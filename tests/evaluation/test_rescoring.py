@@ -1,0 +1,78 @@
+"""Rescorers as rows of a report: what each is given, and what is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fdakit.catalog import Catalog
+from fdakit.errors import PluginError
+from fdakit.evaluation.rescoring import rescored_rows, rescorers
+from fdakit.plugin import BuildContext, Component, Options, Scores
+from fdakit.recipe.recipe import Recipe
+
+SCORES = Scores(np.eye(3, dtype=np.float32), np.arange(3), np.zeros(3, np.bool_))
+BANK = np.ones((4, 3), np.float32)
+
+
+class Noted:
+    """A rescorer that keeps what it is given and answers with its seed."""
+
+    needs_all_queries = True
+    directions = ("v2t",)
+
+    def __init__(self, seed: int, needs_bank: bool) -> None:
+        self.seed, self.needs_bank = seed, needs_bank
+        self.given: list[Any] = []
+
+    def __call__(self, scores: Scores, bank: NDArray[np.float32] | None, direction: str) -> Scores:
+        self.given.append((bank, direction))
+        return Scores(scores.matrix + self.seed, scores.owners, scores.lost)
+
+
+class Part:
+    """Stands for a part of a recipe."""
+
+    name, options, offer = "noted", Options(), Component("noted", "", Options, lambda options, shapes: None)
+
+    def __init__(self, needs_bank: bool = False) -> None:
+        self.needs_bank = needs_bank
+        self.built: list[Noted] = []
+
+    def build(self, shapes: BuildContext) -> Noted:
+        self.built.append(Noted(shapes.seed, self.needs_bank))
+        return self.built[-1]
+
+
+@pytest.mark.parametrize("needs_bank", [True, False])
+def test_a_rescorer_is_given_the_seed_and_the_bank_it_asks_for(needs_bank: bool) -> None:
+    part: Any = Part(needs_bank)
+    found = rescored_rows([part], SCORES, BANK, lambda scores, way: {way: float(scores.matrix[0, 0])}, seed=7)
+    assert found == {"noted": {"options": {}, "needs_all_queries": True, "v2t": {"v2t": 8.0}}}
+    ((bank, direction),) = part.built[0].given
+    assert (bank is BANK, direction) == (needs_bank, "v2t")
+
+
+def test_the_second_of_a_name_is_numbered() -> None:
+    parts: Any = [Part(), Part(), Part()]
+    found = rescored_rows(parts, SCORES, None, lambda scores, way: {})
+    assert list(found) == ["noted", "noted 2", "noted 3"]
+
+
+def test_a_rescorer_that_fails_is_named() -> None:
+    part: Any = Part()
+
+    def fail(scores: Scores, way: str) -> dict[str, float]:
+        raise KeyError("no such row")
+
+    with pytest.raises(PluginError, match="while rescoring"):
+        rescored_rows([part], SCORES, None, fail)
+
+
+def test_labels_become_parts_with_their_options(catalog: Catalog, make_recipe: Callable[..., Recipe]) -> None:
+    first, second = rescorers(["dsl", "dsl temperature=50.0"], catalog=catalog)
+    assert (first.options.temperature, second.options.temperature) == (100.0, 50.0)  # type: ignore[attr-defined]

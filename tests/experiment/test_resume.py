@@ -1,0 +1,127 @@
+"""What a run that was stopped finds: a checkpoint of every epoch, a whole log, and nobody else at work."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fdakit import FdakitError
+from fdakit.errors import CheckpointError
+from fdakit.experiment.run import run_recipe
+from fdakit.experiment.run_folder import RunFolder
+from fdakit.inference.checkpoints import read_info
+from fdakit.inference.observers import ObserverGroup
+from fdakit.recipe.recipe import Recipe
+
+MakeRecipe = Callable[..., Recipe]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture
+def full(make_recipe: MakeRecipe) -> Recipe:
+    return make_recipe(observer=[{"use": "jsonl"}])
+
+
+@pytest.fixture
+def run(runs: Path, full: Recipe) -> Path:
+    """The finished run of `full`; made once."""
+    if not (runs / "full").exists():
+        run_recipe(full, out=runs / "full")
+    return runs / "full"
+
+
+def test_the_last_checkpoint_is_that_of_the_last_epoch_though_validation_is_seldom(
+    make_recipe: MakeRecipe, tmp_path: Path
+) -> None:
+    seen = []
+
+    class Looking:
+        """Looks at the checkpoint when it hears of an epoch."""
+
+        def run_started(self, *_: object) -> None:
+            """Nothing to look at yet."""
+
+        progressed = run_finished = run_started
+
+        def epoch_finished(self, facts: Mapping[str, float]) -> None:
+            kept = read_info(tmp_path / "run" / "checkpoints" / "last")
+            seen.append((facts["epoch"], kept["epoch"], kept["chosen_by"][:14]))
+
+    recipe = make_recipe(train={"epochs": 3, "validate_every": 3})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ObserverGroup, "of", classmethod(lambda cls, recipe: ObserverGroup([("looking", Looking())])))
+        run_recipe(recipe, out=tmp_path / "run")
+    assert seen == [(1, 1, "the last epoch"), (2, 2, "the last epoch"), (3, 3, "best R@1 text ")]
+
+
+def test_a_kill_between_checkpoint_and_log_loses_no_line_and_doubles_none(
+    full: Recipe, run: Path, make_recipe: MakeRecipe, tmp_path: Path
+) -> None:
+    def epochs(folder: Path) -> list[Any]:
+        events = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        return [
+            {key: value for key, value in event.items() if key != "seconds"}
+            for event in events
+            if event["event"] == "epoch_finished"
+        ]
+
+    copy = shutil.copytree(run, tmp_path / "run")
+    log = copy / "metrics.jsonl"
+    lines = log.read_text().splitlines(keepends=True)
+    started, first, second, _finished = lines
+    for left in ([started], [started, first], [started, first, first[:20]], [started, first, second, second, first]):
+        log.write_text("".join(left))
+        (copy / "SHA256SUMS").unlink()  # a run that has not ended has none
+        run_recipe(full, resume=copy)
+        assert epochs(copy) == epochs(run)
+
+
+def test_two_cannot_work_on_one_run(full: Recipe, run: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(run, tmp_path / "run")
+    words = r"run: another fdakit works on this run \(process \d+ on "
+    with RunFolder(copy).held(), pytest.raises(FdakitError, match=words):
+        run_recipe(full, resume=copy)
+    assert run_recipe(full, resume=copy).report == json.loads((run / "report.json").read_text())
+    assert not (copy / ".lock").exists()
+    with pytest.raises(FdakitError, match="nowhere: no such run folder"):
+        run_recipe(full, resume=tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    "kept", ["last/recipe.toml", "last/checkpoint.json", "best/checkpoint.json", "best/recipe.toml"]
+)
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_changed_file_of_a_checkpoint_is_told_before_anything_is_gone_on_with(
+    full: Recipe, run: Path, tmp_path: Path, kept: str, gone: bool
+) -> None:
+    copy = shutil.copytree(run, tmp_path / "run")
+    path = copy / "checkpoints" / kept
+    if gone:
+        path.unlink()
+    else:
+        path.write_text(path.read_text().replace("3", "4"))
+    before = {file: file.read_bytes() for file in sorted(copy.rglob("*")) if file.is_file()}
+    other = "best" if kept.startswith("last") else "last"
+    said = "absent, so this run cannot be taken up" if gone else "changed or damaged since it was written"
+    advice = f"put back what the run wrote, or start the run again, or evaluate .*checkpoints/{other}"
+    with pytest.raises(CheckpointError, match=rf"{kept}: {said}.*; {advice}"):
+        run_recipe(full, resume=copy)
+    assert {file: file.read_bytes() for file in sorted(copy.rglob("*")) if file.is_file()} == before
+
+
+def test_a_best_checkpoint_that_is_gone_is_told_before_training_goes_on(
+    full: Recipe, run: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(run, tmp_path / "run")
+    shutil.rmtree(copy / "checkpoints" / "best")
+    with pytest.raises(CheckpointError, match=r"best/model\.safetensors: absent, so this run cannot be taken up"):
+        run_recipe(full, resume=copy)

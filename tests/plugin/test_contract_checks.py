@@ -1,0 +1,101 @@
+"""What a `build` gives is held to the members of its kind, and a fault names part, provider and cure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import pytest
+from helpers.sample_plugins import AnyPart, component, offering
+
+from fdakit import PluginError
+from fdakit.catalog import KINDS, Part, load_catalog
+from fdakit.errors import PartError
+from fdakit.plugin import BuildContext, Needs, contracts
+from fdakit.plugin.contract_checks import MEMBERS, contract_fault
+
+PROTOCOLS = {
+    "sampler": contracts.FrameSampler,
+    "reader": contracts.Reader,
+    "mask": contracts.MaskGenerator,
+    "fusion": contracts.AlphaFusion,
+    "encoder": contracts.Encoder,
+    "aggregator": contracts.TemporalAggregator,
+    "objective": contracts.Objective,
+    "dataset": contracts.Dataset,
+    "rescorer": contracts.Rescorer,
+    "optimiser": contracts.OptimiserFactory,
+}
+
+
+def built(kind: str, made: Callable[[], Any]) -> Any:
+    catalog = load_catalog([offering(kind, component("mine", lambda options, shapes: made()))])
+    offer = catalog.find(kind, "stranger:mine")
+    return Part(offer, offer.component.options()).build(BuildContext())
+
+
+@pytest.mark.parametrize("kind", PROTOCOLS)
+def test_the_members_asked_for_are_those_of_the_contract(kind: str) -> None:
+    protocol: type[Protocol] = PROTOCOLS[kind]  # type: ignore[valid-type]
+    own = set(protocol.__annotations__) | {n for n, value in vars(protocol).items() if callable(value)}
+    public = {name for name in own if not name.startswith("_") or name == "__call__"}
+    assert set(MEMBERS[kind]) == public
+    assert contract_fault(kind, AnyPart()) == ""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_build_that_gives_nothing_is_named(kind: str) -> None:
+    with pytest.raises(PartError, match=rf"^{kind} 'mine' \(stranger local\) failed .*: build returned None; return"):
+        built(kind, lambda: None)
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in MEMBERS.items() for name in names])
+def test_a_part_without_a_member_is_told_which(kind: str, name: str) -> None:
+    def without() -> object:
+        attributes = {key: getattr(AnyPart, key) for key in MEMBERS[kind] if key != name}
+        return type("Mine", (), attributes)()
+
+    named = "a call" if name == "__call__" else name
+    with pytest.raises(
+        PartError, match=rf"^{kind} 'mine' \(stranger local\) failed while it was built: Mine lacks {named}"
+    ):
+        built(kind, without)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changed", "words"),
+    [
+        ("mask", {"place": "gpu"}, "place is 'gpu'; wanted 'worker' or 'device'"),
+        ("mask", {"needs": None}, r"needs is None; wanted fdakit\.Needs"),
+        ("mask", {"needs": {"neighbours": (-1,)}}, r"needs is .*; wanted fdakit\.Needs"),
+        ("mask", {"needs": Needs(neighbours=[-1])}, r"needs\.neighbours is \[-1\]; wanted a tuple"),  # type: ignore[arg-type]
+        ("mask", {"needs": Needs(neighbours=(0,))}, r"needs\.neighbours is \(0,\)"),
+        ("mask", {"needs": Needs(neighbours=(True,))}, r"needs\.neighbours"),
+        ("aggregator", {"text_conditioned": None}, "text_conditioned is None; wanted True or False"),
+        ("aggregator", {"indexable": "no"}, "indexable is 'no'"),
+        ("rescorer", {"directions": ()}, r"directions is \(\); wanted 't2v', 'v2t' or both"),
+        ("rescorer", {"directions": ("both",)}, "directions is"),
+        ("rescorer", {"needs_bank": 0}, "needs_bank is 0; wanted True or False"),
+        ("encoder", {"shapes": (4, 4)}, r"shapes is \(4, 4\); wanted fdakit\.Shapes"),
+        ("encoder", {"preprocess": None}, r"preprocess is None; wanted fdakit\.Preprocess"),
+        ("sampler", {"frames": 8}, r"lacks frames\(\); samplers have frames\(\), draws\(\), a call"),
+    ],
+)
+def test_a_member_of_an_odd_value_is_told(kind: str, changed: dict[str, Any], words: str) -> None:
+    with pytest.raises(PluginError, match=rf"^{kind} 'mine' \(stranger local\) failed while it was built: .*{words}"):
+        built(kind, lambda: type("Mine", (AnyPart,), changed)())
+
+
+def test_a_class_is_not_taken_for_an_object_of_it() -> None:
+    with pytest.raises(PartError, match=r"the class AnyPart \(not an object of it\) lacks a call"):
+        built("mask", lambda: AnyPart)
+
+
+def test_a_member_that_fails_is_the_parts_fault() -> None:
+    class Moody(AnyPart):
+        @property
+        def place(self) -> str:  # type: ignore[override]
+            raise RuntimeError("not today")
+
+    with pytest.raises(PartError, match=r"^mask 'mine' .* failed while it was built: RuntimeError: not today"):
+        built("mask", Moody)
