@@ -157,7 +157,7 @@ def load_catalog(extra: Iterable[ModuleType] = ()) -> Catalog:
 
 def _builtin_modules() -> list[str]:
     walk = pkgutil.walk_packages(builtin.__path__, builtin.__name__ + ".")
-    return sorted(m.name for m in walk if not m.ispkg and not m.name.endswith("_module"))
+    return sorted(m.name for m in walk if not m.ispkg and not m.name.rpartition(".")[2].startswith("_"))
 
 
 def _installed() -> list[tuple[Provider, EntryPoint]]:

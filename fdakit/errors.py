@@ -5,9 +5,10 @@ The command line prints them as they are, without a traceback; anything else is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from typing import Any
 
 
 class FdakitError(Exception):
@@ -73,3 +74,19 @@ def attribute_errors(who: str, where: str) -> Iterator[None]:
         if kind == "OutOfMemoryError":
             raise
         raise PartError(f"{who} failed {where}: {kind}: {error}") from error
+
+
+def collect_errors(*steps: Callable[[], object]) -> list[Any]:
+    """Run every step; where some raise a worded error, raise one with all of their lines."""
+    results: list[Any] = []
+    faults: list[FdakitError] = []
+    for step in steps:
+        try:
+            results.append(step())
+        except FdakitError as error:
+            faults.append(error)
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        raise FdakitError("\n".join(dict.fromkeys(str(fault) for fault in faults)))
+    return results

@@ -14,6 +14,8 @@ import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
+pytest_plugins = ["helpers.recipe_fixtures"]
+
 settings.register_profile("calm", deadline=None)  # a busy machine must not fail a law
 settings.load_profile("calm")
 

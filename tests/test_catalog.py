@@ -16,7 +16,7 @@ from fdakit.catalog import KINDS, Catalog, load_catalog
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
 from fdakit.plugin import BuildContext, Component, Needs, VideoRef
 from fdakit.plugin.contracts import Preprocess
-from fdakit.recipe.recipe import validate
+from fdakit.recipe.validation import validate
 
 FINE = offering("mask", component("fine"), module="fine")
 

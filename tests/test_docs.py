@@ -18,7 +18,7 @@ import pytest
 from fdakit.catalog import KINDS, load_catalog
 from fdakit.plugin import hookspecs
 from fdakit.recipe.document import shipped_recipes
-from fdakit.recipe.recipe import read_recipe, validate
+from fdakit.recipe.validation import read_recipe, validate
 
 ROOT = Path(__file__).parents[1]
 PAGES = [

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -17,28 +18,34 @@ PACKAGE = Path(fdakit.__file__).parent
 PLUGINS = PACKAGE.parent / "plugins"
 
 # From the ground up; a module imports from the rows above its own in this list, and from the same row only
-# inside the same folder. `video` stands for `video/*`.
+# inside the same folder. A folder stands for all that is in it.
 ROWS = (
-    ("errors", "draws", "version"),  # 1
-    ("system", "split_rules"),  # the machine
-    ("values",),  # 2
-    ("component",),
-    ("contracts",),  # 3: contracts and settings lie under the three rooms of their floor
-    ("settings", "built_parts"),
-    ("video", "data", "ranking", "masking"),
-    ("model", "report", "hookspecs"),  # 4
-    ("builtin",),  # 5
-    ("catalog",),  # 6
-    ("recipe", "recipe_faults", "recipe_paths", "recipe_text", "recipe_schema", "testing"),  # 7
-    ("experiment",),  # 8
-    ("search",),  # 9
-    ("bench",),  # 10
-    ("cli",),  # 11
+    ("errors", "random_keys", "version", "moved_names"),
+    ("system", "split_rules"),
+    ("values",),
+    ("plugin",),
+    ("settings",),
+    ("video", "dataset_files", "ranking", "mask_ops", "synthetic"),
+    ("model", "report"),
+    ("builtin",),
+    ("catalog",),
+    ("recipe", "testing"),
+    ("data_pipeline",),
+    ("inference", "dataset_tools", "mask_inspection"),
+    ("training", "evaluation"),
+    ("analysis",),
+    ("experiment",),
+    ("search",),
+    ("bench",),
+    ("cli",),
     ("__main__",),
 )
+NAMESPACES = ("plugin", "mask_ops", "dataset_files", "model", "video")
+"""What built-in parts and packages under plugins/ import, as a stranger's plugin does; `testing` in their tests."""
+LARGEST_FOLDER = 25
 HEIGHT = {name: height for height, row in enumerate(ROWS) for name in row}
 HEAVY = {"torch", "open_clip", "timm", "skimage", "scipy", "av"}
-PRINTERS = ("cli", "builtin.observers.console")
+PRINTERS = ("cli", "system.terminal")
 VAGUE = {"utils", "util", "common", "helpers", "misc", "core", "base"}
 
 
@@ -66,8 +73,28 @@ def imported(path: Path) -> Iterator[tuple[str, str, int]]:
             yield from ((node.module or "", alias.name, node.level) for alias in node.names)
 
 
+@cache
+def listed(package: str) -> dict[str, str]:
+    """The names that a namespace lists -> the module of each, `""` being the front door."""
+    folder = PACKAGE.joinpath(*package.split("."))
+    stub = folder / "__init__.pyi"
+    homes = {}
+    for node in tree(stub if stub.is_file() else folder / "__init__.py").body:
+        if isinstance(node, ast.ImportFrom):
+            target = absolute(node, [part for part in package.split(".") if part])
+            homes |= {alias.asname or alias.name: target or alias.name for alias in node.names}
+    return homes
+
+
+def absolute(node: ast.ImportFrom, package: list[str]) -> str:
+    """The module under fdakit that is imported from; one of another library with its own name."""
+    if node.level:
+        return ".".join([*package[: len(package) - node.level + 1], *([node.module] if node.module else [])])
+    return (node.module or "").removeprefix("fdakit").removeprefix(".")
+
+
 def neighbours(module: str) -> set[str]:
-    """The modules of fdakit that a module imports; a name from the front door counts as its home."""
+    """The modules of fdakit that a module imports; a name from a namespace counts as its home."""
     path, found = modules()[module], set()
     package = ["fdakit", *path.relative_to(PACKAGE).parts[:-1]]
     for target, name, dots in imported(path):
@@ -78,10 +105,10 @@ def neighbours(module: str) -> set[str]:
         below = f"{inside}.{name}".strip(".")
         if name and below in modules():
             found.add(below)
-        elif inside:
-            found.add(inside)
+        elif inside in ("", *NAMESPACES) and name:
+            found.add(listed(inside)[name])
         else:
-            found.add("version" if name == "__version__" else fdakit._WHERE[name])
+            found.add(inside)
     return found - {module}
 
 
@@ -96,14 +123,14 @@ def test_every_module_has_a_floor() -> None:
     assert {room(module) for module in HOUSE} <= set(HEIGHT)
 
 
-@pytest.mark.parametrize("module", HOUSE)
-def test_a_module_imports_only_from_lower_floors_and_its_own_folder(module: str) -> None:
-    def lies_low(other: str) -> bool:
-        folder, its = module.rpartition(".")[0], other.rpartition(".")[0]
-        beside = folder == its or room(module) == room(other)
-        return HEIGHT[room(other)] < HEIGHT[room(module)] or (HEIGHT[room(other)] == HEIGHT[room(module)] and beside)
+def lies_low(module: str, other: str) -> bool:
+    height, its = HEIGHT[room(module)], HEIGHT[room(other)]
+    return its < height or (its == height and room(module) == room(other))
 
-    assert [other for other in sorted(neighbours(module)) if not lies_low(other)] == []
+
+def test_modules_import_only_from_lower_floors_and_their_own_folder() -> None:
+    upwards = [(module, other) for module in HOUSE for other in neighbours(module) if not lies_low(module, other)]
+    assert sorted(upwards) == []
 
 
 def test_no_imports_go_round_in_a_circle() -> None:
@@ -113,30 +140,75 @@ def test_no_imports_go_round_in_a_circle() -> None:
         pytest.fail(" -> ".join(error.args[1]))
 
 
-def test_the_front_door_itself_imports_nothing_but_the_version() -> None:
-    running = {node.module for node in tree(modules()[""]).body if isinstance(node, ast.ImportFrom) and node.level}
-    assert running == {"version"}
+def test_the_front_door_itself_imports_nothing_but_the_version_and_the_names_that_moved() -> None:
+    running = {
+        node.module for node in ast.walk(tree(modules()[""])) if isinstance(node, ast.ImportFrom) and node.level
+    }
+    assert running == {"version", "moved_names"}
 
 
 BUILTIN = [module for module in HOUSE if room(module) == "builtin"]
-PARTS = [module for module in BUILTIN if not module.endswith("_module")]
+PARTS = [module for module in BUILTIN if not module.rpartition(".")[2].startswith("_")]
+RENDERER = {"builtin.datasets.moving_shapes": "synthetic"}  # drawn clips, which the benches draw too
 
 
-@pytest.mark.parametrize("module", BUILTIN)
-def test_a_built_in_comes_in_through_the_front_door_as_a_stranger_would(module: str) -> None:
-    for target, name, dots in imported(modules()[module]):
+def outside_of_namespaces(path: Path, allowed: tuple[str, ...]) -> list[str]:
+    """Imports of fdakit in a part that are not from a namespace, nor from a file of the part beside it."""
+    faults = []
+    for target, name, dots in imported(path):
         if dots:
-            assert dots == 1, f"{'.' * dots}{target}: reaches out of its folder"
-            assert target.endswith("_module"), f".{target}: only a part's own module lies beside it"
+            if dots > 1 or not target.startswith("_"):
+                faults.append(f"{path.name}: {'.' * dots}{target}")
         elif target.partition(".")[0] == "fdakit":
-            assert target == "fdakit", f"{target}: import it from fdakit"
-            assert name == "__version__" or name in fdakit.__all__, f"{name}: not on offer at the front door"
+            inside = target.removeprefix("fdakit").removeprefix(".")
+            if room(inside) not in allowed or (inside in NAMESPACES and name not in listed(inside)):
+                faults.append(f"{path.name}: {name} from {target}")
+    return faults
 
 
-@pytest.mark.parametrize("module", BUILTIN)
-def test_what_a_built_in_takes_through_the_front_door_lies_below_it(module: str) -> None:
-    taken = [other for other in neighbours(module) if room(other) != "builtin"]
-    assert [other for other in taken if HEIGHT[room(other)] >= HEIGHT["builtin"]] == []
+def test_built_ins_import_the_namespaces_as_a_stranger_would() -> None:
+    faults = []
+    for module in BUILTIN:
+        extra = tuple(folder for part, folder in RENDERER.items() if module == part)
+        faults += outside_of_namespaces(modules()[module], (*NAMESPACES, *extra))
+    assert faults == []
+
+
+def test_packages_under_plugins_import_the_namespaces_and_nothing_else() -> None:
+    sources = [path for path in sorted(PLUGINS.rglob("*.py")) if "tests" not in path.parts]
+    assert sources
+    assert [fault for path in sources for fault in outside_of_namespaces(path, NAMESPACES)] == []
+
+
+def test_the_engine_imports_no_part() -> None:
+    knowing = [
+        (module, other)
+        for module in HOUSE
+        if room(module) != "builtin"
+        for other in neighbours(module)
+        if other.startswith("builtin.")
+    ]
+    assert knowing == []
+
+
+def test_no_folder_is_too_large_to_take_in() -> None:
+    sizes = {folder: len(list(folder.glob("*.py"))) for folder in PACKAGE.rglob("*") if folder.is_dir()}
+    assert {str(folder): size for folder, size in sizes.items() if size > LARGEST_FOLDER} == {}
+
+
+def test_every_name_of_a_namespace_is_listed_once_and_is_there() -> None:
+    for namespace in ("", *NAMESPACES):
+        source = import_module(f"fdakit.{namespace}".strip("."))
+        names = [alias.name for alias in doors(namespace)]
+        assert len(names) == len(set(names))
+        assert [name for name in names if not hasattr(source, name)] == []
+
+
+def doors(namespace: str) -> list[ast.alias]:
+    folder = PACKAGE / namespace
+    stub = folder / "__init__.pyi"
+    nodes = tree(stub if stub.is_file() else folder / "__init__.py").body
+    return [alias for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names]
 
 
 def run_on_import(node: ast.AST) -> Iterator[ast.AST]:
@@ -163,14 +235,14 @@ def loaded_with(module: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("module", PARTS)
-def test_importing_a_part_imports_nothing_heavy(module: str) -> None:
-    assert loaded_with(module) & HEAVY == set()
+def test_importing_a_part_imports_nothing_heavy() -> None:
+    heavy = {module: loaded_with(module) & HEAVY for module in PARTS}
+    assert {module: names for module, names in heavy.items() if names} == {}
 
 
 def test_only_the_catalog_and_the_hooks_know_pluggy() -> None:
     knowing = {m for m, path in modules().items() for t, _, _ in imported(path) if t.partition(".")[0] == "pluggy"}
-    assert knowing == {"catalog", "hookspecs"}
+    assert knowing == {"catalog", "plugin.hookspecs"}
 
 
 def writes_to_the_terminal(path: Path) -> bool:

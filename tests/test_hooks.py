@@ -10,7 +10,8 @@ from helpers.sample_plugins import AnyPart, component, document, offering
 
 from fdakit.catalog import KINDS, load_catalog
 from fdakit.plugin import BuildContext, hookspecs
-from fdakit.recipe.recipe import LISTS, validate
+from fdakit.recipe.tables import LISTS
+from fdakit.recipe.validation import validate
 
 HOOKS = {name: hook for name, hook in vars(hookspecs).items() if name.startswith("fdakit_")}
 

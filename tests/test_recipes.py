@@ -13,7 +13,8 @@ from fdakit.catalog import load_catalog
 from fdakit.errors import FdakitError
 from fdakit.experiment.run import run_recipe
 from fdakit.recipe.document import Document, find_recipe, read_document, shipped_recipes
-from fdakit.recipe.recipe import Recipe, read_recipe
+from fdakit.recipe.recipe import Recipe
+from fdakit.recipe.validation import read_recipe
 from fdakit.training.parameter_groups import training_rows
 
 CATALOG = load_catalog()

@@ -9,9 +9,9 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from fdakit.experiment.run_folder import RunFolder
 from fdakit.plugin.contracts import DIRECTIONS, Direction, Progress
 from fdakit.report.comparison_tables import comparison_markdown, comparison_notes
+from fdakit.system.atomic_files import write_text
 
 from .clip_images import Draw
 from .compare import Comparison, Pair
@@ -50,10 +50,9 @@ def write_comparison(
     `draws` is as in `comparison_html`.
     """
     page = comparison_html(comparison, document, progress=progress, draws=draws)
-    folder = RunFolder(out)
-    folder.write(JSON, json.dumps(document, indent=2, allow_nan=False) + "\n")
-    folder.write(MARKDOWN, comparison_markdown(document))
-    folder.write(HTML, page)
+    write_text(out / JSON, json.dumps(document, indent=2, allow_nan=False) + "\n")
+    write_text(out / MARKDOWN, comparison_markdown(document))
+    write_text(out / HTML, page)
     return [out / name for name in (JSON, MARKDOWN, HTML)]
 
 

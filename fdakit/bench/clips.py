@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fdakit.dataset_files.video_files import VIDEO_ENDINGS
-from fdakit.errors import DatasetError, FdakitError, VideoError, attribute_errors
+from fdakit.errors import FdakitError, VideoError, attribute_errors
 from fdakit.system.regular_files import require_regular
 
 from .ratios import OURS
@@ -44,22 +43,6 @@ class Own:
     reads: Mapping[str, Read]
     count: Callable[[Path], int]
     at: Callable[[Path, NDArray[np.int64]], Frames]
-
-
-def find_clips(paths: Sequence[Path]) -> tuple[Path, ...]:
-    """The files given, and the videos below the folders given, sorted. Raises `DatasetError` where there is none."""
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(one for one in path.rglob("*") if one.suffix.lower() in VIDEO_ENDINGS and one.is_file())
-            if not inside:
-                raise DatasetError(f"{path.absolute()}: no video in this folder; wanted {', '.join(VIDEO_ENDINGS)}")
-            found += inside
-        elif path.exists():
-            found.append(path)
-        else:
-            raise DatasetError(f"{path.absolute()}: no such file or folder; give videos or a folder of them")
-    return tuple(dict.fromkeys(found))
 
 
 def spread(count: int, frames: int) -> NDArray[np.int64]:

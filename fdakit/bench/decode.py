@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fdakit.builtin.readers.pyav import PyavOptions, build
+from fdakit.catalog import load_catalog
 from fdakit.plugin.component import BuildContext
+from fdakit.plugin.contracts import Reader
+from fdakit.recipe.validation import validate_part
 from fdakit.values import Clip, Needs, VideoRef
 from fdakit.version import __version__
 from fdakit.video.decode import frame_times, read_frames
@@ -45,7 +47,12 @@ def bench_decode(
     found = find_peers(offered, peers)
     rivals = [name for name, peer in found.peers.items() if not peer.slow]
     slow = [name for name, peer in found.peers.items() if peer.slow]
-    own = Own({OURS: lambda path: read_ours(path, frames)}, count=lambda path: len(frame_times(_video(path))), at=_at)
+    reader = build_reader()
+    own = Own(
+        {OURS: lambda path: read_ours(reader, path, frames)},
+        count=lambda path: len(frame_times(_video(path))),
+        at=_at,
+    )
     others = peer_reads(found, frames)
     with one_thread(found.modules.values()):
         clips, stopped = time_clips(paths, own, others, rounds=rounds, progress=progress)
@@ -60,9 +67,15 @@ def bench_decode(
     return told
 
 
-def read_ours(path: Path, frames: int) -> Clip:
-    """The `pyav` reader as anybody calls it: built, asked for times, then for frames."""
-    reader = build(PyavOptions.model_validate({}), BuildContext())
+def build_reader() -> Reader:
+    """Return fdakit's `pyav` reader with its default options."""
+    part = validate_part("reader", {"use": "fdakit:pyav"}, where="bench", catalog=load_catalog())
+    reader: Reader = part.build(BuildContext())
+    return reader
+
+
+def read_ours(reader: Reader, path: Path, frames: int) -> Clip:
+    """Return uniform frames as anybody reads them: asked for times, then for frames, nothing kept in between."""
     return reader.read(_video(path), spread(len(reader.times(_video(path))), frames), Needs(), None)
 
 

@@ -16,7 +16,8 @@ from fdakit.inference.factory import build_retriever
 from fdakit.model.retriever import Retriever
 from fdakit.plugin.contracts import Stem
 from fdakit.recipe.document import Document, apply_settings
-from fdakit.recipe.recipe import Recipe, read_recipe, validate
+from fdakit.recipe.recipe import Recipe
+from fdakit.recipe.validation import read_recipe, validate
 from fdakit.system.devices import autocast, choose_device
 from fdakit.values import Fused
 

@@ -23,7 +23,8 @@ from fdakit.errors import VideoError
 from fdakit.plugin.component import BuildContext
 from fdakit.plugin.contracts import Preprocess
 from fdakit.recipe.document import Document
-from fdakit.recipe.recipe import Recipe, validate
+from fdakit.recipe.recipe import Recipe
+from fdakit.recipe.validation import validate
 from fdakit.values import UnreadableVideo, VideoRef
 from fdakit.video.decode import frame_times, read_frames
 from fdakit.video.transform import FrameTransform

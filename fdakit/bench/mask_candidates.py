@@ -10,11 +10,9 @@ from fdakit.catalog import Catalog, Offer, Part
 from fdakit.errors import FdakitError, PartError, RecipeError
 from fdakit.plugin.component import BuildContext
 from fdakit.plugin.contracts import MaskGenerator
-from fdakit.recipe.document import Document, apply_settings
-from fdakit.recipe.recipe import validate
+from fdakit.recipe.document import apply_settings
+from fdakit.recipe.validation import validate_part
 from fdakit.values import Needs
-
-_RECIPE: Document = {"name": "bench", "dataset": {"use": "moving-shapes"}, "encoder": {"use": "tiny"}}
 
 
 @dataclass(frozen=True)
@@ -72,14 +70,13 @@ def _installed(catalog: Catalog) -> list[str]:
 
 def _read_mask(label: str, catalog: Catalog, gap: int | None) -> Part:
     name, *options = label.split() or [""]
-    own = [f"mask.use={name}", *(f"mask.{option}" for option in options)]
-    recipe = validate(apply_settings(_RECIPE, own), where="bench", catalog=catalog)
-    part = recipe.parts["mask"]
-    if recipe.control != "none":
+    table = apply_settings({"mask": {"use": name}}, [f"mask.{option}" for option in options])["mask"]
+    if table.get("control", "none") != "none":
         raise RecipeError("bench: mask.control: acts on a mask that is made already; leave it out here")
+    part = validate_part("mask", table, where="bench", catalog=catalog)
     if gap is None or "gap" not in type(part.options).model_fields or "gap" in part.options.model_fields_set:
         return part
-    return validate(apply_settings(_RECIPE, [*own, f"mask.gap={gap}"]), where="bench", catalog=catalog).parts["mask"]
+    return validate_part("mask", {**table, "gap": gap}, where="bench", catalog=catalog)
 
 
 def reason(error: FdakitError | MemoryError | RuntimeError) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fdakit.builtin.datasets.moving_shapes import MovingShapesOptions
 from fdakit.errors import FdakitError, nearest
 from fdakit.synthetic.render import VERSION, codec, draw_clip, mover_masks, mover_speeds, write_clip
+from fdakit.synthetic.scene import Look
 from fdakit.system.atomic_files import atomic_file, write_errors
 from fdakit.values import VideoRef
 
@@ -30,9 +30,21 @@ _STRIDE = 41  # between the data set's numbers of two clips: their movers differ
 _SLOWEST = 1.5  # px a frame of a 240-px clip at which the mover must go beside the ground...
 _SLOW_SHARE = 0.1  # ... but in this share of the frames
 _TRIES = 200
+_CRF = 20
 _USUAL: Mapping[str, Any] = MappingProxyType(
     {
         "frames": LENGTH,
+        "distractors": 7,
+        "pan": 0.0,
+        "flicker": 0.0,
+        "still_share": 0.0,
+        "contrast": 1.0,
+        "shadow": 0.0,
+        "zoom": 0.0,
+        "rotation": 0.0,
+        "shake": 0.0,
+        "cut": False,
+        "seed": 0,
         "ground_level": 90.0,
         "ground_texture": 22.0,
         "texture": 25.0,
@@ -51,9 +63,15 @@ class Condition:
     changes: Mapping[str, Any] = field(default_factory=dict, hash=False)
     staging: Staging = "as drawn"
 
-    def options(self, size: int) -> MovingShapesOptions:
-        """Those options with the ones that all conditions share."""
-        return MovingShapesOptions.model_validate({**_USUAL, "size": size, **self.changes})
+    def look(self, size: int) -> Look:
+        """Return what decides the pixels: these changes, and what all conditions share."""
+        changes = {name: value for name, value in self.changes.items() if name != "crf"}
+        return Look(**{**_USUAL, "size": size, **changes})
+
+    @property
+    def crf(self) -> int:
+        """How coarsely x264 encodes."""
+        return int(self.changes.get("crf", _CRF))
 
 
 CONDITIONS = (
@@ -109,7 +127,7 @@ def make_clip(condition: Condition, number: int, *, size: int, cache: Path) -> M
     path = _path(condition, number, size, cache)
     if not path.is_file():
         _write(condition, number, size, path)
-    truth = mover_masks(condition.options(size).look(), _SPLIT, _index(condition, number, size))
+    truth = mover_masks(condition.look(size), _SPLIT, _index(condition, number, size))
     return MaskClip(VideoRef(f"{condition.name}-{number}", path), staged(truth, condition.staging))
 
 
@@ -129,7 +147,7 @@ def make_clips(
 def _index(condition: Condition, number: int, size: int) -> int:
     """Which clip of the data set it is. One whose mover goes along with the ground is passed over."""
     before = _index(condition, number - 1, size) if number else -_STRIDE
-    look = condition.options(size).look()
+    look = condition.look(size)
     for index in range(before + _STRIDE, before + _STRIDE * _TRIES, _STRIDE):
         slow = mover_speeds(look, _SPLIT, index) < _SLOWEST * size / 240
         if slow.mean() <= _SLOW_SHARE:
@@ -140,14 +158,22 @@ def _index(condition: Condition, number: int, size: int) -> int:
 def _path(condition: Condition, number: int, size: int, cache: Path) -> Path:
     """In a folder named by everything that decides the clips' bytes, among those that `fdakit cache` knows."""
     facts = json.dumps(
-        [condition.options(size).model_dump(), condition.staging, _STRIDE, _SLOWEST, _SLOW_SHARE, VERSION, codec()],
+        [
+            asdict(condition.look(size)),
+            condition.crf,
+            condition.staging,
+            _STRIDE,
+            _SLOWEST,
+            _SLOW_SHARE,
+            VERSION,
+            codec(),
+        ],
         sort_keys=True,
     )
     return cache / "bench" / f"masks-{blake2b(facts.encode(), digest_size=8).hexdigest()}" / f"{number:03d}.mp4"
 
 
 def _write(condition: Condition, number: int, size: int, path: Path) -> None:
-    options = condition.options(size)
-    drawn = draw_clip(options.look(), _SPLIT, _index(condition, number, size))
+    drawn = draw_clip(condition.look(size), _SPLIT, _index(condition, number, size))
     with write_errors(path, advice="free space or set FDAKIT_CACHE"), atomic_file(path) as part:
-        write_clip(staged(drawn, condition.staging), part, crf=options.crf)
+        write_clip(staged(drawn, condition.staging), part, crf=condition.crf)

@@ -70,7 +70,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        module = import_module(f".{name}_command", __package__)
+        module = import_module(f".commands.{name}", __package__)
         command: click.Command = module.command
         return command
 

@@ -1,29 +1,27 @@
 """What decides the pixels and masks of a clip, besides its file: the keys of the frame store are made of it.
 
-A part counts with its options, its provider's version, and the code it is made of, so that a plugin that is being
-written never meets masks of its former self; fdakit's own parts stand on `video/`, `masking/` and `builtin/`. Whether
-OpenCV is installed does not count: masks are the same to the bit.
+A part counts with its options, its provider's version, and the code that it runs (see `code_digests`), so that a
+plugin that is being written never meets masks of its former self. Whether OpenCV is installed does not count: masks
+are the same to the bit.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, requires, version
-from pathlib import Path
 from typing import Any
 
 from fdakit.catalog import Part
 from fdakit.plugin.component import BuildContext
 from fdakit.video.transform import FrameTransform
 
-OWN = "fdakit"
-_ROOMS = ("video", "masking", "builtin")
+from .code_digests import OWN, code_digest
+
 _LIBRARIES = ("av", "numpy", "pillow", "scikit-image", "scipy")
 _LATER = ("cache", "pretrained")  # shapes that are no facts of the pictures
 
@@ -100,34 +98,6 @@ def _module_of(build: Any) -> str:
     while isinstance(build, partial):
         build = build.func
     return getattr(build, "__module__", None) or ""
-
-
-@cache
-def code_digest(module: str) -> str | None:
-    """A digest of all Python files of the package, or the single file, that a module belongs to.
-
-    None for a module that is in no file: made in a notebook or in memory.
-    """
-    name = module.partition(".")[0]
-    top = sys.modules.get(name)
-    if top is None:
-        return None
-    digest = blake2b(digest_size=16)
-    found = False
-    for place, path in _sources(name, top):
-        found = True
-        digest.update(f"{place}\0".encode() + path.read_bytes() + b"\0")
-    return digest.hexdigest() if found else None
-
-
-def _sources(name: str, top: Any) -> Iterator[tuple[str, Path]]:
-    if hasattr(top, "__path__"):
-        for folder in top.__path__:
-            for room in _ROOMS if name == OWN else ("",):
-                paths = sorted(Path(folder, room).rglob("*.py"))
-                yield from ((path.relative_to(folder).as_posix(), path) for path in paths)
-    elif getattr(top, "__file__", None) and Path(top.__file__).is_file():
-        yield "", Path(top.__file__)
 
 
 @cache

@@ -100,7 +100,7 @@ class ClipDataset:
         return len(self.videos)
 
     def __getitem__(self, draw: ClipRequest) -> ClipItem | UnreadableVideo | FdakitError:
-        """The clip; a `UnreadableVideo` where the file cannot be read; an error, to be raised where it can be seen."""
+        """The clip; an `UnreadableVideo` where the file cannot be read; an error, to be raised where it is seen."""
         video = self.videos[draw.video]
         try:
             return self._item(video, draw)

@@ -23,7 +23,7 @@ from fdakit.values import VideoRef
 from .shard_files import ALIGN, KEY_BYTES
 from .shards import Shards
 
-FORMAT = 1  # part of every key: raise it with each change of what is kept or of how a clip is made
+FORMAT = 2  # part of every key: raise it with each change of what is kept or of how a clip is made
 FRAMES, MASK = 0, 1  # kinds of records
 _LENGTH = struct.Struct("<I")
 Arrays = Mapping[str, NDArray[Any]]

@@ -9,8 +9,7 @@ from reprlib import Repr
 from typing import Any
 
 from fdakit.errors import DatasetError
-from fdakit.system.regular_files import LARGEST_TEXT, read_bytes, read_text
-from fdakit.system.regular_files import read_json as read_any_json
+from fdakit.system.regular_files import LARGEST_TEXT, read_bytes, read_json as read_any_json, read_text
 
 from .plain_pickles import PlainPickleError, read_plain_pickle
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from errno import EACCES
 from pathlib import Path
 
@@ -45,6 +45,22 @@ def find_videos(folder: Path, ids: Iterable[str]) -> dict[str, Path]:
             path = path or known.get(name, "")
         found[wanted] = Path(path) if path else folder / (wanted if stem != wanted else f"{wanted}.mp4")
     return found
+
+
+def find_clips(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """The files given, and the videos below the folders given, sorted. Raises `DatasetError` where there is none."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(one for one in path.rglob("*") if one.suffix.lower() in VIDEO_ENDINGS and one.is_file())
+            if not inside:
+                raise DatasetError(f"{path.absolute()}: no video in this folder; wanted {', '.join(VIDEO_ENDINGS)}")
+            found += inside
+        elif path.exists():
+            found.append(path)
+        else:
+            raise DatasetError(f"{path.absolute()}: no such file or folder; give videos or a folder of them")
+    return tuple(dict.fromkeys(found))
 
 
 def is_there(path: Path) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 from fdakit.dataset_files.counts import id_hash
 from fdakit.dataset_files.identical_videos import footage_numbers, identical_groups
 from fdakit.dataset_files.video_files import is_there
+from fdakit.ranking.best_recall import best_recall
 from fdakit.values import Split
 
 
@@ -64,22 +65,6 @@ def audit_splits(splits: Sequence[Split], *, present: Callable[[Path], bool] = i
     pairs = [_overlap(first, second) for first, second in combinations(splits, 2)]
     found = tuple(pair for pair in pairs if pair.videos or pair.footage or pair.texts)
     return Audit(tuple(_audit(split, present) for split in splits), found)
-
-
-def best_recall(pairs: Iterable[tuple[str, str]], identical: Iterable[tuple[str, ...]] = ()) -> float | None:
-    """The best R@1 in percent, text to video, of `(text, video id)` queries; None where there is none.
-
-    Equal texts are scored alike, so whatever the model, only one video comes first for all queries of a text: at
-    best the one that most of them mean. Videos of one group in `identical` are scored alike too: of k that come first
-    together, the expected tie rule counts a query by 1 / k.
-    """
-    group_of = {name: group for group in identical for name in group}
-    meant: dict[str, Counter[tuple[str, ...]]] = defaultdict(Counter)
-    for text, video in pairs:
-        meant[text][group_of.get(video, (video,))] += 1
-    queries = sum(counts.total() for counts in meant.values())
-    found = sum(max(count / len(group) for group, count in counts.items()) for counts in meant.values())
-    return 100 * found / queries if queries else None
 
 
 def _audit(split: Split, present: Callable[[Path], bool]) -> SplitAudit:

@@ -19,7 +19,8 @@ from fdakit.plugin.component import BuildContext
 from fdakit.plugin.contracts import Dataset, Progress
 from fdakit.recipe.build_context import base_shapes
 from fdakit.recipe.document import apply_settings
-from fdakit.recipe.recipe import Recipe, validate
+from fdakit.recipe.recipe import Recipe
+from fdakit.recipe.validation import validate
 from fdakit.system.cache_folder import cache_folder
 from fdakit.values import SourceFile
 

@@ -19,7 +19,8 @@ from fdakit.errors import DatasetError, RecipeError, collect_errors
 from fdakit.plugin.contracts import Progress
 from fdakit.recipe.build_context import base_shapes
 from fdakit.recipe.document import nearest_recipe, shipped_recipes
-from fdakit.recipe.recipe import Recipe, read_recipe
+from fdakit.recipe.recipe import Recipe
+from fdakit.recipe.validation import read_recipe
 
 from .split_loading import LoadedSplits, load_without_videos
 

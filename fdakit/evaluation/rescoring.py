@@ -12,21 +12,27 @@ from fdakit.catalog import Catalog, Part
 from fdakit.errors import RecipeError, attribute_errors
 from fdakit.plugin.component import BuildContext
 from fdakit.plugin.contracts import Direction
-from fdakit.recipe.document import Document, apply_settings
-from fdakit.recipe.recipe import validate
+from fdakit.recipe.document import apply_settings
+from fdakit.recipe.validation import validate_part
 from fdakit.values import Scores
 
 
 def rescorers(labels: Sequence[str], *, catalog: Catalog) -> tuple[Part, ...]:
     """The rescorers of `"NAME KEY=VALUE ..."` labels. Raises `RecipeError` with the faults of all."""
-    tables: list[Document] = []
+    parts: list[Part] = []
+    faults: list[str] = []
     for label in labels:
         name, *settings = label.split() or [""]
         if bare := [one for one in settings if "=" not in one]:
             raise RecipeError(f"--rescore {label!r}: found no value for {bare[0]!r}; write NAME KEY=VALUE ...")
-        tables.append(apply_settings({"part": {"use": name}}, [f"part.{one}" for one in settings])["part"])
-    document = {"dataset": {"use": "moving-shapes"}, "encoder": {"use": "tiny"}, "eval": {"rescoring": tables}}
-    return validate(document, where="--rescore", catalog=catalog).rescoring
+        table = apply_settings({"rescorer": {"use": name}}, [f"rescorer.{one}" for one in settings])["rescorer"]
+        try:
+            parts.append(validate_part("rescorer", table, where=f"--rescore {label!r}", catalog=catalog))
+        except RecipeError as error:
+            faults += error.faults
+    if faults:
+        raise RecipeError(faults)
+    return tuple(parts)
 
 
 def rescored_rows(

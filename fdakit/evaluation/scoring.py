@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fdakit.model.retriever import Retriever
-from fdakit.plugin.contracts import Direction, Progress
+from fdakit.plugin.contracts import DIRECTIONS, Direction, Progress
 from fdakit.ranking.ranks import Ranking, VideoToTextRule, rank_captions, rank_videos
 from fdakit.ranking.streamed import Vectors, rank_vectors
 from fdakit.values import FrameFeatures, Scores, TextFeatures
 
 Similarities = Scores | Vectors
 Rankings = Mapping[Direction, Ranking]
-DIRECTIONS: tuple[Direction, ...] = ("t2v", "v2t")
 
 
 def score_matrix(

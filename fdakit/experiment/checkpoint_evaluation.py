@@ -17,10 +17,9 @@ from fdakit.errors import collect_errors
 from fdakit.evaluation.evaluator import Evaluator
 from fdakit.evaluation.make_report import Report, make_report
 from fdakit.evaluation.query_bank import query_bank_captions
-from fdakit.inference.checkpoints import WEIGHTS, find_checkpoint, load_weights, read_info, weights_hash
-from fdakit.inference.factory import build_retriever
+from fdakit.inference.checkpoints import WEIGHTS, find_checkpoint, load_retriever, read_info, weights_hash
 from fdakit.inference.observers import ObserverGroup
-from fdakit.inference.preprocessing import adopt_preprocess, preprocess_facts
+from fdakit.inference.preprocessing import preprocess_facts
 from fdakit.inference.run_files import RECIPE
 from fdakit.model.retriever import Retriever
 from fdakit.recipe.recipe import Recipe
@@ -69,15 +68,6 @@ def _facts(checkpoint: Path) -> dict[str, Any]:
     if checkpoint.is_file() and checkpoint.name != WEIGHTS:
         return {}
     return read_info(find_checkpoint(checkpoint))
-
-
-def load_retriever(recipe: Recipe, checkpoint: Path, *, device: torch.device) -> Retriever:
-    """Return the recipe's retriever with the weights of a checkpoint folder, a run folder or a weights file."""
-    weights = checkpoint if checkpoint.is_file() else find_checkpoint(checkpoint) / WEIGHTS
-    retriever = build_retriever(recipe, device=device, pretrained=False)
-    load_weights(retriever, weights)
-    adopt_preprocess(retriever, recipe, weights)
-    return retriever.eval()
 
 
 def report_weights(

@@ -42,8 +42,10 @@ from fdakit.training.trainer import Stopped, Trainer
 from fdakit.training.word_clashes import indistinct_words
 from fdakit.values import Split
 
-from .checkpoint_evaluation import RunResult as Finished  # callers of a run look for these here
-from .checkpoint_evaluation import report_weights
+from .checkpoint_evaluation import (
+    RunResult as Finished,  # callers of a run look for these here
+    report_weights,
+)
 from .fingerprint import Fingerprint, changes_since, refuse_changes, take_fingerprint
 from .moved_files import moved_file_hints
 from .run_folder import RunFolder

@@ -20,14 +20,17 @@ from fdakit.errors import CheckpointError
 from fdakit.model.preprocess_record import preprocess_header, read_header
 from fdakit.model.retriever import Retriever
 from fdakit.model.weight_files import FAULTS, load_strictly, read_weights
-from fdakit.recipe.recipe import Recipe, read_recipe
+from fdakit.recipe.recipe import Recipe
+from fdakit.recipe.validation import read_recipe
 from fdakit.system.atomic_files import atomic_file, write_errors
 from fdakit.system.atomic_folders import atomic_folder, current_folder
 from fdakit.system.digests import SUMS, check_digest, digest_lines, file_sha256, read_digests
 from fdakit.system.regular_files import read_json
 
 from .checkpoint_info import CheckpointInfo, State, validate_state
+from .factory import build_retriever
 from .path_advice import missing_checkpoint, with_recipe
+from .preprocessing import adopt_preprocess
 from .run_files import CHECKPOINTS, RECIPE
 
 WEIGHTS = "model.safetensors"
@@ -212,3 +215,12 @@ def fitting(folder: Path) -> Iterator[None]:
             f"{(folder / STATE).absolute()}: does not fit this run ({type(error).__name__}: {said}); go on with the "
             "recipe it was written under, or start the run again"
         ) from error
+
+
+def load_retriever(recipe: Recipe, checkpoint: Path, *, device: torch.device) -> Retriever:
+    """Return the recipe's retriever with the weights of a checkpoint folder, a run folder or a weights file."""
+    weights = checkpoint if checkpoint.is_file() else find_checkpoint(checkpoint) / WEIGHTS
+    retriever = build_retriever(recipe, device=device, pretrained=False)
+    load_weights(retriever, weights)
+    adopt_preprocess(retriever, recipe, weights)
+    return retriever.eval()

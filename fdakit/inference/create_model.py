@@ -13,7 +13,8 @@ from fdakit.errors import CheckpointError, RecipeError, nearest
 from fdakit.model.image_model import ImageTextModel
 from fdakit.model.retriever import Retriever
 from fdakit.model.zoo import ZOO, ZooModel, encoder_table, zoo_files
-from fdakit.recipe.recipe import Recipe, validate
+from fdakit.recipe.recipe import Recipe
+from fdakit.recipe.validation import validate
 from fdakit.system.devices import choose_device
 from fdakit.video.image_transform import ImageTransform
 

@@ -13,7 +13,8 @@ from fdakit.errors import CheckpointError, RecipeError
 from fdakit.model.retriever import Retriever
 from fdakit.model.zoo import ZOO, encoder_table, zoo_files
 from fdakit.recipe.document import find_recipe
-from fdakit.recipe.recipe import Recipe, read_recipe
+from fdakit.recipe.recipe import Recipe
+from fdakit.recipe.validation import read_recipe
 from fdakit.system.devices import choose_device
 
 from .checkpoints import checkpoint_recipe, find_checkpoint, load_retriever

@@ -9,7 +9,8 @@ from typing import Any
 from fdakit.catalog import Catalog, Part
 from fdakit.errors import RecipeError
 from fdakit.recipe.document import Document, apply_settings, find_recipe, read_document
-from fdakit.recipe.recipe import Recipe, validate
+from fdakit.recipe.recipe import Recipe
+from fdakit.recipe.validation import validate
 
 FRAMES, SIZE = 12, 224
 _PLAIN: Document = {"name": "masks", "dataset": {"use": "moving-shapes"}, "encoder": {"use": "tiny"}}

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from fdakit.errors import FdakitError
-from fdakit.experiment.run_folder import RunFolder
 from fdakit.plugin.contracts import Progress
 from fdakit.report.histograms import histogram_svg
 from fdakit.report.outlier_sheet import OutlierStrip, outlier_sheet
-from fdakit.system.atomic_files import atomic_file, write_errors
+from fdakit.system.atomic_files import atomic_file, write_errors, write_text
 
 from .findings import OutlierClip, outliers
 from .selection import format_options
@@ -46,10 +45,10 @@ def target_folder(out: Path | None) -> Iterator[None]:
 
 def write_facts(census: MaskStatistics, facts: Mapping[str, Any], out: Path) -> None:
     """Write masks.json and coverage.svg into a folder that is there."""
-    folder, found = RunFolder(out), facts["coverage"]["histogram"]
-    folder.write(FACTS, json.dumps(facts, indent=2, allow_nan=False) + "\n")
+    found = facts["coverage"]["histogram"]
+    write_text(out / FACTS, json.dumps(facts, indent=2, allow_nan=False) + "\n")
     title = f"{facts['mask']['use']} on {_whole(census)}: share of the frame that is marked"
-    folder.write(HISTOGRAM, histogram_svg(found["counts"], found["edges"], title=title, x_label="share marked"))
+    write_text(out / HISTOGRAM, histogram_svg(found["counts"], found["edges"], title=title, x_label="share marked"))
 
 
 def write_outliers(census: MaskStatistics, out: Path, *, progress: Progress) -> Path | None:

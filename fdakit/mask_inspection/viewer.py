@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fdakit.builtin.samplers.uniform import Uniform, UniformOptions
 from fdakit.catalog import load_catalog
 from fdakit.data_pipeline.clip_pipeline import mask_alpha, mask_remarks
 from fdakit.data_pipeline.output_checks import check_indices
@@ -22,6 +21,7 @@ from fdakit.plugin.component import BuildContext
 from fdakit.plugin.contracts import Preprocess
 from fdakit.recipe.build_context import base_shapes
 from fdakit.recipe.recipe import Recipe
+from fdakit.recipe.validation import validate_part
 from fdakit.report.contact_sheet import ShownMask, contact_sheet
 from fdakit.system.devices import choose_device
 from fdakit.values import Clip, Needs, VideoRef
@@ -108,8 +108,12 @@ class MaskViewer:
         )
 
     def _chosen(self, video: VideoRef, times: NDArray[np.float64], frames: int | None) -> NDArray[np.int64]:
-        sampler = self._sampler if frames is None else Uniform(UniformOptions.model_validate({"eval_frames": frames}))
-        label, where = str(self.choice.recipe.parts["sampler"].offer), f"on video {video.id!r}"
+        part, sampler = self.choice.recipe.parts["sampler"], self._sampler
+        if frames is not None:
+            table = {"use": "fdakit:uniform", "eval_frames": frames}
+            part = validate_part("sampler", table, where=f"frames = {frames}", catalog=load_catalog())
+            sampler = part.build(BuildContext(image_size=self._size))
+        label, where = str(part.offer), f"on video {video.id!r}"
         with attribute_errors(label, where):
             chosen = sampler(len(times), times, False, np.random.default_rng(self.choice.recipe.seed))
         check_indices(chosen, len(times), sampler.frames(False), label=label, where=where)

@@ -6,83 +6,14 @@ works on the model's device. Arrays are numpy's or, with torch, tensors.
 
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Literal, Protocol
 
 from fdakit.errors import PluginError
 from fdakit.system.optional_libraries import library_fault
 
-Backend = Literal["auto", "scikit-image", "numpy", "opencv", "torch"]
-Connectivity = Literal[4, 8]
+from .backend import Backend, MaskBackend
 
-_MODULES = {
-    "scikit-image": "skimage_engine",
-    "numpy": "numpy_engine",
-    "opencv": "opencv_engine",
-    "torch": "torch_engine",
-}
 _LIBRARIES = {"scikit-image": "skimage", "numpy": "numpy", "opencv": "cv2", "torch": "torch"}
-
-
-class MaskBackend(Protocol):
-    """The steps, on stacks `(t, h, w)`; `Any` is the engine's own array type."""
-
-    def grey(self, frames: Any) -> Any:
-        """uint8 RGB frames, as the clip holds them -> BT.601 luma uint8 `(t, h, w)`, rounded half up."""
-        ...
-
-    def channels(self, frames: Any) -> Any:
-        """uint8 RGB frames, as the clip holds them -> uint8 `(3, t, h, w)`."""
-        ...
-
-    def difference(self, one: Any, other: Any) -> Any:
-        """Absolute difference of uint8 stacks of one shape, uint8."""
-        ...
-
-    def largest(self, layers: Any) -> Any:
-        """The largest of each pixel over the first axis."""
-        ...
-
-    def smallest(self, layers: Any) -> Any:
-        """The smallest of each pixel over the first axis."""
-        ...
-
-    def stack(self, layers: Any) -> Any:
-        """A list of arrays as one, along a new first axis."""
-        ...
-
-    def counts(self, levels: Any) -> Any:
-        """How often each level occurs in each picture of a uint8 stack: numpy int64 `(t, 256)`."""
-        ...
-
-    def above(self, levels: Any, thresholds: Any) -> Any:
-        """bool: strictly above the threshold of each picture, numpy float64 `(t,)`."""
-        ...
-
-    def close(self, masks: Any, footprint: Any) -> Any:
-        """bool masks -> closed by the footprint, numpy uint8 `(k, k)`; what lies outside the picture has no say."""
-        ...
-
-    def open(self, masks: Any, footprint: Any) -> Any:
-        """bool masks -> opened by the footprint; what lies outside the picture has no say."""
-        ...
-
-    def dilate(self, masks: Any, footprint: Any) -> Any:
-        """bool masks -> dilated by the footprint."""
-        ...
-
-    def drop_small(self, masks: Any, area: int, connectivity: Connectivity) -> Any:
-        """bool masks without components of less than `area` pixels."""
-        ...
-
-    def fill_holes(self, masks: Any, connectivity: Connectivity) -> Any:
-        """bool masks with what they enclose; the ground connects the other way than the masks."""
-        ...
-
-    def numpy(self, array: Any) -> Any:
-        """The array as numpy's."""
-        ...
 
 
 def get_backend(backend: Backend) -> MaskBackend:
@@ -99,5 +30,23 @@ def get_backend(backend: Backend) -> MaskBackend:
         )
     if backend == "opencv" and (fault := library_fault("cv2")):
         raise PluginError(f"mask backend 'opencv': {fault}, or set backend = 'auto'")
-    engine: MaskBackend = import_module(f".{_MODULES[backend]}", __package__).ENGINE
-    return engine
+    return _load(backend)
+
+
+def _load(backend: Backend) -> MaskBackend:
+    # Imports are written out, so that the keys of the frame store see the code of every backend.
+    if backend == "opencv":
+        from . import opencv_backend
+
+        return opencv_backend.BACKEND
+    if backend == "torch":
+        from . import torch_backend
+
+        return torch_backend.BACKEND
+    if backend == "scikit-image":
+        from . import skimage_backend
+
+        return skimage_backend.BACKEND
+    from . import numpy_backend
+
+    return numpy_backend.BACKEND

@@ -14,7 +14,7 @@ from PIL import Image
 
 from fdakit.values import Clip
 
-from .backends import MaskBackend
+from .backend import MaskBackend
 from .options import ThresholdOptions
 
 GreyRule = Literal["bt601", "decoder-luma", "max-channel"]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from .backends import Connectivity, MaskBackend
+from .backend import Connectivity, MaskBackend
 from .skimage_backend import SkimageBackend
 
 Levels = NDArray[np.uint8]
@@ -15,7 +15,7 @@ Masks = NDArray[np.bool_]
 
 
 class NumpyBackend(SkimageBackend):
-    """See `MaskBackend`. A footprint's rows must each be one run around the middle, as those of disks and squares are."""
+    """See `MaskBackend`. Each row of a footprint must be one run around the middle, as in disks and squares."""
 
     def close(self, masks: Masks, footprint: Levels) -> Masks:
         return _eroded(_dilated(masks, footprint), footprint)
@@ -78,4 +78,4 @@ def _each(masks: Masks, step: Callable[[Masks], Masks]) -> Masks:
     return np.stack([step(mask) if mask.any() else mask for mask in masks])
 
 
-ENGINE: MaskBackend = NumpyBackend()
+BACKEND: MaskBackend = NumpyBackend()

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .backends import Connectivity, MaskBackend
+from .backend import Connectivity, MaskBackend
 from .skimage_backend import SkimageBackend
 
 Levels = NDArray[np.uint8]
@@ -70,4 +70,4 @@ def _each(masks: Masks, step: Callable[[Levels], Levels]) -> Masks:
     return np.stack(made).view(np.bool_)
 
 
-ENGINE: MaskBackend = OpencvBackend()
+BACKEND: MaskBackend = OpencvBackend()

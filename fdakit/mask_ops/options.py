@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from fdakit.plugin.component import Options
 
-from .backends import Backend, Connectivity
+from .backend import Backend, Connectivity
 
 
 class ThresholdOptions(Options):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .backends import MaskBackend
+from .backend import MaskBackend
 from .differencing import histogram_cuts, soft_strength, thresholds
 from .options import PostprocessOptions, ThresholdOptions
 from .postprocess import Masks, postprocess_masks

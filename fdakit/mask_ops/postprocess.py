@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .backends import MaskBackend
+from .backend import MaskBackend
 from .options import PostprocessOptions
 
 Levels = NDArray[np.uint8]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .backends import Connectivity, MaskBackend
+from .backend import Connectivity, MaskBackend
 
 Levels = NDArray[np.uint8]
 Masks = NDArray[np.bool_]
@@ -84,4 +84,4 @@ def _each(masks: Masks, step: Callable[[Masks], Masks]) -> Masks:
     return np.stack([step(mask) if mask.any() else mask for mask in masks])
 
 
-ENGINE: MaskBackend = SkimageBackend()
+BACKEND: MaskBackend = SkimageBackend()

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from .backends import Connectivity, MaskBackend
+from .backend import Connectivity, MaskBackend
 
 Footprint = NDArray[np.uint8]
 
@@ -98,4 +98,4 @@ def _around(labels: torch.Tensor, connectivity: Connectivity) -> torch.Tensor:
     return torch.maximum(along, across)
 
 
-ENGINE: MaskBackend = TorchBackend()
+BACKEND: MaskBackend = TorchBackend()

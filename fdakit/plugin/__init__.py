@@ -1,0 +1,73 @@
+"""What plugin authors import: components, contracts, values, errors, keyed random numbers. Nothing imports torch."""
+
+from fdakit.errors import (
+    CheckpointError as CheckpointError,
+    DatasetError as DatasetError,
+    FdakitError as FdakitError,
+    PluginError as PluginError,
+    RecipeError as RecipeError,
+    ScoreError as ScoreError,
+    VideoError as VideoError,
+)
+from fdakit.random_keys import (
+    keyed_rng as keyed_rng,
+    keyed_seed as keyed_seed,
+)
+from fdakit.system.atomic_files import (
+    write_errors as write_errors,
+    write_text as write_text,
+)
+from fdakit.system.regular_files import (
+    read_text as read_text,
+)
+from fdakit.system.terminal import (
+    ProgressBar as ProgressBar,
+)
+from fdakit.system.terminal_text import (
+    printable as printable,
+)
+from fdakit.values import (
+    Batch as Batch,
+    Caption as Caption,
+    Clip as Clip,
+    FrameFeatures as FrameFeatures,
+    Fused as Fused,
+    Needs as Needs,
+    Place as Place,
+    PublishedCounts as PublishedCounts,
+    Scores as Scores,
+    SourceFile as SourceFile,
+    Split as Split,
+    TextFeatures as TextFeatures,
+    VideoRef as VideoRef,
+)
+
+from .component import (
+    BuildContext as BuildContext,
+    Component as Component,
+    MayBePath as MayBePath,
+    Options as Options,
+    StemConvolution as StemConvolution,
+)
+from .contracts import (
+    AlphaFusion as AlphaFusion,
+    Dataset as Dataset,
+    Direction as Direction,
+    Encoder as Encoder,
+    FrameSampler as FrameSampler,
+    Fuse as Fuse,
+    MaskGenerator as MaskGenerator,
+    Objective as Objective,
+    Observer as Observer,
+    OptimiserFactory as OptimiserFactory,
+    Preprocess as Preprocess,
+    Progress as Progress,
+    Reader as Reader,
+    Rescorer as Rescorer,
+    RunInfo as RunInfo,
+    Stem as Stem,
+    TemporalAggregator as TemporalAggregator,
+)
+from .hookspecs import (
+    hookimpl as hookimpl,
+)

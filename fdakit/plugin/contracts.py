@@ -26,6 +26,8 @@ SizeRule = Callable[[tuple[int, int]], tuple[int, int]]
 Direction = Literal["t2v", "v2t"]
 """Text to video, where captions are the queries, and video to text, where videos are."""
 
+DIRECTIONS: tuple[Direction, ...] = ("t2v", "v2t")
+
 Progress = Callable[[str, int, int], None]
 """`progress(what, done, total)`, called often during long work; cheap, and never required."""
 

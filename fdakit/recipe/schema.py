@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from fdakit.catalog import Catalog, Offer
 
-from .recipe import LISTS, SETTINGS, SINGLE, NoKeys
+from .tables import LISTS, SETTINGS, SINGLE, NoKeys
 
 Schema = dict[str, Any]
 

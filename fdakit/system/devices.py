@@ -1,10 +1,9 @@
-"""Devices, precision, seeds and the cache folder."""
+"""Devices, precision and the number of loader workers."""
 
 from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 
 import torch
 
@@ -39,12 +38,3 @@ def loader_workers(asked: int | None, device: torch.device) -> int:
     if asked is not None:
         return asked
     return min(8, max(1, (os.cpu_count() or 2) - 1)) if device.type == "cuda" else 0
-
-
-def cache_folder() -> Path:
-    """`FDAKIT_CACHE`, else the user's own cache folder."""
-    given = os.environ.get("FDAKIT_CACHE")
-    if given:
-        return Path(given)
-    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    return (Path(base) if base else Path.home() / ".cache") / "fdakit"

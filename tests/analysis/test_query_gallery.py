@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.finished_runs import finished_run
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fdakit.analysis.query_gallery import extremes, query_galleries, query_margins
 from fdakit.analysis.saved_run import SavedRun

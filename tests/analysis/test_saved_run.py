@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fdakit.data_pipeline.splits import Splits
 from helpers.finished_runs import finished_run
 from helpers.write_faults import count_changes, killed_at, refused_at
 
 from fdakit.analysis.recipe_diff import recipe_differences
 from fdakit.analysis.saved_run import SavedRun
 from fdakit.cli.main import execute
+from fdakit.data_pipeline.splits import Splits
 from fdakit.errors import FdakitError, ScoreError
 from fdakit.evaluation.scoring import rank_both_directions
 from fdakit.experiment.run import run_recipe

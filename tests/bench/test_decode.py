@@ -12,7 +12,7 @@ import pytest
 
 from fdakit import FdakitError
 from fdakit.bench.clips import ReaderTimes, spread
-from fdakit.bench.decode import bench_decode, read_ours
+from fdakit.bench.decode import bench_decode, build_reader, read_ours
 from fdakit.bench.long_clip import RATE, make_long_clip
 from fdakit.bench.peers import Peer
 from fdakit.bench.plot import write_plot
@@ -40,7 +40,7 @@ GONE = Peer("gone", "gone", "no_such_module", read_exactly)
 
 def test_our_read_is_the_uniform_frames_of_the_clip(clips: Path) -> None:
     path = clips / "pink-down.mp4"
-    clip = read_ours(path, 4)
+    clip = read_ours(build_reader(), path, 4)
     np.testing.assert_array_equal(
         clip.frames, read_frames(VideoRef("a", path), indices=np.array([5, 15, 25, 35])).frames
     )

@@ -363,9 +363,7 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_conditions_are_named_once_and_all_can_be_drawn() -> None:
     names = [condition.name for condition in CONDITIONS]
     assert len(set(names)) == len(names) == 19
-    assert (
-        len({json.dumps(condition.options(240).model_dump()) + condition.staging for condition in CONDITIONS}) == 19
-    )
+    assert len({(condition.look(240), condition.crf, condition.staging) for condition in CONDITIONS}) == 19
     assert find_conditions([]) == CONDITIONS
     assert [one.name for one in find_conditions(["cut", "still"])] == ["still", "cut"]
     with pytest.raises(FdakitError, match="no condition 'pan-3'; did you mean 'pan-"):
@@ -374,8 +372,8 @@ def test_conditions_are_named_once_and_all_can_be_drawn() -> None:
 
 def test_the_conditions_textures_are_where_they_say() -> None:
     def asked(condition: Condition) -> tuple[bool, bool]:
-        options = condition.options(240)
-        return options.texture > 0, options.ground_texture > 0
+        look = condition.look(240)
+        return look.texture > 0, look.ground_texture > 0
 
     flat = {"flat-object": (False, True), "flat-ground": (True, False)}
     for condition in CONDITIONS:

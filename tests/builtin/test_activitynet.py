@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fdakit import DatasetError
 from fdakit.builtin.datasets._activitynet_annotations import read_ids, read_sentences

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fdakit import DatasetError
 from fdakit.builtin.datasets._didemo_annotations import read_sentences, sentences_of_all

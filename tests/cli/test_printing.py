@@ -8,13 +8,12 @@ from collections import Counter
 
 import pytest
 from helpers.cli_output import Tell
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fdakit.catalog import KINDS, load_catalog
 from fdakit.cli.printing import print_table, say, say_progress
 from fdakit.model.zoo import ZOO
-from fdakit.recipe.recipe import SETTINGS
+from fdakit.recipe.tables import SETTINGS
 
 COLUMNS = ("split", "videos", "official", "captions", "official", "no file", "equal text", "best R@1")
 ROWS = (("test", "1,000", "2,990 (-1,990)", "20,000", "59,800 (-39,800)", "996", "1,416", "95.36"),)

@@ -13,11 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from fdakit.data_pipeline import cache_keys
-from fdakit.data_pipeline import shards as shards_module
+from fdakit.data_pipeline import cache_keys, shards as shards_module
 from fdakit.data_pipeline.cache_contents import list_contents
 from fdakit.data_pipeline.clip_cache import format_bytes
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest, batches

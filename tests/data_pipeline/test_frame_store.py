@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 
 from fdakit.data_pipeline.frame_store import FrameStore, estimated_bytes, file_fingerprint, record_key

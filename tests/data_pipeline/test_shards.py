@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fdakit.data_pipeline import shards as shards_module
 from fdakit.data_pipeline.shard_files import DATA, INDEX, KEY_BYTES, Shard, checksum, read_entries

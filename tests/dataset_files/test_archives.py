@@ -15,8 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fdakit import DatasetError
 from fdakit.dataset_files import archive_limits, archives

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fdakit.dataset_files import count_remarks, id_hash
 from fdakit.plugin import PublishedCounts

@@ -10,8 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fdakit import FdakitError
 from fdakit.dataset_files.damage_ledger import Finding, Ledger, mark_of

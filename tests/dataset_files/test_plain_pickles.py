@@ -7,8 +7,7 @@ import resource
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fdakit.dataset_files.plain_pickles import PlainPickleError, read_plain_pickle
 

@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fdakit.ranking.best_recall import best_recall
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fdakit.builtin.datasets.activitynet import ACTIVITYNET
 from fdakit.builtin.datasets.lsmdc import LSMDC
@@ -18,6 +16,7 @@ from fdakit.builtin.datasets.msrvtt import MSRVTT
 from fdakit.builtin.datasets.msvd import MSVD
 from fdakit.dataset_tools.annotation_audit import Audit, audit_facts, audit_splits
 from fdakit.plugin import Caption, PublishedCounts, Split, VideoRef
+from fdakit.ranking.best_recall import best_recall
 from fdakit.testing.building import build_part
 
 PAIRS = st.lists(st.tuples(st.sampled_from("stu "), st.sampled_from("abcd")), min_size=1, max_size=12)

@@ -12,7 +12,8 @@ from fdakit import FdakitError, RecipeError
 from fdakit.catalog import load_catalog
 from fdakit.experiment.option_grid import epoch_seconds, expand_grid, grid_panels
 from fdakit.experiment.sweep import sweep
-from fdakit.recipe.recipe import Recipe, read_recipe
+from fdakit.recipe.recipe import Recipe
+from fdakit.recipe.validation import read_recipe
 
 
 def read(more: list[str]) -> Recipe:

@@ -10,9 +10,9 @@ from typing import Any
 import open_clip
 import pytest
 import torch
-from fdakit.data_pipeline.splits import Splits
 
 from fdakit import CheckpointError, DatasetError, FdakitError, PluginError
+from fdakit.data_pipeline.splits import Splits
 from fdakit.errors import collect_errors
 from fdakit.experiment.checkpoint_evaluation import evaluate_checkpoint
 from fdakit.experiment.run import run_recipe

@@ -19,7 +19,8 @@ from fdakit.catalog import load_catalog
 from fdakit.experiment.run import run_recipe
 from fdakit.experiment.run_folder import recipe_text
 from fdakit.inference.factory import build_retriever
-from fdakit.recipe.recipe import Recipe, read_recipe
+from fdakit.recipe.recipe import Recipe
+from fdakit.recipe.validation import read_recipe
 
 MakeRecipe = Callable[..., Recipe]
 VIDEOS = ("red-across", "green-across", "blue-down", "yellow-down", "pink-down", "red-rests")

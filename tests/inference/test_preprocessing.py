@@ -22,7 +22,8 @@ from fdakit.experiment.run import run_recipe
 from fdakit.inference.checkpoints import load_retriever, save_checkpoint
 from fdakit.inference.factory import build_retriever
 from fdakit.model.preprocess_record import recorded_preprocess
-from fdakit.recipe.recipe import Recipe, validate
+from fdakit.recipe.recipe import Recipe
+from fdakit.recipe.validation import validate
 
 CPU = torch.device("cpu")
 VIEW = {"mean": [0.1, 0.2, 0.3], "std": [0.5, 0.6, 0.7], "interpolation": "bilinear", "resize": "squash"}

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 
 from fdakit import PluginError
 from fdakit.mask_ops import backends
-from fdakit.mask_ops.backends import MaskBackend, get_backend
+from fdakit.mask_ops.backend import MaskBackend
+from fdakit.mask_ops.backends import get_backend
 from fdakit.mask_ops.postprocess import footprint
 
 REFERENCE = get_backend("scikit-image")

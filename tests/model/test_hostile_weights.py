@@ -22,7 +22,7 @@ from fdakit.builtin.encoders.open_clip import OPEN_CLIP
 from fdakit.catalog import load_catalog
 from fdakit.inference.checkpoints import load_retriever
 from fdakit.model.weight_conversion import convert_weights, inspect_weights
-from fdakit.recipe.recipe import read_recipe
+from fdakit.recipe.validation import read_recipe
 from fdakit.system.devices import choose_device
 from fdakit.testing.building import build_part
 

@@ -24,7 +24,7 @@ from fdakit.model.zoo import (
     weights_folder,
     zoo_files,
 )
-from fdakit.recipe.recipe import validate
+from fdakit.recipe.validation import validate
 
 IDS = [model.name for model in ZOO]
 ALPHA = [model for model in ZOO if model.visual_checkpoint]

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 from helpers.sample_plugins import NoOptions, component
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pydantic import BaseModel, ValidationError
 
 from fdakit import PluginError

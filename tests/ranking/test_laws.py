@@ -8,8 +8,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from fdakit.ranking.metrics import metrics
 from fdakit.ranking.ranks import Ranking, rank_captions, rank_videos

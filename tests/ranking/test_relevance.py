@@ -6,8 +6,7 @@ from itertools import pairwise, permutations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from fdakit.errors import ScoreError
 from fdakit.ranking.ranks import rank_captions

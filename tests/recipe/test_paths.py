@@ -8,14 +8,13 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, NamedTuple
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fdakit.catalog import load_catalog
 from fdakit.plugin import MayBePath, Options
 from fdakit.recipe.document import dump_document
 from fdakit.recipe.paths import absolute_path, anchor_paths, path_fields
-from fdakit.recipe.recipe import validate
+from fdakit.recipe.validation import validate
 
 
 class Pair(NamedTuple):

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 from helpers.sample_plugins import component, document, lines, offering
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fdakit import RecipeError
 from fdakit.catalog import Catalog, load_catalog
 from fdakit.plugin import Options
 from fdakit.recipe.document import dump_document, read_document, shipped_recipes
-from fdakit.recipe.recipe import SETTINGS, SINGLE, Recipe, read_recipe, validate
+from fdakit.recipe.recipe import Recipe
+from fdakit.recipe.tables import SETTINGS, SINGLE
+from fdakit.recipe.validation import read_recipe, validate
 
 CATALOG = load_catalog()
 

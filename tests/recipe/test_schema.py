@@ -12,8 +12,8 @@ from helpers.sample_plugins import component, offering
 from fdakit.catalog import KINDS, Catalog, load_catalog
 from fdakit.plugin import Options
 from fdakit.recipe.document import apply_settings, find_recipe, read_document, shipped_recipes
-from fdakit.recipe.recipe import SETTINGS, SINGLE
 from fdakit.recipe.schema import recipe_schema
+from fdakit.recipe.tables import SETTINGS, SINGLE
 
 SCHEMA = recipe_schema(load_catalog())
 TYPES = {

@@ -6,8 +6,7 @@ import math
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fdakit.report.curves import Panel, Point, curves_svg, nice_ticks
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from fdakit.catalog import load_catalog
 from fdakit.plugin import Options
-from fdakit.recipe.recipe import SETTINGS
+from fdakit.recipe.tables import SETTINGS
 from fdakit.report.option_tables import OptionRow, option_rows
 
 

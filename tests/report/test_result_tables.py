@@ -9,8 +9,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fdakit.report.latex import latex_table, latex_text
 from fdakit.report.result_tables import (

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from fdakit.system.cache_folder import cache_folder
 
 from fdakit import RecipeError
+from fdakit.system.cache_folder import cache_folder
 from fdakit.system.devices import autocast, choose_device, loader_workers
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")

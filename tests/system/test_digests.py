@@ -8,8 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fdakit.errors import CheckpointError, ScoreError
 from fdakit.system.digests import SUMS, check_digest, digest_lines, file_sha256, read_digests

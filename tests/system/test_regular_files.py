@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from fdakit.errors import DatasetError
 from fdakit.system.regular_files import open_regular, read_bytes, read_json, read_text, require_regular

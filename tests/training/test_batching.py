@@ -7,8 +7,7 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fdakit.training.batching import epoch_batches
 from fdakit.training.trainer import lr_factor

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from open_clip import CLIP, CLIPTextCfg, CLIPVisionCfg, SimpleTokenizer
 from torch import nn
 
@@ -22,7 +21,8 @@ from fdakit.model import ClipEncoder
 from fdakit.model.retriever import Retriever
 from fdakit.plugin import BuildContext, Preprocess
 from fdakit.recipe.document import dump_document
-from fdakit.recipe.recipe import Recipe, read_recipe, validate
+from fdakit.recipe.recipe import Recipe
+from fdakit.recipe.validation import read_recipe, validate
 from fdakit.settings import ROLES, TrainSettings
 from fdakit.testing.building import build_part
 from fdakit.training.freezing import frozen_batch_norms

@@ -7,8 +7,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fdakit.video.decode_plan import plan_runs
 from fdakit.video.timeline import PacketIndex, Timeline, build_timeline

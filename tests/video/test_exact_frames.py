@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 from helpers.codec_pairs import Kind, every_kind, films
 from helpers.sample_videos import sequential
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from fdakit import VideoError
 from fdakit.plugin import VideoRef

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.sample_videos import GROUPED, encode, noise, sequential
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from fdakit import VideoError
 from fdakit.plugin import Needs, VideoRef

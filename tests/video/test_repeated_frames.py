@@ -7,8 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from helpers.sample_videos import encode, numbered, numbers
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fdakit.plugin import Needs, VideoRef, keyed_rng
 from fdakit.video import read_frames, step_over_repeats

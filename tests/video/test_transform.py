@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers.view_samples import SIZE, made, pictures, still, tower
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from open_clip.transform import image_transform
 from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from helpers.view_samples import made, pictures, tower
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from fdakit.settings import ViewSettings
 from fdakit.video.transform import FrameTransform

@@ -7,8 +7,7 @@ import pytest
 import torch
 from helpers.sample_videos import encode
 from helpers.view_samples import made, pictures, still, tower
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy.stats import ks_2samp
 from torchvision.transforms import RandomResizedCrop
 

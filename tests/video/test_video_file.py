@@ -8,12 +8,10 @@ import av
 import numpy as np
 import pytest
 from helpers.sample_videos import GROUPED, encode, noise, rows, sequential
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from fdakit.plugin import VideoRef
-from fdakit.video import OpenVideo, frame_times, read_frames
-from fdakit.video import video_file as module
+from fdakit.video import OpenVideo, frame_times, read_frames, video_file as module
 from fdakit.video.packet_source import PacketSource
 
 KINDS = {

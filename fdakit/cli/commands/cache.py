@@ -72,8 +72,7 @@ def info(folder: Path | None, as_json: bool) -> None:
 @json_option
 def clear(older_than: float | None, only: tuple[str, ...], folder: Path | None, as_json: bool) -> None:
     """Remove decoded frames and rendered clips; never data, weights, runs or the ledger."""
-    from fdakit.data_pipeline.cache_contents import KINDS
-    from fdakit.data_pipeline.cache_contents import clear as clear_cache
+    from fdakit.data_pipeline.cache_contents import KINDS, clear as clear_cache
     from fdakit.data_pipeline.clip_cache import format_bytes
     from fdakit.system.cache_folder import cache_folder
 

@@ -25,7 +25,7 @@ def command(
     """Validate recipes: every fault of every table at once. Builds nothing, unless --verbose asks for it."""
     from fdakit.catalog import load_catalog
     from fdakit.errors import FdakitError, RecipeError
-    from fdakit.recipe.recipe import read_recipe
+    from fdakit.recipe.validation import read_recipe
 
     catalog = load_catalog()
     results: list[dict[str, Any]] = []

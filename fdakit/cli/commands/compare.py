@@ -62,19 +62,19 @@ def command(
     from fdakit.analysis.compare import compare
     from fdakit.analysis.compare_files import comparison_document
     from fdakit.analysis.run_groups import read_run_group
-    from fdakit.builtin.observers.console import Console
     from fdakit.mask_inspection.statistics_files import target_folder
     from fdakit.ranking.paired import PAIRED
+    from fdakit.system.terminal import ProgressBar
 
     sides = [read_run_group(run) for run in runs]
-    console = Console(every=10.0)
+    bar = ProgressBar()
     try:
         with target_folder(out):
             comparison = compare(sides, metrics=metrics or PAIRED, draws=draws, level=level, show=show)
             document = comparison_document(comparison)
-            written = _written(comparison, document, out, console.progressed, frames or 1, masks) if out else []
+            written = _written(comparison, document, out, bar.progressed, frames or 1, masks) if out else []
     finally:
-        console.close()
+        bar.close()
     if as_json:
         print_json(document)
         return

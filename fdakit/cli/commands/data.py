@@ -62,13 +62,13 @@ def check(
     share. What decoding shows goes into a ledger, which a training asks before its first step; a later check looks
     only at files that have changed. What is found are results: the exit code is 0.
     """
-    from fdakit.builtin.observers.console import Console
     from fdakit.catalog import load_catalog
     from fdakit.dataset_files.damage_ledger import Ledger
     from fdakit.dataset_tools.video_scan import scan_videos, usable_cores
     from fdakit.dataset_tools.video_sources import find_collection
+    from fdakit.system.terminal import ProgressBar
 
-    console = Console(every=10.0)
+    bar = ProgressBar()
     try:
         corpus = find_collection(
             paths,
@@ -76,11 +76,11 @@ def check(
             settings=settings,
             column=column,
             ledger=ledger,
-            progress=console.progressed,
+            progress=bar.progressed,
         )
         annotations = _audited(corpus)
         if not as_json:
-            console.close()
+            bar.close()
             _print_annotations(annotations)
         checked = scan_videos(
             corpus.paths,
@@ -88,13 +88,13 @@ def check(
             jobs=jobs or usable_cores(),
             time_limit=time_limit,
             again=again,
-            progress=console.progressed,
+            progress=bar.progressed,
         )
     except KeyboardInterrupt:
         say("\nstopped; what was found is kept, and the same command goes on from there", err=True)
         return 130
     finally:
-        console.close()
+        bar.close()
     if as_json:
         print_json({"annotations": annotations, **scan_facts(checked, corpus.ledger)})
     else:

@@ -42,9 +42,9 @@ def command(
     Tells how much is marked, how often next to nothing or nearly all, what the mask remarks, and what to change.
     With --out also a sheet of the twenty oddest clips. Weights need not be there; nothing goes into the frame store.
     """
-    from fdakit.builtin.observers.console import Console
     from fdakit.catalog import load_catalog
-    from fdakit.recipe.recipe import read_recipe
+    from fdakit.recipe.validation import read_recipe
+    from fdakit.system.terminal import ProgressBar
 
     chosen = read_recipe(recipe, catalog=load_catalog(), settings=settings)
 
@@ -54,23 +54,23 @@ def command(
     from fdakit.mask_inspection.statistics_files import target_folder
     from fdakit.system.devices import choose_device
 
-    console = Console(every=10.0)
+    bar = ProgressBar()
     try:
         with target_folder(out):
-            splits = Splits(chosen, device=choose_device("cpu"), progress=console.progressed)
+            splits = Splits(chosen, device=choose_device("cpu"), progress=bar.progressed)
             loaded = splits.load(split or selected_split(chosen, splits.names()))
-            census = collect_statistics(chosen, loaded, limit=limit, jobs=jobs, progress=console.progressed)
+            census = collect_statistics(chosen, loaded, limit=limit, jobs=jobs, progress=bar.progressed)
             facts = statistics_facts(census)
             try:
-                written, whole = _write(census, facts, out, console.progressed)
+                written, whole = _write(census, facts, out, bar.progressed)
             finally:  # what was counted is not lost with the files
-                console.close()
+                bar.close()
                 if as_json:
                     print_json(facts)
                 else:
                     _print(facts)
     finally:
-        console.close()
+        bar.close()
     if not as_json:
         for path in written:
             say(f"written: {path}")

@@ -42,27 +42,27 @@ def command(
     Run it again after each download; what it knows already is not done twice. --set dataset.KEY=VALUE sets options of
     the data set.
     """
-    from fdakit.builtin.observers.console import Console
     from fdakit.catalog import load_catalog
     from fdakit.dataset_tools.prepare import choose_dataset, prepare
     from fdakit.dataset_tools.prepare_report import next_step, preparation_facts
+    from fdakit.system.terminal import ProgressBar
 
     recipe = choose_dataset(name, root=root, settings=settings, catalog=load_catalog())
-    console = Console(every=10.0)
+    bar = ProgressBar()
     checked = ledger = None
     try:
-        prepared = prepare(recipe, progress=console.progressed)
+        prepared = prepare(recipe, progress=bar.progressed)
         facts = preparation_facts(prepared)
-        console.close()
+        bar.close()
         if not as_json:
             _print(facts, prepared)
         if not no_scan:
-            checked, ledger = _scan(prepared, recipe, jobs, console.progressed)
+            checked, ledger = _scan(prepared, recipe, jobs, bar.progressed)
     except KeyboardInterrupt:
         say(_STOPPED, err=True)
         return 130
     finally:
-        console.close()
+        bar.close()
     damaged = None if checked is None else len(checked.findings) - checked.counts()["ok"]
     closing = next_step(prepared, recipe, settings, damaged=damaged)
     if as_json:

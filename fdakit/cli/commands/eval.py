@@ -38,7 +38,7 @@ def command(
     assert place is not None
 
     from fdakit.catalog import load_catalog
-    from fdakit.recipe.recipe import read_recipe
+    from fdakit.recipe.validation import read_recipe
 
     catalog = load_catalog()
     from fdakit.experiment.checkpoint_evaluation import evaluate_checkpoint, retitled

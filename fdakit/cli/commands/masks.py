@@ -83,24 +83,24 @@ def command(
     --set mask.KEY=VALUE changes the first mask. A video that cannot be read is named, the others go on, and the exit
     code is 1.
     """
-    from fdakit.builtin.observers.console import Console
     from fdakit.catalog import load_catalog
     from fdakit.dataset_files.video_files import find_clips
     from fdakit.mask_inspection.selection import choose_masks
     from fdakit.mask_inspection.viewer import MaskViewer
+    from fdakit.system.terminal import ProgressBar
 
     others = [name.strip() for name in (compare or "").split(",") if name.strip()]
     choice = choose_masks(
         masks, compare=others, recipe=recipe, frames=frames, settings=settings, catalog=load_catalog()
     )
     paths = find_clips(videos)
-    console = Console(every=10.0)
+    bar = ProgressBar()
     drawn = _Drawn()
     try:
         film_frames = None if no_video else video_frames
-        drawn.draw(MaskViewer(choice, size=size), paths, out, film_frames=film_frames, progress=console.progressed)
+        drawn.draw(MaskViewer(choice, size=size), paths, out, film_frames=film_frames, progress=bar.progressed)
     finally:
-        console.close()
+        bar.close()
     if as_json:
         print_json({"videos": drawn.facts, "failed": drawn.failed})
     else:

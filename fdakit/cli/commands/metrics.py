@@ -136,13 +136,13 @@ def _measured(
 ) -> tuple[ExternalScores, dict[str, Any], Rankings]:
     """Rescorers are checked before anything is read."""
     from fdakit.analysis.external_metrics import measure
-    from fdakit.builtin.observers.console import Console
     from fdakit.catalog import load_catalog
     from fdakit.evaluation.rescoring import rescorers
     from fdakit.system.devices import choose_device
+    from fdakit.system.terminal import ProgressBar
 
     chosen = rescorers(rescore, catalog=load_catalog())
-    console = Console(every=10.0)
+    bar = ProgressBar()
     try:
         given = read()
         found, rankings = measure(
@@ -151,11 +151,11 @@ def _measured(
             bank=bank(),
             **settings,
             device=str(choose_device(device)),
-            progress=console.progressed,
+            progress=bar.progressed,
         )
         return given, found, rankings
     finally:
-        console.close()
+        bar.close()
 
 
 def _print(found: Mapping[str, Any]) -> None:

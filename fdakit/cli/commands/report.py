@@ -101,7 +101,7 @@ def _write_one(
     (run,) = sides[0].runs
 
     from fdakit.analysis.run_reports import reported, run_page, write_trec, write_whole
-    from fdakit.builtin.observers.console import Console
+    from fdakit.system.terminal import ProgressBar
 
     reported(sides)  # what is wrong with the report is said before any video is read
     if form == "trec":
@@ -114,11 +114,11 @@ def _write_one(
     worst, best = queries
     # Left out where it is the default, so that the page makes its thumbnails itself.
     draw = clip_pictures(run, frames=frames, masks=masks, catalog=load_catalog()) if masks or frames > 1 else None
-    console = Console(every=10.0)
+    bar = ProgressBar()
     try:
-        page = run_page(run, worst=worst, best=best, progress=console.progressed, draw=draw)
+        page = run_page(run, worst=worst, best=best, progress=bar.progressed, draw=draw)
     finally:
-        console.close()
+        bar.close()
     write_whole(out, page)
     say(f"written: {out}")
 

@@ -39,7 +39,7 @@ def command(
 ) -> None:
     """Train and evaluate RECIPE (a file, or a shipped recipe by name) and write its run folder."""
     from fdakit.catalog import load_catalog
-    from fdakit.recipe.recipe import read_recipe
+    from fdakit.recipe.validation import read_recipe
 
     if (recipe is None) == (resume is None):
         raise click.UsageError("name one recipe, or a stopped run with --resume")

@@ -23,7 +23,7 @@ def command(kind: str | None, name: str | None, markdown: bool, as_json: bool) -
     """Show what there is of a KIND (mask, fusion, encoder, ... or train, eval, view), or the options of one part."""
     from fdakit.catalog import KINDS, load_catalog
     from fdakit.errors import PluginError, nearest
-    from fdakit.recipe.recipe import SETTINGS, own_keys
+    from fdakit.recipe.tables import SETTINGS, own_keys
     from fdakit.report.option_tables import option_rows, preset_rows
 
     if markdown:
@@ -59,7 +59,7 @@ def _list(kind: str, offers: Iterable[Offer], as_json: bool) -> None:
 
 def _reference() -> str:
     from fdakit.catalog import KINDS, load_catalog
-    from fdakit.recipe.recipe import SETTINGS, own_keys
+    from fdakit.recipe.tables import SETTINGS, own_keys
     from fdakit.report.reference import reference_page
 
     catalog = load_catalog()

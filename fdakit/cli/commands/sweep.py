@@ -29,7 +29,7 @@ def command(
     """Run several recipes with several seeds; print mean and deviation. Finished runs are not repeated."""
     from fdakit.catalog import load_catalog
     from fdakit.experiment.option_grid import expand_grid as varying
-    from fdakit.recipe.recipe import MAX_SEED, MIN_SEED
+    from fdakit.recipe.validation import MAX_SEED, MIN_SEED
 
     try:
         numbers = [int(seed) for seed in seeds.split(",")]
@@ -59,6 +59,6 @@ def command(
 
 
 def _read(source: str, settings: tuple[str, ...], catalog: Catalog, more: list[str]) -> Recipe:
-    from fdakit.recipe.recipe import read_recipe
+    from fdakit.recipe.validation import read_recipe
 
     return read_recipe(source, catalog=catalog, settings=[*settings, *more])

@@ -21,7 +21,7 @@ from fdakit.data_pipeline.frame_store import FrameStore, record_key
 from fdakit.experiment.checkpoint_evaluation import report_weights
 from fdakit.experiment.run import run_recipe
 from fdakit.plugin import Split, VideoRef
-from fdakit.recipe.recipe import validate
+from fdakit.recipe.validation import validate
 
 DAY = 86_400
 

@@ -16,7 +16,7 @@ from helpers.small_clip import snapshot
 
 from fdakit.catalog import load_catalog
 from fdakit.model.zoo import ZOO
-from fdakit.recipe.recipe import validate
+from fdakit.recipe.validation import validate
 
 NAME = "alpha-clip-b16-grit20m"
 FILE = "clip_b16_grit20m_fultune_2xe.pth"

@@ -9,7 +9,7 @@ from helpers.cli_output import Tell
 from helpers.sample_plugins import distribution
 
 from fdakit.catalog import KINDS, load_catalog
-from fdakit.recipe.recipe import SETTINGS, own_keys
+from fdakit.recipe.tables import SETTINGS, own_keys
 
 OFFERS = load_catalog().offers
 

@@ -12,7 +12,8 @@ from helpers import example_parts
 
 from fdakit.catalog import Catalog, load_catalog
 from fdakit.plugin import Caption, Split, VideoRef
-from fdakit.recipe.recipe import Recipe, validate
+from fdakit.recipe.recipe import Recipe
+from fdakit.recipe.validation import validate
 
 MakeRecipe = Callable[..., Recipe]
 SPLITS = {

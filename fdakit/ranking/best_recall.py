@@ -1,0 +1,22 @@
+"""The best R@1 that equal captions and equal videos allow, whatever the model."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+
+def best_recall(pairs: Iterable[tuple[str, str]], identical: Iterable[tuple[str, ...]] = ()) -> float | None:
+    """The best R@1 in percent, text to video, of `(text, video id)` queries; None where there is none.
+
+    Equal texts are scored alike, so whatever the model, only one video comes first for all queries of a text: at
+    best the one that most of them mean. Videos of one group in `identical` are scored alike too: of k that come first
+    together, the expected tie rule counts a query by 1 / k.
+    """
+    group_of = {name: group for group in identical for name in group}
+    meant: dict[str, Counter[tuple[str, ...]]] = defaultdict(Counter)
+    for text, video in pairs:
+        meant[text][group_of.get(video, (video,))] += 1
+    queries = sum(counts.total() for counts in meant.values())
+    found = sum(max(count / len(group) for group, count in counts.items()) for counts in meant.values())
+    return 100 * found / queries if queries else None
