@@ -16,7 +16,12 @@ from pathlib import Path
 from fdakit.errors import FdakitError
 
 OWN = "fdakit"
-STEPS = ("fdakit.data_pipeline.clip_pipeline", "fdakit.data_pipeline.clip_cache")
+STEPS = (
+    "fdakit.data_pipeline.clip_pipeline",
+    "fdakit.data_pipeline.clip_cache",
+    "fdakit.video.transform",
+    "fdakit.random_keys",
+)
 """The engine's own steps between the parts: these files count for every clip, what they import does not."""
 
 

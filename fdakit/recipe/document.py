@@ -20,8 +20,9 @@ Document = dict[str, Any]
 
 def recipe_folder() -> Path:
     """Where the shipped recipes lie: inside an installed package, or beside it in a checkout."""
-    installed = Path(__file__).parent / "recipes"
-    return installed if installed.is_dir() else Path(__file__).parent.parent / "recipes"
+    package = Path(__file__).parents[1]
+    installed = package / "recipes"
+    return installed if installed.is_dir() else package.parent / "recipes"
 
 
 def shipped_recipes() -> dict[str, Path]:
