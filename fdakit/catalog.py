@@ -89,7 +89,10 @@ class Part:
         return self.offer.component.name
 
     def build(self, shapes: BuildContext) -> Any:
-        """The part itself. Raises `PartError`, naming part and provider, where that fails or is none of its kind."""
+        """Return the part itself.
+
+        Raises `PartError`, naming part and provider, where that fails or is none of its kind.
+        """
         with attribute_errors(str(self.offer), "while it was built"):
             part = self.offer.component.build(self.options, shapes)
             fault = contract_fault(self.offer.kind, part)
@@ -106,7 +109,7 @@ class Catalog:
     broken: tuple[Broken, ...]
 
     def of_kind(self, kind: str) -> tuple[Offer, ...]:
-        """The offers of one kind. Raises `PluginError` where fdakit knows no such kind."""
+        """Return the offers of one kind. Raises `PluginError` if fdakit knows no such kind."""
         if kind not in KINDS:
             raise PluginError(f"kind {kind!r}: unknown; {nearest(kind, KINDS)}")
         return tuple(offer for offer in self.offers if offer.kind == kind)
@@ -120,7 +123,7 @@ class Catalog:
         return tuple(key for key, count in seen.items() if count > 1)
 
     def find(self, kind: str, use: str) -> Offer:
-        """The offer that `use` means: a bare name, or `provider:name`. Raises `PluginError`."""
+        """Return the offer that `use` means: a bare name, or `provider:name`. Raises `PluginError`."""
         provider, _, name = use.rpartition(":")
         named = [o for o in self.of_kind(kind) if o.component.name == name]
         found = [o for o in named if not provider or o.provider.name == provider]

@@ -51,7 +51,7 @@ class ScoreError(FdakitError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`did you mean 'x'?` for the closest of the known names, else the list of them all."""
+    """Return `did you mean 'x'?` for the closest of the known names, else the list of them all."""
     names = sorted(set(known))
     close = get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
@@ -77,7 +77,7 @@ def attribute_errors(who: str, where: str) -> Iterator[None]:
 
 
 def collect_errors(*steps: Callable[[], object]) -> list[Any]:
-    """Run every step; where some raise a worded error, raise one with all of their lines."""
+    """Run every step; where some raise an error with a message for users, raise one with all of their lines."""
     results: list[Any] = []
     faults: list[FdakitError] = []
     for step in steps:

@@ -14,7 +14,7 @@ PROTOCOLS = ("single-caption", "multi-caption", "paragraph")
 def settled_protocol(split: str, given: str, *, captions: Iterable[tuple[str, str]]) -> str:
     """Return the protocol given, or else the one that follows from the captions, pairs of video id and text.
 
-    Raises `DatasetError` where a video has several captions under a protocol of one caption a video.
+    Raises `DatasetError` if a video has several captions under a protocol of one caption a video.
     """
     counts = Counter(video for video, _ in captions)
     video, most = counts.most_common(1)[0] if counts else ("", 0)

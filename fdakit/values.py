@@ -62,7 +62,7 @@ class Caption:
 
 @dataclass(frozen=True)
 class PublishedCounts:
-    """How many videos and captions a split has as published; captions None where publications differ."""
+    """How many videos and captions a split has as published; captions None if publications differ."""
 
     videos: int
     captions: int | None = None
@@ -92,7 +92,7 @@ class Split:
 
     `protocol` is `single-caption` (one caption a video), `multi-caption` (several, each a query of its own) or
     `paragraph` (all sentences of a video joined to one caption); left out, it is one of the first two, by the
-    captions. `remarks` say in words how the files found differ from the published split. Raises `DatasetError` where
+    captions. `remarks` say in words how the files found differ from the published split. Raises `DatasetError` if
     ids repeat, a caption names no video, a video has several captions under a protocol of one, or a name or caption
     is no text that can be written down.
     """
@@ -146,7 +146,7 @@ class Clip:
     A mask whose `place` is `device` sees torch uint8 `(t, 3, h, w)` instead. `neighbours` maps a gap to
     frames of the same shape; where the file has no such frame, the nearest one that exists stands there.
     `luma`, where it was asked for, maps a gap, 0 for the frames themselves, to uint8 `(t, h, w)`.
-    `motion_vectors` are float32 `(n, 6)` a frame, or None where the codec gives none: centre x and y of a block,
+    `motion_vectors` are float32 `(n, 6)` a frame, or None if the codec gives none: centre x and y of a block,
     its width and height, and how far its content moved to the right and down on its way from the frame it is
     predicted from (of unknown distance, forward in time), all in pixels of these frames. Of a frame that repeats the
     picture before it, they are those of the frame that first showed it.
@@ -178,7 +178,7 @@ class Clip:
                 )
 
     def rng(self) -> np.random.Generator:
-        """A fresh generator keyed by the clip: two calls draw the same numbers."""
+        """Return a fresh generator keyed by the clip: two calls draw the same numbers."""
         return keyed_rng(self.seed, self.id)
 
     def __repr__(self) -> str:

@@ -27,10 +27,10 @@ _MASKED_HEIGHT = 112  # px of a frame with its mask: as the model sees it, small
 
 
 def clip_pictures(run: SavedRun, *, frames: int = 1, masks: bool = False, catalog: Catalog | None = None) -> Draw:
-    """Return what draws a video of the run as JPEG.
+    """Return what draws a video of the run as JPEG, None if it cannot be read.
 
     `frames` uniform frames stand side by side. With `masks` they are those that the run's mask is given in an
-    evaluation, each over what the mask marks in it; `catalog` is needed then. Raises `RecipeError` where the run's
+    evaluation, each over what the mask marks in it; `catalog` is needed then. Raises `RecipeError` if the run's
     recipe cannot be read or its mask built.
     """
     if not masks:

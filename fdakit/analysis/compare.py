@@ -87,7 +87,7 @@ def compare(
     """Compare every side with the first in both directions, and keep the `show` largest changes each way.
 
     A query's value is its mean over the seeds of a side; captions of one video are redrawn and swapped together.
-    Raises `ScoreError` where there are fewer than two sides, a folder is no finished run, the runs did not rank the
+    Raises `ScoreError` if there are fewer than two sides, a folder is no finished run, the runs did not rank the
     same queries, or a metric is no mean over queries.
     """
     if len(sides) < 2:

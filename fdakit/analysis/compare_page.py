@@ -35,7 +35,7 @@ def comparison_html(
     progress: Progress,
     draws: Mapping[str, Draw] | None = None,
 ) -> str:
-    """One HTML file that needs no other.
+    """Return one HTML file that needs no other.
 
     `draws` makes the pictures of videos for each side, by its label; left out, they are thumbnails. Raises
     `ScoreError` where the similarities of a run are damaged.
@@ -89,11 +89,11 @@ class _Pictures:
         return label if label in self._draws else ""
 
     def target(self, change: RankChange) -> Shot:
-        """The video that was sought."""
+        """Return the video that was sought."""
         return Shot(f"sought: {change.target}", self._made[self._drawer(self._first), change.target])
 
     def first(self, label: str, change: RankChange, row: int) -> tuple[Shot, ...]:
-        """What a side ranks first; nothing where it is not known."""
+        """Return what a side ranks first; nothing if it is not known."""
         found = self._firsts[label].get(row)
         if found is None:
             return ()
@@ -103,13 +103,13 @@ class _Pictures:
         return (Shot(f"first in {label}{seed}: {found.id}", self._made[self._drawer(label), found.id], mark),)
 
     def unknown(self, *labels: str) -> str:
-        """Which sides kept no similarities, in words."""
+        """Return which sides kept no similarities, in words."""
         names = [label for label in labels if not self._firsts.get(label)]
         return f"; what {' and '.join(names)} ranked first is not shown: no {SIMILARITY}" if names else ""
 
 
 def _shown(comparison: Comparison) -> Iterator[tuple[str, RankChange, int]]:
-    """Every query shown with the label of each side and that side's place in it."""
+    """Yield every query shown with the label of each side and that side's place in it."""
     for pair in comparison.pairs:
         for change in (*pair.found["t2v"].won, *pair.found["t2v"].lost):
             yield from ((label, change, place) for place, label in enumerate(pair.labels))

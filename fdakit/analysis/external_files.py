@@ -25,7 +25,7 @@ def write_scored(
     *,
     ties: TieRule,
 ) -> None:
-    """Write metrics.json and ranks_t2v.csv, ranks_v2t.csv. Raises `FdakitError` where they cannot be.
+    """Write metrics.json and ranks_t2v.csv, ranks_v2t.csv. Raises `FdakitError` if they cannot be.
 
     Captions are called by their row, videos by their column, what a TREC run names by its ids. Several right answers
     stand in `target` with spaces between them.

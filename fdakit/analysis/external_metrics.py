@@ -41,7 +41,7 @@ def measure(
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> tuple[dict[str, Any], Rankings]:
-    """What report.json holds of the numbers, and the rankings behind them.
+    """Return what report.json holds of the numbers, and the rankings behind them.
 
     `t2v` and, but for a TREC run, `v2t` as in a report, `ci95` by `draws` of the bootstrap, `ties` and `pool` of each
     direction, `rescored` apart, `compat` as CLIP4Clip counts, `trec` by trec_eval's names for a run, and remarks in
@@ -73,7 +73,7 @@ def measure(
 def _rankings(
     given: ExternalScores, *, mode: VideoToTextRule, device: str, progress: Progress | None
 ) -> tuple[Rankings, Mapping[Direction, NDArray[np.int64]]]:
-    """Both rankings, and what cluster of the bootstrap each query lies in."""
+    """Return both rankings, and what cluster of the bootstrap each query lies in."""
     if isinstance(given, TrecRun):
         ranking = rank_run(given.run, given.qrels)
         return {"t2v": ranking}, {"t2v": np.arange(len(ranking.better))}
@@ -124,13 +124,13 @@ def _rescored(
 
 
 def _unit(vectors: Vectors) -> bool:
-    """Whether every vector that counts has length one, nearly."""
+    """Return whether every vector that counts has length one, nearly."""
     kept = vectors.texts, vectors.videos[~vectors.lost]
     return all(bool((np.abs(np.linalg.norm(rows, axis=1) - 1) < 1e-2).all()) for rows in kept)
 
 
 def _remarks(given: ExternalScores, rescoring: Sequence[Part]) -> list[str]:
-    """What must be read beside the numbers."""
+    """Return what must be read beside the numbers."""
     found = []
     if isinstance(given, TrecRun):
         missed = sum(query not in given.run for query in given.qrels)

@@ -52,7 +52,7 @@ ExternalScores = Scores | GradedScores | TrecRun | Vectors
 
 
 def read_scores(source: Path, truth: Path | None) -> ExternalScores:
-    """What a file or run folder holds: `.npy` or `.npz` similarities `(q, v)`, else a TREC run.
+    """Return what a file or run folder holds: `.npy` or `.npz` similarities `(q, v)`, else a TREC run.
 
     `truth` is one column for each row (`.npy`, `.npz`, `.json` or a number a line), a gain for each score (an array
     `(q, v)`), or qrels for a run; left out, the truth of a square matrix is its diagonal. Raises `ScoreError`.
@@ -159,7 +159,7 @@ def _matrix(source: Path, truth: Path | None) -> ExternalScores:
 
 
 def _owners(truth: Path | None, queries: int, videos: int, *, source: Path) -> NDArray[np.int64]:
-    """The right column of each row."""
+    """Return the right column of each row."""
     if truth is None:
         of_run = f"`fdakit metrics {shlex.quote(str(source.parent))}`" if (source.parent / REPORT).is_file() else ""
         if queries != videos:
@@ -214,7 +214,7 @@ def _column_numbers(path: Path) -> NDArray[np.int64]:
 
 
 def _whole(value: Any) -> int | None:
-    """A whole number, written as 2 or 2.0; None for everything else."""
+    """Return a whole number, written as 2 or 2.0; None for everything else."""
     if isinstance(value, bool) or (isinstance(value, str) and not set(value) <= set("+-.0123456789eE")):
         return None
     try:
@@ -240,7 +240,7 @@ def _numbers(path: Path, *, dimensions: int | None) -> NDArray[Any]:
 
 
 def _only_array(path: Path, archive: np.lib.npyio.NpzFile) -> Any:
-    """The one array of an .npz file, unless it would unpack to more than is read."""
+    """Return the one array of an .npz file, unless it would unpack to more than is read."""
     if len(archive.files) != 1:
         names = ", ".join(archive.files[:5]) or "none"
         raise ScoreError(f"{path.absolute()}: holds {len(archive.files)} arrays ({names}); save one alone")

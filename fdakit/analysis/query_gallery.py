@@ -24,7 +24,7 @@ _ORDER = "By rank, then by margin: the target's score less the best other one. O
 def query_galleries(
     run: SavedRun, *, worst: int, best: int, progress: Progress, draw: Draw | None = None
 ) -> list[Gallery]:
-    """The worst and the best text-to-video queries as cards, with target and the first three videos retrieved.
+    """Return the worst and the best text-to-video queries as cards, with target and the first three videos retrieved.
 
     Queries at rank 1 are never among the worst, and none stands in both. A video that cannot be read now is shown
     without its picture. `draw` makes the pictures; left out, they are thumbnails. Raises `ScoreError` as `SavedRun`
@@ -46,7 +46,7 @@ def query_galleries(
 
 
 def query_margins(scores: Scores) -> NDArray[np.float64]:
-    """How far the target's score is above the best other of each caption `(q,)`; lost videos are no rivals.
+    """Return how far the target's score is above the best other of each caption `(q,)`; lost videos are no rivals.
 
     Infinite where there is no rival; of captions of lost videos it means nothing.
     """
@@ -75,7 +75,7 @@ def extremes(
 
 
 def _distinct(rows: Iterable[int], scores: Scores, count: int) -> list[int]:
-    """The first rows, one a video."""
+    """Return the first rows, one a video."""
     found: dict[int, int] = {}
     for row in rows:
         if len(found) == count:
@@ -101,7 +101,7 @@ def _pictures(run: SavedRun, columns: list[int], draw: Draw, progress: Progress)
 
 
 def _gaps(scores: Scores, pictures: Mapping[int, bytes | None]) -> list[str]:
-    """What the galleries do not show."""
+    """Return what the galleries do not show."""
     found = []
     lost = int(scores.lost[scores.owners].sum())
     if lost:

@@ -25,10 +25,10 @@ LOST = "videos that could not be read"
 
 
 def recipe_differences(first: SavedRun, second: SavedRun) -> dict[str, Difference]:
-    """Option -> its value in both, where they differ; None where it is not set.
+    """Option -> its value in both, where they differ; None if it is not set.
 
     Of a table that uses another part only `use` is told, and `control`. Where a folder holds no recipe, only what the
-    report says of both is compared. Raises `RecipeError` where a recipe cannot be read.
+    report says of both is compared. Raises `RecipeError` if a recipe cannot be read.
     """
     one, two = _options(first), _options(second)
     if not one or not two:
@@ -48,12 +48,12 @@ def recipe_differences(first: SavedRun, second: SavedRun) -> dict[str, Differenc
 
 
 def reading_differences(differences: Mapping[str, Difference]) -> tuple[str, ...]:
-    """Those among them that make evaluation see other pixels, whatever the model."""
+    """Return those among them that make evaluation see other pixels, whatever the model."""
     return tuple(key for key in differences if key.startswith(_READING) and ".train_" not in key)
 
 
 def _options(run: SavedRun) -> dict[str, Any]:
-    """The resolved recipe's options, none where the folder holds no recipe."""
+    """Return the resolved recipe's options, none where the folder holds no recipe."""
     path = (run.folder / RECIPE).absolute()
     run.check(path)
     document = read_document(path) if path.is_file() else {}
@@ -61,7 +61,7 @@ def _options(run: SavedRun) -> dict[str, Any]:
 
 
 def _told(run: SavedRun) -> dict[str, Any]:
-    """What the report alone says."""
+    """Return what the report alone says."""
     return {
         "checkpoint chosen by": run.report["protocol"].get("checkpoint_chosen_by"),
         "fdakit": run.report.get("provenance", {}).get("fdakit"),
@@ -104,5 +104,5 @@ def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def without_effect(key: str) -> bool:
-    """Whether no result depends on an option, or it is compared by itself."""
+    """Return whether no result depends on an option, or it is compared by itself."""
     return any(key == name or key.startswith(f"{name}.") for name in _ASIDE)

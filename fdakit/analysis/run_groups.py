@@ -30,7 +30,7 @@ _RULES = {  # of the report's protocol: what `fdakit eval` is told to change it
 class RunGroup:
     """The runs of one recipe, one a seed; `given` is how the user named them.
 
-    Raises `ScoreError` where two have the same seed or are runs of different recipes.
+    Raises `ScoreError` if two have the same seed or are runs of different recipes.
     """
 
     given: str
@@ -64,9 +64,9 @@ class RunGroup:
 
 
 def read_run_group(given: str) -> RunGroup:
-    """A run folder, a folder of `seed-*/` as `fdakit sweep` writes it, or several of them separated by commas.
+    """Return a run folder, a folder of `seed-*/` as `fdakit sweep` writes it, or several of them separated by commas.
 
-    Raises `ScoreError` where a folder holds no finished run.
+    Raises `ScoreError` if a folder holds no finished run.
     """
     folders = [given] if Path(given).exists() else [part for part in given.split(",") if part]
     return RunGroup(given, tuple(SavedRun(run) for folder in folders or [given] for run in _runs(Path(folder))))
@@ -97,7 +97,7 @@ def _runs(folder: Path) -> list[Path]:
 
 
 def match_queries(first: SavedRun, other: SavedRun) -> dict[Direction, NDArray[np.int64]]:
-    """Where the queries of `first` stand in `other`: their rows, `(n,)`, in both directions.
+    """Return where the queries of `first` stand in `other`: their rows, `(n,)`, in both directions.
 
     Raises `ScoreError`, saying what differs and how to score alike, where the two did not rank the same queries
     among the same videos under the same rules.
@@ -135,7 +135,7 @@ def _keys(ranked: RankedQueries) -> list[tuple[str, str]]:
 
 
 def _apart(wanted: set[str], its: set[str]) -> str:
-    """The first few that only one of the two has."""
+    """Return the first few that only one of the two has."""
     few = [
         f"only {where}: {', '.join(map(repr, sorted(names)[:3]))}"
         for where, names in (("here", its - wanted), ("there", wanted - its))

@@ -26,9 +26,9 @@ _ADVICE = "name another place with --out, or make room"
 
 
 def reported(sides: Sequence[RunGroup]) -> list[ReportedRuns]:
-    """The reports of runs for one table; runs that share a name are told apart by their folders.
+    """Return the reports of runs for one table; runs that share a name are told apart by their folders.
 
-    Raises `ScoreError` where a report lacks what a table shows.
+    Raises `ScoreError` if a report lacks what a table shows.
     """
     names = Counter(side.name for side in sides)
     found = []
@@ -53,7 +53,7 @@ def _check(run: SavedRun) -> None:
 
 
 def report_json(side: RunGroup) -> dict[str, Any]:
-    """The report itself; of several seeds mean and deviation of every metric, and all their reports."""
+    """Return the report itself; of several seeds mean and deviation of every metric, and all their reports."""
     reports = [dict(run.report) for run in side.runs]
     if len(reports) == 1:
         return reports[0]
@@ -65,9 +65,9 @@ def report_json(side: RunGroup) -> dict[str, Any]:
 
 
 def run_page(run: SavedRun, *, worst: int, best: int, progress: Progress, draw: Draw | None = None) -> str:
-    """The run as one HTML page: words, tables, ranks, and its worst and best queries as pictures.
+    """Return the run as one HTML page: words, tables, ranks, and its worst and best queries as pictures.
 
-    `draw` makes the pictures of videos, see `clip_pictures`. Raises `ScoreError` where the folder lacks a file that
+    `draw` makes the pictures of videos, see `clip_pictures`. Raises `ScoreError` if the folder lacks a file that
     the page is made of, such as its similarities.
     """
     protocol = run.report["protocol"]
@@ -107,8 +107,8 @@ def write_trec(run: SavedRun, folder: Path) -> list[Path]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file whole or not at all, with the folders above it; what stood there is replaced.
+    """Write a file atomically, with the folders above it; what stood there is replaced.
 
-    Raises `FdakitError` where it cannot be written.
+    Raises `FdakitError` if it cannot be written.
     """
     write_text(path, text, advice=_ADVICE)

@@ -115,7 +115,7 @@ class SavedRun:
         return matrix
 
     def check(self, path: Path) -> None:
-        """Compare a file of the folder with its digest, if it is there. Raises `ScoreError` where it was changed."""
+        """Compare a file of the folder with its digest, if it is there. Raises `ScoreError` if it was changed."""
         if path in self._checked or not path.exists():
             return
         self._checked.add(path)
@@ -124,7 +124,7 @@ class SavedRun:
             self._explain_lack_of_digests()
 
     def _explain_lack_of_digests(self) -> None:
-        """Warn of a run that an older fdakit made. Raises `ScoreError` where the digests were lost."""
+        """Warn of a run that an older fdakit made. Raises `ScoreError` if the digests were lost."""
         folder = self.folder.absolute()
         if (folder / CHECKPOINTS / "best" / SUMS).is_file():
             raise ScoreError(f"{folder / SUMS}: absent, though its checkpoints have theirs; {self._again}")

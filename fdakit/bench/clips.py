@@ -46,7 +46,7 @@ class Own:
 
 
 def spread(count: int, frames: int) -> NDArray[np.int64]:
-    """The middles of `frames` equal parts of `count` frames `(t,)`; all of them where there are no more."""
+    """Return the middles of `frames` equal parts of `count` frames `(t,)`; all of them where there are no more."""
     if count <= frames:
         return np.arange(count)
     return ((np.arange(frames) + 0.5) * count / frames).astype(np.int64)
@@ -60,9 +60,9 @@ def time_clips(
     rounds: int,
     progress: Callable[[Path], None] = lambda path: None,
 ) -> tuple[list[dict[str, Any]], bool]:
-    """One record a clip, and whether Ctrl-C ended it early.
+    """Return one record a clip, and whether Ctrl-C ended it early.
 
-    A record: `path`; `frames` as fdakit counts them, or None where it cannot read the file, which is then not timed;
+    A record: `path`; `frames` as fdakit counts them, or None if it cannot read the file, which is then not timed;
     median `seconds` by reader; `failed`, the reason by reader; `differences` by peer, the mean absolute difference
     in grey levels of its frames from fdakit's at the same indices, or the reason why they cannot be compared.
     Each reader's first read is not timed.

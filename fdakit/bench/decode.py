@@ -80,12 +80,12 @@ def read_ours(reader: Reader, path: Path, frames: int) -> Clip:
 
 
 def peer_reads(found: Found, frames: int) -> Peers:
-    """Each peer's read of a path."""
+    """Return each peer's read of a path."""
     return {name: partial(_read, peer, frames) for name, peer in found.peers.items()}
 
 
 def surroundings(found: Found, rounds: int, stopped: bool) -> dict[str, Any]:
-    """What a reader of the figures must know: versions, absent peers, machine, rounds."""
+    """Return what a reader of the figures must know: versions, absent peers, machine, rounds."""
     import av
 
     return {

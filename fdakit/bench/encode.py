@@ -28,14 +28,14 @@ PLAIN = "open_clip"
 
 
 def bench_document(model: str) -> Document:
-    """A recipe whose encoder is open_clip's `model`."""
+    """Return a recipe whose encoder is open_clip's `model`."""
     return {"name": "bench", "dataset": {"use": "moving-shapes"}, "encoder": {"use": "open-clip", "model": model}}
 
 
 def read_bench(
     source: str | None, *, model: str, fusions: Sequence[str], settings: Sequence[str], catalog: Catalog
 ) -> dict[str, Recipe]:
-    """One recipe for each fusion, by its label `"NAME key=value ..."`, from `source`, or from `model` alone.
+    """Return one recipe for each fusion, by its label `"NAME key=value ..."`, from `source`, or from `model` alone.
 
     Raises `RecipeError` with every fault of the first that has any.
     """

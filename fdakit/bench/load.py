@@ -99,7 +99,7 @@ def _read_clip4clip(path: Path, frames: int, *, size: int) -> ReaderTimes:
 
 
 def _recipes(catalog: Catalog, frames: int, store: Path) -> dict[str, Recipe]:
-    """A whole recipe for each row, of which `ClipDataset` uses sampler, reader, view, mask and store."""
+    """Return a whole recipe for each row, of which `ClipDataset` uses sampler, reader, view, mask and store."""
     common: Document = {
         "name": "bench",
         "dataset": {"use": "moving-shapes"},
@@ -134,7 +134,7 @@ def _source(recipe: Recipe, paths: Sequence[Path], size: int) -> ClipDataset:
 
 
 def _tower(size: int) -> Preprocess:
-    """A CLIP tower's, without its normalisation, which no side does here."""
+    """Return a CLIP tower's, without its normalisation, which no side does here."""
     return Preprocess(size, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 

@@ -30,9 +30,9 @@ def make_long_clip(
     width: int = WIDTH,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
-    """The clip's path below `cache`, rendered if it is not there. Sides must be even.
+    """Return the clip's path below `cache`, rendered if it is not there. Sides must be even.
 
-    Raises `FdakitError` where PyAV has no libx264 or the file cannot be written.
+    Raises `FdakitError` if PyAV has no libx264 or the file cannot be written.
     """
     path = cache / "bench" / f"{width}x{height}-{seconds}s-v{VERSION}.mp4"
     if path.is_file():

@@ -29,7 +29,7 @@ class Candidate:
 def read_masks(
     labels: Sequence[str], *, catalog: Catalog, gap: int | None = None
 ) -> tuple[dict[str, Part], dict[str, str]]:
-    """The masks by label, and the reason why an installed one is left out.
+    """Return the masks by label, and the reason why an installed one is left out.
 
     Without labels all that are installed, by their defaults; one that cannot do without options is left out.
     `gap` is set where a mask has such an option and its label leaves it open. Raises `RecipeError` for a label
@@ -47,7 +47,7 @@ def read_masks(
 
 
 def build_candidate(label: str, part: Part, shapes: BuildContext) -> Candidate:
-    """The part, built. Raises `FdakitError` where it cannot be, or is no mask."""
+    """Return the part, built. Raises `FdakitError` if it cannot be, or is no mask."""
     who = str(part.offer)
     mask = part.build(shapes)
     needs, place = getattr(mask, "needs", None), getattr(mask, "place", None)
@@ -80,5 +80,5 @@ def _read_mask(label: str, catalog: Catalog, gap: int | None) -> Part:
 
 
 def reason(error: FdakitError | MemoryError | RuntimeError) -> str:
-    """One line of why a mask is left out."""
+    """Return one line of why a mask is left out."""
     return str(error).strip().partition("\n")[0] or type(error).__name__

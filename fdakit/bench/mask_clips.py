@@ -103,7 +103,7 @@ CONDITIONS = (
 
 
 def find_conditions(names: Sequence[str]) -> tuple[Condition, ...]:
-    """Those of these names, in the order of the table; all where there is no name. Raises `FdakitError`."""
+    """Return those of these names, in the order of the table; all where there is no name. Raises `FdakitError`."""
     known = {condition.name: condition for condition in CONDITIONS}
     for name in names:
         if name not in known:
@@ -120,9 +120,9 @@ class MaskClip:
 
 
 def make_clip(condition: Condition, number: int, *, size: int, cache: Path) -> MaskClip:
-    """The clip of that number, rendered below `cache` if it is not there.
+    """Return the clip of that number, rendered below `cache` if it is not there.
 
-    Raises `FdakitError` where it cannot be written.
+    Raises `FdakitError` if it cannot be written.
     """
     path = _path(condition, number, size, cache)
     if not path.is_file():
@@ -145,7 +145,7 @@ def make_clips(
 
 @cache
 def _index(condition: Condition, number: int, size: int) -> int:
-    """Which clip of the data set it is. One whose mover goes along with the ground is passed over."""
+    """Return which clip of the data set it is. One whose mover goes along with the ground is passed over."""
     before = _index(condition, number - 1, size) if number else -_STRIDE
     look = condition.look(size)
     for index in range(before + _STRIDE, before + _STRIDE * _TRIES, _STRIDE):

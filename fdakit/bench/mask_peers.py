@@ -35,7 +35,7 @@ class OpencvDifference:
     place: Place = "worker"
 
     def __call__(self, clip: Clip) -> Alpha:
-        """uint8 `(t, h, w, 3)` -> float32 `(t, h, w)`."""
+        """Return uint8 `(t, h, w, 3)` -> float32 `(t, h, w)`."""
         import cv2
 
         greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in clip.frames]
@@ -57,7 +57,7 @@ class OpencvAligned:
     place: Place = "worker"
 
     def __call__(self, clip: Clip) -> Alpha:
-        """uint8 `(t, h, w, 3)` -> float32 `(t, h, w)`."""
+        """Return uint8 `(t, h, w, 3)` -> float32 `(t, h, w)`."""
         return _stacked([_aligned_mask(*pair) for pair in zip(clip.neighbours[-1], clip.frames, strict=True)])
 
 
@@ -68,7 +68,7 @@ class OpencvMog2:
     place: Place = "worker"
 
     def __call__(self, clip: Clip) -> Alpha:
-        """uint8 `(t, h, w, 3)` -> float32 `(t, h, w)`."""
+        """Return uint8 `(t, h, w, 3)` -> float32 `(t, h, w)`."""
         import cv2
 
         made = []
@@ -86,7 +86,7 @@ MASK_PEERS: Mapping[str, Callable[[], MaskGenerator]] = MappingProxyType(
 
 
 def find_mask_peers(names: Sequence[str] | None) -> dict[str, MaskGenerator]:
-    """Those of `names`; where it is None all, or none where OpenCV is not installed or cannot be loaded.
+    """Return those of `names`; where it is None all, or none where OpenCV is not installed or cannot be loaded.
 
     Raises `FdakitError` for a name that is not on offer, or where one is asked for without OpenCV.
     """
@@ -125,7 +125,10 @@ def _aligned_mask(before: Picture, now: Picture) -> Picture:
 
 
 def _camera_motion(old: Picture, new: Picture) -> NDArray[np.float64]:
-    """The similarity `(2, 3)` that takes pixels of the old picture to the new one; none where it is not found."""
+    """Return the similarity `(2, 3)` that takes pixels of the old picture to the new one.
+
+    None where it is not found.
+    """
     import cv2
 
     still = np.eye(2, 3)

@@ -28,7 +28,7 @@ class Counts:
         self.alpha += float(alpha.sum(dtype=np.float64))
 
     def figures(self) -> dict[str, float | None]:
-        """`precision`, `recall`, `iou`, mean alpha as `coverage`, and the share of `truth`; None where nothing
+        """Return `precision`, `recall`, `iou`, mean alpha as `coverage`, and the share of `truth`; None if nothing
         divides."""
         return {
             "precision": _share(self.hits, self.marked),

@@ -17,7 +17,7 @@ MEASURES: Mapping[str, str] = {
 
 
 def mask_tables(found: Mapping[str, Any]) -> tuple[Table, ...]:
-    """IoU, precision and recall: a row a mask with its ms a frame, a column a condition; `-` where there is none."""
+    """IoU, precision and recall: a row a mask with its ms a frame, a column a condition; `-` if there is none."""
     masks = list(dict.fromkeys(row["mask"] for row in found["results"]))
     shown = found["measured"]
     rows = {(row["mask"], row["condition"]): row for row in found["results"]}
@@ -51,7 +51,7 @@ def fitted(table: Table, width: int) -> list[Table]:
 
 
 def mask_notes(found: Mapping[str, Any]) -> list[str]:
-    """What must be read beside the figures: how they were measured, versions, and who is left out."""
+    """Return what must be read beside the figures: how they were measured, versions, and who is left out."""
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     said = [
         f"{found['clips']} clips a condition, {found['frames']} frames of each at {found['size']} px, "
@@ -67,7 +67,7 @@ def mask_notes(found: Mapping[str, Any]) -> list[str]:
 
 
 def mask_markdown(found: Mapping[str, Any]) -> str:
-    """The three tables as Markdown, and the notes as a list under them."""
+    """Return the three tables as Markdown, and the notes as a list under them."""
     lines = []
     for table in mask_tables(found):
         rules = ("---", *("---:",) * (len(table.columns) - 1))

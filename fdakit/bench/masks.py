@@ -58,7 +58,7 @@ def bench_masks(
     """Try every mask, by label, and every peer on `clips` clips of each condition, `frames` of each at native size.
 
     `results` has one row a mask and condition: `precision`, `recall`, `iou`, `coverage` and `truth` over all pixels
-    of all frames of the condition's clips, None where nothing divides; `ms_per_frame`, the same in all rows of a
+    of all frames of the condition's clips, None if nothing divides; `ms_per_frame`, the same in all rows of a
     mask: on the first clip of each condition, cut to `TIMED` px, the median of `rounds` interleaved rounds on one
     thread, averaged over the conditions. A mask that cannot be built or raises is listed in `failed` with its
     reason, and beside it stay the conditions that it went through. Ctrl-C keeps the conditions that are done.
@@ -142,12 +142,12 @@ class _Trial:
         return whole
 
     def results(self) -> list[dict[str, Any]]:
-        """The rows of all conditions that were run."""
+        """Return the rows of all conditions that were run."""
         ms = {label: 1000 * float(np.mean(seconds)) for label, seconds in self._seconds.items() if seconds}
         return [{**row, "ms_per_frame": ms.get(row["mask"])} for row in self._rows]
 
     def _alpha(self, candidate: Candidate, clip: Clip) -> Any:
-        """Its masks; None where it fails, which is the end of it."""
+        """Return its masks; None if it fails, which is the end of it."""
         try:
             return mask_alpha(candidate.mask, clip, label=candidate.who, device=self.device)
         except _FAILURES as error:
@@ -170,7 +170,7 @@ class _Trial:
 
 
 def middle(clip: Clip) -> Clip:
-    """The clip cut to at most `TIMED` px a side around the middle, with all that belongs to it."""
+    """Return the clip cut to at most `TIMED` px a side around the middle, with all that belongs to it."""
     height, width = clip.frames.shape[1:3]
     top, left = (max(0, side - TIMED) // 2 for side in (height, width))
 

@@ -45,7 +45,7 @@ class Found:
 
 
 def find_peers(offered: Sequence[Peer], names: Sequence[str] | None) -> Found:
-    """Those of `names` among the `offered`; all that are installed where `names` is None.
+    """Return those of `names` among the `offered`; all that are installed where `names` is None.
 
     Raises `FdakitError` for a name that is not on offer, or one asked for that cannot be used.
     """
@@ -76,7 +76,7 @@ def _version(package: str) -> str:
 
 
 def read_torchcodec(path: Path, frames: int) -> ReaderTimes:
-    """`VideoDecoder`, exact seeking, one FFmpeg thread."""
+    """Return `VideoDecoder`, exact seeking, one FFmpeg thread."""
     from torchcodec.decoders import VideoDecoder
 
     decoder = VideoDecoder(path, num_ffmpeg_threads=1, seek_mode="exact", dimension_order="NHWC")
@@ -85,7 +85,7 @@ def read_torchcodec(path: Path, frames: int) -> ReaderTimes:
 
 
 def read_opencv(path: Path, frames: int) -> ReaderTimes:
-    """Every frame up to the last wanted one grabbed, the wanted ones retrieved and turned from BGR to RGB."""
+    """Return every frame up to the last wanted one grabbed, the wanted ones retrieved and turned from BGR to RGB."""
     import cv2
 
     capture = _capture(path)
@@ -106,7 +106,7 @@ def read_opencv(path: Path, frames: int) -> ReaderTimes:
 
 
 def read_decord(path: Path, frames: int) -> ReaderTimes:
-    """`VideoReader.get_batch`, one thread."""
+    """Return `VideoReader.get_batch`, one thread."""
     import decord
 
     reader = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)
@@ -115,7 +115,7 @@ def read_decord(path: Path, frames: int) -> ReaderTimes:
 
 
 def read_clip4clip(path: Path, frames: int) -> ReaderTimes:
-    """`extract_seconds` at native size."""
+    """Return `extract_seconds` at native size."""
     return extract_seconds(path, frames, lambda picture: picture)
 
 

@@ -42,7 +42,7 @@ def bench_rank(
 
     The peer sorts every row and looks where the right one stands, as published evaluation code does; its video side
     works on the caption sets, as fdakit's. The streamed count runs once, in a process of its own, whose peak of
-    memory is told; 0 leaves it out. Raises `FdakitError` where the peer's ranks differ.
+    memory is told; 0 leaves it out. Raises `FdakitError` if the peer's ranks differ.
     """
     chosen = choose_device(device)
     vectors = make_vectors(captions, videos, width)
@@ -122,7 +122,7 @@ def stream_once(count: int, width: int, device: str) -> dict[str, Any]:
 
 
 def peak_memory() -> float | None:
-    """MB of this process at its highest; None where the system does not tell."""
+    """MB of this process at its highest; None if the system does not tell."""
     status = Path("/proc/self/status")
     if not status.is_file():
         return None

@@ -17,7 +17,7 @@ Seconds = Mapping[str, float]
 
 
 def summarise(clips: Sequence[Seconds], *, rivals: Sequence[str], slow: Sequence[str] = ()) -> dict[str, Any]:
-    """The ratios of all `clips`, of the short ones and of the others, each clip given as seconds by reader.
+    """Return the ratios of all `clips`, of the short ones and of the others, each clip given as seconds by reader.
 
     `rivals` may be the fastest peer; `slow` peers have ratios of their own alone. A clip without a peer's seconds is
     left out of that peer's ratios, one without fdakit's out of all.
@@ -48,7 +48,7 @@ def quotients(clips: Sequence[Seconds], *, over: str, under: str = OURS) -> dict
 
 
 def _ratios(clips: Sequence[Seconds], rivals: Sequence[str], slow: Sequence[str]) -> dict[str, Any]:
-    """The fastest peer is chosen anew for each clip; in total it is the one whose own total ratio is smallest.
+    """Return the fastest peer is chosen anew for each clip; in total it is the one whose own total ratio is smallest.
 
     Where every peer reads every clip, that is the peer with the smallest total.
     """

@@ -25,7 +25,7 @@ class Table:
 
 
 def clip_table(found: Mapping[str, Any]) -> Table:
-    """One row a clip: milliseconds of every reader, and the ratio of the fastest peer."""
+    """Return one row a clip: milliseconds of every reader, and the ratio of the fastest peer."""
     clips = _clips(found)
     names = list(dict.fromkeys(name for clip in clips for name in clip["seconds"]))
     rivals = [name for name in found["summary"]["peers"] if name not in found["slow"]]
@@ -79,13 +79,13 @@ def notes(found: Mapping[str, Any]) -> list[str]:
 
 
 def _short(reason: str, path: str) -> str:
-    """The first line, the file without its folders."""
+    """Return the first line, the file without its folders."""
     name = Path(path).name
     return reason.strip().partition("\n")[0].replace(str(Path(path).absolute()), name).replace(path, name)
 
 
 def _difference_notes(found: Mapping[str, Any]) -> list[str]:
-    """The median and the largest mean difference of each peer, and where there is none to be had."""
+    """Return the median and the largest mean difference of each peer, and where there is none to be had."""
     said = []
     for name in found["summary"]["peers"]:
         pairs = [(clip["path"], clip["differences"][name]) for clip in _clips(found) if name in clip["differences"]]
@@ -102,7 +102,7 @@ def _difference_notes(found: Mapping[str, Any]) -> list[str]:
 
 
 def markdown(found: Mapping[str, Any]) -> str:
-    """The ratios as a Markdown table, and the notes as a list under it."""
+    """Return the ratios as a Markdown table, and the notes as a list under it."""
     table = ratio_table(found)
     lines = markdown_table(table.columns, table.rows)
     return "\n".join([*lines, "", *(f"- {markdown_text(note, code=True)}" for note in notes(found))])

@@ -32,7 +32,7 @@ def print_unloaded(reasons: Mapping[str, str]) -> None:
 
 
 def first_names(names: Sequence[str]) -> str:
-    """The first few, and how many more there are."""
+    """Return the first few, and how many more there are."""
     more = f", and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
 

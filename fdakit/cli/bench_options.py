@@ -16,7 +16,7 @@ from .printing import print_json, print_table, say
 
 
 def names(listed: str | None) -> list[str] | None:
-    """`a,b` as a list; None where the option was left out."""
+    """Return `a,b` as a list; None if the option was left out."""
     return None if listed is None else [name.strip() for name in listed.split(",") if name.strip()]
 
 

@@ -11,20 +11,18 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def set_option(function: F) -> F:
-    """`--set table.key=value`, any number."""
+    """Return `--set table.key=value`, any number."""
     text = "Change one key: table.key=value (TOML, else a string; nothing: the default). May be repeated."
     return click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=text)(function)
 
 
 def json_option(function: F) -> F:
-    """`--json`."""
-    return click.option(
-        "--json", "as_json", is_flag=True, help="Print JSON on stdout and nothing else; of a failure its words."
-    )(function)
+    """Return `--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout and nothing else.")(function)
 
 
 def pictures_option(function: F) -> F:
-    """`--frames` and `--masks`: how clips are drawn on a page."""
+    """Return `--frames` and `--masks`: how clips are drawn on a page."""
     frames = click.option(
         "--frames", type=click.IntRange(1, 24), help="Frames of each clip on the page, side by side.  [default: 1]"
     )

@@ -87,7 +87,7 @@ def _widths(cells: Sequence[Sequence[str]], *, room: int) -> list[int] | None:
 
 
 def _records(cells: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Each row as lines `column: cell` below its first cell."""
+    """Yield each row as lines `column: cell` below its first cell."""
     columns, *rows = cells
     for first, *others in rows:
         yield f"\n{first}"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def scan_facts(checked: ScanResult, ledger: Path) -> dict[str, Any]:
-    """`videos` and their `summary`, for JSON."""
+    """Return `videos` and their `summary`, for JSON."""
     return {
         "videos": [_row(path, finding) for path, finding in checked.findings.items()],
         "summary": {

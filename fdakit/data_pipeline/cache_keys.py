@@ -48,7 +48,7 @@ def make_cache_keys(
     on_device: bool,
     seed: int,
 ) -> CacheKeys | None:
-    """The facts of sampler, reader, mask and view; None where a part's code cannot be found."""
+    """Return the facts of sampler, reader, mask and view; None if a part's code cannot be found."""
     found = {name: part_key(part, shapes, seeded=name != "mask") for name, part in parts.items()}
     if None in found.values():
         return None

@@ -44,11 +44,11 @@ class ClipSteps:
     drawn: Callable[[], bool]
 
     def fresh(self, video: VideoRef, epoch: int) -> MaskedClip:
-        """The clip from its file. Raises what reading, viewing and masking raise."""
+        """Return the clip from its file. Raises what reading, viewing and masking raise."""
         return self.shown(self.read(video, epoch), epoch)
 
     def shown(self, clip: Clip, epoch: int) -> MaskedClip:
-        """A clip as it was read -> viewed, with its mask."""
+        """Return a clip as it was read -> viewed, with its mask."""
         viewed = self.view(clip, epoch)
         return MaskedClip(viewed.frames, self.mask(viewed), viewed.times)
 
@@ -75,7 +75,7 @@ class ClipCache:
     draws: int = 0
 
     def clip(self, video: VideoRef, epoch: int) -> MaskedClip:
-        """The clip of that epoch. Raises what making it raises."""
+        """Return the clip of that epoch. Raises what making it raises."""
         key = self._key(video, epoch)
         if key is None:
             return self.making.fresh(video, epoch)
@@ -93,7 +93,7 @@ class ClipCache:
         return MaskedClip(found["frames"], alpha, found["times"])
 
     def _key(self, video: VideoRef, epoch: int) -> bytes | None:
-        """The key of the frames; None where there is no file: whoever reads it words that better."""
+        """Return the key of the frames; None if there is no file: whoever reads it words that better."""
         try:
             file = file_fingerprint(video)
         except OSError:
@@ -111,7 +111,7 @@ class ClipCache:
         self.store.put_mask(self._mask_key(video, key, drawn=self.making.drawn()), alpha)
 
     def _kept_mask(self, video: VideoRef, key: bytes) -> NDArray[np.float32] | None:
-        """The mask of those frames, whether it draws or not: that shows only when it is made."""
+        """Return the mask of those frames, whether it draws or not: that shows only when it is made."""
         keys = [self._mask_key(video, key, drawn=drawn) for drawn in (False, True)]
         if not any(each in self.store for each in keys):
             self.store.refresh()
@@ -154,7 +154,7 @@ class ClipCache:
         )
 
     def forecast(self, videos: Sequence[VideoRef], epoch: int, *, frames: int, size: int) -> Forecast | None:
-        """What the clips of these videos will take on disk, at `frames` of `size` pixels a side.
+        """Return what the clips of these videos will take on disk, at `frames` of `size` pixels a side.
 
         None while that cannot be told: frames as they are read have their size once the first of them are kept.
         """

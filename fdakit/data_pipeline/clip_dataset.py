@@ -79,7 +79,7 @@ class ClipDataset:
         return {**self.__dict__, "_built": None, "on_read": None}
 
     def check_travel(self) -> None:
-        """Raises `PartError` where a part cannot be sent to a loader worker, before any worker starts."""
+        """Raises `PartError` if a part cannot be sent to a loader worker, before any worker starts."""
         for part in self._plan.parts.values():
             try:
                 pickle.dumps(part)
@@ -100,7 +100,10 @@ class ClipDataset:
         return len(self.videos)
 
     def __getitem__(self, draw: ClipRequest) -> ClipItem | UnreadableVideo | FdakitError:
-        """The clip; an `UnreadableVideo` where the file cannot be read; an error, to be raised where it is seen."""
+        """Return the clip; an `UnreadableVideo` where the file cannot be read.
+
+        An error, to be raised where it is seen.
+        """
         video = self.videos[draw.video]
         try:
             return self._item(video, draw)
@@ -162,7 +165,7 @@ class ClipDataset:
 def batches(
     source: ClipDataset, plan: Sequence[Sequence[ClipRequest]], *, workers: int, prefetch: int
 ) -> Iterator[LoadedBatch]:
-    """The batches of a plan, in its order. Errors met in a worker are raised here.
+    """Yield the batches of a plan, in its order. Errors met in a worker are raised here.
 
     Workers are held to `source.time_limit`, see `read_in_workers`; reading in this process is not.
     """

@@ -64,7 +64,10 @@ class ClipPipeline:
         self._draws, self._keeper = self._keeping()
 
     def _keeping(self) -> tuple[int, ClipCache | None]:
-        """How many draws of a clip are used in turn, 0 for a new one each epoch; and who keeps clips, if anybody."""
+        """Return how many draws of a clip are used in turn, 0 for a new one each epoch.
+
+        And who keeps clips, if anybody.
+        """
         plan, settings = self._plan, self._plan.store
         frames_drawn, view_drawn = self._sampler.draws(plan.training), plan.training and self._view.draws
         drawn = frames_drawn or view_drawn
@@ -104,23 +107,23 @@ class ClipPipeline:
         return bool(self._mask.place == "device")
 
     def stored(self, video: VideoRef, epoch: int) -> MaskedClip:
-        """The viewed clip with its mask, kept or made: see `fdakit.data_pipeline.clip_cache`."""
+        """Return the viewed clip with its mask, kept or made: see `fdakit.data_pipeline.clip_cache`."""
         turn = epoch % self._draws if self._draws else epoch
         return self._making.fresh(video, turn) if self._keeper is None else self._keeper.clip(video, turn)
 
     def forecast(self, videos: Sequence[VideoRef], epoch: int) -> Forecast | None:
-        """What these videos will take in the frame store; None while that cannot be told."""
+        """Return what these videos will take in the frame store; None while that cannot be told."""
         if self._keeper is None:
             return Forecast()
         turn = epoch % self._draws if self._draws else epoch
         return self._keeper.forecast(videos, turn, frames=self.length, size=self._view.preprocess.size)
 
     def take_notes(self) -> tuple[str, ...]:
-        """What people should know of the frame store and were not told yet."""
+        """Return what people should know of the frame store and were not told yet."""
         return self._keeper.store.take_notes() if self._keeper is not None else ()
 
     def _native(self, video: VideoRef, epoch: int) -> Clip:
-        """The sampled frames as the reader gives them."""
+        """Return the sampled frames as the reader gives them."""
         self._on_read(video)
         return replace(self._read(video, epoch), seed=self._plan.seed)
 
@@ -129,7 +132,7 @@ class ClipPipeline:
         return self._view(clip, training=self._plan.training, rng=rng)
 
     def _read(self, video: VideoRef, epoch: int) -> Clip:
-        """The sampled frames; where repair is asked for and the file is damaged, of those that decode."""
+        """Return the sampled frames; where repair is asked for and the file is damaged, of those that decode."""
         label, where = str(self._parts["reader"].offer), f"on video {video.id!r}"
         size = self._view.wanted_size(training=self._plan.training)
         self.repaired.pop(video.id, None)
@@ -166,7 +169,7 @@ class ClipPipeline:
         return chosen
 
     def viewed(self, video: VideoRef, epoch: int) -> Clip:
-        """The clip of that epoch as the mask is given it, read from its file. Raises what reading raises."""
+        """Return the clip of that epoch as the mask is given it, read from its file. Raises what reading raises."""
         turn = epoch % self._draws if self._draws else epoch
         return self._viewed(self._native(video, turn), turn)
 
@@ -185,7 +188,7 @@ class ClipPipeline:
 
 
 def mask_alpha(mask: MaskGenerator, clip: Clip, *, label: str, device: str) -> NDArray[np.float32]:
-    """The mask of a viewed clip, float32 `(t, h, w)`. Raises `PartError` where it fails or is no mask's."""
+    """Return the mask of a viewed clip, float32 `(t, h, w)`. Raises `PartError` if it fails or is no mask's."""
     where = f"on video {clip.id!r}"
     with attribute_errors(label, where):
         on_device = mask.place == "device"
@@ -195,7 +198,7 @@ def mask_alpha(mask: MaskGenerator, clip: Clip, *, label: str, device: str) -> N
 
 
 def mask_remarks(mask: MaskGenerator, clip: Clip, *, label: str, device: str) -> tuple[str, ...]:
-    """What the mask remarks on each frame of a viewed clip, "" where it offers none. Raises `PartError`."""
+    """Return what the mask remarks on each frame of a viewed clip, "" where it offers none. Raises `PartError`."""
     where, count = f"on video {clip.id!r}", len(clip.frames)
     remark = getattr(mask, "remarks", None)
     if remark is None:
@@ -208,7 +211,7 @@ def mask_remarks(mask: MaskGenerator, clip: Clip, *, label: str, device: str) ->
 
 
 def _moved(clip: Clip, device: str) -> Clip:
-    """The clip as a mask on the device sees it: pictures as torch uint8 `(t, 3, h, w)`, luma `(t, h, w)`."""
+    """Return the clip as a mask on the device sees it: pictures as torch uint8 `(t, 3, h, w)`, luma `(t, h, w)`."""
 
     def move(frames: NDArray[np.uint8]) -> torch.Tensor:
         return torch.from_numpy(frames).permute(0, 3, 1, 2).to(device)

@@ -20,7 +20,7 @@ from fdakit.video.decode import frame_times
 
 
 def ledger_path(recipe: Recipe | None) -> Path:
-    """The recipe's own ledger, else the one in the cache folder."""
+    """Return the recipe's own ledger, else the one in the cache folder."""
     given = recipe.loader.ledger if recipe is not None else None
     return given or cache_folder() / "ledger.sqlite"
 
@@ -30,7 +30,7 @@ def known_damage(recipe: Recipe, split: Split) -> dict[str, str]:
 
     With `fail`, raises `VideoError` with the whole list instead, and warns where the ledger does not know all
     videos. `skip` leaves out every damaged one, `repair` those of which nothing decodes. Warns of those whose order
-    or times are not as they state. Raises `VideoError` where no video is left.
+    or times are not as they state. Raises `VideoError` if no video is left.
     """
     ledger = Ledger(ledger_path(recipe))
     found = ledger.find({video.path for video in split.videos})
@@ -98,9 +98,9 @@ class FrameRepair:
         self._surveys: dict[Path, Survey] = {}
 
     def sound_frames(self, video: VideoRef, needs: Needs) -> DecodableFrames:
-        """Those of the segment that decode along with the neighbours needed.
+        """Return those of the segment that decode along with the neighbours needed.
 
-        Raises `VideoError` where there is none, or the file cannot be read at all.
+        Raises `VideoError` if there is none, or the file cannot be read at all.
         """
         whole = VideoRef(video.id, video.path)
         if video.path not in self._surveys:

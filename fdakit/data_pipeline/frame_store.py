@@ -69,7 +69,7 @@ class FrameStore:
         return self._shards.put(key, _packed(arrays), kind=FRAMES)
 
     def get_mask(self, key: bytes) -> NDArray[np.float32] | None:
-        """The mask as it was put, float32 `(t, s, s)`, or None."""
+        """Return the mask as it was put, float32 `(t, s, s)`, or None."""
         found = self.get(key)
         return None if found is None else _plain_mask(found)
 
@@ -83,14 +83,14 @@ class FrameStore:
 
 
 def record_key(*facts: Any) -> bytes:
-    """The key that facts which JSON can say make, together with the format: 16 bytes."""
+    """Return the key that facts which JSON can say make, together with the format: 16 bytes."""
     return blake2b(json.dumps([FORMAT, *facts], sort_keys=True).encode(), digest_size=KEY_BYTES).digest()
 
 
 def file_fingerprint(video: VideoRef) -> tuple[str, int, int, float | None, float | None]:
-    """What changes when a file is replaced or rewritten: path, size, mtime in ns, and the segment of it.
+    """Return what changes when a file is replaced or rewritten: path, size, mtime in ns, and the segment of it.
 
-    Raises `OSError` where there is no such file.
+    Raises `OSError` if there is no such file.
     """
     found = video.path.stat()
     return (str(video.path.absolute()), found.st_size, found.st_mtime_ns, video.start, video.end)
@@ -122,7 +122,7 @@ def _shares(levels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _packed(arrays: Arrays) -> bytes:
-    """A line of JSON with names, types and shapes, and the arrays' bytes, each at a multiple of `ALIGN`."""
+    """Return a line of JSON with names, types and shapes, and the arrays' bytes, each at a multiple of `ALIGN`."""
     plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     head = json.dumps([[name, array.dtype.str, array.shape] for name, array in plain.items()]).encode()
     parts = [_LENGTH.pack(len(head)) + head, *(array.tobytes() for array in plain.values())]

@@ -111,7 +111,7 @@ def _write_all(file: FileIO, data: bytes) -> None:
 
 
 def read_entries(shard: Shard) -> Iterator[Entry]:
-    """The entries after those already read; moves `read`, `end` and `records` on.
+    """Yield the entries after those already read; moves `read`, `end` and `records` on.
 
     Half an entry at the end is left for the next time. Raises `ValueError` for an index that is damaged.
     """

@@ -112,7 +112,7 @@ class Shards:
         return max(0, self._cap - self.used)
 
     def get(self, key: bytes) -> memoryview | None:
-        """The record, mapped into memory and read only, or None. Its checksum is looked at once a process."""
+        """Return the record, mapped into memory and read only, or None. Its checksum is looked at once a process."""
         found = self._first_sound(key)
         if found is None:
             self.refresh()
@@ -149,7 +149,7 @@ class Shards:
         return None
 
     def _mapped(self, shard: Shard, end: int) -> mmap.mmap | None:
-        """The shard's data up to `end` at least; None where the file is shorter than its index says."""
+        """Return the shard's data up to `end` at least; None if the file is shorter than its index says."""
         name = shard.index.name
         known = self._maps.get(name)
         if known is None or len(known) < end:
@@ -208,7 +208,7 @@ class Shards:
         return True
 
     def full_note(self) -> str:
-        """What to say where a record does not fit. The same in every process of a run."""
+        """Return what to say where a record does not fit. The same in every process of a run."""
         full = f"frame store: {self.folder} has no more room (frame_store.limit_mb, and half of the free disk)"
         cure = "raise frame_store.limit_mb, or make room with `fdakit cache clear`"
         return f"{full}; what it lacks is decoded again each time; {cure}"
@@ -218,7 +218,7 @@ class Shards:
             self._notes.setdefault(note, False)
 
     def take_notes(self) -> tuple[str, ...]:
-        """What is to be told to people and was not told yet: each note once."""
+        """Return what is to be told to people and was not told yet: each note once."""
         if all(self._notes.values()):
             return ()
         notes = tuple(note for note, taken in self._notes.items() if not taken)

@@ -26,16 +26,16 @@ class Splits:
         self._dataset: Dataset = recipe.parts["dataset"].build(base_shapes(recipe, device))
 
     def names(self) -> tuple[str, ...]:
-        """The splits that exist. Raises `DatasetError` where the data set cannot tell."""
+        """Return the splits that exist. Raises `DatasetError` if the data set cannot tell."""
         with attribute_errors(str(self._recipe.parts["dataset"].offer), "while naming its splits"):
             return self._dataset.splits()
 
     def load(self, name: str) -> Split:
-        """The split, every file checked. Raises `DatasetError` where it is empty or files are absent."""
+        """Return the split, every file checked. Raises `DatasetError` if it is empty or files are absent."""
         return self._check_files(self.listed(name))
 
     def listed(self, name: str) -> Split:
-        """The split as the data set lists it, its files unchecked. Raises `DatasetError` where it is empty."""
+        """Return the split as the data set lists it, its files unchecked. Raises `DatasetError` if it is empty."""
         if name not in self.names():
             close = get_close_matches(name, self.names(), n=1)
             guess = f"did you mean {close[0]!r}? " if close else ""

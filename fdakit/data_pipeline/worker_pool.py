@@ -44,10 +44,10 @@ class Source(Protocol):
 def read_in_workers(
     source: Source, plan: Sequence[Any], *, collate: Callable[..., Any], workers: int, prefetch: int
 ) -> Iterator[Any]:
-    """The batches of a plan in its order, read by `workers` spawned processes.
+    """Yield the batches of a plan in its order, read by `workers` spawned processes.
 
     A video that takes a worker longer than `source.time_limit` seconds, or crashes it, goes to `source.left_out`;
-    the workers are started anew and the plan goes on. Raises `FdakitError` where a worker is killed from outside.
+    the workers are started anew and the plan goes on. Raises `FdakitError` if a worker is killed from outside.
     """
     done = 0
     while done < len(plan):
@@ -149,7 +149,7 @@ class _WorkerPool:
             yield batch
 
     def _dead(self) -> list[BaseProcess]:
-        """The workers that have ended; one whose pipes are closed may still be on its way out."""
+        """Return the workers that have ended; one whose pipes are closed may still be on its way out."""
         ending_now = wait([process.sentinel for process in self._processes], timeout=1)
         for process in self._processes:
             if process.sentinel in ending_now:
@@ -207,7 +207,7 @@ class _WorkerPool:
 
 
 def _killed(code: int | None, video: VideoRef | None) -> str:
-    """What to say of a worker that did not end by a file's fault."""
+    """Return what to say of a worker that did not end by a file's fault."""
     at = f"while reading {video.path.absolute()} (video {video.id!r})" if video else "between two videos"
     if code is not None and code >= 0:
         cure = 'a script that reads with loader workers needs `if __name__ == "__main__":`, or loader.workers = 0'

@@ -18,7 +18,10 @@ _SMALL = 1 << 20  # characters that are fine whatever the file's size
 
 
 def read_id_list(path: Path) -> tuple[str, ...]:
-    """One id a line, blank lines ignored. Raises `DatasetError` where the file is absent, empty or repeats ids."""
+    """Return one id a line, blank lines ignored.
+
+    Raises `DatasetError` if the file is absent, empty or repeats ids.
+    """
     lines = read_name_lines(path, advice="put the id list there", what="id list")
     ids = tuple(line.strip() for line in lines if line.strip())
     if not ids:
@@ -30,18 +33,18 @@ def read_id_list(path: Path) -> tuple[str, ...]:
 
 
 def read_name_lines(path: Path, *, advice: str, what: str) -> list[str]:
-    """The lines of a list of names; bytes that are not UTF-8 are kept as `os.fsdecode` keeps them.
+    """Return the lines of a list of names; bytes that are not UTF-8 are kept as `os.fsdecode` keeps them.
 
-    Raises `DatasetError` where it cannot be read, or is no list of names, as UTF-16 is none.
+    Raises `DatasetError` if it cannot be read, or is no list of names, as UTF-16 is none.
     """
     text = read_text(path, error=DatasetError, advice=advice, what=what, names=True)
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")  # names may hold what else ends a line
 
 
 def read_json(path: Path, what: str) -> Any:
-    """What a JSON file holds; `what` it is to hold, in words, stands in errors ("captions").
+    """Return what a JSON file holds; `what` it is to hold, in words, stands in errors ("captions").
 
-    Raises `DatasetError` where the file is absent or damaged, and where one object has a key twice: of two caption
+    Raises `DatasetError` if the file is absent or damaged, and where one object has a key twice: of two caption
     lists of a video, the first would be lost in silence.
     """
     return read_any_json(
@@ -60,7 +63,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def read_caption_map(path: Path) -> dict[str, tuple[str, ...]]:
     """Video id -> captions from JSON or a pickle of plain values; captions may be strings or lists of words.
 
-    Raises `DatasetError` where the file is absent, holds code, or is not such a map.
+    Raises `DatasetError` if the file is absent, holds code, or is not such a map.
     """
     found = _load(path)
     if not isinstance(found, Mapping) or not found:
@@ -128,7 +131,7 @@ def _sentence(path: Path, key: str, item: Any) -> str:
 
 
 def _shown_value(value: Any) -> str:
-    """A value in an error: its beginning, because values that hold each other print without end."""
+    """Return a value in an error: its beginning, because values that hold each other print without end."""
     brief = Repr()
     brief.maxlevel, brief.maxlist, brief.maxtuple, brief.maxdict, brief.maxstring = 2, 3, 3, 3, 60
     return brief.repr(value)

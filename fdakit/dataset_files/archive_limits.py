@@ -24,7 +24,7 @@ class Room:
         self.left = max(LEAST_ROOM, LARGEST_RATIO * size)
 
     def take(self, count: int) -> None:
-        """Count bytes that were unpacked. Raises `SwellingError` where they are too many."""
+        """Count bytes that were unpacked. Raises `SwellingError` if they are too many."""
         self.left -= count
         if self.left < 0:
             raise SwellingError(f"it unpacks to more than {LARGEST_RATIO} times its size")
@@ -37,7 +37,7 @@ class BoundedStream:
         self._stream, self._room, self._furthest = stream, room, 0
 
     def read(self, count: int = -1) -> bytes:
-        """Return up to `count` bytes. Raises `SwellingError` where that is more than a header has."""
+        """Return up to `count` bytes. Raises `SwellingError` if that is more than a header has."""
         if not 0 <= count <= _LARGEST_READ:
             raise SwellingError(f"a header in it claims {count:,} bytes")
         found = self._stream.read(count)

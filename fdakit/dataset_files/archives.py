@@ -68,16 +68,16 @@ class _Member:
 
 
 def archives_in(folder: Path) -> tuple[Path, ...]:
-    """The archives directly in the folder, by name; hidden ones do not count."""
+    """Return the archives directly in the folder, by name; hidden ones do not count."""
     found = (path for path in folder.iterdir() if path.name.lower().endswith(ARCHIVE_ENDINGS))
     return tuple(sorted(path for path in found if not path.name.startswith(".") and path.is_file()))
 
 
 def unpack(archive: Path, place: Place, *, progress: Progress) -> Unpacked:
-    """Copy the members that `place` wants to where it says, each whole or not at all, none over an existing file.
+    """Copy the members that `place` wants to where it says, each atomically, none over an existing file.
 
     Ctrl-C leaves whole files. An archive that is damaged, or still being downloaded, gives what can be read of it.
-    Raises `DatasetError` where it cannot be opened, or a file cannot be written.
+    Raises `DatasetError` if it cannot be opened, or a file cannot be written.
     """
     files: list[Path] = []
     refused: list[str] = []
@@ -115,7 +115,7 @@ def _odd_path(path: PurePosixPath) -> str:
 
 
 def _odd_name(target: Path) -> str:
-    """What of a name no disk takes; the parts of the path as well as the whole."""
+    """Return what of a name no disk takes; the parts of the path as well as the whole."""
     if "\0" in str(target):
         return "its name holds a NUL character"
     if len(target.parts) > _DEEPEST or len(encoded(str(target))) > _LONGEST_PATH:

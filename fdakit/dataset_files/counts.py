@@ -9,7 +9,7 @@ from fdakit.values import PublishedCounts
 
 
 def count_remarks(name: str, *, videos: int, captions: int, official: PublishedCounts | None) -> tuple[str, ...]:
-    """How the counts of split `name` differ from the published ones, a sentence each; empty where they do not.
+    """Return how the counts of split `name` differ from the published ones, a sentence each; empty if they do not.
 
     For example `test: 668 videos, published 670`. Captions are left out where publications differ on them.
     """

@@ -1,6 +1,6 @@
 """The ledger of `fdakit data check`: what decoding each video file to its end has shown.
 
-One SQLite file, by the standard library. Each row is written whole or not at all while a scan goes on, several
+One SQLite file, by the standard library. Each row is written atomically while a scan goes on, several
 scans may write at once, and a training asks for its own videos without reading a million others; lines of JSON
 would have to be read from end to end, and two writers could tear them. A row holds as long as size and mtime of
 its file do.
@@ -55,7 +55,7 @@ _COLUMNS = tuple(field.name for field in fields(Finding))
 
 
 def mark_of(path: Path) -> Mark | None:
-    """Size and mtime of a file, or None where there is none that can be reached."""
+    """Size and mtime of a file, or None if there is none that can be reached."""
     try:
         found = path.stat()
     except (OSError, ValueError):  # ValueError: NUL in its name
@@ -64,7 +64,7 @@ def mark_of(path: Path) -> Mark | None:
 
 
 class Ledger:
-    """Findings by absolute path. Raises `FdakitError` where the file is no ledger or cannot be used.
+    """Findings by absolute path. Raises `FdakitError` if the file is no ledger or cannot be used.
 
     One of a former version knows no file, and is begun anew by `create`.
     """
@@ -73,7 +73,7 @@ class Ledger:
         self.path = path.absolute()
 
     def find(self, paths: Iterable[Path]) -> dict[Path, Finding]:
-        """The findings that still hold, by path as given; empty where there is no ledger file yet."""
+        """Return the findings that still hold, by path as given; empty if there is no ledger file yet."""
         if not self._is_there():
             return {}
         found = {}
@@ -88,7 +88,7 @@ class Ledger:
         return found
 
     def _is_there(self) -> bool:
-        """Whether there is a file. Raises `FdakitError` where something else stands there."""
+        """Return whether there is a file. Raises `FdakitError` if something else stands there."""
         try:
             self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
@@ -99,7 +99,7 @@ class Ledger:
         return True
 
     def _finding(self, values: tuple[Any, ...]) -> Finding:
-        """A row's finding. Raises `FdakitError` where it holds what no check ever wrote."""
+        """Return a row's finding. Raises `FdakitError` if it holds what no check ever wrote."""
         found = Finding(*values)
         kinds = {field.name: _KINDS[str(field.type)] for field in fields(Finding)}
         if found.status not in get_args(Status) or not all(

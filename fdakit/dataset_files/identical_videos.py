@@ -50,7 +50,7 @@ def _identical_files(paths: Iterable[Path]) -> dict[Path, Path]:
 
 
 def _split(paths: Sequence[Path], facts: Callable[[Path], Hashable]) -> list[list[Path]]:
-    """The paths with equal facts together, those alone left out."""
+    """Return the paths with equal facts together, those alone left out."""
     groups: Mapping[Hashable, list[Path]] = defaultdict(list)
     for path in paths:
         try:

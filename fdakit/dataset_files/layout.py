@@ -10,7 +10,7 @@ from fdakit.values import SourceFile
 
 
 def require_root(root: Path, name: str, sources: Iterable[SourceFile]) -> None:
-    """Raises `DatasetError` where the folder of data set `name` is absent, saying all that belongs into it.
+    """Raises `DatasetError` if the folder of data set `name` is absent, saying all that belongs into it.
 
     Said before any split's own files are looked for, it stands once and not once a split.
     """
@@ -25,9 +25,9 @@ def require_root(root: Path, name: str, sources: Iterable[SourceFile]) -> None:
 
 
 def locate_source(root: Path, source: SourceFile) -> Path | None:
-    """The file or folder under the first of its names that exists, or None; an empty folder only before none.
+    """Return the file or folder under the first of its names that exists, or None; an empty folder only before none.
 
-    Raises `DatasetError` where the folder may not be looked into.
+    Raises `DatasetError` if the folder may not be looked into.
     """
     try:
         found = [root / name for name in (source.path, *source.others) if (root / name).exists()]
@@ -42,7 +42,7 @@ def _empty_folder(path: Path) -> bool:
 
 
 def find_source(root: Path, source: SourceFile) -> Path:
-    """The file or folder under the first of its names that exists.
+    """Return the file or folder under the first of its names that exists.
 
     Raises `DatasetError` saying what it is, under which names it may lie, and where to get it.
     """

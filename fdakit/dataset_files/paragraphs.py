@@ -11,10 +11,10 @@ from fdakit.errors import DatasetError
 def join_paragraphs(
     split: str, ids: Iterable[str], sentences: Mapping[str, Sequence[str]], *, listing: Path, annotations: Path
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """A paragraph for each id that has sentences, and the remark that names the others, of `split`.
+    """Return a paragraph for each id that has sentences, and the remark that names the others, of `split`.
 
     Sentences keep their order; runs of white space, line breaks too, become one space. `listing` names the ids and
-    `annotations` holds the sentences. Raises `DatasetError` where none has any: they are of different splits.
+    `annotations` holds the sentences. Raises `DatasetError` if none has any: they are of different splits.
     """
     texts = {name: " ".join(" ".join(sentences.get(name, ())).split()) for name in ids}
     bare = [name for name, text in texts.items() if not text]
@@ -31,6 +31,6 @@ def join_paragraphs(
 
 
 def name_ids(ids: Sequence[str], *, shown: int = 20) -> str:
-    """The ids in a row, for a message; beyond `shown` of them, how many more there are."""
+    """Return the ids in a row, for a message; beyond `shown` of them, how many more there are."""
     more = f" and {len(ids) - shown:,} more" if len(ids) > shown else ""
     return ", ".join(ids[:shown]) + more

@@ -50,16 +50,16 @@ class FoundSource:
 
 
 def is_folder(source: SourceFile) -> bool:
-    """A source whose name has no ending is a folder."""
+    """Return a source whose name has no ending is a folder."""
     return not PurePosixPath(source.path).suffix
 
 
 def find_sources(
     root: Path, sources: Sequence[SourceFile], *, elsewhere: Mapping[str, Path] | None = None
 ) -> tuple[FoundSource, ...]:
-    """What of the sources is there. `elsewhere` says for some where they lie instead, by their path.
+    """Return what of the sources is there. `elsewhere` says for some where they lie instead, by their path.
 
-    Files with known copies are read, to compare; of videos only the names are looked at. Raises `DatasetError` where
+    Files with known copies are read, to compare; of videos only the names are looked at. Raises `DatasetError` if
     a file cannot be read.
     """
     moved = elsewhere or {}
@@ -72,7 +72,7 @@ def find_sources(
 def make_folders(root: Path, found: Sequence[FoundSource]) -> tuple[Path, ...]:
     """Make the root and those folders that exist under none of their names; returns what was made.
 
-    Raises `DatasetError` where that cannot be.
+    Raises `DatasetError` if that cannot be.
     """
     wanted = [root, *(root / each.source.path for each in found if each.path is None and is_folder(each.source))]
     made = [path for path in dict.fromkeys(wanted) if not path.is_dir()]
@@ -87,7 +87,7 @@ def make_folders(root: Path, found: Sequence[FoundSource]) -> tuple[Path, ...]:
 
 
 def place_member(root: Path, found: Sequence[FoundSource], archive: Path, member: PurePosixPath) -> Path | None:
-    """Where a member of an archive belongs, or None where no source of the data set wants it.
+    """Return where a member of an archive belongs, or None if no source of the data set wants it.
 
     A file that is not there yet is known by the end of its path, a video by its ending; a video of which a file of
     the same name lies there already belongs to that. Where the root itself is the folder of videos, whatever the
@@ -124,7 +124,7 @@ def _there(root: Path, folder: FoundSource, rest: PurePosixPath) -> Path:
 
 
 def _behind(name: PurePosixPath, member: PurePosixPath) -> PurePosixPath | None:
-    """What follows the folder `name` in a member's path, or None where it is not in it."""
+    """Return what follows the folder `name` in a member's path, or None if it is not in it."""
     count = len(name.parts)
     for start in range(len(member.parts) - count):
         if member.parts[start : start + count] == name.parts:
@@ -133,7 +133,7 @@ def _behind(name: PurePosixPath, member: PurePosixPath) -> PurePosixPath | None:
 
 
 def name_of(source: SourceFile, member: PurePosixPath) -> str | None:
-    """The name of a source with which the path of a member, or of a file, ends."""
+    """Return the name of a source with which the path of a member, or of a file, ends."""
     for name in (source.path, *source.others):
         parts = PurePosixPath(name).parts
         if parts and member.parts[-len(parts) :] == parts:

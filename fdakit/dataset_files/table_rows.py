@@ -43,7 +43,7 @@ class TableRow:
 def read_table_rows(
     path: Path, required: Required, *, separator: str | None = None, names: Iterable[str] = ()
 ) -> tuple[TableRow, ...]:
-    """All rows that are not blank, at least one.
+    """Return all rows that are not blank, at least one.
 
     `required` are the columns that every row must have, mapped to the options that name them where there are such.
     A given `separator` holds whatever the ending. Columns in `names` hold names of files, which need not be UTF-8:
@@ -70,12 +70,12 @@ def read_table_rows(
 
 
 def row_error(path: Path, line: int, what: str) -> DatasetError:
-    """The error for one line."""
+    """Return the error for one line."""
     return DatasetError(f"{path}: line {line}: {what}")
 
 
 def missing_column_message(wanted: str, option: str, columns: Iterable[str]) -> str:
-    """What to say where a column is absent: those that are there, the nearest, and the option that names it.
+    """Return what to say where a column is absent: those that are there, the nearest, and the option that names it.
 
     The option is "" where no option can name another column.
     """
@@ -170,7 +170,7 @@ def fields_of_any_length(text: str) -> Iterator[None]:
 
 
 def _quoted(raw: str, separator: str) -> list[bool]:
-    """Which fields of a record, as it stands in the file, are between double quotes: `csv` does not tell."""
+    """Return which fields of a record, as it stands in the file, are between double quotes: `csv` does not tell."""
     found, place = [], 0
     while place <= len(raw):
         match = _QUOTED.match(raw, place)

@@ -17,12 +17,12 @@ VIDEO_ENDINGS = (
 
 
 def find_videos(folder: Path, ids: Iterable[str]) -> dict[str, Path]:
-    """Where each id's file lies below the folder; an absent one is expected as `.mp4`. Nothing is opened.
+    """Return where each id's file lies below the folder; an absent one is expected as `.mp4`. Nothing is opened.
 
     An id names its file with an ending, whole or without its own (`x.mov` on a list, `x.mp4` on disk), or without
     the dot that some ids end in. Endings count in any case, ids as they are written; hidden files and folders do
     not count. Of several files of an id, the most literal name is taken, then the least deep, then the first by
-    path. Raises `DatasetError` where a folder is absent or cannot be read.
+    path. Raises `DatasetError` if a folder is absent or cannot be read.
     """
     try:
         there = folder.is_dir()
@@ -48,7 +48,10 @@ def find_videos(folder: Path, ids: Iterable[str]) -> dict[str, Path]:
 
 
 def find_clips(paths: Sequence[Path]) -> tuple[Path, ...]:
-    """The files given, and the videos below the folders given, sorted. Raises `DatasetError` where there is none."""
+    """Return the files given, and the videos below the folders given, sorted.
+
+    Raises `DatasetError` if there is none.
+    """
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
@@ -64,7 +67,7 @@ def find_clips(paths: Sequence[Path]) -> tuple[Path, ...]:
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is such a file, and its folder may be looked into."""
+    """Return whether there is such a file, and its folder may be looked into."""
     try:
         return path.is_file()
     except OSError:
@@ -72,7 +75,7 @@ def is_there(path: Path) -> bool:
 
 
 def _stem(name: str) -> str:
-    """The name without its ending, where that is a video's."""
+    """Return the name without its ending, where that is a video's."""
     stem, _, ending = name.rpartition(".")
     return stem if stem and f".{ending.lower()}" in VIDEO_ENDINGS else name
 

@@ -23,7 +23,7 @@ class SplitAudit:
     `absent` and `uncaptioned` are ids of videos without a file and without a caption. `empty` captions have no word,
     `repeated` ones stand before for the same video. `shared_texts` stand for more than one video, as captions of
     which `shared` are counted. `identical` are groups of ids that show the same footage. `ceiling` is the best R@1 in
-    percent, text to video, that equal texts and footage allow; None where there is no caption.
+    percent, text to video, that equal texts and footage allow; None if there is no caption.
     """
 
     split: Split
@@ -116,7 +116,7 @@ def _owners(split: Split) -> dict[str, set[str]]:
 
 
 def audit_facts(audit: Audit) -> dict[str, Any]:
-    """The audit as JSON has it: `splits`, and `overlaps` between them."""
+    """Return the audit as JSON has it: `splits`, and `overlaps` between them."""
     return {
         "splits": [_split_facts(found) for found in audit.splits],
         "overlaps": [

@@ -60,12 +60,12 @@ class PreparedDataset:
         return {name: paths[name] for found in self.audit.splits for name in found.absent}
 
     def present(self) -> tuple[Path, ...]:
-        """The video files that splits name and that are there, as absolute paths."""
+        """Return the video files that splits name and that are there, as absolute paths."""
         gone = {str(path) for path in self.missing.values()}
         return tuple(path.absolute() for text, path in self.videos.items() if text not in gone)
 
     def to_fetch(self) -> tuple[FoundSource, ...]:
-        """What a split that does not load lacks, and folders of which videos are missing."""
+        """Return what a split that does not load lacks, and folders of which videos are missing."""
         return tuple(each for each in self.sources if self._wanted(each))
 
     def _wanted(self, each: FoundSource) -> bool:
@@ -119,7 +119,10 @@ def _folder_option(offer: Offer) -> str:
 
 
 def _tells_sources(offer: Offer) -> bool | None:
-    """Whether a data set says what it is read from; None where it cannot be built without options of the user's."""
+    """Return whether a data set says what it is read from.
+
+    None if it cannot be built without options of the user's.
+    """
     values = {key: Path() for key in FOLDER_OPTIONS if key in offer.component.options.model_fields}
     try:
         part = Part(offer, offer.component.options.model_validate(values))
@@ -135,7 +138,7 @@ def _tells(dataset: Any) -> bool:
 def prepare(recipe: Recipe, *, progress: Progress) -> PreparedDataset:
     """Lay out the folder, unpack archives in it while something is wanted, load all splits and look for their videos.
 
-    Nothing is moved, deleted or written over. Raises `FdakitError` where the data set offers no `sources()` and
+    Nothing is moved, deleted or written over. Raises `FdakitError` if the data set offers no `sources()` and
     `root`, or the folder cannot be read or written.
     """
     part = recipe.parts["dataset"]
@@ -186,6 +189,6 @@ def _look(
 
 
 def _unpack(root: Path, found: tuple[FoundSource, ...], progress: Progress) -> tuple[Unpacked, ...]:
-    """What came of the archives in the root that hold something wanted, or cannot be read."""
+    """Return what came of the archives in the root that hold something wanted, or cannot be read."""
     done = (unpack(path, partial(place_member, root, found, path), progress=progress) for path in archives_in(root))
     return tuple(each for each in done if each.files or each.already or each.refused or each.fault)

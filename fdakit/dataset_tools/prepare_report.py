@@ -20,7 +20,7 @@ _ANY = "manifest_zero_shot"
 
 
 def preparation_facts(prepared: PreparedDataset) -> dict[str, Any]:
-    """`files`, `splits`, `videos` and what is beside them; one JSON document."""
+    """Return `files`, `splits`, `videos` and what is beside them; one JSON document."""
     wanted = set(prepared.to_fetch())
     return {
         "dataset": prepared.name,
@@ -61,7 +61,7 @@ def _file_facts(each: FoundSource, prepared: PreparedDataset, *, needed: bool) -
 
 
 def _misplaced(each: FoundSource, root: Path) -> dict[str, str | None]:
-    """Where it lies instead, and where it would be found; both below the root."""
+    """Return where it lies instead, and where it would be found; both below the root."""
     if each.deeper is None:
         return {"lies_at": None, "belongs_at": None}
     lies = PurePosixPath(each.deeper.relative_to(root).as_posix())
@@ -79,7 +79,7 @@ def _unpacked_facts(each: Unpacked) -> dict[str, Any]:
 
 
 def waiting_for(prepared: PreparedDataset, split: str) -> tuple[str, ...]:
-    """The absent files for which a split waits, where its reason says just that; else nothing."""
+    """Return the absent files for which a split waits, where its reason says just that; else nothing."""
     absent = [each.source for each in prepared.sources if each.absent]
     reason = prepared.loaded.reasons[split]
     if not any(reason.startswith(f"{(prepared.root / source.path).absolute()}: absent") for source in absent):
@@ -89,7 +89,10 @@ def waiting_for(prepared: PreparedDataset, split: str) -> tuple[str, ...]:
 
 
 def next_step(prepared: PreparedDataset, recipe: Recipe, settings: Sequence[str], *, damaged: int | None) -> str:
-    """One line: how to run what is ready, or what is missing. `damaged` videos are None where none were looked at."""
+    """Return one line: how to run what is ready, or what is missing.
+
+    `damaged` videos are None if none were looked at.
+    """
     count = len(prepared.missing)
     if prepared.ready:
         told = [f"missing videos, left out: {count:,}" if count else "", _damage(damaged)]
@@ -118,7 +121,7 @@ def _damage(damaged: int | None) -> str:
 
 
 def _command(prepared: PreparedDataset, recipe: Recipe, settings: Sequence[str]) -> str:
-    """The run of a shipped recipe that reads this data set, with the settings that differ from the recipe's.
+    """Return the run of a shipped recipe that reads this data set, with the settings that differ from the recipe's.
 
     Where none does, that of one for any set.
     """

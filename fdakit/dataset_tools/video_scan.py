@@ -23,7 +23,7 @@ class ScanResult:
     known: int
 
     def counts(self) -> dict[str, int]:
-        """How many files have each status."""
+        """Return how many files have each status."""
         found = [finding.status for finding in self.findings.values()]
         return {status: found.count(status) for status in get_args(Status)}
 
@@ -42,7 +42,7 @@ def scan_videos(
 
     Each finding is on disk in the ledger before the next one is told; a file that takes more than `time_limit`
     seconds (0: any time) or ends its process is `unreadable`. An absent file is too, but is not written down.
-    `look` is `scan_video` unless another function of a module is given. Raises `FdakitError` where the ledger
+    `look` is `scan_video` unless another function of a module is given. Raises `FdakitError` if the ledger
     cannot be used.
     """
     ledger.create()
@@ -83,7 +83,7 @@ def scan_video(path: Path) -> Finding:
 
 
 def without_path(reason: str, path: Path) -> str:
-    """A worded error without the path that it begins with."""
+    """Return an error with a message for users without the path that it begins with."""
     return reason.removeprefix(f"{path.absolute()}: ")
 
 

@@ -45,7 +45,7 @@ def find_collection(
     ledger: Path | None = None,
     progress: Progress,
 ) -> VideoCollection:
-    """The videos of all sources, whether or not they exist.
+    """Return the videos of all sources, whether or not they exist.
 
     A folder is walked for known endings, hidden names left out. A list is text with a path a line, or a table
     whose `column` holds paths; relative ones start at the list's folder. `settings` change recipes. The ledger is

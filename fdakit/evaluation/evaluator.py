@@ -108,7 +108,7 @@ class Evaluator:
         )
 
     def _by_every_name(self, found: Mapping[str, T]) -> list[tuple[str, T]]:
-        """What was found of files, for each video of the split: several may be one file."""
+        """Return what was found of files, for each video of the split: several may be one file."""
         return [(name, found[shown]) for name, shown in self._shown.items() if shown in found]
 
     def _banked(self, retriever: Retriever, frames: FrameFeatures) -> NDArray[np.float32] | None:
@@ -188,7 +188,7 @@ class Evaluator:
 
 
 def _fits(recipe: Recipe, split: Split) -> bool:
-    """Whether the matrix of similarities is kept. Raises `RecipeError` where a rescorer needs one too large."""
+    """Return whether the matrix of similarities is kept. Raises `RecipeError` if a rescorer needs one too large."""
     size = 4 * len(split.captions) * len(split.videos) / 1e6
     fits = size <= recipe.eval.similarity_mb
     if not fits and recipe.rescoring:

@@ -24,7 +24,7 @@ Report = dict[str, Any]
 
 
 def both_metrics(rankings: Rankings, recipe: Recipe) -> dict[Direction, dict[str, float]]:
-    """What `metrics()` says of each direction, by the recipe's tie rule."""
+    """Return what `metrics()` says of each direction, by the recipe's tie rule."""
     return {direction: metrics(ranking, ties=recipe.eval.ties) for direction, ranking in rankings.items()}
 
 
@@ -41,7 +41,7 @@ def make_report(
     finding: str = "",
     random_weights: bool = False,
 ) -> Report:
-    """The report of one evaluation; the same weights and recipe give it again to the last digit.
+    """Return the report of one evaluation; the same weights and recipe give it again to the last digit.
 
     `selection` says in words how the weights were chosen, `chosen_on` on which split, if on any; `training_damage` is
     what `Trainer.damage` said when the weights were kept, `training` what `trained_on` did, and `finding` what

@@ -15,9 +15,9 @@ TRAINING = "train"
 
 
 def query_bank_captions(recipe: Recipe, *, device: torch.device, progress: Progress) -> tuple[str, ...]:
-    """`eval.bank` distinct captions of the training split, or none where no rescorer needs them.
+    """Return `eval.bank` distinct captions of the training split, or none where no rescorer needs them.
 
-    Raises `RecipeError` where one needs them and the data set has no training split: captions of the split that
+    Raises `RecipeError` if one needs them and the data set has no training split: captions of the split that
     is scored would tell the answers.
     """
     needing = [part.name for part in recipe.rescoring if part.build(BuildContext(seed=recipe.seed)).needs_bank]

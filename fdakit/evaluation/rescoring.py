@@ -18,7 +18,7 @@ from fdakit.values import Scores
 
 
 def rescorers(labels: Sequence[str], *, catalog: Catalog) -> tuple[Part, ...]:
-    """The rescorers of `"NAME KEY=VALUE ..."` labels. Raises `RecipeError` with the faults of all."""
+    """Return the rescorers of `"NAME KEY=VALUE ..."` labels. Raises `RecipeError` with the faults of all."""
     parts: list[Part] = []
     faults: list[str] = []
     for label in labels:

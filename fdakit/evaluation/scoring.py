@@ -44,7 +44,7 @@ def unit_vectors(
 def rank_both_directions(
     similarities: Similarities, *, mode: VideoToTextRule, device: str = "cpu", progress: Progress | None = None
 ) -> dict[Direction, Ranking]:
-    """Both rankings; vectors are multiplied on the device."""
+    """Return both rankings; vectors are multiplied on the device."""
     if isinstance(similarities, Vectors):
         captions, videos = rank_vectors(similarities, mode=mode, device=device, progress=progress)
         return {"t2v": captions, "v2t": videos}
@@ -52,7 +52,7 @@ def rank_both_directions(
 
 
 def rank(scores: Scores, direction: Direction, *, mode: VideoToTextRule) -> Ranking:
-    """One direction; `mode` is how several captions of a video count, video to text."""
+    """Return one direction; `mode` is how several captions of a video count, video to text."""
     return rank_captions(scores) if direction == "t2v" else rank_videos(scores, mode=mode)
 
 

@@ -18,7 +18,7 @@ DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg4", "mpeg2video", "gif")
 
 
 def examine() -> dict[str, Any]:
-    """Everything a bug report needs, and `troubles`, one sentence each."""
+    """Return everything a bug report needs, and `troubles`, one sentence each."""
     catalog = load_catalog()
     device = choose_device("auto")
     tried = {module: library_fault(module) for module in OPTIONAL if is_installed(module)}

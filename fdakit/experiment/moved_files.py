@@ -30,7 +30,7 @@ def moved_file_hints(recipe: Recipe) -> Iterator[None]:
 
 
 def _places(recipe: Recipe, said: str) -> str:
-    """One line on the paths that the error is about; nothing where all are there."""
+    """Return one line on the paths that the error is about; nothing where all are there."""
     paths = {
         f"{table}.{key}": path for table, part in recipe.parts.items() for key, path in path_fields(part.options)
     }

@@ -36,9 +36,9 @@ class OptionGrid:
 
 
 def expand_grid(text: str, readers: Sequence[ReadRecipe]) -> tuple[list[Recipe], OptionGrid]:
-    """Every recipe with every value of `table.key=v1,v2,...`, named after it.
+    """Return every recipe with every value of `table.key=v1,v2,...`, named after it.
 
-    A reader makes its recipe with settings added. Raises `RecipeError` where the text or a recipe is at fault.
+    A reader makes its recipe with settings added. Raises `RecipeError` if the text or a recipe is at fault.
     """
     key, equals, listed = text.partition("=")
     values = _values(listed)
@@ -63,9 +63,9 @@ def _values(listed: str) -> list[Any]:
 
 
 def epoch_seconds(folder: Path) -> float | None:
-    """Median seconds of a run's training epochs, from its metrics.jsonl; None where it wrote none.
+    """Median seconds of a run's training epochs, from its metrics.jsonl; None if it wrote none.
 
-    Raises `ScoreError` where it is damaged.
+    Raises `ScoreError` if a line of it is damaged.
     """
     seconds = [float(event["seconds"]) for event in read_log(folder) if event["event"] == "epoch_finished"]
     return median(seconds) if seconds else None

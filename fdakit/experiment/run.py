@@ -106,11 +106,8 @@ def run_recipe(
 
 
 def _state(folder: RunFolder, now: Fingerprint, allowed: Collection[str]) -> dict[str, Any]:
-    """The state to go on from.
-
-    Raises `RecipeError` where what the run was started on has changed, `CheckpointError` where a checkpoint has.
-    """
-    last, best = (current_checkpoint(folder.checkpoint(name)) for name in ("last", "best"))
+    """Return the state to go on from. Raises `RecipeError` if what the run was started on has changed."""
+    last = current_checkpoint(folder.checkpoint("last"))
     state = read_state(last)
     for checkpoint in (last, best) if state.get("best") else (last,):
         check_going_on(checkpoint)
@@ -270,7 +267,10 @@ class _Run:
         return found
 
     def _finding(self, trainer: Trainer) -> str:
-        """What there is to say of the training so far; said once, and added to the best checkpoint there is."""
+        """Return what there is to say of the training so far.
+
+        Said once, and added to the best checkpoint there is.
+        """
         finding = collapse_warning(trainer.history, self.recipe.train, steps=trainer.steps)
         if finding and finding != self._found:
             warnings.warn(finding, stacklevel=2)

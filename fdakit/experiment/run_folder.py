@@ -47,14 +47,17 @@ _FULL = "make room there or correct its rights, then do the same again; a run go
 
 
 class RunFolder:
-    """One run's folder and everything written into it, each file whole or not at all."""
+    """One run's folder and everything written into it, each file atomically."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @classmethod
     def create(cls, recipe: Recipe, *, out: Path | None) -> RunFolder:
-        """A fresh folder: `out` itself, or a new stamp under `runs/<name>/`. Raises `RecipeError` if in use."""
+        """Return a fresh folder: `out` itself, or a new stamp under `runs/<name>/`.
+
+        Raises `RecipeError` if in use.
+        """
         if out is not None:
             if out.exists() and (not out.is_dir() or any(out.iterdir())):
                 raise RecipeError(f"{out.absolute()}: already there and not empty; name a new folder with --out")
@@ -72,7 +75,7 @@ class RunFolder:
     def held(self) -> Iterator[None]:
         """Keep other processes out while the block runs, and clear away what killed ones had begun to write.
 
-        Raises `FdakitError` where another process works here, or the folder cannot be written.
+        Raises `FdakitError` if another process works here, or the folder cannot be written.
         """
         if not self.path.is_dir():
             raise FdakitError(f"{self.path.absolute()}: no such run folder; check the path")
@@ -91,7 +94,7 @@ class RunFolder:
             yield
 
     def checkpoint(self, name: str) -> Path:
-        """`best` or `last`."""
+        """Return `best` or `last`."""
         return self.path / CHECKPOINTS / name
 
     def write_start(self, recipe: Recipe, device: torch.device) -> str:
@@ -107,7 +110,7 @@ class RunFolder:
     ) -> None:
         """Write the report, the similarities or their vectors, the videos, the rank of every query, and SHA256SUMS.
 
-        report.json comes last: where it stands, all the others do. Raises `FdakitError` where the disk refuses.
+        report.json comes last: where it stands, all the others do. Raises `FdakitError` if the disk refuses.
         """
         with write_errors(self.path, advice=_FULL):
             for name in (REPORT, *ARRAYS):
@@ -134,7 +137,7 @@ class RunFolder:
             self.write(REPORT, text)
 
     def _write_scores(self, scores: Similarities) -> list[str]:
-        """The names of the files written."""
+        """Return the names of the files written."""
         if isinstance(scores, Scores):
             arrays = dict(zip(ARRAYS[:1], [scores.matrix], strict=True))
         else:
@@ -164,7 +167,7 @@ class RunFolder:
         self.write(SUMS, listed({**known, **digests}))
 
     def write(self, name: str, text: str) -> None:
-        """Write a text file whole or not at all. Raises `FdakitError` where the disk refuses."""
+        """Write a text file atomically. Raises `FdakitError` if the disk refuses."""
         write_text(self.path / name, text, advice=_FULL)
 
 
@@ -183,7 +186,7 @@ def _unused(path: Path) -> Path:
 
 
 def recipe_text(recipe: Recipe) -> str:
-    """The resolved recipe, with the version of every part's provider on top."""
+    """Return the resolved recipe, with the version of every part's provider on top."""
     return dump_document(recipe.document(), comments=["resolved by fdakit " + __version__, *recipe.providers()])
 
 
@@ -206,7 +209,7 @@ def environment(device: torch.device) -> dict[str, Any]:
 
 
 def device_name(device: torch.device) -> str:
-    """The device in words."""
+    """Return the device in words."""
     if device.type == "cuda":
         return f"{device}: {torch.cuda.get_device_name(device)}"
     return str(device)

@@ -36,7 +36,7 @@ def sweep(
     """Run every recipe with every seed into `out/<name>/seed-<n>/`; returns the summary, also written there.
 
     A run that finished is read, one that was stopped is taken up, the others are made. Where `varied` names an
-    option with numbers for values, its curves are drawn into sweep.svg. Raises `RecipeError` where two recipes
+    option with numbers for values, its curves are drawn into sweep.svg. Raises `RecipeError` if two recipes
     share a name or a folder holds a run of another recipe.
     """
     names = [recipe.name for recipe in recipes]
@@ -127,7 +127,7 @@ def _label(row: Mapping[str, Any]) -> str:
 
 
 def sweep_markdown(summary: Mapping[str, Any]) -> str:
-    """Both directions as Markdown tables."""
+    """Return both directions as Markdown tables."""
     lines = [f"Mean ± standard deviation over seeds {', '.join(map(str, summary['seeds']))}.", ""]
     for way, title in (("t2v", "Text to video"), ("v2t", "Video to text")):
         lines += [f"## {title}", "", *markdown_table(["recipe", *METRICS], sweep_rows(summary, way)), ""]

@@ -43,7 +43,7 @@ _FULL = "make room there or correct its rights, then go on with `fdakit run --re
 def save_checkpoint(
     folder: Path, retriever: Retriever, *, recipe_text: str, facts: Mapping[str, Any], state: Mapping[str, Any] | None
 ) -> None:
-    """Write the folder whole or not at all: a kill leaves the former checkpoint or the new one.
+    """Write the folder atomically: a kill leaves the former checkpoint or the new one.
 
     SHA256SUMS lists the digest of every file, and the state names the weights that belong to it. Raises
     `CheckpointError` where the disk refuses; the former checkpoint stands then.
@@ -61,9 +61,9 @@ def save_checkpoint(
 
 
 def update_info(folder: Path, more: Mapping[str, Any]) -> None:
-    """Write facts that became known later into a checkpoint, whole or not at all; its other files stay as they are.
+    """Write facts that became known later into a checkpoint, atomically; its other files stay as they are.
 
-    Raises `CheckpointError` where the disk refuses or the checkpoint cannot be read; it stands as it was then.
+    Raises `CheckpointError` if the disk refuses or the checkpoint cannot be read; it stands as it was then.
     """
     facts = {**read_info(folder), **more}
     with write_errors(folder, error=CheckpointError, advice=_FULL), atomic_folder(folder) as fresh:
@@ -80,9 +80,9 @@ def current_checkpoint(folder: Path) -> Path:
 
 
 def find_checkpoint(path: Path) -> Path:
-    """The checkpoint folder meant by a checkpoint folder, its weights file, or a run folder (its best).
+    """Return the checkpoint folder meant by a checkpoint folder, its weights file, or a run folder (its best).
 
-    Raises `CheckpointError` where there is none.
+    Raises `CheckpointError` if there is none.
     """
     if path.name == WEIGHTS and path.is_file():
         return path.parent
@@ -93,7 +93,7 @@ def find_checkpoint(path: Path) -> Path:
 
 
 def checkpoint_recipe(folder: Path, *, catalog: Catalog, settings: tuple[str, ...] = ()) -> Recipe:
-    """The recipe that lies in a checkpoint folder. Raises `CheckpointError` where it is absent or was changed."""
+    """Return the recipe that lies in a checkpoint folder. Raises `CheckpointError` if it is absent or was changed."""
     path = folder / RECIPE
     if not path.is_file():
         raise CheckpointError(f"{folder.absolute()}: holds no {RECIPE}; {with_recipe(folder / WEIGHTS)}")
@@ -118,7 +118,7 @@ def load_weights(retriever: Retriever, path: Path) -> None:
 def check_weights(path: Path) -> None:
     """Compare a checkpoint's weights with their digest; weights of other makers have none.
 
-    Raises `CheckpointError` where they differ, warns of a checkpoint that an older fdakit wrote without digests.
+    Raises `CheckpointError` if they differ, warns of a checkpoint that an older fdakit wrote without digests.
     """
     folder = path.parent
     if path.name != WEIGHTS or not (folder / FACTS).is_file():
@@ -149,12 +149,12 @@ def check_going_on(folder: Path) -> None:
 
 
 def _instead(folder: Path) -> str:
-    """What to do about a damaged checkpoint."""
+    """Return what to do about a damaged checkpoint."""
     return _other(folder, "use {} instead") or "fetch it again"
 
 
 def _other(folder: Path, words: str) -> str:
-    """The words with the run's other checkpoint, best or last; nothing where there is none."""
+    """Return the words with the run's other checkpoint, best or last; nothing if there is none."""
     others = [folder.with_name(name) for name in ("best", "last") if name != folder.name]
     there = [other for other in others if (current_checkpoint(other) / WEIGHTS).is_file()]
     return words.format(there[0].absolute()) if folder.name in ("best", "last") and there else ""
@@ -170,9 +170,9 @@ def weights_hash(retriever: Retriever) -> str:
 
 
 def read_info(folder: Path) -> dict[str, Any]:
-    """What a checkpoint says of itself: epoch, step, how it was chosen. Empty where it says nothing.
+    """Return what a checkpoint says of itself: epoch, step, how it was chosen. Empty where it says nothing.
 
-    Raises `CheckpointError` where it is damaged.
+    Raises `CheckpointError` if it is damaged.
     """
     path = folder / FACTS
     if not path.exists():
@@ -184,7 +184,7 @@ def read_info(folder: Path) -> dict[str, Any]:
 
 
 def read_state(folder: Path) -> dict[str, Any]:
-    """The state to go on from. Raises `CheckpointError` where there is none, or it belongs to other weights."""
+    """Return the state to go on from. Raises `CheckpointError` if there is none, or it belongs to other weights."""
     path = folder / STATE
     if not path.is_file():
         raise CheckpointError(f"{path.absolute()}: absent, so this run cannot be taken up; start it again")

@@ -45,7 +45,7 @@ def create_model_and_transforms(
     resize: str | None = None,
     seed: int = 24,
 ) -> tuple[ImageTextModel, ImageTransform, ImageTransform]:
-    """`(model, train_transform, eval_transform)`; the model is in evaluation mode.
+    """Return `(model, train_transform, eval_transform)`; the model is in evaluation mode.
 
     `name` is one of `fdakit models`, any of open_clip's models, `local-dir:FOLDER`, `hf-hub:ORG/REPO`, or the path
     of an fdakit checkpoint or run folder. `pretrained` is open_clip's tag or a weights file; without it, one of
@@ -55,7 +55,7 @@ def create_model_and_transforms(
     (0.9 to 1 of the area, no flip); `crop_scale` and `flip` change that. `mean`, `std`, `interpolation` and `resize`
     stand in for the weights' own preprocessing, as in `[view]`; they are asked for where a file's weights tell none.
 
-    Raises `CheckpointError` where the name means nothing or weights are not to be had, `RecipeError` for a
+    Raises `CheckpointError` if the name means nothing or weights are not to be had, `RecipeError` for a
     precision, device, crop or flip that there is not.
     """
     if precision not in PRECISIONS:
@@ -86,7 +86,7 @@ def _given(**options: Any) -> Options:
 
 
 def _made(name: str, weights: Options, view: Options, *, device: torch.device, seed: int) -> tuple[Recipe, Retriever]:
-    """The retriever of a name, and the recipe it was built by."""
+    """Return the retriever of a name, and the recipe it was built by."""
     zoo = {model.name: model for model in ZOO}
     if name in zoo:
         encoder = _zoo_table(zoo[name], weights)
@@ -126,7 +126,7 @@ def _unknown(name: str, known: list[str]) -> str:
 
 
 def _zoo_table(model: ZooModel, weights: Options) -> Options:
-    """The encoder of a zoo model. Raises `CheckpointError` where its visual checkpoint is not here."""
+    """Return the encoder of a zoo model. Raises `CheckpointError` if its visual checkpoint is not here."""
     files = zoo_files(model)
     absent = [file for file in files if file.part == "alpha" and file.found is None]
     if absent and "visual_checkpoint" not in weights:

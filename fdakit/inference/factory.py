@@ -55,7 +55,7 @@ class WeightedObjective:
 
 
 def build_objectives(recipe: Recipe, retriever: Retriever, device: torch.device) -> tuple[WeightedObjective, ...]:
-    """Every `[[objective]]`, started from the encoder and moved to the device."""
+    """Return every `[[objective]]`, started from the encoder and moved to the device."""
     shapes = replace(retriever.encoder.shapes, device=str(device))
     found = []
     for chosen, weight in recipe.objectives:

@@ -27,10 +27,10 @@ Path_ = str | Path
 def load(
     checkpoint_or_recipe: Path_, *, device: str = "auto", settings: Iterable[str] = (), seed: int | None = None
 ) -> LoadedRetriever:
-    """A retriever from a checkpoint folder, a run folder, or a recipe (file or shipped name).
+    """Return a retriever from a checkpoint folder, a run folder, or a recipe (file or shipped name).
 
     A recipe gives the weights it starts from, and a warning where they are random or about to be trained. `settings`
-    are `table.key=value` as for `--set`. Raises `CheckpointError` or `RecipeError` where neither is there.
+    are `table.key=value` as for `--set`. Raises `CheckpointError` or `RecipeError` if neither is there.
     """
     catalog = load_catalog()
     path = Path(checkpoint_or_recipe)
@@ -67,7 +67,7 @@ def _warn_of_untrained(recipe: Recipe, retriever: Retriever) -> None:
 
 
 def _as_model(name: str) -> str:
-    """What to do with the name of a model; "" where it is near none."""
+    """Return what to do with the name of a model; "" where it is near none."""
     zoo = {model.name: model for model in ZOO}
     close = get_close_matches(name, zoo, n=1, cutoff=0.8)
     if not close:

@@ -77,7 +77,7 @@ def run_around(path: Path) -> Path | None:
 
 
 def newest_run(path: Path) -> str:
-    """`; the newest run there is ...`, looked for below a folder, else below runs/; "" where there is none."""
+    """Return `; the newest run there is ...`, looked for below a folder, else below runs/; "" if there is none."""
     for folder in (path, Path("runs")):
         found = [one.parent for depth in ("*", "*/*") for one in folder.glob(f"{depth}/{ENVIRONMENT}")]
         if found:

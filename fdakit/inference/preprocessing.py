@@ -15,7 +15,10 @@ from fdakit.video.transform import FrameTransform
 
 
 def merged_preprocess(recipe: Recipe, own: Preprocess, *, size: int) -> Preprocess:
-    """`own` with what the recipe's `[view]` sets. Raises `CheckpointError` unless that is a tower's of `size` px."""
+    """Return `own` with what the recipe's `[view]` sets.
+
+    Raises `CheckpointError` unless that is a tower's of `size` px.
+    """
     preprocess = FrameTransform(recipe.view, own).preprocess
     if preprocess.size != size:
         raise CheckpointError(

@@ -39,7 +39,7 @@ class VideoInput:
 def chunks(values: Iterable[T], *, name: str, size: int) -> Iterator[list[T]]:
     """Yield a collection whole, any other iterable `size` values at a time, so that clips are not held all at once.
 
-    Raises `TypeError` where one value is given instead of several, or what cannot be gone through.
+    Raises `TypeError` if one value is given instead of several, or what cannot be gone through.
     """
     one = isinstance(values, str | bytes | os.PathLike | VideoRef | Clip) or getattr(values, "ndim", 1) in (0, 4)
     if one:

@@ -33,8 +33,8 @@ def write_masks(viewer: MaskViewer, video: VideoRef, out: Path, *, film_frames: 
     """See a video and write its folder below `out`; returns what masks.json holds, and the `folder`.
 
     The folder has the video's name, with a number where another file or video has it already; a former one of the
-    same video is replaced, but for what else lies in it. It is there whole or not at all. With `film_frames` as many
-    uniform frames are masked once more for overlay.mp4. Raises `FdakitError` where nothing can be written, and what
+    same video is replaced, but for what else lies in it. It is there atomically. With `film_frames` as many
+    uniform frames are masked once more for overlay.mp4. Raises `FdakitError` if nothing can be written, and what
     `MaskViewer.see` does.
     """
     with _writing(out):
@@ -108,7 +108,7 @@ def write_overlay_video(seen: MaskedFrames, path: Path) -> None:
 
 
 def _folder_names(seen: MaskedFrames) -> dict[str, str]:
-    """A folder for each mask: its title, numbered where it comes again."""
+    """Return a folder for each mask: its title, numbered where it comes again."""
     titles = [mask.title for mask in seen.masks]
     numbers = [titles[:place].count(title) + 1 for place, title in enumerate(titles)]
     pairs = zip(seen.masks, titles, numbers, strict=True)
@@ -116,7 +116,7 @@ def _folder_names(seen: MaskedFrames) -> dict[str, str]:
 
 
 def _place(out: Path, video: VideoRef) -> Path:
-    """The first of name, name-2, ... that is free or holds this video's masks."""
+    """Return the first of name, name-2, ... that is free or holds this video's masks."""
     number, place = 1, out / video.path.stem
     while (there := current_folder(place)).exists() and _video_of(there) != str(video.path.absolute()):
         number += 1
@@ -144,7 +144,10 @@ def _keep_others(former: Path, fresh: Path) -> None:
 
 
 def _mask_folders(place: Path) -> set[str]:
-    """The folders of masks that a former masks.json names; none where it is damaged, so that nothing is lost."""
+    """Return the folders of masks that a former masks.json names.
+
+    None where it is damaged, so that nothing is lost.
+    """
     try:
         return {str(mask["folder"]) for mask in read_json(place / FACTS)["masks"]}
     except (FdakitError, KeyError, TypeError):

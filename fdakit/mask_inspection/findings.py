@@ -31,7 +31,7 @@ class OutlierClip:
 
 
 def statistics_facts(census: MaskStatistics) -> dict[str, Any]:
-    """Everything as plain values: what masks.json holds."""
+    """Return everything as plain values: what masks.json holds."""
     part = census.recipe.parts["mask"]
     covered = _coverage(census)
     counts, edges = np.histogram(covered, bins=BINS, range=(0, 1))
@@ -102,7 +102,7 @@ def shares(census: MaskStatistics) -> dict[str, float]:
 
 
 def repeating(census: MaskStatistics) -> int:
-    """How many clips repeat more than a tenth of their native frames."""
+    """Return how many clips repeat more than a tenth of their native frames."""
     return sum(_repeated([clip]) > _SOME for clip in census.clips)
 
 
@@ -112,7 +112,7 @@ def _repeated(clips: Sequence[ClipMaskStats]) -> float:
 
 
 def advice(census: MaskStatistics) -> list[str]:
-    """A sentence for each number that is bad; none for a mask that marks everything on purpose."""
+    """Return a sentence for each number that is bad; none for a mask that marks everything on purpose."""
     covered, found, remarks = _coverage(census), shares(census), _remarks(census)
     said = []
     if found["empty"] > _MANY:

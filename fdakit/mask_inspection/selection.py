@@ -73,7 +73,7 @@ def _validated(documents: Sequence[Document], *, where: str, catalog: Catalog) -
 
 
 def _table(label: str) -> Document:
-    """`NAME KEY=VALUE ...` as the table of a recipe."""
+    """Return `NAME KEY=VALUE ...` as the table of a recipe."""
     name, *settings = label.split() or [""]
     table: Document = apply_settings({"mask": {"use": name}}, [f"mask.{setting}" for setting in settings])["mask"]
     return table
@@ -97,7 +97,7 @@ def _named(parts: Sequence[Part]) -> dict[str, Part]:
 
 
 def format_options(part: Part) -> str:
-    """The options that are not as declared, as `key=value key=value`."""
+    """Return the options that are not as declared, as `key=value key=value`."""
     fields = type(part.options).model_fields
     changed = {key: getattr(part.options, key) for key in fields if getattr(part.options, key) != fields[key].default}
     return " ".join(f"{key}={value}" for key, value in changed.items())

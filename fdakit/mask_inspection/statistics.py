@@ -96,7 +96,10 @@ class MaskDataset:
         return bool(needs.neighbours or needs.motion_vectors)
 
     def travels(self) -> bool:
-        """Whether workers can do the work: not where the mask wants the device. Raises `PartError` as clips do."""
+        """Return whether workers can do the work: not where the mask wants the device.
+
+        Raises `PartError` as clips do.
+        """
         if self._source.built.on_device:
             return False
         self._source.check_travel()
@@ -128,7 +131,7 @@ class MaskDataset:
             return error
 
     def clip(self, number: int) -> tuple[Clip, NDArray[np.float32]]:
-        """The viewed clip and its masks `(t, h, w)`. Raises what reading and masking raise."""
+        """Return the viewed clip and its masks `(t, h, w)`. Raises what reading and masking raise."""
         parts = self._source.built
         clip = parts.viewed(self.videos[number], 0)
         return clip, parts.alpha(clip)
@@ -156,7 +159,7 @@ def collect_statistics(
     """Count the masks of a split's videos, or of `limit` of them, spread over it.
 
     The split named "train" is drawn and sampled as for training. `jobs` stands in for `loader.workers`. Ctrl-C ends
-    it early with what there is; it passes where that is nothing. Raises `PartError` where sampler or mask fails, and
+    it early with what there is; it passes where that is nothing. Raises `PartError` if sampler or mask fails, and
     `VideoError` where no video could be read.
     """
     count = min(limit or len(split.videos), len(split.videos))

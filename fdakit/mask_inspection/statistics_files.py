@@ -25,7 +25,7 @@ FACTS, HISTOGRAM, SHEET = "masks.json", "coverage.svg", "oddest.png"
 def target_folder(out: Path | None) -> Iterator[None]:
     """Make the folder, so that nobody counts for an hour to learn that it cannot be; None makes none.
 
-    A folder that was made and is empty in the end is taken away again. Raises `FdakitError` where it cannot be made.
+    A folder that was made and is empty in the end is taken away again. Raises `FdakitError` if it cannot be made.
     """
     made = [] if out is None else [folder for folder in (out, *out.parents) if not folder.exists()]
     try:
@@ -52,7 +52,7 @@ def write_facts(census: MaskStatistics, facts: Mapping[str, Any], out: Path) -> 
 
 
 def write_outliers(census: MaskStatistics, out: Path, *, progress: Progress) -> Path | None:
-    """Read the oddest clips again and draw them into oddest.png; None where no clip stands out."""
+    """Read the oddest clips again and draw them into oddest.png; None if no clip stands out."""
     odd = outliers(census)
     strips = []
     numbers = {video.id: number for number, video in enumerate(census.source.videos)}

@@ -31,7 +31,10 @@ from .selection import SIZE, MaskSelection, choose_masks, format_options
 
 
 def tower_view(recipe: Recipe) -> tuple[Preprocess, BuildContext]:
-    """How the recipe's encoder wants its pictures. Builds it with random weights, so that none need be there."""
+    """Return how the recipe's encoder wants its pictures.
+
+    Builds it with random weights, so that none need be there.
+    """
     device = choose_device("cpu")
     encoder = recipe.parts["encoder"].build(replace(base_shapes(recipe, device), pretrained=False))
     return FrameTransform(recipe.view, encoder.preprocess).preprocess, encoder.shapes
@@ -53,7 +56,7 @@ class MaskedFrames:
     duration: float
 
     def sheet(self) -> Image.Image:
-        """The contact sheet."""
+        """Return the contact sheet."""
         shown, (height, width) = len(self.frames), self.frames.shape[1:3]
         facts = f"{shown} of {self.count} frames, {width} x {height} px, {self.duration:.1f} s"
         return contact_sheet(self.frames, self.times, self.masks, title=self.video.path.name, facts=facts)
@@ -82,9 +85,9 @@ class MaskViewer:
         self._needs = _all_needs([mask.needs for mask in self._masks.values()])
 
     def see(self, video: VideoRef, *, frames: int | None = None) -> MaskedFrames:
-        """The frames that the sampler chooses, or `frames` uniform ones, masked.
+        """Return the frames that the sampler chooses, or `frames` uniform ones, masked.
 
-        Raises `VideoError` where the file cannot be read and `PartError` where a part fails.
+        Raises `VideoError` if the file cannot be read and `PartError` where a part fails.
         """
         label, where = str(self.choice.recipe.parts["reader"].offer), f"on video {video.id!r}"
         with attribute_errors(label, where):
@@ -140,7 +143,7 @@ def _all_needs(needs: Sequence[Needs]) -> Needs:
 
 
 def _as_needed(clip: Clip, needs: Needs) -> Clip:
-    """The clip with what one mask asks for, and nothing that another one does."""
+    """Return the clip with what one mask asks for, and nothing that another one does."""
     gaps = (0, *needs.neighbours)
     return replace(
         clip,
@@ -170,7 +173,7 @@ class MaskView:
         return self._seen.sheet()
 
     def save(self, path: str | Path) -> None:
-        """Write the sheet, in the form that the file's name says. Raises `FdakitError` where that cannot be done."""
+        """Write the sheet, in the form that the file's name says. Raises `FdakitError` if that cannot be done."""
         try:
             self.image.save(path)
         except (OSError, ValueError) as error:  # a name that says no form is a ValueError
@@ -198,7 +201,7 @@ def show_masks(
     size: int = SIZE,
     **options: Any,
 ) -> MaskView:
-    """What a mask marks in a video, as a picture and as arrays; `options` are the mask's own.
+    """Return what a mask marks in a video, as a picture and as arrays; `options` are the mask's own.
 
     `compare` names further masks, each as `"NAME KEY=VALUE ..."`. `frames` uniform frames are taken, `size` px on
     their shorter side; masks are made at that size. Raises `RecipeError` for a mask or option that there is not,

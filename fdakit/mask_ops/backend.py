@@ -12,11 +12,11 @@ class MaskBackend(Protocol):
     """The steps, on stacks `(t, h, w)`; `Any` is the engine's own array type."""
 
     def grey(self, frames: Any) -> Any:
-        """uint8 RGB frames, as the clip holds them -> BT.601 luma uint8 `(t, h, w)`, rounded half up."""
+        """Return uint8 RGB frames, as the clip holds them -> BT.601 luma uint8 `(t, h, w)`, rounded half up."""
         ...
 
     def channels(self, frames: Any) -> Any:
-        """uint8 RGB frames, as the clip holds them -> uint8 `(3, t, h, w)`."""
+        """Return uint8 RGB frames, as the clip holds them -> uint8 `(3, t, h, w)`."""
         ...
 
     def difference(self, one: Any, other: Any) -> Any:
@@ -24,45 +24,48 @@ class MaskBackend(Protocol):
         ...
 
     def largest(self, layers: Any) -> Any:
-        """The largest of each pixel over the first axis."""
+        """Return the largest of each pixel over the first axis."""
         ...
 
     def smallest(self, layers: Any) -> Any:
-        """The smallest of each pixel over the first axis."""
+        """Return the smallest of each pixel over the first axis."""
         ...
 
     def stack(self, layers: Any) -> Any:
-        """A list of arrays as one, along a new first axis."""
+        """Return a list of arrays as one, along a new first axis."""
         ...
 
     def counts(self, levels: Any) -> Any:
-        """How often each level occurs in each picture of a uint8 stack: numpy int64 `(t, 256)`."""
+        """Return how often each level occurs in each picture of a uint8 stack: numpy int64 `(t, 256)`."""
         ...
 
     def above(self, levels: Any, thresholds: Any) -> Any:
-        """bool: strictly above the threshold of each picture, numpy float64 `(t,)`."""
+        """Return bool: strictly above the threshold of each picture, numpy float64 `(t,)`."""
         ...
 
     def close(self, masks: Any, footprint: Any) -> Any:
-        """bool masks -> closed by the footprint, numpy uint8 `(k, k)`; what lies outside the picture has no say."""
+        """Return bool masks -> closed by the footprint, numpy uint8 `(k, k)`.
+
+        What lies outside the picture has no say.
+        """
         ...
 
     def open(self, masks: Any, footprint: Any) -> Any:
-        """bool masks -> opened by the footprint; what lies outside the picture has no say."""
+        """Return bool masks -> opened by the footprint; what lies outside the picture has no say."""
         ...
 
     def dilate(self, masks: Any, footprint: Any) -> Any:
-        """bool masks -> dilated by the footprint."""
+        """Return bool masks -> dilated by the footprint."""
         ...
 
     def drop_small(self, masks: Any, area: int, connectivity: Connectivity) -> Any:
-        """bool masks without components of less than `area` pixels."""
+        """Return bool masks without components of less than `area` pixels."""
         ...
 
     def fill_holes(self, masks: Any, connectivity: Connectivity) -> Any:
-        """bool masks with what they enclose; the ground connects the other way than the masks."""
+        """Return bool masks with what they enclose; the ground connects the other way than the masks."""
         ...
 
     def numpy(self, array: Any) -> Any:
-        """The array as numpy's."""
+        """Return the array as numpy's."""
         ...

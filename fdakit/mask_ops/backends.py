@@ -17,9 +17,9 @@ _LIBRARIES = {"scikit-image": "skimage", "numpy": "numpy", "opencv": "cv2", "tor
 
 
 def get_backend(backend: Backend) -> MaskBackend:
-    """The engine of that name; `auto` takes OpenCV where it is installed and can be loaded, else numpy.
+    """Return the engine of that name; `auto` takes OpenCV where it is installed and can be loaded, else numpy.
 
-    Raises `PluginError` where the library is not installed, or OpenCV cannot be loaded.
+    Raises `PluginError` if the library is not installed, or OpenCV cannot be loaded.
     """
     if backend == "auto":
         backend = "opencv" if find_spec("cv2") and not library_fault("cv2") else "numpy"

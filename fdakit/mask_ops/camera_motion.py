@@ -19,7 +19,7 @@ _STEPS = 6  # of Gauss-Newton, at most
 
 
 def estimate_translation(before: Picture, after: Picture) -> Camera:
-    """The camera's translation between two pictures of one shape, to a fraction of a pixel.
+    """Return the camera's translation between two pictures of one shape, to a fraction of a pixel.
 
     Of pictures of 128 px and more, halves are correlated and a quarter of the rows is refined, for speed.
     """
@@ -31,7 +31,7 @@ def estimate_translation(before: Picture, after: Picture) -> Camera:
 
 
 def estimate_similarity(before: Picture, after: Picture) -> Camera:
-    """The camera's translation, turn about the middle and zoom, from the shifts of overlapping blocks.
+    """Return the camera's translation, turn about the middle and zoom, from the shifts of overlapping blocks.
 
     A block that moves on its own disagrees with the others and loses its weight.
     """
@@ -57,12 +57,12 @@ def estimate_similarity(before: Picture, after: Picture) -> Camera:
 
 
 def _block_shift(before: Picture, after: Picture) -> Floats:
-    """Where in `before` a block of `after` comes from, (y, x) from its own place."""
+    """Return where in `before` a block of `after` comes from, (y, x) from its own place."""
     return _refined(before, after, -np.array(phase_shift(before, after)), stride=1)
 
 
 def _corners(side: int, size: int) -> NDArray[np.int64]:
-    """Where blocks of `size` begin that lie half over each other and reach from one rim to the other."""
+    """Return where blocks of `size` begin that lie half over each other and reach from one rim to the other."""
     return np.linspace(0, side - size, 2 * side // size - 1).round().astype(np.int64)
 
 
@@ -112,7 +112,10 @@ def _refined(before: Picture, after: Picture, shift: Floats, *, stride: int, nea
 
 
 def _agreeing(rest: Picture, valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which differences are near their median, within three deviations by MAD; brightness is taken off in place."""
+    """Return which differences are near their median, within three deviations by MAD.
+
+    Brightness is taken off in place.
+    """
     known = rest[:, ::4][valid[:, ::4]]  # a median needs no more of them
     if not known.size:
         return valid

@@ -22,7 +22,7 @@ _NEUTRAL = 0.5  # alpha-conv takes 0.5 off, so its convolution sees exact zeros
 
 
 def apply_control(alpha: Alpha, *, control: Control, seed: int, video_id: str, partner: Alpha | None = None) -> Alpha:
-    """The masks `(t, h, w)` in [0, 1] that stand in for `alpha (t, h, w)`, which stays untouched.
+    """Return the masks `(t, h, w)` in [0, 1] that stand in for `alpha (t, h, w)`, which stays untouched.
 
     `none`: alpha itself. `whole-frame`: 1. `zero`: 0.5, the value that alpha-conv ignores. `rolled`: all masks
     moved cyclically by one offset a video. `centre`: a hard ellipse in the middle, covering as many pixels as
@@ -51,7 +51,7 @@ def apply_control(alpha: Alpha, *, control: Control, seed: int, video_id: str, p
 def partner_of(video_id: str, ids: Sequence[str], *, seed: int) -> str:
     """Another of the split's `ids` than `video_id`, the same for the same seed, id and split.
 
-    Raises `DatasetError` where there is no other.
+    Raises `DatasetError` if there is no other.
     """
     if all(other == video_id for other in ids):
         raise DatasetError(
@@ -66,7 +66,7 @@ def partner_of(video_id: str, ids: Sequence[str], *, seed: int) -> str:
 
 
 def _rolled(alpha: Alpha, *, seed: int, video_id: str) -> Alpha:
-    """One offset a video, on each axis a quarter to three quarters of the side, so that it really moves."""
+    """Return one offset a video, on each axis a quarter to three quarters of the side, so that it really moves."""
     rng = keyed_rng(seed, "rolled", video_id)
     height, width = alpha.shape[1:]
     return np.roll(alpha, (_offset(height, rng), _offset(width, rng)), axis=(1, 2))

@@ -44,7 +44,10 @@ def grey_layers(
 
 
 def shrunk(frames: Levels, short_side: int) -> Levels:
-    """uint8 `(t, h, w)` or `(t, h, w, 3)` whose shorter side becomes `short_side` pixels, averaged; never larger."""
+    """Return uint8 `(t, h, w)` or `(t, h, w, 3)` whose shorter side becomes `short_side` pixels, averaged.
+
+    Never larger.
+    """
     height, width = frames.shape[1:3]
     scale = short_side / min(height, width)
     if scale >= 1:
@@ -61,7 +64,7 @@ def difference(one: Any, other: Any, *, engine: MaskBackend) -> Any:
 
 
 def thresholds(counts: Counts, options: ThresholdOptions) -> NDArray[np.float64]:
-    """The threshold of each picture `(t,)` float64, from the counts `(t, 256)` of its differences."""
+    """Return the threshold of each picture `(t,)` float64, from the counts `(t, 256)` of its differences."""
     found = np.full(len(counts), options.threshold, np.float64)
     if options.threshold_rule == "mad":
         found = np.maximum(found, _above_median(counts, options.mad_factor))
@@ -76,7 +79,7 @@ def soft_strength(changes: NDArray[Any], limits: NDArray[np.float64]) -> NDArray
 
 
 def histogram_cuts(counts: Counts, limit: float) -> NDArray[np.bool_]:
-    """bool `(t,)`: whether the mean of `|difference - median|` is above `limit` grey levels; 0 finds none.
+    """Return bool `(t,)`: whether the mean of `|difference - median|` is above `limit` grey levels; 0 finds none.
 
     Taking the median off leaves a change of brightness out of it.
     """
@@ -87,7 +90,7 @@ def histogram_cuts(counts: Counts, limit: float) -> NDArray[np.bool_]:
 
 
 def medians(counts: Counts) -> NDArray[np.int64]:
-    """The lower median level of each picture `(t,)`."""
+    """Return the lower median level of each picture `(t,)`."""
     total = counts.cumsum(axis=1)
     return np.asarray((total >= (total[:, -1:] + 1) // 2).argmax(axis=1))
 
@@ -102,7 +105,7 @@ def _above_median(counts: Counts, factor: float) -> NDArray[np.float64]:
 
 
 def _otsu(counts: Counts) -> NDArray[np.float64]:
-    """The level that parts each histogram into two classes of largest variance between them (Otsu 1979)."""
+    """Return the level that parts each histogram into two classes of largest variance between them (Otsu 1979)."""
     levels = np.arange(256)
     below = counts.cumsum(axis=1).astype(np.float64)
     mass = (counts * levels).cumsum(axis=1).astype(np.float64)

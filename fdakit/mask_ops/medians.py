@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def lower_median(values: NDArray[Any]) -> float:
-    """The value that half of at least one value do not exceed; no mean of two, no look for NaN."""
+    """Return the value that half of at least one value do not exceed; no mean of two, no look for NaN."""
     flat = values.reshape(-1)
     place = (flat.size - 1) // 2
     return float(np.partition(flat, place)[place])

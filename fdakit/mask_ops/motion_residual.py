@@ -25,7 +25,7 @@ def residual_motion(
     camera: CameraRule = "translation",
     spans: tuple[float, ...] = (1.0,),
 ) -> Floats:
-    """How many px each place moved besides the camera's motion: places and displacements `(n, 2)` -> `(n,)`.
+    """Return how many px each place moved besides the camera's motion: places and displacements `(n, 2)` -> `(n,)`.
 
     The camera does what most of the picture does: the median of each direction (translation), or a shift, turn and
     zoom fitted to what agrees (similarity); `weights (n,)` say how much of the picture a place stands for. `spans`
@@ -46,7 +46,7 @@ def _length(moved: Floats) -> Floats:
 
 
 def _camera(places: Floats, moved: Floats, weights: Floats, rule: CameraRule) -> Floats:
-    """The camera's displacement at each place `(n, 2)`, or one for all `(2,)`."""
+    """Return the camera's displacement at each place `(n, 2)`, or one for all `(2,)`."""
     if rule == "none":
         return np.zeros(2, np.float32)
     step = -(-len(places) // _POINTS)
@@ -57,7 +57,7 @@ def _camera(places: Floats, moved: Floats, weights: Floats, rule: CameraRule) ->
 
 
 def _median(values: Floats, weights: Floats) -> np.float32:
-    """The lower weighted median."""
+    """Return the lower weighted median."""
     order = np.argsort(values, kind="stable")
     total = np.cumsum(weights[order], dtype=np.float64)
     return np.float32(values[order][np.searchsorted(total, total[-1] / 2)])
@@ -82,7 +82,10 @@ def _similarity(places: Floats, few: Floats, moved: Floats, weights: Floats) -> 
 
 
 def block_texture(grey: NDArray[np.uint8], blocks: Floats) -> Floats:
-    """The standard deviation in grey levels `(n,)` of a picture `(h, w)` in blocks `(n, 4)`; 0 for one outside it."""
+    """Return the standard deviation in grey levels `(n,)` of a picture `(h, w)` in blocks `(n, 4)`.
+
+    0 for one outside it.
+    """
     left, right = _edges(blocks[:, 0], blocks[:, 2], grey.shape[1])
     top, bottom = _edges(blocks[:, 1], blocks[:, 3], grey.shape[0])
     level = grey.astype(np.float64) - grey.min()
@@ -95,7 +98,7 @@ def block_texture(grey: NDArray[np.uint8], blocks: Floats) -> Floats:
 
 
 def _sums(picture: Doubles) -> Doubles:
-    """The sum `(h + 1, w + 1)` of all that lies above and left of each corner of a pixel."""
+    """Return the sum `(h + 1, w + 1)` of all that lies above and left of each corner of a pixel."""
     return np.pad(picture.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
 
 

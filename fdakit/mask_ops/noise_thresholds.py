@@ -32,7 +32,7 @@ def box_average(levels: NDArray[np.uint8], radius: int) -> Levels:
 
 
 def level_thresholds(levels: Levels, known: Known, options: ThresholdOptions) -> NDArray[np.float64]:
-    """The threshold of each picture `(t,)` by `threshold_rule`, of what is known."""
+    """Return the threshold of each picture `(t,)` by `threshold_rule`, of what is known."""
     if options.threshold_rule == "otsu":
         seen = [np.minimum(np.rint(_seen(*pair)), 255).astype(np.int64) for pair in zip(levels, known, strict=True)]
         return thresholds(np.stack([np.bincount(one, minlength=256) for one in seen]), options)
@@ -47,7 +47,7 @@ def level_thresholds(levels: Levels, known: Known, options: ThresholdOptions) ->
 
 
 def level_cuts(levels: Levels, known: Known, limit: float) -> Known:
-    """bool `(t,)`: whether the mean of `|level - median|` is above `limit` grey levels; 0 finds none."""
+    """Return bool `(t,)`: whether the mean of `|level - median|` is above `limit` grey levels; 0 finds none."""
     if limit == 0:
         return np.zeros(len(levels), np.bool_)
     means = [float(np.abs(seen - lower_median(seen)).mean()) for seen in map(_seen, levels, known)]
@@ -55,7 +55,7 @@ def level_cuts(levels: Levels, known: Known, limit: float) -> Known:
 
 
 def _seen(levels: Levels, known: Known) -> Levels:
-    """What is known of one picture, evenly thinned out where there is plenty; all where nothing is."""
+    """Return what is known of one picture, evenly thinned out where there is plenty; all where nothing is."""
     step = max(1, int((levels.size / _ENOUGH) ** 0.5))
     seen = levels[::step, ::step][known[::step, ::step]]
     return seen if seen.size else levels.ravel()

@@ -35,7 +35,7 @@ def phase_shift(before: Picture, after: Picture) -> tuple[float, float]:
 
 
 def _correlation(before: Picture, after: Picture) -> Picture | None:
-    """The phase correlation surface; None for a picture without content."""
+    """Return the phase correlation surface; None for a picture without content."""
     from scipy.fft import irfft2, rfft2
 
     window = _window(before.shape)
@@ -91,7 +91,7 @@ def _between(surface: Picture, top: tuple[int, int], axis: int) -> float:
 
 @cache
 def _window(shape: tuple[int, ...]) -> Picture:
-    """A Hann window, so that the rims of the picture do not correlate."""
+    """Return a Hann window, so that the rims of the picture do not correlate."""
     rows, columns = (0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(size) + 0.5) / size) for size in shape)
     window: Picture = (rows[:, None] * columns).astype(np.float32)
     window.flags.writeable = False

@@ -35,7 +35,7 @@ def postprocess_masks(
     cut: NDArray[np.bool_] | None = None,
     scale: float | None = None,
 ) -> Masks:
-    """What changed, bool `(t, h, w)` of the engine -> alpha of `shape (h, w)`.
+    """Return what changed, bool `(t, h, w)` of the engine -> alpha of `shape (h, w)`.
 
     `strength (t, h, w)` in [0, 1] is what soft alpha takes inside the mask. `cut (t,)` marks frames that were
     compared with another scene. `scale` is as in `apply_morphology`. Remarks are "cut", "empty" and "full", where a
@@ -53,7 +53,7 @@ def apply_fallback(
     strength: NDArray[np.float32] | None = None,
     cut: NDArray[np.bool_] | None = None,
 ) -> Masks:
-    """What `postprocess_masks` does with masks that are clean already."""
+    """Return what `postprocess_masks` does with masks that are clean already."""
     remarks = _remarks(masks, options, cut)
     alpha = masks.astype(np.float32)
     if options.alpha == "soft" and strength is not None:
@@ -86,7 +86,7 @@ def apply_morphology(
 
 
 def footprint(radius: int, element: str) -> Levels:
-    """A disk (distance at most the radius) or square of ones, uint8 `(2 radius + 1, 2 radius + 1)`."""
+    """Return a disk (distance at most the radius) or square of ones, uint8 `(2 radius + 1, 2 radius + 1)`."""
     away = np.arange(-radius, radius + 1) ** 2
     inside = away[:, None] + away <= radius * radius if element == "disk" else np.ones((len(away),) * 2)
     return inside.astype(np.uint8)

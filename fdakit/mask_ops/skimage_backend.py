@@ -80,7 +80,7 @@ class SkimageBackend:
 
 
 def _each(masks: Masks, step: Callable[[Masks], Masks]) -> Masks:
-    """The step on each mask alone: a stack would be taken for a volume."""
+    """Return the step on each mask alone: a stack would be taken for a volume."""
     return np.stack([step(mask) if mask.any() else mask for mask in masks])
 
 

@@ -74,7 +74,7 @@ def _reached(masks: torch.Tensor, footprint: Footprint) -> torch.Tensor:
 
 
 def _labels(masks: torch.Tensor, connectivity: Connectivity) -> torch.Tensor:
-    """int64 `(t, h, w)`: a number for each component, 0 outside.
+    """Return int64 `(t, h, w)`: a number for each component, 0 outside.
 
     Every pixel begins with its own number and takes the largest around it, then that of the pixel whose number it
     holds (pointer jumping), until nothing changes.
@@ -90,7 +90,7 @@ def _labels(masks: torch.Tensor, connectivity: Connectivity) -> torch.Tensor:
 
 
 def _around(labels: torch.Tensor, connectivity: Connectivity) -> torch.Tensor:
-    """The largest label among each pixel and its neighbours; no float holds numbers this large exactly."""
+    """Return the largest label among each pixel and its neighbours; no float holds numbers this large exactly."""
     wide = functional.pad(labels, (1, 1))
     across = torch.stack([wide[..., :-2], wide[..., 1:-1], wide[..., 2:]]).amax(0)
     tall = functional.pad(across if connectivity == 8 else labels, (0, 0, 1, 1))

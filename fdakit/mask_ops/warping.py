@@ -30,24 +30,24 @@ class Camera:
 
 
 def warp(picture: Picture, camera: Camera) -> tuple[Picture, NDArray[np.bool_]]:
-    """The picture as the camera saw it afterwards, and which of its pixels come from inside the picture."""
+    """Return the picture as the camera saw it afterwards, and which of its pixels come from inside the picture."""
     return _shifted(picture, camera.shift) if camera.plain else _resampled(picture, camera)
 
 
 def _shifted(picture: Picture, shift: Floats) -> tuple[Picture, NDArray[np.bool_]]:
-    """`picture(p + shift)` by separable cubic interpolation (Keys 1981); the rim is repeated outwards."""
+    """Return `picture(p + shift)` by separable cubic interpolation (Keys 1981); the rim is repeated outwards."""
     height, width = picture.shape
     within = inside(np.arange(height) + shift[0], height)[:, None] & inside(np.arange(width) + shift[1], width)
     return sampled(rimmed(picture), shift, range(height), range(width)), within
 
 
 def rimmed(picture: Picture) -> Picture:
-    """The picture with its outermost pixels repeated `RIM` times on all sides, for `sampled`."""
+    """Return the picture with its outermost pixels repeated `RIM` times on all sides, for `sampled`."""
     return np.pad(picture, RIM, mode="edge")
 
 
 def sampled(rimmed: Picture, shift: Floats, rows: range, columns: range) -> Picture:
-    """The picture inside the rim at `(rows, columns) + shift`: float32 `(len(rows), len(columns))`."""
+    """Return the picture inside the rim at `(rows, columns) + shift`: float32 `(len(rows), len(columns))`."""
     return _along(_along(rimmed, float(shift[0]), rows, axis=0), float(shift[1]), columns, axis=1)
 
 

@@ -27,7 +27,7 @@ class AlphaPath(nn.Module):
     def start_from(self, encoder: Any) -> bool:
         """Take the weights that came with the encoder's checkpoint, if it was an Alpha-CLIP one; says whether.
 
-        Raises `CheckpointError` where they have another shape than the stem.
+        Raises `CheckpointError` if they have another shape than the stem.
         """
         weights = getattr(encoder, "alpha_weights", ())
         for convolution, weight in zip(self.convolutions, weights, strict=False):
@@ -42,7 +42,7 @@ class AlphaPath(nn.Module):
         return bool(weights)
 
     def maps(self, alpha: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """`alpha (n, 1, h, w)` in [0, 1] -> one map `(n, d, gh, gw)` a convolution."""
+        """Return `alpha (n, 1, h, w)` in [0, 1] -> one map `(n, d, gh, gw)` a convolution."""
         level = (alpha - self.mean) / self.std
         return tuple(convolution(level) for convolution in self.convolutions)
 

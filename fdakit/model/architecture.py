@@ -66,7 +66,7 @@ class Architecture:
 
 
 def read_architecture(weights: ClipWeights) -> Architecture:
-    """Sizes of the towers. Raises `CheckpointError` where they are not those of an OpenAI-like CLIP."""
+    """Sizes of the towers. Raises `CheckpointError` if they are not those of an OpenAI-like CLIP."""
     try:
         visual = weights.visual()
         sizes = _vit(visual) if "class_embedding" in visual else _resnet(visual)

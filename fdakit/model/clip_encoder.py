@@ -94,11 +94,14 @@ class ClipEncoder(nn.Module):
         self.alpha_weights = weights.alpha or self.alpha_weights
 
     def parameter_role(self, name: str) -> Role:
-        """What a weight of this encoder is to training: the stem's, a tower's, or a scale's."""
+        """Return what a weight of this encoder is to training: the stem's, a tower's, or a scale's."""
         return clip_role(name.removeprefix("clip."), stem=[stem.name for stem in self.shapes.stem])
 
     def encode_frames(self, frames: torch.Tensor, valid: torch.Tensor, fuse: Fuse) -> FrameFeatures:
-        """One vector a frame `(v, t, d)` of frames `(v, t, 3, h, w)`; padding is not encoded and stays zero."""
+        """Return one vector a frame `(v, t, d)` of frames `(v, t, 3, h, w)`.
+
+        Padding is not encoded and stays zero.
+        """
         chosen = valid.flatten().nonzero().squeeze(1)
         rgb = frames.flatten(0, 1)
         if len(chosen) < len(rgb):
@@ -118,7 +121,7 @@ class ClipEncoder(nn.Module):
         return pooled
 
     def encode_texts(self, texts: Sequence[str]) -> TextFeatures:
-        """One vector a text `(q, d)`; texts of more than `max_tokens` tokens are cut, and `cut` says so."""
+        """Return one vector a text `(q, d)`; texts of more than `max_tokens` tokens are cut, and `cut` says so."""
         ids, cut = self.tokenise(texts)
         encode: Any = self.clip.encode_text
         device = next(self.clip.parameters()).device

@@ -43,7 +43,7 @@ class ForeignFileError(ValueError):
 def tell_kind(head: bytes, *, size: int) -> Kind:
     """Return how to read a file that begins with `head` (its first `HEAD` bytes).
 
-    Raises `ForeignFileError` where it is something else, saying what.
+    Raises `ForeignFileError` if it is something else, saying what.
     """
     if not size:
         raise ForeignFileError(f"is empty; {_FETCH}, or write it anew")

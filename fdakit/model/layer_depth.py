@@ -59,7 +59,7 @@ class TowerLayers:
         return self._ordinals.__getitem__
 
     def depths(self) -> Mapping[str, Depth]:
-        """The depth of every weight; empty for a tower in which no input or no blocks can be told."""
+        """Return the depth of every weight; empty for a tower in which no input or no blocks can be told."""
         from timm.models import group_parameters
 
         blocks = sorted({o for o in self._ordinals.values() if _in_a_block(o)})
@@ -137,7 +137,7 @@ def _text_ordinal(name: str) -> Ordinal:
 
 
 def _matched(name: str, matcher: Any) -> Ordinal:
-    """What timm's `group_with_matcher` makes of a name: place of the pattern, its numbers, its suffix."""
+    """Return what timm's `group_with_matcher` makes of a name: place of the pattern, its numbers, its suffix."""
     if callable(matcher):
         found = matcher(name)
         return tuple(found) if isinstance(found, Iterable) else (float(found),)

@@ -45,9 +45,9 @@ class Weight:
 
 
 def list_weights(retriever: Retriever, objectives: Sequence[Any] = ()) -> tuple[Weight, ...]:
-    """Every weight of a retriever and its objectives once, in the order of the modules.
+    """Return every weight of a retriever and its objectives once, in the order of the modules.
 
-    Raises `PluginError` where an encoder's `parameter_role` gives no role.
+    Raises `PluginError` if an encoder's `parameter_role` gives no role.
     """
     depths: dict[str, Depth] = {}
     for tower in towers_of(retriever):
@@ -59,7 +59,7 @@ def list_weights(retriever: Retriever, objectives: Sequence[Any] = ()) -> tuple[
 
 
 def towers_of(retriever: Retriever) -> tuple[TowerLayers, ...]:
-    """The towers whose layers can be told: those of a `ClipEncoder`; their weights carry full names."""
+    """Return the towers whose layers can be told: those of a `ClipEncoder`; their weights carry full names."""
     encoder = retriever.encoder
     return clip_towers(encoder.clip, prefix="encoder.clip.") if isinstance(encoder, ClipEncoder) else ()
 

@@ -33,7 +33,7 @@ class Budget:
         self._items, self._tensors = MOST_ITEMS, MOST_TENSORS
 
     def spend(self, items: int) -> None:
-        """Count items of containers. Raises `DamagedFileError` where a file has more of them than any."""
+        """Count items of containers. Raises `DamagedFileError` if a file has more of them than any."""
         self._items -= items
         if self._items < 0:
             raise DamagedFileError(f"it asks for more than {MOST_ITEMS:,} items of lists and dictionaries")
@@ -67,7 +67,7 @@ class StorageClaim:
 
 @dataclass(frozen=True)
 class TensorClaim:
-    """A tensor as the pickle tells it; `dtype` is None where the storage's class decides."""
+    """A tensor as the pickle tells it; `dtype` is None if the storage's class decides."""
 
     storage: StorageClaim
     offset: int
@@ -246,7 +246,7 @@ def _sizes(values: Any) -> tuple[int, ...]:
 
 
 def put(target: Any, pairs: list[Any], *, budget: Budget) -> dict[Any, Any]:
-    """Put keys and values, in turn, into a dictionary. Raises `DamagedFileError` where they cannot be."""
+    """Put keys and values, in turn, into a dictionary. Raises `DamagedFileError` if they cannot be."""
     if not isinstance(target, dict) or len(pairs) % 2:
         raise DamagedFileError(f"its pickle sets items of a {type(target).__name__}")
     for key, value in zip(pairs[::2], pairs[1::2], strict=True):

@@ -30,9 +30,9 @@ def preprocess_header(preprocess: Preprocess) -> dict[str, str]:
 
 
 def recorded_preprocess(path: Path) -> Preprocess | None:
-    """Return what the header of a safetensors file says of pictures; None where it is silent, or for another file.
+    """Return what the header of a safetensors file says of pictures; None if it is silent, or for another file.
 
-    Raises `CheckpointError` where it says what cannot be.
+    Raises `CheckpointError` if it says what cannot be.
     """
     found = read_header(path).get(KEY)
     if found is None:
@@ -46,7 +46,7 @@ def recorded_preprocess(path: Path) -> Preprocess | None:
 
 
 def read_header(path: Path) -> dict[str, str]:
-    """Return the texts in the header of a safetensors file; nothing where it has none, or for another file."""
+    """Return the texts in the header of a safetensors file; nothing if it has none, or for another file."""
     try:
         with open_without_waiting(path) as file:
             if tell_kind(file.read(HEAD), size=path.stat().st_size) != "safetensors":

@@ -51,7 +51,7 @@ class Retriever(nn.Module):
     def encode_frames(
         self, frames: torch.Tensor, alpha: torch.Tensor, valid: torch.Tensor, times: torch.Tensor | None = None
     ) -> FrameFeatures:
-        """`frames (v, t, 3, h, w)` uint8 and `alpha (v, t, 1, h, w)` in [0, 1] to one vector a frame."""
+        """Return `frames (v, t, 3, h, w)` uint8 and `alpha (v, t, 1, h, w)` in [0, 1] to one vector a frame."""
         rgb = self.normalise(frames)
         chosen = alpha.flatten(0, 1)
         if not bool(valid.all()):
@@ -68,18 +68,18 @@ class Retriever(nn.Module):
         return replace(features, times=times, coverage=alpha.mean(dim=(2, 3, 4)))
 
     def normalise(self, frames: torch.Tensor) -> torch.Tensor:
-        """uint8 to float32, divided by 255, then (x - mean) / std as torchvision does."""
+        """Return uint8 to float32, divided by 255, then (x - mean) / std as torchvision does."""
         mean, std = self.get_buffer("_mean"), self.get_buffer("_std")
         return frames.to(torch.float32).div_(255).sub_(mean).div_(std)
 
     def encode_texts(self, texts: Sequence[str]) -> TextFeatures:
-        """One vector a text `(q, d)`."""
+        """Return one vector a text `(q, d)`."""
         with attribute_errors(self.labels["encoder"], "while encoding texts"):
             features = self.encoder.encode_texts(texts)
         return _given(features, TextFeatures, self.labels["encoder"], "while encoding texts")
 
     def video_vectors(self, frames: FrameFeatures, texts: TextFeatures | None = None) -> torch.Tensor:
-        """`(v, d)`, or `(q, v, d)` where the aggregator looks at the texts."""
+        """Return `(v, d)`, or `(q, v, d)` where the aggregator looks at the texts."""
         with attribute_errors(self.labels["aggregator"], "while pooling frames"):
             vectors = self.aggregator(frames, texts if self.text_conditioned else None)
         return _given(vectors, torch.Tensor, self.labels["aggregator"], "while pooling frames")
@@ -95,7 +95,7 @@ class Retriever(nn.Module):
 
 
 def _given(value: Any, wanted: type[T], label: str, where: str) -> T:
-    """What a part gave back. Raises `PartError` where it is of another type than its contract says."""
+    """Return what a part gave back. Raises `PartError` if it is of another type than its contract says."""
     if not isinstance(value, wanted):
         raise PartError(f"{label} failed {where}: returned {describe(value)}; wanted {wanted.__name__}")
     return value

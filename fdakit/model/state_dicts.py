@@ -27,7 +27,7 @@ class StateDictError(ValueError):
 def find_state(content: Any, kind: type) -> State:
     """Return the one state dict of `kind` in `content`, some levels down; optimiser states are passed over.
 
-    Raises `StateDictError` with the keys found where there is none, or more than one.
+    Raises `StateDictError` with the keys found if there is none, or more than one.
     """
     groups = list(_groups(content, (), kind, set()))
     chosen = groups if len(groups) == 1 else _models_own(groups)

@@ -32,7 +32,7 @@ class StemSlot(nn.Module):
 class TowerStem:
     """The convolutions of a tower that read RGB, as a fusion sees them; pictures have `size` pixels a side.
 
-    Raises `PluginError` where none does.
+    Raises `PluginError` if none does.
     """
 
     def __init__(self, visual: nn.Module, *, size: int) -> None:

@@ -85,7 +85,7 @@ class TokenSteering:
     def steered(self, fused: Fused) -> Iterator[None]:
         """Within, the tower's next pass keeps `fused.keep` and attends by `fused.attention_bias`.
 
-        Raises `PluginError` where the tower cannot, or shapes do not fit its grid.
+        Raises `PluginError` if the tower cannot, or shapes do not fit its grid.
         """
         bias, keep = fused.attention_bias, fused.keep
         asked = "attention_bias" if bias is not None else "keep" if keep is not None else ""
@@ -140,7 +140,7 @@ Hook = Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], tuple[tuple[Any, .
 
 
 def _adding(bias: torch.Tensor, attention: nn.Module) -> Hook:
-    """A hook that hands `bias (n, keys)` to an attention layer in the shape that it takes."""
+    """Return a hook that hands `bias (n, keys)` to an attention layer in the shape that it takes."""
     packed = isinstance(attention, nn.MultiheadAttention)
     name, shaped = ("key_padding_mask", bias) if packed else ("attn_mask", bias[:, None, None])
 
@@ -153,7 +153,7 @@ def _adding(bias: torch.Tensor, attention: nn.Module) -> Hook:
 
 
 def _steerable_timm(visual: Any) -> Any:
-    """The trunk, if it is timm's and its blocks hand a mask on to their attention."""
+    """Return the trunk, if it is timm's and its blocks hand a mask on to their attention."""
     trunk: Any = getattr(visual, "trunk", None)
     if not all(hasattr(trunk, name) for name in ("blocks", "patch_drop", "num_prefix_tokens")):
         return None

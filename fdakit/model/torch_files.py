@@ -58,7 +58,7 @@ class TorchFile:
         self._kept, self._broken = 0, ""
 
     def tensor(self, claim: TensorClaim) -> torch.Tensor:
-        """Return the tensor of a claim. Raises `DamagedFileError` where the file does not hold what is claimed."""
+        """Return the tensor of a claim. Raises `DamagedFileError` if the file does not hold what is claimed."""
         dtype: torch.dtype = getattr(torch, claim.dtype or STORAGES[claim.storage.kind])
         storage = self._storage(claim.storage)
         width = dtype.itemsize
@@ -181,7 +181,7 @@ def _not_torchs(names: list[str]) -> str:
 
 
 def _record(file: IO[bytes], entry: zipfile.ZipInfo, *, size: int) -> Record:
-    """Where the bytes of an entry lie, which must be stored as they are."""
+    """Return where the bytes of an entry lie, which must be stored as they are."""
     if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size or entry.flag_bits & 1:
         raise ForeignFileError(
             f"holds {entry.filename[:80]!r} compressed or encrypted, as torch writes no weights; unpack it and save "

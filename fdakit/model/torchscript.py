@@ -74,7 +74,7 @@ class _Declarations:
         self._files: dict[str, Mapping[str, frozenset[str]]] = {}
 
     def of(self, kind: str) -> frozenset[str] | None:
-        """Return the names of a class's parameters and buffers; None where the archive lacks its definition."""
+        """Return the names of a class's parameters and buffers; None if the archive lacks its definition."""
         module, _, name = kind.rpartition(".")
         if module not in self._files:
             self._files[module] = _declared(self._text(module))

@@ -41,7 +41,7 @@ class Inspection:
 
 
 def inspect_weights(path: Path) -> Inspection:
-    """Raises `CheckpointError` where the file is absent, damaged or holds more than tensors."""
+    """Raises `CheckpointError` if the file is absent, damaged or holds more than tensors."""
     contents = read_contents(path)
     return _inspected(path, contents, detect_file_format(contents.state, where=path))
 
@@ -98,7 +98,7 @@ def convert_weights(path: Path, out: Path) -> Inspection:
 
 
 def _preprocess_of(path: Path, weights: ClipWeights) -> Preprocess | None:
-    """What pictures the weights want, as the file's header or OpenAI's layout tells; None where neither does."""
+    """Return what pictures the weights want, as the file's header or OpenAI's layout tells; None if neither does."""
     recorded = recorded_preprocess(path)
     if recorded is not None or not weights.quick_gelu:
         return recorded

@@ -63,7 +63,7 @@ def read_weights(path: Path) -> State:
 
 
 def read_contents(path: Path) -> Contents:
-    """What `read_weights` reads, and what contains it. Raises `CheckpointError`."""
+    """Return what `read_weights` reads, and what contains it. Raises `CheckpointError`."""
     where = full(path)
     if _is_folder(path):
         raise CheckpointError(f"{where}: a folder; name the weights file inside it")

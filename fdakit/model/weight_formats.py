@@ -33,7 +33,7 @@ class ClipWeights:
 
     `format` names the layout; `clip` holds tower weights in open_clip's names (`visual.…` and the text
     tower, which `visual_only` files lack); `alpha` Alpha-CLIP's convolution, if any; `other` what belongs to
-    no tower. `quick_gelu` is True where that layout's models were trained with it, None where it cannot tell.
+    no tower. `quick_gelu` is True if that layout's models were trained with it, None if it cannot tell.
     """
 
     format: str
@@ -48,11 +48,11 @@ class ClipWeights:
         return all(name.startswith("visual.") for name in self.clip)
 
     def visual_part(self) -> ClipWeights:
-        """The same without a text tower."""
+        """Return the same without a text tower."""
         return replace(self, clip={n: value for n, value in self.clip.items() if n.startswith("visual.")})
 
     def visual(self) -> State:
-        """The visual tower's tensors, without their prefix."""
+        """Return the visual tower's tensors, without their prefix."""
         return {
             name.removeprefix("visual."): value for name, value in self.clip.items() if name.startswith("visual.")
         }
@@ -62,7 +62,7 @@ def detect_format(state: Mapping[str, torch.Tensor]) -> ClipWeights:
     """Sort a state dict by its keys. `format` is `unknown`, with everything in `other`, where none fits.
 
     What `torch.compile` and distributed training put into names (`_orig_mod.`, `module.`) is left out, anywhere.
-    Raises `StateDictError` where two names mean one tensor.
+    Raises `StateDictError` if two names mean one tensor.
     """
     named = unwrap_names(state)
     named.pop("n_averaged", None)  # the count of torch's AveragedModel
@@ -82,7 +82,7 @@ def detect_format(state: Mapping[str, torch.Tensor]) -> ClipWeights:
 
 
 def detect_file_format(state: Mapping[str, torch.Tensor], *, where: Path) -> ClipWeights:
-    """Sort the state dict of a file. Raises `CheckpointError` where two of its names mean one tensor."""
+    """Sort the state dict of a file. Raises `CheckpointError` if two of its names mean one tensor."""
     try:
         return detect_format(state)
     except StateDictError as error:

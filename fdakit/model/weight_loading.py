@@ -18,7 +18,10 @@ COUNTERS = "num_batches_tracked"  # of batch norms: counts that no output depend
 
 
 def read_clip_weights(path: Path) -> ClipWeights:
-    """The tensors of a weights file, sorted by what they are for. Raises `CheckpointError` as `read_weights`."""
+    """Return the tensors of a weights file, sorted by what they are for.
+
+    Raises `CheckpointError` as `read_weights`.
+    """
     return detect_file_format(read_weights(path), where=path)
 
 
@@ -80,7 +83,7 @@ def _fit_positions(clip: Any, state: State, *, where: Path) -> None:
 
 
 def _is_a_grid(positions: torch.Tensor, *, width: int) -> bool:
-    """Whether these are positions of a class token and a square of patches, which can be interpolated."""
+    """Return whether these are positions of a class token and a square of patches, which can be interpolated."""
     if positions.ndim != 2 or positions.shape[1] != width or len(positions) < 2:
         return False
     return math.isqrt(len(positions) - 1) ** 2 == len(positions) - 1

@@ -33,7 +33,7 @@ _LARGEST_NUMBER = 256  # bytes of one whole number; random states of NumPy and P
 def read_pickle(stream: IO[bytes], *, budget: Budget | None = None) -> Any:
     """Return what a pickle of plain values, containers, tensors and TorchScript modules holds; reads up to its end.
 
-    Sets become lists. `budget` counts what a file's other pickles asked for. Raises `CodeFoundError` where anything
+    Sets become lists. `budget` counts what a file's other pickles asked for. Raises `CodeFoundError` if anything
     else is named, `DamagedFileError` for all other faults.
     """
     machine = _Machine(budget or Budget())

@@ -29,7 +29,7 @@ class ZooModel:
 
     `model` and `pretrained` are open_clip's name and tag, `hub` the repository in which the tag's file lies and
     `archive` OpenAI's file of the same weights. `alpha` is what the alpha convolution was trained on, or `zero`.
-    `visual_checkpoint` is an Alpha-CLIP tower's file, `other_name` what it is called where it is fetched; None where
+    `visual_checkpoint` is an Alpha-CLIP tower's file, `other_name` what it is called where it is fetched; None if
     alpha starts at zero. `sha256` identifies that file, where known.
     """
 
@@ -143,7 +143,7 @@ class ZooFile:
 
 
 def find_model(name: str) -> ZooModel:
-    """The model of that name. Raises `CheckpointError` with the nearest one."""
+    """Return the model of that name. Raises `CheckpointError` with the nearest one."""
     known = {model.name: model for model in ZOO}
     if name not in known:
         raise CheckpointError(f"model {name!r}: not in the zoo; {nearest(name, known)}")
@@ -151,7 +151,7 @@ def find_model(name: str) -> ZooModel:
 
 
 def weights_folder() -> Path:
-    """`FDAKIT_WEIGHTS`, else `weights/` in the working directory."""
+    """Return `FDAKIT_WEIGHTS`, else `weights/` in the working directory."""
     return Path(os.environ.get(FOLDER) or "weights")
 
 
@@ -194,7 +194,7 @@ def encoder_table(model: ZooModel, files: tuple[ZooFile, ...]) -> dict[str, Any]
 
 
 def known_sha256(model: ZooModel, file: ZooFile) -> str | None:
-    """The SHA-256 that a found file should have, or None where nobody published it.
+    """Return the SHA-256 that a found file should have, or None if nobody published it.
 
     OpenAI's is part of the archive's address in open_clip; the hub's cache names a file by its own.
     """
@@ -207,13 +207,13 @@ def known_sha256(model: ZooModel, file: ZooFile) -> str | None:
 
 
 def archive_sha256(model: ZooModel) -> str | None:
-    """The SHA-256 of OpenAI's archive, read from its address; None for the other models."""
+    """Return the SHA-256 of OpenAI's archive, read from its address; None for the other models."""
     address = archive_address(model)
     return address.split("/")[-2] if address else None
 
 
 def archive_address(model: ZooModel) -> str | None:
-    """Where OpenAI publishes its archive; None for the other models."""
+    """Return where OpenAI publishes its archive; None for the other models."""
     if model.archive is None:
         return None
     import open_clip

@@ -96,7 +96,7 @@ class Component(Generic[O_contra, P_co]):
     """A part on offer: `name`, one line of `summary`, its `options` model, and `build(options, shapes)`.
 
     `when` tells in one line when to choose it, for `fdakit show`. Declare it as a module constant; the module
-    must be importable without torch. Raises `PluginError` where the name is not lower-case words joined by hyphens.
+    must be importable without torch. Raises `PluginError` if the name is not lower-case words joined by hyphens.
     """
 
     name: str

@@ -37,11 +37,11 @@ class FrameSampler(Protocol):
     """Says which frames of a video are looked at."""
 
     def frames(self, training: bool) -> int:
-        """How many frames a clip is asked for: what batches are padded to."""
+        """Return how many frames a clip is asked for: what batches are padded to."""
         ...
 
     def draws(self, training: bool) -> bool:
-        """Whether the choice is random, so that it cannot be kept between epochs."""
+        """Return whether the choice is random, so that it cannot be kept between epochs."""
         ...
 
     def __call__(
@@ -90,7 +90,7 @@ class Stem(Protocol):
     convolutions: tuple[StemConvolution, ...]
 
     def __call__(self, rgb: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """What each convolution makes of `rgb (n, 3, h, w)`: maps `(n, d, gh, gw)`."""
+        """Return what each convolution makes of `rgb (n, 3, h, w)`: maps `(n, d, gh, gw)`."""
         ...
 
 
@@ -98,7 +98,7 @@ class AlphaFusion(Protocol):
     """Joins alpha to RGB at the encoder's stem. May be an `nn.Module`; normalises alpha itself."""
 
     def __call__(self, rgb: torch.Tensor, alpha: torch.Tensor, stem: Stem) -> Fused:
-        """`rgb (n, 3, h, w)` normalised, `alpha (n, 1, h, w)` in [0, 1]."""
+        """Return `rgb (n, 3, h, w)` normalised, `alpha (n, 1, h, w)` in [0, 1]."""
         ...
 
 
@@ -145,7 +145,7 @@ class Encoder(Protocol):
         ...
 
     def encode_texts(self, texts: Sequence[str]) -> TextFeatures:
-        """One vector a text `(q, d)`; too long a text is cut to the context and says so in `cut`."""
+        """Return one vector a text `(q, d)`; too long a text is cut to the context and says so in `cut`."""
         ...
 
 
@@ -156,7 +156,7 @@ class TemporalAggregator(Protocol):
     indexable: bool
 
     def __call__(self, frames: FrameFeatures, texts: TextFeatures | None) -> torch.Tensor:
-        """`(v, d)`, or `(q, v, d)` for the block of texts given where `text_conditioned`."""
+        """Return `(v, d)`, or `(q, v, d)` for the block of texts given where `text_conditioned`."""
         ...
 
 
@@ -182,11 +182,11 @@ class Dataset(Protocol):
     """
 
     def splits(self) -> tuple[str, ...]:
-        """The names `load` accepts."""
+        """Return the names `load` accepts."""
         ...
 
     def load(self, split: str, progress: Progress) -> Split:
-        """The split; raises `DatasetError` naming what is absent. Files are checked by the caller."""
+        """Return the split; raises `DatasetError` naming what is absent. Files are checked by the caller."""
         ...
 
 
@@ -242,7 +242,7 @@ class Observer(Protocol):
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What an observer may know of a run: name, folder (None where nothing is written), seed, sizes.
+    """What an observer may know of a run: name, folder (None if nothing is written), seed, sizes.
 
     `parameters` are those of the retriever and its objectives, `trained` of them train: `fdakit check --verbose`
     counts the same.

@@ -33,43 +33,43 @@ hookimpl = pluggy.HookimplMarker("fdakit")
 
 @hookspec
 def fdakit_samplers() -> Iterable[Component[Any, FrameSampler]]:
-    """Which frames of a video are looked at; chosen by `[sampler] use`."""
+    """Return which frames of a video are looked at; chosen by `[sampler] use`."""
     raise NotImplementedError
 
 
 @hookspec
 def fdakit_readers() -> Iterable[Component[Any, Reader]]:
-    """How frames are read from files; chosen by `[reader] use`."""
+    """Return how frames are read from files; chosen by `[reader] use`."""
     raise NotImplementedError
 
 
 @hookspec
 def fdakit_masks() -> Iterable[Component[Any, MaskGenerator]]:
-    """What becomes the alpha channel; chosen by `[mask] use`."""
+    """Return what becomes the alpha channel; chosen by `[mask] use`."""
     raise NotImplementedError
 
 
 @hookspec
 def fdakit_fusions() -> Iterable[Component[Any, AlphaFusion]]:
-    """How alpha joins RGB at the encoder's stem; chosen by `[fusion] use`."""
+    """Return how alpha joins RGB at the encoder's stem; chosen by `[fusion] use`."""
     raise NotImplementedError
 
 
 @hookspec
 def fdakit_encoders() -> Iterable[Component[Any, Encoder]]:
-    """The picture and text towers; chosen by `[encoder] use`."""
+    """Return the picture and text towers; chosen by `[encoder] use`."""
     raise NotImplementedError
 
 
 @hookspec
 def fdakit_aggregators() -> Iterable[Component[Any, TemporalAggregator]]:
-    """How frame vectors become one video vector; chosen by `[aggregator] use`."""
+    """Return how frame vectors become one video vector; chosen by `[aggregator] use`."""
     raise NotImplementedError
 
 
 @hookspec
 def fdakit_objectives() -> Iterable[Component[Any, Objective]]:
-    """What training minimises; any number of `[[objective]]` tables, each with a `weight`."""
+    """Return what training minimises; any number of `[[objective]]` tables, each with a `weight`."""
     raise NotImplementedError
 
 
@@ -87,7 +87,7 @@ def fdakit_rescorers() -> Iterable[Component[Any, Rescorer]]:
 
 @hookspec
 def fdakit_optimisers() -> Iterable[Component[Any, OptimiserFactory]]:
-    """The optimiser; chosen by `[optimiser] use`."""
+    """Return the optimiser; chosen by `[optimiser] use`."""
     raise NotImplementedError
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def best_recall(pairs: Iterable[tuple[str, str]], identical: Iterable[tuple[str, ...]] = ()) -> float | None:
-    """The best R@1 in percent, text to video, of `(text, video id)` queries; None where there is none.
+    """Return the best R@1 in percent, text to video, of `(text, video id)` queries; None if there is none.
 
     Equal texts are scored alike, so whatever the model, only one video comes first for all queries of a text: at
     best the one that most of them mean. Videos of one group in `identical` are scored alike too: of k that come first

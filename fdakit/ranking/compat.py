@@ -15,7 +15,7 @@ from .ranks import Ranking
 
 
 def clip4clip_metrics(ranking: Ranking) -> dict[str, float]:
-    """The names of `metrics()` over one rank for each tied place, and `entries`, how many those are.
+    """Return the names of `metrics()` over one rank for each tied place, and `entries`, how many those are.
 
     Where nothing ties it is what `metrics()` says. With several captions a video CLIP4Clip orders ties at random,
     text to video, and takes the lower of the two middle ranks; that is not followed. Raises `ScoreError` without

@@ -18,9 +18,9 @@ def write_ranks(
     """Write a UTF-8 CSV with the columns query, target, rank, better and equal, one row a query.
 
     `queries (n,)` and `targets (n,)` are names in the order of the ranking and keep bytes that are not UTF-8; ranks
-    are from 1, by `ties`. The file appears whole or not at all: it is written beside its place and moved there, over
+    are from 1, by `ties`. The file appears atomically: it is written beside its place and moved there, over
     an older one.
-    Raises `ValueError` where the names do not fit the ranking, `FdakitError` where the file cannot be written.
+    Raises `ValueError` if the names do not fit the ranking, `FdakitError` where the file cannot be written.
     """
     count = ranking.better.size
     if len(queries) != count or len(targets) != count:

@@ -30,5 +30,5 @@ def metrics(ranking: Ranking, *, ties: TieRule = "expected", cutoffs: tuple[int,
 
 
 def recall(ranking: Ranking, k: int, *, ties: TieRule) -> float:
-    """`R@K` in percent."""
+    """Return `R@K` in percent."""
     return 100.0 * float(ranking.hits(k, ties).sum()) / ranking.better.size

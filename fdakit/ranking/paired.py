@@ -38,7 +38,7 @@ class PairedTest:
 
 
 def query_values(ranking: Ranking, metric: str, *, ties: TieRule = "expected") -> NDArray[np.float64]:
-    """What each query adds to a metric that is a mean over queries, `(n,)`, in the units of `metrics()`.
+    """Return what each query adds to a metric that is a mean over queries, `(n,)`, in the units of `metrics()`.
 
     `metric` is R@K with any K from 1 in percent, MnR, MRR or RSum. Raises `ScoreError` for another one: the median
     is no mean over queries.

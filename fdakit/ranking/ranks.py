@@ -25,7 +25,7 @@ VideoToTextRule = Literal["grouped", "per-caption"]
 class Ranking:
     """For each query, how many candidates stand `better (n,)` and how many others `equal (n,)`, of `pool`.
 
-    Raises `ValueError` where the counts are not int64 of one length or cannot lie in the pool.
+    Raises `ValueError` if the counts are not int64 of one length or cannot lie in the pool.
     """
 
     better: NDArray[np.int64]
@@ -64,7 +64,7 @@ class Ranking:
         raise ValueError(f"unknown tie rule {ties!r}; {nearest(str(ties), get_args(TieRule))}")
 
     def hits(self, k: int, ties: TieRule) -> NDArray[np.float64]:
-        """Whether the target is among the first k, `(n,)`: 0 or 1, for `expected` the probability of it.
+        """Return whether the target is among the first k, `(n,)`: 0 or 1, for `expected` the probability of it.
 
         Raises `ValueError` for an unknown tie rule or k below 1.
         """
@@ -75,7 +75,7 @@ class Ranking:
         return (self.ranks(ties) <= k).astype(np.float64)
 
     def reciprocals(self, ties: TieRule) -> NDArray[np.float64]:
-        """One over the rank `(n,)`; for `expected` its mean over all orders of the tied.
+        """Return one over the rank `(n,)`; for `expected` its mean over all orders of the tied.
 
         Raises `ValueError` for an unknown tie rule.
         """
@@ -90,7 +90,7 @@ def rank_captions(scores: Scores) -> Ranking:
     """Text to video: every caption `(q,)`, in row order, is a query over the N videos (`pool`).
 
     A caption of a lost video has rank N, the last place, which only lies within the first K where N <= K;
-    the others are ranked among the videos that have vectors. Raises `ScoreError` where scores outside
+    the others are ranked among the videos that have vectors. Raises `ScoreError` if scores outside
     the lost columns are not finite or an owner is no column.
     """
     check(scores)

@@ -47,6 +47,6 @@ def check(scores: Scores) -> None:
 
 
 def _few(places: NDArray[np.int64]) -> str:
-    """The first five places, for a message."""
+    """Return the first five places, for a message."""
     more = ", ..." if places.size > 5 else ""
     return f"[{', '.join(map(str, places[:5]))}{more}]"

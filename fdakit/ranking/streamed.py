@@ -33,7 +33,7 @@ TYPES = np.dtype(np.float32), np.dtype(np.float32), np.dtype(np.int64), np.dtype
 class Vectors:
     """Vectors `texts (q, d)` and `videos (v, d)` float32, `owners (q,)` the video of each caption, `lost (v,)`.
 
-    Scores are their products: cosines, where they have length one. Raises `ScoreError` where shapes or types do not
+    Scores are their products: cosines, where they have length one. Raises `ScoreError` if shapes or types do not
     fit, an owner is no video, or a vector of a text or of a video that is not lost is not finite or so long that
     products overflow.
     """
@@ -69,7 +69,7 @@ class Vectors:
 
 
 def _largest(rows: NDArray[np.float32]) -> float:
-    """The largest size of an entry."""
+    """Return the largest size of an entry."""
     return max(float(rows.max(initial=0.0)), -float(rows.min(initial=0.0)))
 
 
@@ -200,7 +200,7 @@ class _Count:
 def _ranking(
     tally: _Tally, queries: NDArray[np.int64], *, lost: NDArray[np.bool_], order: NDArray[np.int64], pool: int
 ) -> Ranking:
-    """The counts of these queries, of which `order` says where each stood; a lost one has the last place."""
+    """Return the counts of these queries, of which `order` says where each stood; a lost one has the last place."""
     better, equal = np.empty(len(order), np.int64), np.empty(len(order), np.int64)
     better[order] = np.where(lost, pool - 1, tally.better.cpu().numpy())
     equal[order] = np.where(lost, 0, tally.equal.cpu().numpy())

@@ -38,7 +38,7 @@ class Layout:
 
     @classmethod
     def of(cls, texts: NDArray[np.float32], videos: NDArray[np.float32], owners: Places, *, tile: int) -> Layout:
-        """The layout of `texts (q, d)` and `videos (v, d)` in tiles of about `tile` rows and columns.
+        """Return the layout of `texts (q, d)` and `videos (v, d)` in tiles of about `tile` rows and columns.
 
         Tiles are flatter where many videos are equal, and narrower where texts are shared or a video has very many.
         """
@@ -58,7 +58,7 @@ class Layout:
 
 
 def numbered(vectors: NDArray[np.float32]) -> Places:
-    """A number for each row `(n,)`, the same for equal rows, counted up in the order they first appear."""
+    """Return a number for each row `(n,)`, the same for equal rows, counted up in the order they first appear."""
     seen: dict[bytes, int] = {}
     keys = (blake2b((row + 0.0).tobytes(), digest_size=16).digest() for row in vectors)  # -0.0 is 0.0
     return np.array([seen.setdefault(key, len(seen)) for key in keys], np.int64)
@@ -89,7 +89,7 @@ class Products:
         self._of_shared = self._shared[:, :0]
 
     def moved(self, values: NDArray[Any]) -> torch.Tensor:
-        """The values on the device."""
+        """Return the values on the device."""
         import torch
 
         return torch.from_numpy(np.ascontiguousarray(values)).to(self._device)

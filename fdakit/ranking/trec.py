@@ -35,7 +35,10 @@ _KEPT = "".join(chr(code) for code in range(33, 127) if chr(code) != "%")
 
 
 def read_run(path: Path) -> Run:
-    """A run. Raises `ScoreError`, naming the line, for another layout, a score not finite, or a pair met twice."""
+    """Return a run.
+
+    Raises `ScoreError`, naming the line, for another layout, a score not finite, or a pair met twice.
+    """
 
     def score(text: str) -> float:
         value = float(text)
@@ -92,10 +95,10 @@ def _read(path: Path, *, layout: str, column: int, value: Callable[[str], T], ki
 
 
 def rank_run(run: Run, qrels: Qrels) -> Ranking:
-    """Where the best right document of each judged query stands, queries in the order of the qrels.
+    """Return where the best right document of each judged query stands, queries in the order of the qrels.
 
     The pool are all documents that run or qrels name; a query whose right documents were not retrieved has the last
-    rank. Other right documents are no rivals. Raises `ScoreError` where run and qrels do not fit.
+    rank. Other right documents are no rivals. Raises `ScoreError` if run and qrels do not fit.
     """
     check_run(run, qrels)
     pool = len({name for table in (run, qrels) for documents in table.values() for name in documents})
@@ -133,10 +136,10 @@ def write_run(
     tag: str,
     depth: int = 1000,
 ) -> None:
-    """Write the first `depth` documents of every query, best first; whole or not at all.
+    """Write the first `depth` documents of every query, best first; atomically.
 
     Text to video: `queries` name the rows of `scores`, `documents` its columns; video to text the other way round.
-    Lost videos are left out, and as queries those without a caption too. Raises `ValueError` where the names do not
+    Lost videos are left out, and as queries those without a caption too. Raises `ValueError` if the names do not
     fit.
     """
     matrix, live = _turned(scores, direction, queries, documents)
@@ -156,7 +159,7 @@ def write_run(
 def write_qrels(
     path: Path, scores: Scores, *, direction: Direction, queries: Sequence[str], documents: Sequence[str]
 ) -> None:
-    """One line for each caption and its video, the query first; whole or not at all. Names as for `write_run`."""
+    """One line for each caption and its video, the query first; atomically. Names as for `write_run`."""
     _turned(scores, direction, queries, documents)
     pairs = enumerate(scores.owners.tolist())
     ordered = pairs if direction == "t2v" else sorted((owner, caption) for caption, owner in pairs)
@@ -166,7 +169,7 @@ def write_qrels(
 def _turned(
     scores: Scores, direction: Direction, queries: Sequence[str], documents: Sequence[str]
 ) -> tuple[NDArray[np.floating[Any]], NDArray[np.int64]]:
-    """The matrix with queries as rows, and the videos that were read."""
+    """Return the matrix with queries as rows, and the videos that were read."""
     matrix = scores.matrix if direction == "t2v" else scores.matrix.T
     if matrix.shape != (len(queries), len(documents)):
         raise ValueError(f"{len(queries)} queries and {len(documents)} documents beside scores {matrix.shape}")
@@ -174,7 +177,7 @@ def _turned(
 
 
 def _id(name: str) -> str:
-    """A name without white space, the same for the same name and different for different ones."""
+    """Return a name without white space, the same for the same name and different for different ones."""
     return quote(encoded(name), safe=_KEPT) or "%"
 
 

@@ -24,9 +24,9 @@ _SMALLEST = 1e-5  # what gm_map takes for a query that finds nothing
 
 
 def trec_measures(run: Run, qrels: Qrels) -> dict[str, float]:
-    """Every measure over all judged queries; one that the run lacks counts as nothing found (`trec_eval -c`).
+    """Return every measure over all judged queries; one that the run lacks counts as nothing found (`trec_eval -c`).
 
-    Raises `ScoreError` where run and qrels do not fit.
+    Raises `ScoreError` if run and qrels do not fit.
     """
     found = list(trec_measures_of_queries(run, qrels).values())
     means = {
@@ -40,7 +40,7 @@ def trec_measures(run: Run, qrels: Qrels) -> dict[str, float]:
 
 
 def trec_measures_of_queries(run: Run, qrels: Qrels) -> Mapping[str, dict[str, float]]:
-    """The measures of each judged query. Raises `ScoreError` where run and qrels do not fit."""
+    """Return the measures of each judged query. Raises `ScoreError` if run and qrels do not fit."""
     check_run(run, qrels)
     return {query: _measures(_judged(run.get(query, {}), judged)) for query, judged in qrels.items()}
 
@@ -88,14 +88,14 @@ def _measures(query: _Judged) -> dict[str, float]:
 
 
 def _bpref(query: _Judged, total: int) -> float:
-    """How seldom documents judged wrong stand above right ones (Buckley and Voorhees, SIGIR 2004)."""
+    """Return how seldom documents judged wrong stand above right ones (Buckley and Voorhees, SIGIR 2004)."""
     wrong = int((query.judged == 0).sum())
     above = np.minimum(np.cumsum(query.retrieved == 0)[query.retrieved > 0], total)
     return float(np.where(above > 0, 1 - above / max(1, min(total, wrong)), 1.0).sum()) / total
 
 
 def _precision_at(level: float, hits: NDArray[np.int64], precision: NDArray[np.float64], total: int) -> float:
-    """The best precision at any place where that share of the right documents, to the nearest, is found."""
+    """Return the best precision at any place where that share of the right documents, to the nearest, is found."""
     reached = hits >= int(level * total + 0.5)
     return float(precision[reached].max()) if reached.any() else 0.0
 

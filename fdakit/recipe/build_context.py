@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def base_shapes(recipe: Recipe, device: torch.device) -> BuildContext:
-    """What is known before any encoder is built."""
+    """Return what is known before any encoder is built."""
     return BuildContext(
         image_size=recipe.view.size or 224, seed=recipe.seed, cache=cache_folder(), device=str(device)
     )

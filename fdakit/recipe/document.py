@@ -19,7 +19,7 @@ Document = dict[str, Any]
 
 
 def recipe_folder() -> Path:
-    """Where the shipped recipes lie: inside an installed package, or beside it in a checkout."""
+    """Return where the shipped recipes lie: inside an installed package, or beside it in a checkout."""
     package = Path(__file__).parents[1]
     installed = package / "recipes"
     return installed if installed.is_dir() else package.parent / "recipes"
@@ -32,7 +32,7 @@ def shipped_recipes() -> dict[str, Path]:
 
 
 def nearest_recipe(name: str) -> str:
-    """`did you mean 'x'?` for the closest shipped recipe, else the names of all, those of controls last."""
+    """Return `did you mean 'x'?` for the closest shipped recipe, else their names, without those of controls."""
     shipped = shipped_recipes()
     close = nearest(name, shipped)
     if close.startswith("did"):
@@ -41,7 +41,7 @@ def nearest_recipe(name: str) -> str:
 
 
 def find_recipe(source: str | Path) -> Path:
-    """A file as given, or a shipped recipe by its name. Raises `RecipeError` where there is neither."""
+    """Return a file as given, or a shipped recipe by its name. Raises `RecipeError` if there is neither."""
     path = Path(source)
     try:
         if path.is_file():
@@ -59,7 +59,7 @@ def find_recipe(source: str | Path) -> Path:
 
 
 def read_document(path: Path) -> Document:
-    """The TOML document; raises `RecipeError` where it cannot be read or parsed."""
+    """Return the TOML document; raises `RecipeError` where it cannot be read or parsed."""
     text = read_text(path, limit=_LONGEST, error=RecipeError, advice="check the path", what="recipe")
     try:
         return parse_toml(text)
@@ -68,9 +68,9 @@ def read_document(path: Path) -> Document:
 
 
 def parse_toml(text: str) -> Document:
-    """What TOML text holds.
+    """Return what TOML text holds.
 
-    Raises `ValueError` where it is none, is nested too deep, or holds a number beyond 64 bits or a NUL character,
+    Raises `ValueError` if it is none, is nested too deep, or holds a number beyond 64 bits or a NUL character,
     which no path can have.
     """
     crowded = next((number for number, line in enumerate(text.split("\n"), 1) if line.count(".") > _DOTS), 0)
@@ -101,7 +101,7 @@ def _refuse_odd(value: Any, *, key: str = "") -> None:
 
 
 def apply_settings(document: Document, settings: Iterable[str]) -> Document:
-    """A copy with every `table.key=value` applied.
+    """Return a copy with every `table.key=value` applied.
 
     A value is TOML, and what does not parse as TOML is a string. A changed `use` drops the table's other
     keys, because they belong to another component, unless they are set too. `table.key=` with nothing behind
@@ -141,7 +141,7 @@ def setting_causes(document: Document, settings: Iterable[str]) -> dict[str, str
 
 
 def cause_of(key: str, causes: Mapping[str, str]) -> str:
-    """The setting that accounts for a dotted key, or for a table around it; "" where none does."""
+    """Return the setting that accounts for a dotted key, or for a table around it; "" where none does."""
     steps = key.split(".")
     above = (".".join(steps[:depth]) for depth in range(len(steps), 0, -1))
     return next((causes[name] for name in above if name in causes), "")
@@ -181,7 +181,7 @@ def _table(document: Document, keys: list[str]) -> Document:
 
 
 def _numbered(keys: list[str], depth: int, count: int) -> str:
-    """What to write where the key at `depth` should have been the number of one of `count` tables."""
+    """Return what to write where the key at `depth` should have been the number of one of `count` tables."""
     name, rest = ".".join(keys[:depth]), keys[depth + 1 :] if keys[depth].isdigit() else keys[depth:]
     numbers = f"0 to {count - 1}" if count > 1 else "0"
     one = f"{name}.0.{'.'.join(rest or ['use'])}"

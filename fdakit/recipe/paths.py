@@ -65,7 +65,7 @@ def _anchored(value: Any) -> Any:
 
 
 def path_fields(options: BaseModel) -> Iterator[tuple[str, Path | None]]:
-    """Yield name and value of every option that is a path or may be one; None where it is left out."""
+    """Yield name and value of every option that is a path or may be one; None if it is left out."""
     for name, field in type(options).model_fields.items():
         if _holds_path(field.annotation):
             value = getattr(options, name)

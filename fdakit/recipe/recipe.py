@@ -37,7 +37,7 @@ class Recipe:
         return f"{cause_of(fault.partition(':')[0], self.causes) or self.where}: {fault}"
 
     def all_parts(self) -> tuple[Part, ...]:
-        """Every chosen part, in the order of the road."""
+        """Return every chosen part, in pipeline order."""
         return (
             *self.parts.values(),
             *(part for part, _ in self.objectives),
@@ -46,7 +46,7 @@ class Recipe:
         )
 
     def document(self) -> Document:
-        """The resolved document: every option written out, every part as `provider:name`."""
+        """Return the resolved document: every option written out, every part as `provider:name`."""
         document: Document = {"name": self.name, "seed": self.seed}
         for table, part in self.parts.items():
             document[table] = part_table(part)
@@ -60,7 +60,7 @@ class Recipe:
         return document
 
     def providers(self) -> list[str]:
-        """One line a part: who offers it, in which version."""
+        """Return one line a part: who offers it, in which version."""
         return sorted({str(part.offer) for part in self.all_parts()})
 
 

@@ -56,7 +56,7 @@ LISTS: Mapping[str, tuple[tuple[str, ...], type[Options]]] = {
 
 
 def own_keys(kind: str) -> type[Options]:
-    """The keys that fdakit adds to every table of a kind of part."""
+    """Return the keys that fdakit adds to every table of a kind of part."""
     known = {**SINGLE, **LISTS}
     return known[kind][1] if kind in known else NoKeys
 

@@ -29,7 +29,7 @@ LONGEST_NAME = 255  # bytes, on all common file systems
 def read_recipe(
     source: str | Path, *, catalog: Catalog, settings: Iterable[str] = (), seed: int | None = None
 ) -> Recipe:
-    """The recipe at a path, or the shipped one of that name. Raises `RecipeError` with every fault at once."""
+    """Return the recipe at a path, or the shipped one of that name. Raises `RecipeError` with every fault at once."""
     path = find_recipe(source)
     written, given = read_document(path), tuple(settings)
     for table, (names, _) in {**SINGLE, **LISTS}.items():
@@ -149,7 +149,7 @@ class _Validator:
         return found
 
     def _part(self, key: str, kind: str, table: Mapping[str, Any], keys: type[Options]) -> tuple[Part | None, Any]:
-        """One part table: fdakit's own keys are taken out, the rest is the component's options."""
+        """Return one part table: fdakit's own keys are taken out, the rest is the component's options."""
         own = {name: value for name, value in table.items() if name in keys.model_fields}
         rest = {name: value for name, value in table.items() if name not in own and name != "use"}
         extra = self._model(key, own, keys, f"[{kind}] of fdakit", ())

@@ -21,13 +21,13 @@ _FEW_VIDEOS = 30
 
 
 def comparison_title(document: Document) -> str:
-    """Every side's name, the baseline last."""
+    """Return every side's name, the baseline last."""
     first, *others = (side["name"] for side in document["sides"])
     return f"{', '.join(others)} against {first}"
 
 
 def comparison_lines(document: Document) -> list[str]:
-    """Which run is which, what was ranked, and in what the runs differ."""
+    """Return which run is which, what was ranked, and in what the runs differ."""
     lines = [
         f"{side['label']}: {side['name']}, {_seeds(side)}: {', '.join(run['folder'] for run in side['runs'])}"
         for side in document["sides"]
@@ -49,7 +49,7 @@ def comparison_lines(document: Document) -> list[str]:
 
 
 def comparison_notes(document: Document) -> list[str]:
-    """What must be read beside the numbers, and what they do not cover."""
+    """Return what must be read beside the numbers, and what they do not cover."""
     found = [pair[way] for pair in document["pairs"] for way in DIRECTIONS]
     rows = sum(len(one["tests"]) for one in found)
     notes = [
@@ -85,7 +85,7 @@ def comparison_notes(document: Document) -> list[str]:
 
 
 def comparison_tables(document: Document) -> list[PageTable]:
-    """A table a pair and direction, then, where a side has several seeds, every seed as measured."""
+    """Return a table a pair and direction, then, where a side has several seeds, every seed as measured."""
     tables = [_tests(document, pair, way) for pair in document["pairs"] for way in DIRECTIONS]
     if any(len(side["runs"]) > 1 for side in document["sides"]):
         tables += [_measured(document, way) for way in DIRECTIONS]
@@ -115,12 +115,12 @@ def change_title(pair: Document, kind: str) -> str:
 
 
 def rank_words(rank: float) -> str:
-    """A rank, a mean over seeds or tied places too."""
+    """Return a rank, a mean over seeds or tied places too."""
     return f"{rank:.1f}".removesuffix(".0")
 
 
 def comparison_markdown(document: Document) -> str:
-    """The comparison as a Markdown page."""
+    """Return the comparison as a Markdown page."""
     lines = [f"# {markdown_text(comparison_title(document))}", ""]
     lines += [f"- {markdown_text(line)}" for line in comparison_lines(document)]
     changed = [table for pair in document["pairs"] for table in change_tables(pair)]

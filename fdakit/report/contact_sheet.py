@@ -68,7 +68,7 @@ def contact_sheet(
 
 
 def percent(share: float) -> str:
-    """A share of 1 in words."""
+    """Return a share of 1 in words."""
     return f"{share:.1%}"
 
 
@@ -81,7 +81,7 @@ def _tile(shape: tuple[int, ...], *, count: int) -> tuple[int, int]:
 
 
 def enlargement(shape: tuple[int, ...]) -> int:
-    """How many times as large pictures `(h, w)` are shown, so that words have room below small ones."""
+    """Return how many times as large pictures `(h, w)` are shown, so that words have room below small ones."""
     return math.ceil(_SMALLEST / min(shape))
 
 

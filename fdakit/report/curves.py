@@ -29,7 +29,7 @@ class Panel:
 
 
 def curves_svg(panels: Sequence[Panel], *, x_label: str) -> str:
-    """One SVG with every panel beside the last; each has its own scale from zero upwards."""
+    """Return one SVG with every panel beside the last; each has its own scale from zero upwards."""
     width = WIDTH * len(panels)
     body = [_panel(panel, x_label, WIDTH * place) for place, panel in enumerate(panels)]
     return (

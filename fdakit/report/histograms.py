@@ -46,7 +46,10 @@ def histogram_svg(counts: Sequence[int], edges: Sequence[float], *, title: str, 
 
 
 def bar(share: float, *, width: int, blocks: bool = True) -> str:
-    """`share` of 1 as a bar of at most `width` characters; nothing at all only for 0. Without `blocks`, in ASCII."""
+    """Return `share` of 1 as a bar of at most `width` characters; nothing at all only for 0.
+
+    Without `blocks`, in ASCII.
+    """
     if not blocks:
         return "#" * max(round(width * share), share > 0)
     eighths = max(round(8 * width * share), share > 0)

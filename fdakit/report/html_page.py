@@ -23,7 +23,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 @dataclass(frozen=True)
 class Shot:
-    """A picture with its words: JPEG bytes, or None where there is none; `mark` is "right", "wrong" or nothing."""
+    """A picture with its words: JPEG bytes, or None if there is none; `mark` is "right", "wrong" or nothing."""
 
     label: str
     picture: bytes | None
@@ -79,7 +79,10 @@ def page_html(
     galleries: Sequence[Gallery],
     bars: Sequence[PageBars] = (),
 ) -> str:
-    """The page: `title`, `lines` as a list, then tables, bars and galleries in their order. All texts are plain."""
+    """Return the page: `title`, `lines` as a list, then tables, bars and galleries in their order.
+
+    All texts are plain.
+    """
     album = _Album()
     shown = [_gallery(gallery, album) for gallery in galleries]
     body = [
@@ -108,7 +111,7 @@ class _Album:
     numbers: dict[bytes, int] = field(default_factory=dict)
 
     def shown(self, picture: bytes, *, label: str) -> str:
-        """A reference to the picture, in the words of `label` for who does not see it."""
+        """Return a reference to the picture, in the words of `label` for who does not see it."""
         number = self.numbers.setdefault(picture, len(self.numbers))
         width, height = _size(picture)
         return (
@@ -117,7 +120,7 @@ class _Album:
         )
 
     def html(self) -> str:
-        """All pictures, out of sight."""
+        """Return all pictures, out of sight."""
         parts = []
         for picture, number in self.numbers.items():
             width, height = _size(picture)

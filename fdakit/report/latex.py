@@ -46,7 +46,7 @@ def latex_text(text: str) -> str:
 
 
 def latex_table(runs: Sequence[ReportedRuns]) -> str:
-    """Both directions of every run in one line, recall in percent; needs `\\usepackage{booktabs}`.
+    """Return both directions of every run in one line, recall in percent; needs `\\usepackage{booktabs}`.
 
     The best results of a column are bold where the runs share a protocol and miss no video; controls and rescored
     lines stand below under headings of their own and are never bold. What must be read beside the numbers follows
@@ -96,7 +96,7 @@ def _title(line: ResultLine, *, alone: bool) -> str:
 
 
 def _seeds(runs: Sequence[ReportedRuns]) -> list[tuple[str, str]]:
-    """What stands behind ±, of each run where they differ in it."""
+    """Return what stands behind ±, of each run where they differ in it."""
     counts = {run.name: len(run.reports) for run in runs}
     told = {name: f"mean ± sd of {count} seeds" if count > 1 else "one seed" for name, count in counts.items()}
     if max(counts.values(), default=1) == 1:

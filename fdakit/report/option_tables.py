@@ -29,7 +29,7 @@ class OptionRow:
 
 
 def option_rows(model: type[BaseModel]) -> list[OptionRow]:
-    """The options of a model, its own before those it shares; `required` stands where there is no default."""
+    """Return the options of a model, its own before those it shares; `required` stands where there is no default."""
     schema = model.model_json_schema()
     required = schema.get("required", [])
     fields = schema.get("properties", {})
@@ -46,7 +46,7 @@ def option_rows(model: type[BaseModel]) -> list[OptionRow]:
 
 
 def preset_rows(model: type[BaseModel]) -> list[tuple[str, str]]:
-    """The presets of a model: name, and what it sets instead of the defaults, as TOML would."""
+    """Return the presets of a model: name, and what it sets instead of the defaults, as TOML would."""
     presets: Mapping[str, Mapping[str, Any]] = getattr(model, "presets", {})
     return [
         (name, ", ".join(f"{key} = {_default(value)}" for key, value in sets.items()) or "the defaults")

@@ -30,7 +30,7 @@ class OutlierStrip:
 
 
 def outlier_sheet(strips: Sequence[OutlierStrip], *, title: str, facts: str = "") -> Image.Image:
-    """All strips, in reading order; of longer clips the six frames around the one that matters."""
+    """Return all strips, in reading order; of longer clips the six frames around the one that matters."""
     tiles = max(2, min(_SHOWN, max(len(strip.frames) for strip in strips)))  # the words want the room of two
     across = min(max(1, _ROW // (tiles + 1)), len(strips))
     wide = tiles * _TILE + (tiles - 1) * GAP

@@ -20,7 +20,7 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def mask_colour(place: int) -> Colour:
-    """The colour of mask number `place`; they come again after the last."""
+    """Return the colour of mask number `place`; they come again after the last."""
     return COLOURS[place % len(COLOURS)]
 
 

@@ -34,12 +34,15 @@ def report_rows(report: Mapping[str, Any]) -> list[tuple[str, str, dict[str, flo
 
 
 def control_label(name: str) -> str:
-    """What the row of a swapped mask is called; `none` swaps a control that was trained with for the true mask."""
+    """Return what the row of a swapped mask is called.
+
+    `none` swaps a control that was trained with for the true mask.
+    """
     return "same weights, the true mask" if name == "none" else f"same weights, {name} mask"
 
 
 def report_notes(report: Mapping[str, Any]) -> list[str]:
-    """What must be read beside the numbers, one line each; random weights and lost videos first."""
+    """Return what must be read beside the numbers, one line each; lost videos first."""
     videos, captions, protocol = report["videos"], report["captions"], report["protocol"]
     notes = [RANDOM_WEIGHTS] if report.get("random_weights") else []  # older reports do not tell
     if videos["missing"]:
@@ -129,7 +132,7 @@ def cells(metrics: Mapping[str, float]) -> list[str]:
 
 
 def report_markdown(report: Mapping[str, Any]) -> str:
-    """The report as a Markdown page."""
+    """Return the report as a Markdown page."""
     lines = [f"# {markdown_text(report['name'])}", ""]
     notes = [markdown_text(note, code=True) for note in report_notes(report)]
     lines += [f"{notes[0]}.", ""]

@@ -63,7 +63,7 @@ class ResultLine:
 
 
 def result_lines(runs: Sequence[ReportedRuns]) -> list[ResultLine]:
-    """All results, then all controls, then all rescored lines, each in the order of the runs."""
+    """Return all results, then all controls, then all rescored lines, each in the order of the runs."""
     found = [ResultLine(run.name, "result", _seeds(run), _spreads(run.reports)) for run in runs]
     for run in runs:
         for control in _shared(run.reports, "controls"):
@@ -84,7 +84,7 @@ def metric_columns(lines: Sequence[ResultLine], metrics: Sequence[str] = METRICS
 
 
 def cell(line: ResultLine, column: tuple[str, str], *, sign: str = "±", absent: str = "") -> str:
-    """A value with one digit, or mean and deviation."""
+    """Return a value with one digit, or mean and deviation."""
     spread = line.metrics.get(column)
     if spread is None:
         return absent
@@ -108,7 +108,7 @@ def best_lines(lines: Sequence[ResultLine], column: tuple[str, str]) -> set[int]
 
 
 def protocol_line(report: Mapping[str, Any]) -> str:
-    """What two reports must share for their numbers to be compared, in one line."""
+    """Return what two reports must share for their numbers to be compared, in one line."""
     protocol = report["protocol"]
     return (
         f"{protocol['dataset']} {protocol['split']}, {protocol['captions']}, video to text "
@@ -140,7 +140,7 @@ def remarks(runs: Sequence[ReportedRuns]) -> list[tuple[str, str]]:
 
 
 def one_protocol(runs: Sequence[ReportedRuns]) -> bool:
-    """Whether all runs were scored alike and on all videos, so that one of them may be called the best."""
+    """Return whether all runs were scored alike and on all videos, so that one of them may be called the best."""
     return len({protocol_line(run.reports[0]) for run in runs}) == 1 and not any(shortfalls(run) for run in runs)
 
 
@@ -158,5 +158,5 @@ def _spreads(both: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], MeanStd
 
 
 def _shared(reports: Sequence[Mapping[str, Any]], table: str) -> list[str]:
-    """The names that every seed has."""
+    """Return the names that every seed has."""
     return [name for name in reports[0][table] if all(name in report[table] for report in reports)]

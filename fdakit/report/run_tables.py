@@ -43,14 +43,17 @@ _INTERVALS = " Intervals: bootstrap over queries, captions of one video drawn to
 
 
 def protocol_words(report: Mapping[str, Any]) -> str:
-    """How was scored, for who does not know the names of the rules; a rule without words is told by its name."""
+    """Return how was scored, for who does not know the names of the rules.
+
+    A rule without words is told by its name.
+    """
     protocol = report["protocol"]
     words = [table.get(protocol[rule], f"{rule}: {protocol[rule]}") for rule, table in _WORDS.items()]
     return f"how it was scored: {'; '.join(words)}"
 
 
 def page_lines(report: Mapping[str, Any]) -> list[str]:
-    """What must be read beside the numbers, lost videos first, and the protocol in words."""
+    """Return what must be read beside the numbers, lost videos first, and the protocol in words."""
     return [*report_notes(report), protocol_words(report)]
 
 

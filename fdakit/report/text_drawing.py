@@ -42,7 +42,7 @@ def text_width(text: str, *, size: int) -> float:
 
 
 def fit_text(text: str, *, size: int, room: float | None = None) -> str:
-    """One line that can be drawn, cut where `room` px end. File names need not be text."""
+    """Return one line that can be drawn, cut where `room` px end. File names need not be text."""
     line = " ".join(text.encode("utf-8", "backslashreplace").decode("utf-8").split())
     if room is None or text_width(line, size=size) <= room:
         return line

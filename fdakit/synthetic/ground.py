@@ -19,7 +19,7 @@ Doubles = NDArray[np.float64]
 
 
 def draw_ground(look: Look, rng: np.random.Generator) -> Floats:
-    """A dark, tinted cloth `(h, w, 3)`, wider than the picture so that a camera can pan; it has no seam."""
+    """Return a dark, tinted cloth `(h, w, 3)`, wider than the picture so that a camera can pan; it has no seam."""
     cloth = weave(rng.standard_normal((look.size, look.size + look.size // 2), dtype=np.float32), look)
     level = look.ground_level + rng.uniform(-8, 8) + look.ground_texture / cloth.std() * cloth
     tint = rng.uniform(0.8, 1.2, 3).astype(np.float32)
@@ -56,7 +56,7 @@ class Camera:
     scale: Doubles
 
     def views(self, world: Floats, frames: slice) -> Floats:
-        """The views `(t, size, size, 3)` of a world `(h, w, 3)` in these frames."""
+        """Return the views `(t, size, size, 3)` of a world `(h, w, 3)` in these frames."""
         shift, turn, scale = self.shift[frames], self.turn[frames], self.scale[frames]
         if shift[:, 1].any() or turn.any() or (scale != 1).any():
             return np.stack([self._view(world, *facts) for facts in zip(shift, turn, scale, strict=True)])
@@ -73,7 +73,7 @@ class Camera:
         return film
 
     def _view(self, world: Floats, shift: Doubles, turn: float, scale: float) -> Floats:
-        """One view, each pixel mixed of the four of the world that it falls between."""
+        """Return one view, each pixel mixed of the four of the world that it falls between."""
         middle = (self.size - 1) / 2
         away = (np.arange(self.size) - middle) / scale
         x = middle + shift[0] + np.cos(turn) * away[None, :] - np.sin(turn) * away[:, None]
@@ -88,7 +88,7 @@ class Camera:
 
 
 def plan_camera(look: Look, side: int, split: str, index: int) -> Camera:
-    """The camera of one clip; `side` is the way it pans, the others are drawn."""
+    """Return the camera of one clip; `side` is the way it pans, the others are drawn."""
     rng = keyed_rng(look.seed, "camera", split, index)
     turns, nears = np.where(rng.random(2) < 0.5, -1, 1)
     shift = look.shake * rng.uniform(-1, 1, (look.frames, 2))

@@ -80,7 +80,7 @@ def _cells(centres: Floats, side: int) -> Cells:
 
 
 def _laid(cloth: Floats, away: Floats) -> Floats:
-    """The cloth `(t, side, side)` at offsets `away (t, 2, side)` from the shape's centre."""
+    """Return the cloth `(t, side, side)` at offsets `away (t, 2, side)` from the shape's centre."""
     whole = np.floor(away).astype(np.int64)
     right, down = (away - whole)[:, 0, None, :1], (away - whole)[:, 1, :1, None]
     rows = [(whole[:, 1, :, None] + step) % cloth.shape[0] for step in (0, 1)]

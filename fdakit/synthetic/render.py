@@ -47,7 +47,7 @@ def draw_clip(look: Look, split: str, index: int) -> NDArray[np.uint8]:
 
 
 def mover_masks(look: Look, split: str, index: int) -> NDArray[np.bool_]:
-    """Where the moving shape lies in each frame, its shadow left out: bool `(t, h, w)`."""
+    """Return where the moving shape lies in each frame, its shadow left out: bool `(t, h, w)`."""
     mover = plan_scene(look, split, index).mover
     cells = np.arange(look.size, dtype=np.float32)
     centres = mover.centres.astype(np.float32)
@@ -58,7 +58,10 @@ def mover_masks(look: Look, split: str, index: int) -> NDArray[np.bool_]:
 
 
 def mover_speeds(look: Look, split: str, index: int) -> NDArray[np.float64]:
-    """How far the mover goes beside the ground from each frame to the next, px `(t - 1,)`; turn and zoom left out."""
+    """Return how far the mover goes beside the ground from each frame to the next, px `(t - 1,)`.
+
+    Turn and zoom left out.
+    """
     rng = keyed_rng(look.seed, "pixels", split, index)
     draw_ground(look, rng)
     camera = plan_camera(look, -1 if rng.random() < 0.5 else 1, split, index)
@@ -67,7 +70,7 @@ def mover_speeds(look: Look, split: str, index: int) -> NDArray[np.float64]:
 
 
 def _world(look: Look, still: tuple[Shape, ...], cloths: list[Floats | None], rng: np.random.Generator) -> Floats:
-    """The ground with the shapes that lie on it `(h, w, 3)`, each under its own of the `cloths`."""
+    """Return the ground with the shapes that lie on it `(h, w, 3)`, each under its own of the `cloths`."""
     world = draw_ground(look, rng)
     for shape, cloth in zip(still, cloths, strict=False):
         paint(world[None], shape, cloth=cloth)
@@ -85,7 +88,7 @@ def _cloths(look: Look, split: str, index: int, *, count: int) -> list[Floats | 
 
 
 def _seen_colour(look: Look, mover: Shape, world: Floats) -> Floats | None:
-    """The mover's colour as far from that of the ground as its contrast says; None for its own."""
+    """Return the mover's colour as far from that of the ground as its contrast says; None for its own."""
     if look.contrast == 1:
         return None
     ground = np.median(world, axis=(0, 1))
@@ -102,7 +105,7 @@ def _grain(look: Look, rng: np.random.Generator) -> Floats:
 
 @cache
 def codec() -> str:
-    """The encoder in use: `libx264`, or `mpeg4` with one warning where PyAV was built without it."""
+    """Return the encoder in use: `libx264`, or `mpeg4` with one warning where PyAV was built without it."""
     if "libx264" in av.codecs_available:
         return "libx264"
     warnings.warn("this PyAV has no libx264; moving-shapes are encoded as mpeg4 instead", stacklevel=2)

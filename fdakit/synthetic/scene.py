@@ -2,7 +2,7 @@
 
 One shape moves, the others lie still. In any single frame the mover looks like the others: same colours,
 shapes, sizes and places. Only a comparison of frames tells which one moves. Its path keeps off the
-others as far as there is room; where there is none, it passes in front of them.
+others as far as there is room; if there is none, it passes in front of them.
 
 Every clip is drawn from its own keys (seed, split, index) and depends on no other clip.
 """
@@ -92,7 +92,7 @@ class Scene:
 
 
 def plan_scene(look: Look, split: str, index: int) -> Scene:
-    """The scene of one clip. Captions run through all of them in turn: `index` and `index + 96` share one."""
+    """Return the scene of one clip. Captions run through all of them in turn: `index` and `index + 96` share one."""
     rng = keyed_rng(look.seed, "scene", split, index)
     number, which = divmod(index % CAPTIONS, len(MOTIONS))
     named, names_still = KINDS[number], rng.random() < look.still_share
@@ -125,7 +125,7 @@ def _later_shapes(look: Look, mover: Shape, rng: np.random.Generator) -> tuple[S
 
 
 def _other_kinds(named: tuple[str, str], count: int, rng: np.random.Generator) -> list[tuple[str, str]]:
-    """`count` kinds, all of different colours: a colour seen twice would tell that it is not the named one."""
+    """Return `count` kinds, all of different colours: a colour seen twice would tell that it is not the named one."""
     colours = [c for c in COLOURS if c != named[0]]
     chosen = rng.permutation(len(colours))[:count]
     return [(colours[i], SHAPES[int(rng.integers(len(SHAPES)))]) for i in chosen]

@@ -1,4 +1,4 @@
-"""Files and folders that are written whole or not at all, on the disk before they bear their name.
+"""Files and folders that are written atomically, on the disk before they bear their name.
 
 A kill, a full disk or a power cut leaves the former state or the new one. Only a kill leaves something beside it: the
 hidden `.part` file of that process.

@@ -1,4 +1,4 @@
-"""Folders that are written whole or not at all, on the disk before they bear their name.
+"""Folders that are written atomically, on the disk before they bear their name.
 
 Two renames exchange the former folder and the new one; a kill between them leaves both beside the place, and
 `current_folder` finds the one that counts.
@@ -71,7 +71,7 @@ def current_folder(folder: Path, *, is_whole: IsWhole | None = None) -> Path:
 
 
 def _staging_paths(folder: Path) -> tuple[Path, Path]:
-    """Where the next and the former state of a folder stand while they change places."""
+    """Return where the next and the former state of a folder stand while they change places."""
     place = folder if folder.name else folder.absolute()  # "." has no name of its own, and "/" none at all
     name = place.name
     if len(os.fsencode(name)) > _LONGEST:

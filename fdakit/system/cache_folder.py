@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """`FDAKIT_CACHE`, else the user's own cache folder."""
+    """Return `FDAKIT_CACHE`, else the user's own cache folder."""
     given = os.environ.get("FDAKIT_CACHE")
     if given:
         return Path(given)

@@ -11,7 +11,7 @@ from fdakit.errors import RecipeError
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` is the first GPU, else the CPU. Raises `RecipeError` where the named device is not there."""
+    """Return `auto` is the first GPU, else the CPU. Raises `RecipeError` if the named device is not there."""
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")

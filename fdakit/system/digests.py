@@ -29,19 +29,14 @@ def file_sha256(path: Path, *, error: type[FdakitError] = FdakitError, advice: s
 
 
 def digest_lines(folder: Path, names: Iterable[str]) -> str:
-    """Return what SHA256SUMS says of files of a folder. Raises `FdakitError` where one cannot be read."""
-    return listed({name: file_sha256(folder / name) for name in sorted(names)})
-
-
-def listed(digests: Mapping[str, str]) -> str:
-    """Return digests by file name as the text of SHA256SUMS."""
-    return "".join(f"{digest}  {name}\n" for name, digest in digests.items())
+    """Return what SHA256SUMS says of files of a folder. Raises `FdakitError` if one cannot be read."""
+    return "".join(f"{file_sha256(folder / name)}  {name}\n" for name in sorted(names))
 
 
 def read_digests(folder: Path, *, error: type[FdakitError] = FdakitError) -> dict[str, str] | None:
-    """Return the digests that a folder's SHA256SUMS lists by file name; None where there is no such file.
+    """Return the digests that a folder's SHA256SUMS lists by file name; None if there is no such file.
 
-    Raises `error` where it is damaged.
+    Raises `error` if it is damaged.
     """
     path = folder / SUMS
     if not path.exists():

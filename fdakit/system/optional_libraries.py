@@ -39,7 +39,7 @@ def library_fault(module: str) -> str:
 
 
 def _load_ffmpeg() -> None:
-    """Make torchcodec load FFmpeg. Raises `RuntimeError` where it cannot."""
+    """Make torchcodec load FFmpeg. Raises `RuntimeError` if it cannot."""
     decoder = import_module("torchcodec.decoders").VideoDecoder
     try:
         decoder(b"\0")

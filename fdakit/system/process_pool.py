@@ -34,11 +34,11 @@ class Failure:
 def run_isolated(
     function: Callable[[T], R], tasks: Iterable[T], *, jobs: int, time_limit: float
 ) -> Iterator[tuple[T, R | Failure]]:
-    """`(task, function(task))` for every task, in the order in which they end, in up to `jobs` processes.
+    """Yield `(task, function(task))` for every task, in the order in which they end, in up to `jobs` processes.
 
     A task that takes more than `time_limit` seconds (0: any time), raises, or whose process dies gives a
     `Failure`; the process is replaced. `function` must be one of a module; tasks and results travel as pickles.
-    Leaving early, also by Ctrl-C, ends the processes. Raises `FdakitError` where none can be started.
+    Leaving early, also by Ctrl-C, ends the processes. Raises `FdakitError` if none can be started.
     """
     waiting = deque(tasks)
     slots: list[_IsolatedProcess[T, R]] = []
@@ -105,7 +105,7 @@ class _IsolatedProcess(Generic[T, R]):
             return  # it has just died, which the next look at the pipe will show
 
     def heard(self) -> R | Failure | None:
-        """What the process sent, or a `Failure` where it has gone; None for its first word."""
+        """Return what the process sent, or a `Failure` where it has gone; None for its first word."""
         try:
             said: Any = self.pipe.recv()
         except (EOFError, OSError):
@@ -129,7 +129,7 @@ class _IsolatedProcess(Generic[T, R]):
         return max(0.0, self._deadline - self._clock.now)
 
     def overdue(self) -> Failure | None:
-        """A `Failure` where the time is up."""
+        """Return a `Failure` where the time is up."""
         if self.left() > 0:
             return None
         self.gone = True
@@ -172,7 +172,7 @@ def interrupts_held() -> Iterator[None]:
 
 
 def ending(code: int | None) -> str:
-    """How a process ended, from its exit code, in words."""
+    """Return how a process ended, from its exit code, in words."""
     if code is None:
         return "does not end, even when killed"
     if code >= 0:

@@ -70,7 +70,7 @@ def require_regular(path: Path, *, error: type[FdakitError] = FdakitError, advic
 def read_bytes(path: Path, *, limit: int, error: type[FdakitError] = FdakitError, advice: str = ADVICE) -> bytes:
     """Return what a regular file of at most `limit` bytes holds.
 
-    Raises `error` where it cannot be read, is no regular file, or is larger.
+    Raises `error` if it cannot be read, is no regular file, or is larger.
     """
     with open_regular(path, error=error, advice=advice) as file:
         try:
@@ -94,7 +94,7 @@ def read_text(
     """Return the text of a UTF-8 file, its line ends as they are; a byte order mark is dropped.
 
     With `names`, bytes that are not UTF-8 are kept as `os.fsdecode` keeps them, as file names may hold such. `what`
-    the file is to hold, in words, stands in errors. Raises `error` where `read_bytes` does, and with the line
+    the file is to hold, in words, stands in errors. Raises `error` if `read_bytes` does, and with the line
     where the file is not UTF-8.
     """
     content = read_bytes(path, limit=limit, error=error, advice=advice)
@@ -117,7 +117,7 @@ def read_json(
 ) -> Any:
     """Return what a JSON file holds; `pairs_hook` makes each object out of its pairs and may raise `ValueError`.
 
-    Raises `error` where `read_text` does, and where the text is no JSON, is nested too deep, or holds a number of
+    Raises `error` if `read_text` does, and where the text is no JSON, is nested too deep, or holds a number of
     thousands of digits.
     """
     text = read_text(path, limit=limit, error=error, advice=advice, what=what)

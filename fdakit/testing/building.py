@@ -29,7 +29,7 @@ def build_kind(kind: str, component: Part, shapes: BuildContext | None = None, *
 
 
 def example_clip(frames: int = 5, size: int = 64, *, seed: int = 0) -> Clip:
-    """A seeded clip in which a bright square crosses a noisy ground."""
+    """Return a seeded clip in which a bright square crosses a noisy ground."""
     rng = np.random.default_rng(seed)
     pictures = rng.integers(40, 60, (frames, size, size, 3)).astype(np.uint8)
     side = size // 4

@@ -15,7 +15,7 @@ Pairs = Sequence[tuple[int, str]]
 def epoch_batches(
     pairs: Pairs, *, batch_size: int, seed: int, epoch: int, shown: Sequence[int] | None = None
 ) -> list[list[ClipRequest]]:
-    """The batches of one epoch, drawn by (seed, epoch): no footage twice in a batch, all of one size.
+    """Return the batches of one epoch, drawn by (seed, epoch): no footage twice in a batch, all of one size.
 
     `shown[video]` numbers what a video shows; left out, every video shows something else.
 

@@ -61,7 +61,7 @@ def mean_cosine(vectors: torch.Tensor) -> torch.Tensor:
 
 
 def chance_loss(objectives: Sequence[WeightedObjective], batch_size: int) -> float | None:
-    """The weighted sum of what objectives call the loss of chance; None where one does not tell."""
+    """Return the weighted sum of what objectives call the loss of chance; None if one does not tell."""
     total = 0.0
     for objective in objectives:
         if not hasattr(objective.part, "chance_loss"):
@@ -97,7 +97,7 @@ def _stands(epochs: Epochs, *, warmup: int, steps: int) -> bool:
 
 
 def _at_chance(epoch: Mapping[str, float]) -> bool:
-    """Whether its loss is no better than chance, as far as that is known."""
+    """Return whether its loss is no better than chance, as far as that is known."""
     return "chance" not in epoch or epoch["loss"] >= AT_CHANCE * epoch["chance"]
 
 

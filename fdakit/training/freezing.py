@@ -22,7 +22,7 @@ _TOWER = ("stem", "visual-trunk", "text-tower")
 def freeze(weights: Sequence[Weight], train: TrainSettings, *, encoder: str) -> None:
     """Take the gradient from every weight that `[train]` says stays as loaded.
 
-    `encoder` is its label for errors. Raises `RecipeError` where depths are asked for that nothing tells, or more
+    `encoder` is its label for errors. Raises `RecipeError` if depths are asked for that nothing tells, or more
     blocks than a tower has.
     """
     _check_depths(weights, train, encoder)
@@ -69,7 +69,7 @@ def _check_depths(weights: Sequence[Weight], train: TrainSettings, encoder: str)
 
 
 def frozen_batch_norms(modules: Iterable[nn.Module]) -> list[nn.Module]:
-    """The batch norms whose weights are frozen. Their running statistics move in training mode all the same.
+    """Return the batch norms whose weights are frozen. Their running statistics move in training mode all the same.
 
     One without weights of its own goes with the nearest module around it that has some.
     """

@@ -38,7 +38,7 @@ class ParameterPlan:
 def plan_training(retriever: Retriever, objectives: Sequence[Any], train: TrainSettings) -> tuple[ParameterPlan, ...]:
     """Freeze what `[train]` says stays as loaded, and plan every weight.
 
-    Raises `RecipeError` where a key asks for what the towers do not have, or a pattern matches no weight.
+    Raises `RecipeError` if a key asks for what the towers do not have, or a pattern matches no weight.
     """
     weights = list_weights(retriever, objectives)
     _check_patterns(train.no_decay, [weight.name for weight in weights])
@@ -127,7 +127,7 @@ class Row:
 
 
 def training_rows(recipe: Recipe) -> list[Row]:
-    """What a recipe trains, by role; nothing where `train.epochs = 0`.
+    """Return what a recipe trains, by role; nothing where `train.epochs = 0`.
 
     Builds its model with random weights; needs no weights, data or optimiser.
 

@@ -261,7 +261,7 @@ class Trainer:
 
 
 def _until_asked(loaded: Iterator[LoadedBatch], asked: StopRequest) -> Iterator[LoadedBatch]:
-    """The batches; a loader that breaks down after a request to stop was ended by the same signal."""
+    """Yield the batches; a loader that breaks down after a request to stop was ended by the same signal."""
     try:
         yield from loaded
     except FdakitError as error:

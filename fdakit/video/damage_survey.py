@@ -82,7 +82,10 @@ def survey_video(video: VideoRef) -> Survey:
 
 
 def _sound_frames(film: VideoFile, faults: list[str]) -> Iterator[tuple[int, VideoFrame]]:
-    """Every frame with its position that is not marked as corrupt; the first fault in words goes into `faults`."""
+    """Yield every frame with its position that is not marked as corrupt.
+
+    The first fault in words goes into `faults`.
+    """
     raised: list[Exception] = []
     with film.source.everything() as (context, packets):
         for position, frame in film.placed(all_frames(context, packets, faults=raised)):

@@ -80,7 +80,7 @@ class OpenVideo:
         tolerant: bool = False,
         sparse: bool = True,
     ) -> Clip:
-        """As `read_frames`. Raises `ValueError` where the video is closed.
+        """As `read_frames`. Raises `ValueError` if the video is closed.
 
         `refetched` then tells how many frames did not come out of a sparse decode and were fetched by a full one.
         """
@@ -114,7 +114,10 @@ class OpenVideo:
     def _canvas(
         self, layers: list[list[int]], *, needs: Needs, size: Size | SizeRule | None, tolerant: bool, sparse: bool
     ) -> FrameBuffer:
-        """The frames at the positions of each layer, decoded; with motion vectors those of frames before them too."""
+        """Return the frames at the positions of each layer, decoded.
+
+        With motion vectors those of frames before them too.
+        """
         vectors, slots = needs.motion_vectors, _slots(layers)
         compared = bool(needs.neighbours) or vectors
         make = partial(
@@ -142,12 +145,12 @@ class OpenVideo:
 
 
 def _vectors(canvas: FrameBuffer, positions: list[int]) -> tuple[NDArray[np.float32] | None, ...]:
-    """The motion vectors of frames; of a repeat, those of the frame that first showed its picture."""
+    """Return the motion vectors of frames; of a repeat, those of the frame that first showed its picture."""
     return tuple(canvas.vectors[shown_first(position, canvas.miniatures)] for position in positions)
 
 
 def _slots(layers: list[list[int]]) -> dict[int, list[tuple[int, int]]]:
-    """Where each position belongs: (layer, row), several where it is wanted several times."""
+    """Return where each position belongs: (layer, row), several where it is wanted several times."""
     slots: dict[int, list[tuple[int, int]]] = {}
     for layer, positions in enumerate(layers):
         for row, position in enumerate(positions):
@@ -177,7 +180,7 @@ def read_frames(
     tolerant: bool = False,
     sparse: bool = True,
 ) -> Clip:
-    """The frames at `indices (t,)` of a full sequential decode by one thread, in the order they are shown in.
+    """Return the frames at `indices (t,)` of a full sequential decode by one thread, in the order they are shown in.
 
     That is the order of their pts, and the decoder's own where the container does not say when frames are shown.
     Indices count the frames of the segment, as `frame_times` lists them. Frames come upright (turned and mirrored

@@ -41,7 +41,7 @@ def plan_runs(timeline: Timeline, positions: Sequence[int]) -> tuple[Run, ...]:
 
 
 def _start(keys: NDArray[np.int64], stamps: NDArray[np.int64], packet: int) -> int:
-    """The last entry at or before a packet and shown no later: frames that lead it may need the one before."""
+    """Return the last entry at or before a packet and shown no later: frames that lead it may need the one before."""
     for key in keys[: np.searchsorted(keys, packet, side="right")][::-1].tolist():
         if stamps[key] <= stamps[packet]:
             return int(key)

@@ -127,7 +127,7 @@ class FrameBuffer:
         return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:height, :width].copy()
 
     def _converted(self, frame: VideoFrame, form: str) -> NDArray[np.uint8]:
-        """A view `(h, w, 3)`, or `(h, w)` of gray, on the converted frame's own plane.
+        """Return a view `(h, w, 3)`, or `(h, w)` of gray, on the converted frame's own plane.
 
         One thread, as waiting for more costs more. Gray is the decoder's luma, spread to 0 to 255.
         """

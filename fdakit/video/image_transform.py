@@ -51,7 +51,7 @@ class ImageTransform:
         return tensor, torch.from_numpy(alpha.astype(np.float32) / 255)[None]
 
     def _shown(self, view: FrameTransform, picture: NDArray[np.uint8], *, seed: int) -> NDArray[np.uint8]:
-        """Both views draw from equal generators, so crop and flip are the same for picture and mask."""
+        """Return both views draw from equal generators, so crop and flip are the same for picture and mask."""
         clip = Clip("picture", picture[None], np.zeros(1))
         shown = view(clip, training=self.training, rng=np.random.default_rng(seed))
         return np.asarray(shown.frames[0])
@@ -71,7 +71,7 @@ def _pixels(image: Picture) -> NDArray[np.uint8]:
 
 
 def _levels(mask: Mask, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """The mask as uint8 `(h, w)` from 0 to 255."""
+    """Return the mask as uint8 `(h, w)` from 0 to 255."""
     found = np.asarray(mask)
     if found.shape != shape:
         raise ValueError(f"mask: found {found.dtype} {found.shape}; give one of the picture's own size, {shape}")

@@ -20,9 +20,9 @@ Vectors = NDArray[np.float32]
 
 
 def motion_vectors(frame: VideoFrame, *, size: tuple[int, int], orientation: Orientation) -> Vectors | None:
-    """The frame's vectors as it stands upright in its `orientation`, its stored picture scaled to `size`.
+    """Return the frame's vectors as it stands upright in its `orientation`, its stored picture scaled to `size`.
 
-    None where the codec gave none, as for every frame that is predicted from no other.
+    None if the codec gave none, as for every frame that is predicted from no other.
     """
     said = frame.side_data.get("MOTION_VECTORS")
     if said is None:
@@ -58,6 +58,6 @@ def mirrored(vectors: Vectors, *, width: int) -> Vectors:
 
 
 def _turned(vectors: Vectors, *, width: int) -> Vectors:
-    """A quarter turn against the clock, as `numpy.rot90` has it, of a picture `width` wide."""
+    """Return a quarter turn against the clock, as `numpy.rot90` has it, of a picture `width` wide."""
     x, y, wide, high, dx, dy = vectors.T
     return np.stack([y, width - x, high, wide, dy, -dx], axis=1)

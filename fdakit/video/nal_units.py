@@ -34,7 +34,7 @@ class _Units:
         self._begun = False
 
     def _begins(self, data: memoryview) -> Iterator[int]:
-        """Where each unit begins; what lies behind a picture's header is only looked at when asked for."""
+        """Yield where each unit begins; what lies behind a picture's header is only looked at when asked for."""
         size, step = len(data), self._length_size
         if not step:
             whole = bytes(data)
@@ -151,7 +151,7 @@ def _recovers(supplement: bytes) -> bool:
 
 
 def _frame_number_bits(bits: BitReader) -> tuple[int | None, bool]:
-    """Bits of a frame's number in slice headers, None where no picture is a field; and whether planes are apart."""
+    """Bits of a frame's number in slice headers, None if no picture is a field; and whether planes are apart."""
     profile = bits.take(8)
     bits.take(16)
     bits.number()

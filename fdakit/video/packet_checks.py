@@ -40,7 +40,7 @@ def index_packets(
 ) -> PacketIndex:
     """Return the index of packets with these pts `stamps`, dts `decoding`, and `marks`, each `(p,)`, in file order.
 
-    `reorders` says whether the codec may show packets in another order, None where marks say it of each;
+    `reorders` says whether the codec may show packets in another order, None if marks say it of each;
     `delays` whether the decoder was seen to hold frames back.
     """
     hidden = discarded | (marks & SILENT > 0)

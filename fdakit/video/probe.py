@@ -39,7 +39,7 @@ _STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.s
 
 
 def open_container(path: Path) -> InputContainer:
-    """The opened file, to be closed by the caller. Raises `VideoError` where it is no readable file."""
+    """Return the opened file, to be closed by the caller. Raises `VideoError` if it is no readable file."""
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -73,14 +73,14 @@ def first_stream(container: InputContainer, *, path: Path) -> VideoStream:
 
 
 def _still(stream: VideoStream) -> bool:
-    """Whether a stream is a picture beside a film: called so, or a single picture in a codec of pictures."""
+    """Return whether a stream is a picture beside a film: called so, or a single picture in a codec of pictures."""
     context = getattr(stream, "codec_context", None)
     single = stream.frames == 1 and context is not None and context.codec.intra_only
     return bool(stream.disposition & _STILL) or single
 
 
 def _beside(packet: Packet[VideoStream]) -> Collection[str]:
-    """The kinds of side data that a packet carries, as far as they matter here."""
+    """Return the kinds of side data that a packet carries, as far as they matter here."""
     try:
         return [data.data_type for data in packet.iter_sidedata()]
     except IndexError:  # PyAV has no name for one of them
@@ -88,7 +88,7 @@ def _beside(packet: Packet[VideoStream]) -> Collection[str]:
 
 
 def error_text(error: Exception) -> str:
-    """The error in FFmpeg's or the system's own words, lower case, with the demuxer's last complaint."""
+    """Return the error in FFmpeg's or the system's own words, lower case, with the demuxer's last complaint."""
     said = (getattr(error, "strerror", None) or str(error)).lower()
     log: Any = getattr(error, "log", None)  # (level, source, message) where FFmpeg logged something
     return f"{said} ({log[2].strip().lower()})" if log else said

@@ -136,7 +136,7 @@ class RepeatSearch:
     found: dict[int, tuple[float, Any]] = field(default_factory=dict)
 
     def chosen(self) -> Any:
-        """Return the frame that stands in for the neighbour; None where that stays."""
+        """Return the frame that stands in for the neighbour; None if that stays."""
         near = [self.found[place] for place in self.places if place in self.found]
         best = first_other([self.changed, *(changed for changed, _ in near)])
         return near[best - 1][1] if best else None

@@ -18,7 +18,7 @@ _LENGTH = 12  # frames judged in each: two rounds of 25 pictures shown as 30
 def count_repeats(video: VideoRef) -> tuple[int, int]:
     """Return how many frames repeat the picture before them, and how many were looked at.
 
-    Still pictures count as repeats. Raises `VideoError` where the file cannot be read.
+    Still pictures count as repeats. Raises `VideoError` if the file cannot be read.
     """
     with OpenVideo(video) as opened:
         stretches = _stretches(len(opened.times()))

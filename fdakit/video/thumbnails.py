@@ -20,8 +20,8 @@ _QUALITY = 80
 _GAP = 2  # white px between frames
 
 
-def thumbnail(video: VideoRef, *, height: int = 120, frames: int = 1) -> bytes:
-    """Return the middle frame of the video, or of its segment, as JPEG.
+def thumbnail(video: VideoRef, *, height: int = 120, frames: int = 1) -> bytes | None:
+    """Return the middle frame of the video, or of its segment, as JPEG; None if the video cannot be read.
 
     Of several `frames` they are the middles of as many equal parts, side by side. Each is at most `height` px high
     and three times as wide, and never larger than the video itself. In a file that is damaged in part they are taken
@@ -41,7 +41,7 @@ def thumbnail(video: VideoRef, *, height: int = 120, frames: int = 1) -> bytes:
 
 
 def _middles(indices: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """The middles of `count` equal parts, each once."""
+    """Return the middles of `count` equal parts, each once."""
     return np.unique(indices[(2 * np.arange(count) + 1) * len(indices) // (2 * count)])
 
 

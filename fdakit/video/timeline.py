@@ -21,9 +21,9 @@ JUMPS = "its clock jumps; its time is taken as if it did not"
 class PacketIndex:
     """What the packets of a stream say, in file order, one entry a packet `(p,)`.
 
-    `stamps` int64 presentation times in ticks (`NO_STAMP` where there is none), `keys` whether decoding can begin
+    `stamps` int64 presentation times in ticks (`NO_STAMP` if there is none), `keys` whether decoding can begin
     there by the stream's own headers, `hidden` whether no frame comes of the packet itself. `tick` and `rate`:
-    seconds a tick and frames a second, None where the file states none. `broadcast` where the container is one
+    seconds a tick and frames a second, None if the file states none. `broadcast` where the container is one
     whose clock may jump. `doubt` says why packets do not tell which frames there are in which order, "" where they
     do; `invented` and `restarts` say what of it concerns their times. `slots` are the times in ticks that packets
     have where the container only numbers them, None elsewhere.
@@ -46,7 +46,7 @@ class Timeline:
     """Frames by position, the order they are shown in.
 
     `times (n,)` seconds from the first frame, ascending; `stamps (n,)` their pts. `packets (n,)` is the packet of
-    each, None where frames are known by their place in a full decode. `remarks` are what a user should know, `jumps`
+    each, None if frames are known by their place in a full decode. `remarks` are what a user should know, `jumps`
     the positions before which the file's clock jumps.
     """
 
@@ -75,7 +75,7 @@ class Timeline:
         return {stamp: position for position, stamp in enumerate(self.stamps.tolist())}
 
     def segment(self, video: VideoRef) -> tuple[int, int]:
-        """First position with `start <= t` and first with `t >= end`. Raises `VideoError` where none lies between."""
+        """First position with `start <= t` and first with `t >= end`. Raises `VideoError` if none lies between."""
         first = 0 if video.start is None else int(np.searchsorted(self.times, video.start))
         last = len(self.times) if video.end is None else int(np.searchsorted(self.times, video.end))
         if first >= last:
@@ -88,7 +88,7 @@ class Timeline:
 
 
 def build_timeline(index: PacketIndex) -> Timeline:
-    """The timeline of packets without `doubt`, at least one of which is shown: sorted by pts."""
+    """Return the timeline of packets without `doubt`, at least one of which is shown: sorted by pts."""
     shown = np.flatnonzero(~index.hidden)
     packets = shown[np.argsort(index.stamps[shown], kind="stable")]
     return timeline_of(index, index.stamps[packets], packets=packets)
@@ -97,7 +97,7 @@ def build_timeline(index: PacketIndex) -> Timeline:
 def timeline_of(
     index: PacketIndex, stamps: NDArray[np.int64], *, packets: NDArray[np.int64] | None = None
 ) -> Timeline:
-    """The timeline of frames with these `stamps (n,)`, in the order they are shown in."""
+    """Return the timeline of frames with these `stamps (n,)`, in the order they are shown in."""
     ticks = stamps if index.slots is None else index.slots[~index.hidden]
     clock: Timestamps = read_timestamps(
         ticks if len(ticks) == len(stamps) else stamps,

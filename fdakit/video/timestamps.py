@@ -65,7 +65,7 @@ def read_timestamps(
 
 
 def _seconds(ticks: NDArray[np.int64], unit: Fraction) -> NDArray[np.float64]:
-    """One division of whole numbers, so that 0.4 s is 0.4."""
+    """Return one division of whole numbers, so that 0.4 s is 0.4."""
     seconds: NDArray[np.float64] = ticks * unit.numerator / np.float64(unit.denominator)
     return seconds
 

@@ -103,7 +103,7 @@ class FrameTransform:
         return np.stack([_resized(frame, target=target, kernel=kernel) for frame in frames])
 
     def wanted_size(self, *, training: bool) -> SizeRule | None:
-        """The rule by which a reader may scale frames while it decodes them; None where all pixels are wanted."""
+        """Return the rule by which a reader may scale frames while it decodes them; None if all pixels are wanted."""
         whole = self.pixel_aspect or (training and self.crop_scale is not None)
         if self.scaler != "swscale" or whole:
             return None
@@ -130,7 +130,10 @@ class FrameTransform:
 
 
 def _sources(preprocess: Preprocess, given: Mapping[str, Any]) -> str:
-    """Where the preprocessing is known from, with what `[view]` sets; said once, however often it is merged."""
+    """Return where the preprocessing is known from, with what `[view]` sets.
+
+    Said once, however often it is merged.
+    """
     own = preprocess.source.partition(_SET)[0]
     changed = [name for name, value in given.items() if name != "size" or value != preprocess.size]
     return f"{own}{_SET}{', '.join(changed)}" if changed else preprocess.source
@@ -179,7 +182,7 @@ def _square_size(shape: tuple[int, ...], aspect: float) -> tuple[int, int]:
 
 
 def _fitted(frames: Pictures, *, size: int) -> Pictures:
-    """The middle `size` x `size` pixels, with black where there are none."""
+    """Return the middle `size` x `size` pixels, with black where there are none."""
     height, width = frames.shape[1:3]
     top, left = _offsets((height, width), size=size)
     above, before = max(0, -top), max(0, -left)
@@ -201,7 +204,7 @@ def _offsets(shape: tuple[int, int], *, size: int) -> tuple[int, int]:
 def _drawn_crop(
     shape: tuple[int, int], *, scale: tuple[float, float], rng: np.random.Generator
 ) -> tuple[int, int, int, int]:
-    """A random box (top, left, height, width) of drawn area and aspect; else the largest in the middle."""
+    """Return a random box (top, left, height, width) of drawn area and aspect; else the largest in the middle."""
     height, width = shape
     for _ in range(_TRIES):
         area = height * width * rng.uniform(*scale)

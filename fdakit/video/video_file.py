@@ -79,7 +79,7 @@ class VideoFile:
         """Put the frames that the canvas has slots for onto it.
 
         `vectors` asks for the codec's motion vectors, for which every frame is decoded, as it is where not
-        `sparse`. `tolerant` passes over damaged packets. Raises `VideoError` where decoding fails or ends before
+        `sparse`. `tolerant` passes over damaged packets. Raises `VideoError` if decoding fails or ends before
         a wanted frame.
         """
         left = set(canvas.slots)

@@ -68,11 +68,11 @@ class Mog2:
         self.needs = Needs(neighbours=tuple(range(-options.warmup * options.stride, 0, options.stride)))
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
-        """uint8 frames `(t, h, w, 3)` -> float32 alpha `(t, h, w)`, 0 or 1."""
+        """Return uint8 frames `(t, h, w, 3)` -> float32 alpha `(t, h, w)`, 0 or 1."""
         return self._masks(clip).alpha
 
     def remarks(self, clip: Clip) -> tuple[str, ...]:
-        """Why another mask stands there: "cut", "empty", "full", "alone" (nothing to learn from), or ""."""
+        """Return why another mask stands there: "cut", "empty", "full", "alone" (nothing to learn from), or ""."""
         return self._masks(clip).remarks
 
     def _masks(self, clip: Clip) -> Masks:
@@ -88,7 +88,7 @@ class Mog2:
         return replace_masks(masks, alone, alpha=1.0, remark="alone")
 
     def _foreground(self, film: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """bool `(h, w)` of the last of the frames `(n, h, w, 3)`."""
+        """Return bool `(h, w)` of the last of the frames `(n, h, w, 3)`."""
         model = self._model()
         for frame in film[:-1]:
             model.apply(np.ascontiguousarray(frame))
@@ -118,7 +118,7 @@ class Mog2:
 
 
 def build(options: Mog2Options, shapes: BuildContext) -> MaskGenerator:
-    """Depends on the options alone. Raises `PluginError` where OpenCV is not installed."""
+    """Depends on the options alone. Raises `PluginError` if OpenCV is not installed."""
     if not find_spec("cv2"):
         raise PluginError("mask 'mog2': OpenCV is not installed; pip install opencv-python-headless")
     return Mog2(options)
@@ -135,5 +135,5 @@ MOG2 = Component(
 
 @hookimpl
 def fdakit_masks() -> Iterable[Component[Any, MaskGenerator]]:
-    """What this package offers; fdakit finds it through the entry point in pyproject.toml."""
+    """Return what this package offers; fdakit finds it through the entry point in pyproject.toml."""
     return (MOG2,)

@@ -138,7 +138,7 @@ class Raft:
         return found
 
     def _flow(self, now: torch.Tensor, near: torch.Tensor, size: tuple[int, int]) -> NDArray[np.float32]:
-        """Where the content of `now` is found in `near`, `(n, *size, 2)` in px of that size; finite."""
+        """Return where the content of `now` is found in `near`, `(n, *size, 2)` in px of that size; finite."""
         import torch
         from torch.nn.functional import interpolate
 
@@ -162,7 +162,7 @@ def network_size(shape: tuple[int, int], short_side: int) -> tuple[int, int]:
 
 
 def load_network(model: str, weights: Path) -> Any:
-    """torchvision's RAFT with the weights of a file. Raises `CheckpointError` where they are another's."""
+    """torchvision's RAFT with the weights of a file. Raises `CheckpointError` if they are another's."""
     from torchvision.models.optical_flow import raft_large, raft_small
 
     from fdakit.model import read_weights  # not above: it brings torch
@@ -179,7 +179,7 @@ def load_network(model: str, weights: Path) -> Any:
 
 
 def build(options: RaftOptions, shapes: BuildContext) -> MaskGenerator:
-    """Raises `PluginError` where torchvision is missing, `CheckpointError` where no weights file is."""
+    """Raises `PluginError` if torchvision is missing, `CheckpointError` where no weights file is."""
     if not find_spec("torchvision"):
         raise PluginError(
             "mask 'raft': torchvision is not installed; pip install torchvision in the version of torch"
@@ -204,5 +204,5 @@ RAFT = Component(
 
 @hookimpl
 def fdakit_masks() -> Iterable[Component[Any, MaskGenerator]]:
-    """What this package offers; fdakit finds it through the entry point in pyproject.toml."""
+    """Return what this package offers; fdakit finds it through the entry point in pyproject.toml."""
     return (RAFT,)

@@ -58,7 +58,7 @@ class TorchcodecReader:
         return frame_times(video)
 
     def read(self, video: VideoRef, indices: NDArray[np.int64], needs: Needs, size: SizeRule | None) -> Clip:
-        """The frames at `indices`, upright, uint8 `(t, h, w, 3)`, resized bicubically as `size` says.
+        """Return the frames at `indices`, upright, uint8 `(t, h, w, 3)`, resized bicubically as `size` says.
 
         Neighbours come from the whole file and are clamped at its two ends; repeats are stepped over. Raises
         `VideoError` where the file cannot be read or torchcodec gives another frame, `PluginError` where motion
@@ -105,7 +105,7 @@ class TorchcodecReader:
     def _decode(
         self, path: Path, wanted: NDArray[np.int64], times: NDArray[np.float64], size: SizeRule | None, stream: int
     ) -> NDArray[np.uint8]:
-        """The frames `(n, h, w, 3)` at the positions `wanted (n,)` in the whole file."""
+        """Return the frames `(n, h, w, 3)` at the positions `wanted (n,)` in the whole file."""
         from torch import OutOfMemoryError
         from torchcodec.decoders import VideoDecoder
 
@@ -135,7 +135,7 @@ class TorchcodecReader:
 
 
 def import_decoder() -> type[VideoDecoder]:
-    """torchcodec's `VideoDecoder`. Raises `PluginError` where it, or FFmpeg's libraries, are missing."""
+    """torchcodec's `VideoDecoder`. Raises `PluginError` if it, or FFmpeg's libraries, are missing."""
     try:
         from torchcodec.decoders import VideoDecoder
 
@@ -155,7 +155,7 @@ def import_decoder() -> type[VideoDecoder]:
 
 
 def _load_ffmpeg(decoder: type[VideoDecoder]) -> None:
-    """Load FFmpeg, which torchcodec may put off to its first decoder. Raises `RuntimeError` where it cannot."""
+    """Load FFmpeg, which torchcodec may put off to its first decoder. Raises `RuntimeError` if it cannot."""
     try:
         decoder(b"\0")
     except Exception as error:
@@ -167,7 +167,7 @@ def _load_ffmpeg(decoder: type[VideoDecoder]) -> None:
 def _facts(video: VideoRef) -> tuple[NDArray[np.float64], int]:
     """Times of all frames of the file `(count,)`, and the number of its stream.
 
-    Raises `VideoError` where fdakit's order or orientation is another than torchcodec's: their times would not tell.
+    Raises `VideoError` if fdakit's order or orientation is another than torchcodec's: their times would not tell.
     """
     from fdakit.video import OpenVideo
 
@@ -213,5 +213,5 @@ TORCHCODEC = Component("torchcodec", "decodes with torchcodec, on the CPU or a G
 
 @hookimpl
 def fdakit_readers() -> Iterable[Component[Any, Reader]]:
-    """What this package offers; fdakit finds it through the entry point in pyproject.toml."""
+    """Return what this package offers; fdakit finds it through the entry point in pyproject.toml."""
     return (TORCHCODEC,)

@@ -26,7 +26,7 @@ class Mean:
     indexable = True
 
     def __call__(self, frames: FrameFeatures, texts: TextFeatures | None) -> torch.Tensor:
-        """`(v, t, d)` -> `(v, d)` of unit length."""
+        """Return `(v, t, d)` -> `(v, d)` of unit length."""
         from torch.nn.functional import normalize
 
         unit = normalize(frames.vectors.float(), dim=-1) * frames.valid.unsqueeze(-1)

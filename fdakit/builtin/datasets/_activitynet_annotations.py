@@ -103,7 +103,7 @@ def read_sentences(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 def read_ids(path: Path) -> tuple[str, ...]:
-    """The ids of a list, JSON or one a line, all beginning with v_. Raises `DatasetError` where it is no list."""
+    """Return the ids of a list, JSON or one a line, all beginning with v_. Raises `DatasetError` if it is no list."""
     if path.suffix.lower() != ".json":
         return tuple(map(_full_id, read_id_list(path)))
     found = read_json(path, "id list")

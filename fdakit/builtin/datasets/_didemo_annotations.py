@@ -67,7 +67,7 @@ def sentences_of_all(told: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, 
 
 
 def listed_videos(path: Path) -> dict[str, str]:
-    """File names of a list by id. Raises `DatasetError` where one video stands there twice."""
+    """File names of a list by id. Raises `DatasetError` if one video stands there twice."""
     listed = read_id_list(path)
     names = {video_id(name): name for name in listed}
     twice = [name for name in listed if names[video_id(name)] != name]
@@ -103,5 +103,5 @@ def _objects(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def video_id(name: str) -> str:
-    """A file name without its ending, which may be a bare dot: ids hold no dot of their own."""
+    """Return a file name without its ending, which may be a bare dot: ids hold no dot of their own."""
     return name.rpartition(".")[0] or name

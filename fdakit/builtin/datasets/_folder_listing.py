@@ -15,7 +15,7 @@ _KEYS = ("caption", "text")
 
 @dataclass(frozen=True)
 class Sample:
-    """A video and the files of captions beside it, None where there is none."""
+    """A video and the files of captions beside it, None if there is none."""
 
     video: Path
     text: Path | None
@@ -25,7 +25,7 @@ class Sample:
 def walk_samples(root: Path) -> tuple[dict[str, Sample], tuple[str, ...]]:
     """Samples by their paths below the folder without ending, in their order; and the .txt files without a video.
 
-    Hidden files and folders do not count. Raises `DatasetError` where the folder is absent, cannot be read or holds
+    Hidden files and folders do not count. Raises `DatasetError` if the folder is absent, cannot be read or holds
     no video, and where two videos differ in their endings alone.
     """
     videos: dict[str, Path] = {}
@@ -51,7 +51,7 @@ def walk_samples(root: Path) -> tuple[dict[str, Sample], tuple[str, ...]]:
 
 
 def read_captions(sample: Sample, *, key: str | None) -> tuple[str, ...]:
-    """The caption of the .txt file, then those under `key` of the .json file, equal ones once; maybe none.
+    """Return the caption of the .txt file, then those under `key` of the .json file, equal ones once; maybe none.
 
     Runs of white space become one space. Raises `DatasetError` naming a file that cannot be read so.
     """
@@ -67,12 +67,12 @@ def read_captions(sample: Sample, *, key: str | None) -> tuple[str, ...]:
 
 
 def json_keys(sample: Sample) -> tuple[str, ...]:
-    """The keys of its .json file, for a message."""
+    """Return the keys of its .json file, for a message."""
     return tuple(_read_notes(sample.notes))
 
 
 def _files(root: Path) -> list[Path]:
-    """All files below the folder; links to folders are followed unless they lead back up."""
+    """Return all files below the folder; links to folders are followed unless they lead back up."""
     if not root.is_dir():
         raise DatasetError(f"{root.absolute()}: no such folder; name the folder of your videos with path")
     found = []

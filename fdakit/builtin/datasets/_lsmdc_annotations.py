@@ -21,7 +21,7 @@ class Sentences:
 
 
 def read_sentences(path: Path) -> Sentences:
-    """The captions of one annotation file.
+    """Return the captions of one annotation file.
 
     Rows without a sentence are left out with a remark, unless no row has one, as in the blind test. Raises
     `DatasetError` there and where a line has other than these fields.

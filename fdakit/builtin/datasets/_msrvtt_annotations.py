@@ -27,9 +27,9 @@ class Annotations:
 
 
 def read_annotations(paths: Iterable[Path]) -> Annotations:
-    """All captions of some files; where two tell of one video, the first that does counts.
+    """Return all captions of some files; where two tell of one video, the first that does counts.
 
-    Raises `DatasetError` where a file has none of the known forms.
+    Raises `DatasetError` if a file has none of the known forms.
     """
     captions: dict[str, tuple[str, ...]] = {}
     splits: dict[str, list[str]] = defaultdict(list)
@@ -62,7 +62,10 @@ def read_pairs(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 def read_ids(path: Path) -> tuple[str, ...]:
-    """The ids of a list: text, a csv with the column `video_id`, or a JSON form. Raises `DatasetError` on repeats."""
+    """Return the ids of a list: text, a csv with the column `video_id`, or a JSON form.
+
+    Raises `DatasetError` on repeats.
+    """
     ending = path.suffix.lower()
     if ending == ".txt":
         return read_id_list(path)
@@ -82,7 +85,7 @@ def read_ids(path: Path) -> tuple[str, ...]:
 
 
 def refuse_shared(path: Path, ids: Iterable[str], theirs: Iterable[str], *, split: str, later: str) -> None:
-    """Raises `DatasetError` where videos of one split stand in a later one, from list `path`."""
+    """Raises `DatasetError` if videos of one split stand in a later one, from list `path`."""
     known = set(theirs)
     mine = list(ids)
     shared = [name for name in mine if name in known]
@@ -130,7 +133,7 @@ def _pairs(path: Path, entries: list[Any], keys: tuple[str, ...]) -> list[tuple[
 
 
 def _field(path: Path, entry: Any, keys: tuple[str, ...], where: str) -> str:
-    """The id that an entry names; file names lose their ending and folder."""
+    """Return the id that an entry names; file names lose their ending and folder."""
     value = next((entry[key] for key in keys if key in entry), None) if isinstance(entry, dict) else None
     if not isinstance(value, str) or not value:
         raise DatasetError(f"{path}: {where}: no {' or '.join(keys)} in {str(entry)[:60]!r}; wanted {_FORMS}")

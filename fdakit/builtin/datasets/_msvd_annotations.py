@@ -28,7 +28,7 @@ class Descriptions:
     left_out: Mapping[str, tuple[str, ...]]
 
     def remarks(self, split: str, ids: Iterable[str]) -> tuple[str, ...]:
-        """What was left out of these clips, a sentence a reason."""
+        """Return what was left out of these clips, a sentence a reason."""
         mine = set(ids)
         found = {reason: [name for name in names if name in mine] for reason, names in self.left_out.items()}
         return tuple(
@@ -44,14 +44,14 @@ def _first(names: Iterable[str]) -> str:
 
 
 def is_published(language: str) -> bool:
-    """Whether the published splits are in this language."""
+    """Return whether the published splits are in this language."""
     return language.casefold() == "english"
 
 
 def read_descriptions(path: Path, language: str) -> Descriptions:
-    """The captions of `raw-captions.pkl`, a JSON map, `AllVideoDescriptions.txt` or the corpus csv.
+    """Return the captions of `raw-captions.pkl`, a JSON map, `AllVideoDescriptions.txt` or the corpus csv.
 
-    Raises `DatasetError` where the file is none of these, or lacks the language.
+    Raises `DatasetError` if the file is none of these, or lacks the language.
     """
     ending = path.suffix.lower()
     if ending == ".csv":
@@ -67,7 +67,10 @@ def read_descriptions(path: Path, language: str) -> Descriptions:
 
 
 def _sorted_out(pairs: Iterable[tuple[str, str]], *, published: bool) -> Descriptions:
-    """`published` leaves out what the published lists do; where captions are such a list, nothing is judged."""
+    """Return `published` leaves out what the published lists do.
+
+    Where captions are such a list, nothing is judged.
+    """
     captions, left_out = defaultdict(list), defaultdict(list)
     for name, written in pairs:
         text = " ".join(written.replace("\ufeff", "").split())

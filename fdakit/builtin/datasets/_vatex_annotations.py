@@ -61,7 +61,7 @@ VIDEOS = SourceFile(
 
 
 def caption_files(root: Path, split: str) -> tuple[Path, ...]:
-    """All files there that may hold captions of the split. Raises `DatasetError` where there is none."""
+    """Return all files there that may hold captions of the split. Raises `DatasetError` if there is none."""
     source = next(source for source in CAPTIONS if split in source.splits)
     first = find_source(root, source)
     more = (root / name for name in (*source.others, *(() if split == "train" else (_PUBLIC_TEST,))))

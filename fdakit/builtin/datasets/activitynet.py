@@ -73,7 +73,10 @@ class ActivityNet:
         return ("train", *val, "test", *val_2)
 
     def load(self, split: str, progress: Progress) -> Split:
-        """One caption a video. Raises `DatasetError` naming the file that is absent or wrong, and where to get it."""
+        """Return one caption a video.
+
+        Raises `DatasetError` naming the file that is absent or wrong, and where to get it.
+        """
         from fdakit.dataset_files import count_remarks, require_root
 
         known = dict.fromkeys((*self.splits(), "val_2"))
@@ -98,7 +101,7 @@ class ActivityNet:
         )
 
     def _paragraphs(self, split: str) -> tuple[dict[str, str], tuple[str, ...]]:
-        """The captions of an official split by id, and how its id list differs from its sentences."""
+        """Return the captions of an official split by id, and how its id list differs from its sentences."""
         from fdakit.dataset_files import find_source, join_paragraphs, locate_source, name_ids
 
         from ._activitynet_annotations import read_ids, read_sentences
@@ -121,7 +124,7 @@ class ActivityNet:
         return texts, remarks
 
     def _videos(self, ids: Sequence[str]) -> tuple[VideoRef, ...]:
-        """The file of each id, whose name may or may not begin with v_."""
+        """Return the file of each id, whose name may or may not begin with v_."""
         from fdakit.dataset_files import find_source, find_videos
 
         folder = self._options.videos or find_source(self.root, VIDEOS)

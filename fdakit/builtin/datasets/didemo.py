@@ -99,7 +99,7 @@ class Didemo:
         return f"{split}: no {LISTS[split].path} in {self.root.absolute()}, so all videos of {path.name} count{twice}"
 
     def _videos(self, names: Mapping[str, str]) -> tuple[VideoRef, ...]:
-        """The file of each id: with the ending that is written if it is there, else with any known one."""
+        """Return the file of each id: with the ending that is written if it is there, else with any known one."""
         from fdakit.dataset_files import find_source, find_videos
 
         files = find_videos(self._options.videos or find_source(self.root, VIDEOS), [*names, *names.values()])

@@ -54,16 +54,16 @@ class Folder:
         self._options = options
 
     def sources(self) -> tuple[SourceFile, ...]:
-        """The folder itself."""
+        """Return the folder itself."""
         what = "videos, each beside a .txt or .json file of the same name that holds its caption"
         return (SourceFile(".", what, "your own collection, or video2dataset with output_format = files"),)
 
     def splits(self) -> tuple[str, ...]:
-        """Those that have a folder of their own, else `test`."""
+        """Return those that have a folder of their own, else `test`."""
         return tuple(name for name in SPLITS if self._has(name)) or ("test",)
 
     def load(self, split: str, progress: Progress) -> Split:
-        """A split, videos in the order of their paths. An id is the path below the folder, without the ending.
+        """Return a split, videos in the order of their paths. An id is the path below the folder, without the ending.
 
         Several lines of a .txt file are one caption; captions of a .json file come after it, equal ones once. Raises
         `DatasetError` where the split holds no video, a video no caption, or a file of captions cannot be read.
@@ -105,7 +105,7 @@ class Folder:
             ) from error
 
     def _prefix(self, split: str) -> str:
-        """What the names of a split begin with: its folder, or nothing where the whole folder is one split."""
+        """Return what the names of a split begin with: its folder, or nothing where the whole folder is one split."""
         return f"{split}/" if self._has(split) else ""
 
     def _of_split(self, split: str) -> dict[str, Sample]:

@@ -94,7 +94,7 @@ class Lsmdc:
         return self._options.root
 
     def sources(self) -> tuple[SourceFile, ...]:
-        """The three annotation files and the clips."""
+        """Return the three annotation files and the clips."""
         return (*(source for source, _ in self._files.values()), VIDEOS)
 
     def splits(self) -> tuple[str, ...]:
@@ -102,7 +102,7 @@ class Lsmdc:
         return ("train", "val", "test")
 
     def load(self, split: str, progress: Progress) -> Split:
-        """The split, clips in the file's order. Raises `DatasetError` naming file, line and what to do."""
+        """Return the split, clips in the file's order. Raises `DatasetError` naming file, line and what to do."""
         from fdakit.dataset_files import count_remarks, find_source, find_videos, require_root
 
         from ._lsmdc_annotations import read_sentences

@@ -51,11 +51,11 @@ class Manifest:
         self._path = options.path.absolute()
 
     def splits(self) -> tuple[str, ...]:
-        """The splits in the order the file names them. Raises `DatasetError` where the file cannot be used."""
+        """Return the splits in the order the file names them. Raises `DatasetError` if the file cannot be used."""
         return tuple(dict.fromkeys(split for split, _, _ in self._entries))
 
     def load(self, split: str, progress: Progress) -> Split:
-        """One split, its captions in the file's order. Raises `DatasetError` where the file cannot be used."""
+        """Return one split, its captions in the file's order. Raises `DatasetError` if the file cannot be used."""
         entries = [(video, caption) for name, video, caption in self._entries if name == split]
         if not entries:
             raise DatasetError(f"{self._path}: no rows of split {split!r}; choose one of {', '.join(self.splits())}")
@@ -116,7 +116,7 @@ def _written(seconds: float | None) -> str:
 
 
 def build(options: ManifestOptions, shapes: BuildContext) -> Manifest:
-    """The dataset; the file is read when a split is asked for."""
+    """Return the dataset; the file is read when a split is asked for."""
     return Manifest(options)
 
 

@@ -79,7 +79,7 @@ class MovingShapesOptions(Options):
         return self
 
     def look(self) -> Look:
-        """What of these decides the pixels of a clip."""
+        """Return what of these decides the pixels of a clip."""
         return Look(**self.model_dump(exclude={"clips", "crf"}))
 
 
@@ -92,11 +92,11 @@ class MovingShapes:
         self.look = options.look()
 
     def splits(self) -> tuple[str, ...]:
-        """`train`, `val` and `test`."""
+        """Return `train`, `val` and `test`."""
         return ("train", "val", "test")
 
     def load(self, split: str, progress: Progress) -> Split:
-        """The split; renders it where the cache lacks it. Raises `DatasetError` where it cannot be written."""
+        """Return the split; renders it where the cache lacks it. Raises `DatasetError` if it cannot be written."""
         if split not in self.splits():
             raise DatasetError(f"moving-shapes: no split {split!r}; choose one of {', '.join(self.splits())}")
         folder = self.folder() / split
@@ -109,7 +109,7 @@ class MovingShapes:
         return Split(split, videos, tuple(Caption(text, name) for name, text, _ in rows))
 
     def folder(self) -> Path:
-        """Where the clips lie: a folder named by everything that decides their bytes."""
+        """Return where the clips lie: a folder named by everything that decides their bytes."""
         from fdakit.synthetic.render import VERSION, codec
 
         facts = json.dumps([self.options.model_dump(), VERSION, codec()], sort_keys=True)
@@ -146,7 +146,7 @@ def _move_into_place(fresh: Path, folder: Path, count: int) -> None:
 
 
 def _read_index(folder: Path, count: int) -> list[list[str]] | None:
-    """Rows of id, caption and file of a finished set; None where there is none, or a file of it is gone."""
+    """Rows of id, caption and file of a finished set; None if there is none, or a file of it is gone."""
     try:
         lines = read_text(folder / _INDEX, error=DatasetError).splitlines()
     except DatasetError:  # absent, or damaged: it is rendered again
@@ -157,7 +157,7 @@ def _read_index(folder: Path, count: int) -> list[list[str]] | None:
 
 
 def build(options: MovingShapesOptions, shapes: BuildContext) -> MovingShapes:
-    """The dataset, rendering below the run's cache folder."""
+    """Return the dataset, rendering below the run's cache folder."""
     return MovingShapes(options, shapes.cache)
 
 

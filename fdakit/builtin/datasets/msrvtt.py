@@ -78,17 +78,17 @@ class Msrvtt:
         return self._options.root
 
     def sources(self) -> tuple[SourceFile, ...]:
-        """The lists of the protocol, the captions and the clips."""
+        """Return the lists of the protocol, the captions and the clips."""
         from ._msrvtt_sources import VIDEOS
 
         return (*(self._lists[split] for split in self.splits()), self._layout.captions, VIDEOS)
 
     def splits(self) -> tuple[str, ...]:
-        """`train` and `test`; `val` where the protocol has one or it is held out of training."""
+        """Return `train` and `test`; `val` where the protocol has one or it is held out of training."""
         return tuple(split for split in ("train", "val", "test") if split in self._lists)
 
     def load(self, split: str, progress: Progress) -> Split:
-        """The split, videos in the order of its list. Raises `DatasetError` naming the file and what to do."""
+        """Return the split, videos in the order of its list. Raises `DatasetError` naming the file and what to do."""
         from fdakit.dataset_files import count_remarks, require_captions, require_root
 
         require_root(self.root, MSRVTT.name, self.sources())
@@ -126,7 +126,7 @@ class Msrvtt:
         return self._known_ids(split) or read_ids(find_source(self.root, self._lists[split]))
 
     def _known_ids(self, split: str) -> tuple[str, ...] | None:
-        """The list of a split, None where it is absent; the captions' own file tells the official splits too."""
+        """Return the list of a split, None if it is absent; the captions' own file tells the official splits too."""
         from fdakit.dataset_files import locate_source
 
         from ._msrvtt_annotations import read_ids
@@ -139,7 +139,7 @@ class Msrvtt:
         return self._annotated[1].splits.get(split) if official else None
 
     def _refuse_shared(self, split: str, ids: tuple[str, ...]) -> None:
-        """Raises `DatasetError` where videos of this split are in a later one, as far as its list is there."""
+        """Raises `DatasetError` if videos of this split are in a later one, as far as its list is there."""
         from fdakit.dataset_files import locate_source
 
         from ._msrvtt_annotations import refuse_shared
@@ -150,7 +150,7 @@ class Msrvtt:
             refuse_shared(path, ids, self._known_ids(later) or (), split=split, later=later)
 
     def _captions(self, split: str) -> tuple[Path, Mapping[str, tuple[str, ...]]]:
-        """The captions that a split takes, by video, and the file they are from."""
+        """Return the captions that a split takes, by video, and the file they are from."""
         from fdakit.dataset_files import find_source, locate_source
 
         from ._msrvtt_annotations import read_pairs
@@ -178,7 +178,7 @@ class Msrvtt:
         return path, read_annotations([path, *(other for other in paths if other != path and other.is_file())])
 
     def _files(self, ids: tuple[str, ...]) -> dict[str, Path]:
-        """Where the clips lie; the original release has two folders."""
+        """Return where the clips lie; the original release has two folders."""
         from fdakit.dataset_files import find_source, find_videos
 
         from ._msrvtt_sources import FOLDERS, VIDEOS

@@ -97,7 +97,7 @@ class Msvd:
         return self._options.root
 
     def sources(self) -> tuple[SourceFile, ...]:
-        """The lists, the captions and the clips."""
+        """Return the lists, the captions and the clips."""
         return (*LISTS.values(), CAPTIONS, VIDEOS)
 
     def splits(self) -> tuple[str, ...]:
@@ -105,7 +105,7 @@ class Msvd:
         return ("train", "val", "test")
 
     def load(self, split: str, progress: Progress) -> Split:
-        """The split; raises `DatasetError` saying which file goes where and how to get it."""
+        """Return the split; raises `DatasetError` saying which file goes where and how to get it."""
         from fdakit.dataset_files import (
             count_remarks,
             find_source,

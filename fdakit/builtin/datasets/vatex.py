@@ -66,7 +66,7 @@ class Vatex:
         return tuple(COUNTS)
 
     def load(self, split: str, progress: Progress) -> Split:
-        """The split with all captions of one language.
+        """Return the split with all captions of one language.
 
         Raises `DatasetError` saying which file goes where and how to get it, or how many listed videos lack captions.
         """
@@ -96,7 +96,7 @@ class Vatex:
         )
 
     def _ids(self, split: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The videos of a split, and a remark where they are not those of its own list."""
+        """Return the videos of a split, and a remark where they are not those of its own list."""
         from fdakit.dataset_files import find_source, read_id_list
 
         own = read_id_list(find_source(self.root, LISTS[split]))
@@ -111,7 +111,7 @@ class Vatex:
         return tuple(name for name in both if name not in taken), (remark,)
 
     def _captions(self, split: str, ids: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
-        """Captions by id, for each of the ids. Raises `DatasetError` where some have none."""
+        """Captions by id, for each of the ids. Raises `DatasetError` if some have none."""
         from fdakit.dataset_files import require_captions
 
         from ._vatex_annotations import caption_files, read_captions

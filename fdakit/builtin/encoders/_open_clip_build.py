@@ -98,7 +98,10 @@ def _check_files(source: Source, pretrained: str | None, visual: Path | None) ->
 
 
 def _lies_there(path: Path) -> bool:
-    """Whether a path leads to anything but a folder, which may bear a tag's name; reading it says what it is."""
+    """Return whether a path leads to anything but a folder, which may bear a tag's name.
+
+    Reading it says what it is.
+    """
     return os.path.lexists(path) and not os.path.isdir(path)  # noqa: PTH112 - Path's raises for a name too long
 
 
@@ -111,7 +114,10 @@ def _tags(source: Source) -> list[str]:
 
 
 def _weights_files(source: Source, options: Any) -> list[Path]:
-    """The files that the options name, the visual tower's first; none where weights are a tag's or the folder's."""
+    """Return the files that the options name, the visual tower's first.
+
+    None where weights are a tag's or the folder's.
+    """
     own = options.pretrained == "none" and source.folder is not None
     if own or options.pretrained in _tags(source):
         return []
@@ -120,7 +126,7 @@ def _weights_files(source: Source, options: Any) -> list[Path]:
 
 
 def _said_by(source: Source, options: Any) -> str:
-    """Where open_clip knows from how a model wants its pictures."""
+    """Return where open_clip knows from how a model wants its pictures."""
     if source.folder is not None:
         silent = f" says nothing of {' and '.join(unsaid)} of pictures" if (unsaid := _unsaid(source)) else ""
         return f"open_clip_config.json of {source.asked}{silent}"
@@ -137,13 +143,13 @@ def _quick_gelu(source: Source, options: Any) -> bool:
 
 
 def _tag(source: Source, name: str | None) -> Mapping[str, Any]:
-    """What open_clip knows of a tag; nothing where the model has none of that name."""
+    """Return what open_clip knows of a tag; nothing where the model has none of that name."""
     known: Mapping[str, Any] = open_clip.get_pretrained_cfg(source.name, name) if name else {}
     return known
 
 
 def _create(source: Source, tag: str | None, quick_gelu: bool, *, pictures: Mapping[str, Any]) -> Any:
-    """The model, with the weights of a tag or random ones.
+    """Return the model, with the weights of a tag or random ones.
 
     A tag's file is handed over as a path: open_clip would ask the hub again for what is in the cache. `pictures` are
     the facts of the tag that the recipe names, also where its weights come from a checkpoint.
@@ -178,7 +184,7 @@ def _create(source: Source, tag: str | None, quick_gelu: bool, *, pictures: Mapp
 
 
 def _unsaid(source: Source) -> tuple[str, ...]:
-    """The colours that a folder's configuration leaves out: open_clip would take OpenAI's for them."""
+    """Return the colours that a folder's configuration leaves out: open_clip would take OpenAI's for them."""
     return () if source.folder is None else tuple(name for name in ("mean", "std") if name not in source.pictures)
 
 

@@ -20,7 +20,7 @@ COPY = "copy that folder here from a machine that has it"
 
 
 def hub_file(repo: str, names: Sequence[str], *, what: str, instead: str = COPY) -> Path:
-    """The first of the files `names` that the cache, or else the hub, has of `repo`.
+    """Return the first of the files `names` that the cache, or else the hub, has of `repo`.
 
     Raises `CheckpointError`, beginning with `what`, where it is in neither or the hub may not be asked; `instead` is
     what may be done without a connection.
@@ -68,10 +68,10 @@ def check_connection(missing: str, *, instead: str = COPY) -> None:
 
 
 def cache_of(repo: str) -> Path:
-    """The folder in which the hub's client keeps a repository."""
+    """Return the folder in which the hub's client keeps a repository."""
     return Path(constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}"
 
 
 def first_line(error: Exception) -> str:
-    """What an error says, in one line."""
+    """Return what an error says, in one line."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

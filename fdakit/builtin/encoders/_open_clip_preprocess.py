@@ -28,7 +28,7 @@ _SHOWN = 4
 def file_preprocess(source: Source, files: Sequence[Path], *, default: Preprocess) -> Preprocess:
     """Return what pictures the weights in `files` want, the visual tower's own file first.
 
-    `default` is open_clip's for the model without weights. Raises `CheckpointError` where a header or configuration
+    `default` is open_clip's for the model without weights. Raises `CheckpointError` if a header or configuration
     that says so cannot be read.
     """
     for file in files:
@@ -73,7 +73,7 @@ def _values(tags: Mapping[str, Mapping[str, Any]], key: str) -> list[Any]:
 
 
 def _with(default: Preprocess, facts: Mapping[str, Any], *, source: str) -> Preprocess:
-    """`default` with what open_clip's own keys say."""
+    """Return `default` with what open_clip's own keys say."""
     given = {name: facts[theirs] for name, theirs in FIELDS.items() if facts.get(theirs) is not None}
     given |= {name: tuple(map(float, given[name])) for name in ("mean", "std") if name in given}
     unknown = tuple(name for name in default.unknown if name not in given)
@@ -81,7 +81,7 @@ def _with(default: Preprocess, facts: Mapping[str, Any], *, source: str) -> Prep
 
 
 def _config_beside(source: Source, file: Path) -> Mapping[str, Any] | None:
-    """`preprocess_cfg` of the configuration beside a file, where it is of a model of these sizes."""
+    """Return `preprocess_cfg` of the configuration beside a file, where it is of a model of these sizes."""
     path = file.parent / CONFIG
     try:
         if not path.is_file() or path.stat().st_size > _LARGEST_CONFIG:

@@ -60,7 +60,7 @@ class Source:
         return found
 
     def own_weights(self) -> Path:
-        """The weights that come with a folder or a hub repository. Raises `CheckpointError` where none do."""
+        """Return the weights that come with a folder or a hub repository. Raises `CheckpointError` if none do."""
         assert self.folder is not None
         if self.repo is not None:
             return hub_file(self.repo, _ON_HUB, what=f"encoder.model {self.asked!r}")
@@ -68,7 +68,7 @@ class Source:
 
 
 def find_source(asked: str) -> Source:
-    """What `encoder.model` means. Raises `CheckpointError` where there is no such model, folder or repository."""
+    """Return what `encoder.model` means. Raises `CheckpointError` if there is no such model, folder or repository."""
     if asked.startswith(LOCAL):
         folder = Path(asked.removeprefix(LOCAL)).expanduser()
         if not asked.removeprefix(LOCAL) or not folder.is_dir():
@@ -100,7 +100,7 @@ def _check_name(name: str) -> None:
 
 
 def _read_config(path: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """The sizes of a model, and what is said of its pictures."""
+    """Return the sizes of a model, and what is said of its pictures."""
     where = path.absolute()
     if not path.is_file():
         raise CheckpointError(f"{where}: absent; a folder for {LOCAL} holds {CONFIG} and weights")
@@ -142,7 +142,7 @@ def _weights_in(folder: Path) -> Path:
 
 
 def tag_file(tag: Mapping[str, Any], *, what: str) -> Path:
-    """The weights of one of open_clip's tags, from the cache or fetched. Raises `CheckpointError`."""
+    """Return the weights of one of open_clip's tags, from the cache or fetched. Raises `CheckpointError`."""
     if not tag.get("hf_hub"):
         return _url_file(str(tag.get("url", "")), what=what)
     repo, filename = os.path.split(tag["hf_hub"])

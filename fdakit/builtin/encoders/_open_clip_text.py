@@ -30,7 +30,7 @@ def check_libraries(source: Source) -> None:
 
 
 def make_tokenizer(source: Source) -> Any:
-    """open_clip's tokeniser for the model. Raises `CheckpointError` where its vocabulary is not to be had."""
+    """open_clip's tokeniser for the model. Raises `CheckpointError` if its vocabulary is not to be had."""
     named = source.text.get("hf_tokenizer_name")
     if not named:
         return open_clip.get_tokenizer(source.name)

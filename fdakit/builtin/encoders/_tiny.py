@@ -43,7 +43,7 @@ class FoldedTokenizer:
 
 
 def build_tiny(options: Any, shapes: BuildContext) -> ClipEncoder:
-    """A `CLIP` of the sizes in the options behind fdakit's encoder."""
+    """Return a `CLIP` of the sizes in the options behind fdakit's encoder."""
     clip = CLIP(
         embed_dim=options.embedding,
         vision_cfg=CLIPVisionCfg(

@@ -32,7 +32,7 @@ class OpenClipOptions(Options):
 
 
 def build(options: OpenClipOptions, shapes: BuildContext) -> Encoder:
-    """Random weights come from the run's seed. Raises `CheckpointError` where weights are not to be had."""
+    """Random weights come from the run's seed. Raises `CheckpointError` if weights are not to be had."""
     from ._open_clip_build import build_open_clip
 
     return build_open_clip(options, shapes)

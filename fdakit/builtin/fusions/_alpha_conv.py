@@ -12,6 +12,6 @@ class AlphaConv(AlphaPath):
     """The stem's maps with alpha's added."""
 
     def forward(self, rgb: torch.Tensor, alpha: torch.Tensor, stem: Stem) -> Fused:
-        """`rgb (n, 3, h, w)`, `alpha (n, 1, h, w)` in [0, 1]."""
+        """Return `rgb (n, 3, h, w)`, `alpha (n, 1, h, w)` in [0, 1]."""
         pairs = zip(stem(rgb), self.maps(alpha), strict=True)
         return Fused(tuple(features + added for features, added in pairs))

@@ -19,6 +19,6 @@ class AttentionBias(nn.Module):
         self._first = first
 
     def forward(self, rgb: torch.Tensor, alpha: torch.Tensor, stem: Stem) -> Fused:
-        """`rgb (n, 3, h, w)`, `alpha (n, 1, h, w)` in [0, 1]."""
+        """Return `rgb (n, 3, h, w)`, `alpha (n, 1, h, w)` in [0, 1]."""
         coverage = adaptive_avg_pool2d(alpha, self._grid).flatten(1)
         return Fused(stem(rgb), attention_bias=self.strength * coverage, bias_from=self._first)

@@ -19,7 +19,7 @@ class BlurBackground:
         self._line = line / line.sum()
 
     def __call__(self, rgb: torch.Tensor, alpha: torch.Tensor, stem: Stem) -> Fused:
-        """`rgb (n, 3, h, w)`, `alpha (n, 1, h, w)` in [0, 1]."""
+        """Return `rgb (n, 3, h, w)`, `alpha (n, 1, h, w)` in [0, 1]."""
         return Fused(stem(alpha * rgb + (1 - alpha) * self._blurred(rgb)))
 
     def _blurred(self, rgb: torch.Tensor) -> torch.Tensor:

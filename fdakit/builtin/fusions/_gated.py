@@ -31,6 +31,6 @@ class Gated(AlphaPath):
         return taken
 
     def forward(self, rgb: torch.Tensor, alpha: torch.Tensor, stem: Stem) -> Fused:
-        """`rgb (n, 3, h, w)`, `alpha (n, 1, h, w)` in [0, 1]."""
+        """Return `rgb (n, 3, h, w)`, `alpha (n, 1, h, w)` in [0, 1]."""
         pairs = zip(stem(rgb), self.maps(alpha), strict=True)
         return Fused(tuple(features + self.gate * added for features, added in pairs))

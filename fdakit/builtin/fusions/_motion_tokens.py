@@ -31,7 +31,7 @@ class MotionTokens(AlphaPath):
         self.register_buffer("_order", spread_order(grid), persistent=False)
 
     def forward(self, rgb: torch.Tensor, alpha: torch.Tensor, stem: Stem) -> Fused:
-        """`rgb (n, 3, h, w)`, `alpha (n, 1, h, w)` in [0, 1]."""
+        """Return `rgb (n, 3, h, w)`, `alpha (n, 1, h, w)` in [0, 1]."""
         pairs = zip(stem(rgb), self.maps(alpha), strict=True)
         features = tuple(own + added for own, added in pairs)
         whole = self._keep == self._grid[0] * self._grid[1]

@@ -22,7 +22,7 @@ class AlphaConvOptions(Options):
 
 
 def build(options: AlphaConvOptions, shapes: BuildContext) -> AlphaFusion:
-    """One zero-initialised convolution beside each of the stem's."""
+    """Return one zero-initialised convolution beside each of the stem's."""
     from ._alpha_conv import AlphaConv
 
     return AlphaConv(shapes.stem, mean=options.mean, std=options.std)

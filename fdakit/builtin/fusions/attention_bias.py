@@ -25,7 +25,7 @@ class AttentionBiasOptions(Options):
 
 
 def build(options: AttentionBiasOptions, shapes: BuildContext) -> AlphaFusion:
-    """Raises `PluginError` where the encoder has no blocks, or fewer than `last_blocks`."""
+    """Raises `PluginError` if the encoder has no blocks, or fewer than `last_blocks`."""
     if not shapes.layers:
         raise PluginError(
             "fusion: 'attention-bias' adds to the attention of transformer blocks, and this encoder has none; choose "

@@ -37,7 +37,7 @@ class MotionTokensOptions(Options):
 
 
 def build(options: MotionTokensOptions, shapes: BuildContext) -> AlphaFusion:
-    """Raises `PluginError` where the encoder has no tokens to leave out, or fewer than `keep_tokens`."""
+    """Raises `PluginError` if the encoder has no tokens to leave out, or fewer than `keep_tokens`."""
     if not shapes.layers:
         raise PluginError(
             "fusion: 'motion-tokens' leaves patches out of transformer blocks, and this encoder has none; choose an "

@@ -29,7 +29,7 @@ class Multiply:
         self.hard = hard
 
     def __call__(self, rgb: Any, alpha: Any, stem: Stem) -> Fused:
-        """`rgb (n, 3, h, w)`, `alpha (n, 1, h, w)` in [0, 1]."""
+        """Return `rgb (n, 3, h, w)`, `alpha (n, 1, h, w)` in [0, 1]."""
         if self.hard:
             alpha = (alpha >= 0.5).to(alpha.dtype)
         return Fused(stem(rgb * (self.floor + (1 - self.floor) * alpha)))

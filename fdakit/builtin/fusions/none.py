@@ -13,12 +13,12 @@ class NoFusionOptions(Options):
 
 
 def ignore_alpha(rgb: Any, alpha: Any, stem: Stem) -> Fused:
-    """The stem's own maps of `rgb (n, 3, h, w)`."""
+    """Return the stem's own maps of `rgb (n, 3, h, w)`."""
     return Fused(stem(rgb))
 
 
 def build(options: NoFusionOptions, shapes: BuildContext) -> AlphaFusion:
-    """A plain function is a fusion too."""
+    """Return a plain function is a fusion too."""
     return ignore_alpha
 
 

@@ -89,11 +89,11 @@ class CompensatedDifference:
         self.needs = Needs(neighbours=gaps, luma=options.grey == "decoder-luma")
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
-        """uint8 frames `(t, h, w, 3)` -> float32 `(t, h, w)`."""
+        """Return uint8 frames `(t, h, w, 3)` -> float32 `(t, h, w)`."""
         return inside_bars(clip, self._masks).alpha
 
     def remarks(self, clip: Clip) -> tuple[str, ...]:
-        """Why a frame has the fallback: "cut", "empty", "full", or ""."""
+        """Return why a frame has the fallback: "cut", "empty", "full", or ""."""
         return inside_bars(clip, self._masks).remarks
 
     def _masks(self, clip: Clip, scale: float) -> Masks:
@@ -118,14 +118,14 @@ class CompensatedDifference:
         )
 
     def _cuts(self, clip: Clip, levels: Levels, known: Known) -> Known:
-        """bool `(t,)`: whether a frame's neighbours show another scene, all of them or, of `either`, one."""
+        """Return bool `(t,)`: whether a frame's neighbours show another scene, all of them or, of `either`, one."""
         if not by_scenes(self.options):
             return level_cuts(levels, known, self.options.cut)
         sides = tuple(clip.neighbours[gap] for gap in self.needs.neighbours)
         return joined_cuts(clip.frames, sides, both=self.options.sides != "either")
 
     def _sides(self, grey: Mapping[int, NDArray[np.uint8]], place: int, scale: float) -> list[Change]:
-        """How a frame differs from each of its neighbours."""
+        """Return how a frame differs from each of its neighbours."""
         now = grey[0][place]
         radius = round(self.options.smoothing * scale)
         found = [
@@ -136,7 +136,7 @@ class CompensatedDifference:
         return [(box_average(levels, radius), known) for levels, known in found]
 
     def _changed(self, levels: Levels, known: Known, scale: float) -> Known:
-        """What is above the threshold, cleaned: bool `(t, h, w)`."""
+        """Return what is above the threshold, cleaned: bool `(t, h, w)`."""
         changed = levels > level_thresholds(levels, known, self.options)[:, None, None]
         return np.array(apply_morphology(changed, options=self.options, engine=self.engine, scale=scale))
 
@@ -158,7 +158,7 @@ def _joined(frames: Sequence[list[Change]], *, both: bool) -> tuple[Levels, Know
 
 
 def build(options: CompensatedDifferenceOptions, shapes: BuildContext) -> MaskGenerator:
-    """Depends on the options alone. Raises `PluginError` where the backend's library is not installed."""
+    """Depends on the options alone. Raises `PluginError` if the backend's library is not installed."""
     return CompensatedDifference(options)
 
 

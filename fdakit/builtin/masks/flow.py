@@ -63,7 +63,7 @@ class Flow:
         self.needs = Needs(neighbours=(-options.gap, options.gap))
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
-        """uint8 frames `(t, h, w, 3)` -> float32 `(t, h, w)`."""
+        """Return uint8 frames `(t, h, w, 3)` -> float32 `(t, h, w)`."""
         return inside_bars(clip, self._masks).alpha
 
     def remarks(self, clip: Clip) -> tuple[str, ...]:
@@ -95,7 +95,7 @@ class Flow:
         return replace_masks(masks, alone, alpha=1.0, remark="alone")
 
     def _cuts(self, clip: Clip, before: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """bool `(t,)`: whether the neighbour, of `before (t,)` the one before, shows another scene."""
+        """Return bool `(t,)`: whether the neighbour, of `before (t,)` the one before, shows another scene."""
         sides = [neighbour_cuts(clip.frames, clip.neighbours[gap]) for gap in self.needs.neighbours]
         return np.where(before, *sides)
 
@@ -120,7 +120,7 @@ class Flow:
 
 
 def build(options: FlowOptions, shapes: BuildContext) -> MaskGenerator:
-    """Depends on the options alone. Raises `PluginError` where the backend's library is not installed."""
+    """Depends on the options alone. Raises `PluginError` if the backend's library is not installed."""
     return Flow(options)
 
 

@@ -76,11 +76,11 @@ class FrameDifference:
         self.needs = Needs(neighbours=native, luma=options.grey == "decoder-luma")
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
-        """uint8 frames `(t, h, w, 3)` -> float32 `(t, h, w)`."""
+        """Return uint8 frames `(t, h, w, 3)` -> float32 `(t, h, w)`."""
         return self._masks(clip).alpha
 
     def remarks(self, clip: Clip) -> tuple[str, ...]:
-        """Why another mask stands there: "cut", "empty", "full", "alone" (nothing to compare with), or ""."""
+        """Return why another mask stands there: "cut", "empty", "full", "alone" (nothing to compare with), or ""."""
         return self._masks(clip).remarks
 
     def _masks(self, clip: Clip) -> Masks:
@@ -115,7 +115,7 @@ class FrameDifference:
         return pick(engine.stack([before, engine.stack([*steps, steps[-1]])]))
 
     def _cuts(self, clip: Clip) -> NDArray[np.bool_]:
-        """bool `(t,)`: whether each frame is compared with another scene."""
+        """Return bool `(t,)`: whether each frame is compared with another scene."""
         if self.options.reference == "native":
             return neighbour_cuts(clip.frames, clip.neighbours[-self.options.gap])
         found = sampled_cuts(clip.frames)
@@ -128,14 +128,14 @@ class FrameDifference:
         return np.asarray(before | after if self.options.reference == "union" else before & after)
 
     def _first_lacks(self, clip: Clip, changes: Any) -> bool:
-        """Whether the first frame has none to be compared with: it, or its native neighbour, is itself."""
+        """Return whether the first frame has none to be compared with: it, or its native neighbour, is itself."""
         if self.options.reference == "native":
             return bool(clip.times[0] <= 0 and not changes[0].any())
         return self.options.reference == "previous" or len(changes) == 1
 
 
 def build(options: FrameDifferenceOptions, shapes: BuildContext) -> MaskGenerator:
-    """Depends on the options alone. Raises `PluginError` where the backend's library is not installed."""
+    """Depends on the options alone. Raises `PluginError` if the backend's library is not installed."""
     return FrameDifference(options)
 
 

@@ -61,11 +61,11 @@ class MedianBackground:
         self.needs = Needs(neighbours=spread_gaps(options.warmup, options.gap), luma=options.grey == "decoder-luma")
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
-        """uint8 frames `(t, h, w, 3)` -> float32 `(t, h, w)`."""
+        """Return uint8 frames `(t, h, w, 3)` -> float32 `(t, h, w)`."""
         return self._masks(clip).alpha
 
     def remarks(self, clip: Clip) -> tuple[str, ...]:
-        """Why another mask stands there: "cut", "empty", "full", "alone" (nothing to compare with), or ""."""
+        """Return why another mask stands there: "cut", "empty", "full", "alone" (nothing to compare with), or ""."""
         return self._masks(clip).remarks
 
     def _masks(self, clip: Clip) -> Masks:
@@ -82,7 +82,7 @@ class MedianBackground:
 
 
 def spread_gaps(count: int, gap: int) -> tuple[int, ...]:
-    """`count` multiples of the gap around 0, half of them before it; of an odd number one more."""
+    """Return `count` multiples of the gap around 0, half of them before it; of an odd number one more."""
     before = (count + 1) // 2
     return tuple(gap * step for step in range(-before, count - before + 1) if step)
 
@@ -99,7 +99,7 @@ def middle(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def build(options: MedianBackgroundOptions, shapes: BuildContext) -> MaskGenerator:
-    """Depends on the options alone. Raises `PluginError` where the backend's library is not installed."""
+    """Depends on the options alone. Raises `PluginError` if the backend's library is not installed."""
     return MedianBackground(options)
 
 

@@ -72,11 +72,11 @@ class MotionVectors:
         self.engine = get_backend(options.backend)
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
-        """uint8 frames `(t, h, w, 3)` with motion vectors -> float32 `(t, h, w)`."""
+        """Return uint8 frames `(t, h, w, 3)` with motion vectors -> float32 `(t, h, w)`."""
         return inside_bars(clip, self._masks).alpha
 
     def remarks(self, clip: Clip) -> tuple[str, ...]:
-        """Why another mask stands there: "no-vectors", "empty", "full", or ""."""
+        """Return why another mask stands there: "no-vectors", "empty", "full", or ""."""
         return inside_bars(clip, self._masks).remarks
 
     def _masks(self, clip: Clip, scale: float) -> Masks:
@@ -114,7 +114,7 @@ class MotionVectors:
     def _instead(
         self, alpha: NDArray[np.float32], clip: Clip, lacking: NDArray[np.bool_]
     ) -> NDArray[np.float32] | float:
-        """What stands in for frames without vectors: a level, or for each frame a mask."""
+        """Return what stands in for frames without vectors: a level, or for each frame a mask."""
         if self.options.without_vectors == "empty":
             return 0.0
         if self.options.without_vectors == "whole-frame" or lacking.all():
@@ -132,13 +132,13 @@ def _texture(rows: NDArray[np.float32], grey: NDArray[np.uint8], scale: float) -
 
 
 def _visible(rows: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Which blocks have their middle in the picture; a crop leaves others outside."""
+    """Return which blocks have their middle in the picture; a crop leaves others outside."""
     height, width = shape
     return (rows[:, 0] >= 0) & (rows[:, 0] < width) & (rows[:, 1] >= 0) & (rows[:, 1] < height)
 
 
 def build(options: MotionVectorsOptions, shapes: BuildContext) -> MaskGenerator:
-    """Depends on the options alone. Raises `PluginError` where the backend's library is not installed."""
+    """Depends on the options alone. Raises `PluginError` if the backend's library is not installed."""
     return MotionVectors(options)
 
 

@@ -65,7 +65,7 @@ class ThreeFrame:
         self.needs = Needs(neighbours=gaps, luma=options.grey == "decoder-luma")
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
-        """uint8 frames `(t, h, w, 3)` -> float32 `(t, h, w)`."""
+        """Return uint8 frames `(t, h, w, 3)` -> float32 `(t, h, w)`."""
         return self._masks(clip).alpha
 
     def remarks(self, clip: Clip) -> tuple[str, ...]:
@@ -83,7 +83,7 @@ class ThreeFrame:
         return replace_masks(masks, alone, alpha=1.0, remark="alone")
 
     def _cuts(self, clip: Clip) -> NDArray[np.bool_]:
-        """bool `(t,)`: whether another scene is on both sides of a frame, or on the one it has."""
+        """Return bool `(t,)`: whether another scene is on both sides of a frame, or on the one it has."""
         if self.options.reference == "native":
             return joined_cuts(clip.frames, tuple(clip.neighbours[gap] for gap in self.needs.neighbours), both=True)
         found = sampled_cuts(clip.frames)
@@ -108,7 +108,7 @@ class ThreeFrame:
 
 
 def build(options: ThreeFrameOptions, shapes: BuildContext) -> MaskGenerator:
-    """Depends on the options alone. Raises `PluginError` where the backend's library is not installed."""
+    """Depends on the options alone. Raises `PluginError` if the backend's library is not installed."""
     return ThreeFrame(options)
 
 

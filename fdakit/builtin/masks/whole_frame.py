@@ -22,7 +22,7 @@ class WholeFrame:
     place: Place = "worker"
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
-        """float32 ones `(t, h, w)`."""
+        """Return float32 ones `(t, h, w)`."""
         return np.ones(clip.frames.shape[:3], np.float32)
 
 

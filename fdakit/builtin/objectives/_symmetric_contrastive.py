@@ -32,7 +32,7 @@ class SymmetricContrastive(nn.Module):
     def forward(
         self, frames: FrameFeatures, videos: torch.Tensor, texts: TextFeatures, batch: Batch
     ) -> Mapping[str, torch.Tensor]:
-        """`videos (v, d)` or `(q, v, d)`, texts `(q, d)`, q = v -> one loss, `contrastive`."""
+        """Return `videos (v, d)` or `(q, v, d)`, texts `(q, d)`, q = v -> one loss, `contrastive`."""
         left, right = normalize(texts.vectors.float(), dim=-1), normalize(videos.float(), dim=-1)
         with torch.autocast(left.device.type, enabled=False):  # bf16 cosines times 100 are off by 0.2
             cosines = left @ right.T if right.ndim == 2 else torch.einsum("qd,qvd->qv", left, right)

@@ -47,7 +47,10 @@ def _check_name(name: str) -> None:
 
 
 def _constants(options: Any) -> dict[str, Any]:
-    """What is set, under timm's names. timm itself would leave out in silence what an optimiser does not take."""
+    """Return what is set, under timm's names.
+
+    timm itself would leave out in silence what an optimiser does not take.
+    """
     info = get_optimizer_info(options.name)
     given = {
         key: value for key in ("momentum", "beta1", "beta2", "eps") if (value := getattr(options, key)) is not None

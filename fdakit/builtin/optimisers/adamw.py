@@ -23,7 +23,7 @@ class AdamWOptions(Options):
 
 
 def build(options: AdamWOptions, shapes: BuildContext) -> OptimiserFactory:
-    """A factory that torch's fused AdamW comes out of."""
+    """Return a factory that torch's fused AdamW comes out of."""
 
     def make(groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
         import torch

@@ -28,7 +28,7 @@ class TimmOptions(Options):
 
 
 def build(options: TimmOptions, shapes: BuildContext) -> OptimiserFactory:
-    """Raises `RecipeError` where timm knows no such optimiser, or it does not take an option that is set."""
+    """Raises `RecipeError` if timm knows no such optimiser, or it does not take an option that is set."""
     from ._timm import timm_factory
 
     return timm_factory(options)

@@ -48,12 +48,12 @@ class PyavReader:
         return times
 
     def read(self, video: VideoRef, indices: NDArray[np.int64], needs: Needs, size: Any) -> Clip:
-        """The frames at `indices`, upright, uint8 `(t, h, w, 3)`, scaled to `size` if given."""
+        """Return the frames at `indices`, upright, uint8 `(t, h, w, 3)`, scaled to `size` if given."""
         with self._taken(video) as opened:
             return opened.read(indices, needs=needs, size=size, sparse=self._sparse)
 
     def _taken(self, video: VideoRef) -> OpenVideo:
-        """The video as `times` left it open, else opened anew."""
+        """Return the video as `times` left it open, else opened anew."""
         from fdakit.video import OpenVideo
 
         kept, self._open = self._open, None
@@ -65,7 +65,7 @@ class PyavReader:
 
 
 def build(options: PyavOptions, shapes: BuildContext) -> Reader:
-    """Nothing is opened before a video is asked for."""
+    """Return nothing is opened before a video is asked for."""
     return PyavReader(sparse=options.sparse)
 
 

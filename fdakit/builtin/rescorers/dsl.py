@@ -63,7 +63,7 @@ def _softmax(logits: NDArray[np.float64], *, axis: int) -> NDArray[np.float64]:
 
 
 def build(options: DslOptions, shapes: BuildContext) -> Rescorer:
-    """Nothing is learned."""
+    """Return nothing is learned."""
     return Dsl(options)
 
 

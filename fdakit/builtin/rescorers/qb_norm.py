@@ -48,7 +48,7 @@ class QbNorm:
     def __call__(self, scores: Scores, bank: NDArray[np.float32] | None, direction: Direction) -> Scores:
         """Scores float64 of the same shape, to be ranked within rows.
 
-        Raises `ScoreError` where the bank is absent, does not fit, or the scores are no cosines.
+        Raises `ScoreError` if the bank is absent, does not fit, or the scores are no cosines.
         """
         known = _checked(scores, bank)
         live = np.flatnonzero(~scores.lost)
@@ -63,7 +63,7 @@ class QbNorm:
         return replace(scores, matrix=matrix)
 
     def _gated(self, raw: NDArray[np.float64], bank: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which captions `(q,)` have an activated video for their best."""
+        """Return which captions `(q,)` have an activated video for their best."""
         top = min(self._options.top, bank.shape[1])
         activated = np.zeros(bank.shape[1], np.bool_)
         activated[np.argsort(-bank, axis=1, kind="stable")[:, :top]] = True
@@ -83,7 +83,7 @@ def _checked(scores: Scores, bank: NDArray[np.float32] | None) -> NDArray[np.flo
 
 
 def build(options: QbNormOptions, shapes: BuildContext) -> Rescorer:
-    """Nothing is learned."""
+    """Return nothing is learned."""
     return QbNorm(options)
 
 

@@ -34,11 +34,11 @@ class Uniform:
         self.options = options
 
     def frames(self, training: bool) -> int:
-        """How many frames a clip is asked for."""
+        """Return how many frames a clip is asked for."""
         return self.options.train_frames if training else self.options.eval_frames
 
     def draws(self, training: bool) -> bool:
-        """Whether the choice is random."""
+        """Return whether the choice is random."""
         return training and self.options.train_pick == "random"
 
     def __call__(
@@ -60,7 +60,7 @@ class Uniform:
 
 
 def _distinct(chosen: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """The nearest ascending choice without repeats: later ones move on, then the last ones move back."""
+    """Return the nearest ascending choice without repeats: later ones move on, then the last ones move back."""
     steps = np.arange(len(chosen))
     forward: NDArray[np.int64] = np.maximum.accumulate(chosen - steps) + steps
     return np.minimum(forward, count - len(chosen) + steps)

@@ -19,7 +19,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _reading_options(function: F) -> F:
-    """What `decode` and `load` share."""
+    """Return what `decode` and `load` share."""
     shared = (
         click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR|FILES..."),
         click.option("--frames", type=click.IntRange(min=1), default=12, show_default=True, help="Frames of a clip."),

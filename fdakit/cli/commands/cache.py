@@ -18,7 +18,7 @@ def command() -> None:
 
 
 def folder_option(function: Any) -> Any:
-    """`--folder`."""
+    """Return `--folder`."""
     text = "A frame store of its own, as in frame_store.folder."
     return click.option("--folder", type=click.Path(path_type=Path, file_okay=False), help=text)(function)
 

@@ -85,7 +85,7 @@ def command(
 def _write(
     census: MaskStatistics, facts: Mapping[str, Any], out: Path | None, progress: Progress
 ) -> tuple[list[Path], bool]:
-    """The files written, and whether Ctrl-C let all of them be."""
+    """Return the files written, and whether Ctrl-C let all of them be."""
     from fdakit.mask_inspection.statistics_files import FACTS, HISTOGRAM, write_facts, write_outliers
 
     if out is None:
@@ -128,7 +128,7 @@ def _histogram(histogram: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _lines(facts: Mapping[str, Any]) -> list[str]:
-    """The numbers in sentences, the bad ones and what to do last."""
+    """Return the numbers in sentences, the bad ones and what to do last."""
     coverage, shares, limits, videos = facts["coverage"], facts["shares"], facts["limits"], facts["videos"]
     lines = [
         f"{facts['frames']} frames of {videos['counted']} clips; marked: mean {coverage['mean']:.1%}, "

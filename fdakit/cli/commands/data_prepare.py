@@ -78,7 +78,7 @@ def command(
 def _scan(
     prepared: PreparedDataset, recipe: Recipe, jobs: int | None, progress: Progress
 ) -> tuple[ScanResult | None, Path | None]:
-    """What decoding those that are there shows; nothing where there is none."""
+    """Return what decoding those that are there shows; nothing if there is none."""
     from fdakit.data_pipeline.damage import ledger_path
     from fdakit.dataset_files.damage_ledger import Ledger
     from fdakit.dataset_tools.video_scan import scan_videos, usable_cores

@@ -20,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _seeing_options(function: F) -> F:
-    """Which masks, over which frames, and what is drawn."""
+    """Return which masks, over which frames, and what is drawn."""
     shared = (
         click.option(
             "--mask",

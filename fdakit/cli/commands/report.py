@@ -73,7 +73,7 @@ def command(
 
 
 def _chosen(form: str | None, out: Path | None, as_json: bool) -> str:
-    """The form, "" for a table on the terminal."""
+    """Return the form, "" for a table on the terminal."""
     if as_json:
         if form not in (None, "json") or out is not None:
             raise click.UsageError("--json prints on stdout; leave out --to and --out, or use --to json --out FILE")

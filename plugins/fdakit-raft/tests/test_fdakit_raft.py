@@ -34,7 +34,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def clip_of(frames: NDArray[np.uint8], gap: int = 2) -> Clip:
-    """The middle frames of a film `(n, h, w, 3)`, with their neighbours, as a mask on the device sees them."""
+    """Return the middle frames of a film `(n, h, w, 3)`, with their neighbours, as a mask on the device sees them."""
     import torch
 
     pictures = torch.from_numpy(frames).permute(0, 3, 1, 2)

@@ -40,7 +40,7 @@ def data() -> Path:
 
 
 def film(path: Path, *, count: int = 30, turn: int = 0) -> VideoRef:
-    """`count` frames of 96 x 64 px, 25 a second, with B-frames: a bright bar moves over a ramp."""
+    """Return `count` frames of 96 x 64 px, 25 a second, with B-frames: a bright bar moves over a ramp."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"crf": "10", "bf": "3", "g": "12"})
         stream.height, stream.width, stream.pix_fmt = 64, 96, "yuv420p"
