@@ -105,7 +105,7 @@ def test_every_shipped_recipe_passes_check(name: str) -> None:
 
 
 def test_every_hook_has_one_heading_equal_to_its_signature() -> None:
-    page = (ROOT / "docs" / "hooks.md").read_text()
+    page = (ROOT / "docs" / "plugins" / "hooks.md").read_text()
     headings = re.findall(r"^### `(fdakit_.*)`$", page, re.M)
     hooks = {name: value for name, value in vars(hookspecs).items() if name.startswith("fdakit_")}
     assert headings == [f"{name}{inspect.signature(hook)}".replace("'", "") for name, hook in hooks.items()]
@@ -125,12 +125,12 @@ def test_every_hook_example_offers_a_part_that_can_be_built(place: str, text: st
 
 
 def test_every_hook_has_an_example() -> None:
-    shown = set(re.findall(r"def (fdakit_\w+)\(", (ROOT / "docs" / "hooks.md").read_text()))
+    shown = set(re.findall(r"def (fdakit_\w+)\(", (ROOT / "docs" / "plugins" / "hooks.md").read_text()))
     assert shown == {f"fdakit_{kind}s" for kind in KINDS}
 
 
 def test_the_tutorial_shows_the_example_plugin_as_it_is() -> None:
-    page = (ROOT / "docs" / "first_plugin.md").read_text()
+    page = (ROOT / "docs" / "plugins" / "first_plugin.md").read_text()
     shown = re.search(r"<!-- file: (\S+) -->\n```python\n(.*?)```", page, re.S)
     assert shown is not None
     assert shown.group(2) == (ROOT / shown.group(1)).read_text()
@@ -143,7 +143,7 @@ def test_the_reference_page_equals_what_the_command_prints(
 
     monkeypatch.setenv("FDAKIT_PLUGINS", "")
     assert execute(["show", "--markdown"]) == 0
-    assert capsys.readouterr().out == (ROOT / "docs" / "reference.md").read_text()
+    assert capsys.readouterr().out == (ROOT / "docs" / "reference" / "reference.md").read_text()
 
 
 def test_every_link_between_pages_leads_somewhere() -> None:

@@ -1,4 +1,4 @@
-"""docs/first_plugin.md, followed to the letter in an empty folder."""
+"""docs/plugins/first_plugin.md, followed to the letter in an empty folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from test_outside_plugin import new_environment
 
-PAGE = Path(__file__).parents[1] / "docs" / "first_plugin.md"
+PAGE = Path(__file__).parents[1] / "docs" / "plugins" / "first_plugin.md"
 INSTALL = ["install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
 RUN = "fdakit run quickstart --set mask.use=colourful --set dataset.clips=128 --set train.epochs=2"
 

@@ -18,7 +18,7 @@ from fdakit.recipe.validation import read_recipe
 from fdakit.training.parameter_groups import training_rows
 
 CATALOG = load_catalog()
-PAGE = (Path(__file__).parents[1] / "docs" / "recipes.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[1] / "docs" / "guides" / "recipes.md").read_text(encoding="utf-8")
 
 SHORT, PARAGRAPHS = ("msvd", "msrvtt", "lsmdc"), ("didemo", "activitynet")
 SETS = (*SHORT, *PARAGRAPHS)

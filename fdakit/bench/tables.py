@@ -1,4 +1,4 @@
-"""A benchmark's figures as rows of text: for the terminal, and as Markdown for docs/benchmarks.md."""
+"""A benchmark's figures as rows of text: for the terminal, and as Markdown for docs/reference/benchmarks.md."""
 
 from __future__ import annotations
 

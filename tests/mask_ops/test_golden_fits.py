@@ -1,7 +1,7 @@
 """The fits of brightness and camera hold their values: a limit or a round that changes is noticed.
 
 Pictures are sines, so that no generator's numbers are in them. Values are those of the code as it was measured in
-docs/benchmarks.md; a change that means to change them measures anew.
+docs/reference/benchmarks.md; a change that means to change them measures anew.
 """
 
 from __future__ import annotations

@@ -33,9 +33,7 @@ def _reading_options(function: F) -> F:
             "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the ratios into this PNG."
         ),
         click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the JSON into this file."),
-        click.option(
-            "--markdown", "as_markdown", is_flag=True, help="Print the ratios as docs/benchmarks.md has them."
-        ),
+        click.option("--markdown", "as_markdown", is_flag=True, help="Print the ratios as a Markdown table."),
         json_option,
     )
     for option in reversed(shared):  # so that --help lists them in this order
