@@ -146,10 +146,44 @@ def test_the_reference_page_equals_what_the_command_prints(
     assert capsys.readouterr().out == (ROOT / "docs" / "reference" / "reference.md").read_text()
 
 
-def test_every_link_between_pages_leads_somewhere() -> None:
-    for page in PAGES:
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+def prose(text: str) -> str:
+    """A page without its fenced blocks and code spans, in which links do not count."""
+    return re.sub(r"`[^`\n]*`", "code", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub and site generators make them: lower case, hyphens for spaces."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def broken_links(page: Path, text: str) -> list[str]:
+    """Relative links of a page whose file or anchor does not exist."""
+    faults = []
+    for target, anchor in re.findall(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]*))?\)", prose(text)):
+        file = (page.parent / target).resolve() if target else page
+        if not file.exists() or (anchor and anchor not in anchors(text if file == page else file.read_text())):
+            faults.append(f"{page.name}: {target}#{anchor}")
+    return faults
+
+
+def test_every_link_and_anchor_leads_somewhere() -> None:
+    pages = [*PAGES, ROOT / "CHANGELOG.md"]
+    assert [fault for page in pages for fault in broken_links(page, page.read_text())] == []
+
+
+def test_a_link_and_an_anchor_that_lead_nowhere_are_found() -> None:
+    text = (
+        "# Masks of a clip\n[a](#masks-of-a-clip) [b](#none) [c](docs/none.md) [d](docs/index.md#none) [e](https://x)"
+    )
+    found = broken_links(ROOT / "README.md", text)
+    assert found == ["README.md: #none", "README.md: docs/none.md#", "README.md: docs/index.md#none"]
+
+
+def test_the_site_has_every_page_in_its_navigation() -> None:
+    settings = tomllib.loads((ROOT / "docs" / "zensical.toml").read_text())
+    listed = re.findall(r"[\w/]+\.md", str(settings["project"]["nav"]))
+    assert sorted(listed) == sorted(str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md"))
 
 
 def test_ci_runs_the_readmes_test_command_to_the_letter() -> None:
