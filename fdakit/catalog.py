@@ -206,7 +206,7 @@ class _Loader:
             return
         reasons = list(_unmarked(plugin))
         if not (reasons or provider.name == GROUP or self._manager.get_hookcallers(plugin)):
-            reasons = [f"defines no hook; write one, as {GROUP}_masks(), and @fdakit.hookimpl above it"]
+            reasons = [f"defines no hook; write one, as {GROUP}_masks(), and @fdakit.plugin.hookimpl above it"]
         self._broken += [Broken(provider, entry, reason) for reason in reasons]
         self._ask(provider, entry, plugin)
 
@@ -226,7 +226,7 @@ class _Loader:
             return
         for component in offered:
             if not isinstance(component, Component):
-                reason = f"{hook} offered {component!r}; each item must be a fdakit.Component"
+                reason = f"{hook} offered {component!r}; each item must be a fdakit.plugin.Component"
                 self._broken.append(Broken(provider, entry, reason))
             elif any(
                 (o.kind, o.provider, o.component.name) == (kind, provider, component.name) for o in self._offers
@@ -250,7 +250,7 @@ def _unmarked(plugin: object) -> Iterator[str]:
         if not isinstance(function, FunctionType | MethodType) or hasattr(function, f"{GROUP}_impl"):
             continue
         if name in hooks:
-            yield f"defines {name} but does not mark it; write @fdakit.hookimpl above it"
+            yield f"defines {name} but does not mark it; write @fdakit.plugin.hookimpl above it"
         elif name.startswith(f"{GROUP}_") and get_close_matches(name, hooks, n=1, cutoff=0.8):
             yield f"defines {name}, which is no hook and bears no mark; {nearest(name, hooks)}"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from .errors import DatasetError
 
 PROTOCOLS = ("single-caption", "multi-caption", "paragraph")
-"""What the captions of a split are to its videos: see `fdakit.Split`."""
+"""What the captions of a split are to its videos: see `fdakit.plugin.Split`."""
 
 
 def settled_protocol(split: str, given: str, *, captions: Iterable[tuple[str, str]]) -> str:

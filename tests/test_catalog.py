@@ -61,7 +61,10 @@ def late() -> Iterator[Component[Any, Any]]:
         ({"fdakit_masks": late}, "fdakit_masks: ValueError: too late"),
         ({"fdakit_maskz": lambda: [component()]}, "unknown hook 'fdakit_maskz'"),
         ({"fdakit_masks": lambda catalog: [component()]}, "Argument(s) {'catalog'} are declared in the hookimpl"),
-        ({"fdakit_masks": lambda: {"mine": 1}}, "fdakit_masks offered 'mine'; each item must be a fdakit.Component"),
+        (
+            {"fdakit_masks": lambda: {"mine": 1}},
+            "fdakit_masks offered 'mine'; each item must be a fdakit.plugin.Component",
+        ),
         ({"fdakit_masks": lambda: "mine"}, "fdakit_masks offered 'm'; each item"),
         ({"fdakit_masks": lambda: None}, "fdakit_masks: TypeError: 'NoneType' object is not iterable"),
         ({"fdakit_masks": lambda: dict}, "fdakit_masks: TypeError: 'type' object is not iterable"),
@@ -92,9 +95,12 @@ def unmarked(module: str, **functions: Callable[..., object]) -> ModuleType:
 @pytest.mark.parametrize(
     ("names", "reason"),
     [
-        (("fdakit_masks",), "defines fdakit_masks but does not mark it; write @fdakit.hookimpl above it"),
+        (("fdakit_masks",), "defines fdakit_masks but does not mark it; write @fdakit.plugin.hookimpl above it"),
         (("fdakit_mask",), "defines fdakit_mask, which is no hook and bears no mark; did you mean 'fdakit_masks'?"),
-        (("build", "fdakit_version"), "defines no hook; write one, as fdakit_masks(), and @fdakit.hookimpl above it"),
+        (
+            ("build", "fdakit_version"),
+            "defines no hook; write one, as fdakit_masks(), and @fdakit.plugin.hookimpl above it",
+        ),
         ((), "defines no hook"),
     ],
 )

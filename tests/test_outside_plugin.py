@@ -139,7 +139,8 @@ def test_the_examples_own_test_passes_there(python: Path, tmp_path: Path) -> Non
 
 TYPED = """
 import fdakit
-from fdakit import Clip, Component, Needs, Options, Shapes, load
+from fdakit import load
+from fdakit.plugin import Clip, Component, Needs, Options, BuildContext
 
 
 class MyOptions(Options):
@@ -154,7 +155,7 @@ class Mine:
         return clip.id
 
 
-def build(options: MyOptions, shapes: Shapes) -> Mine:
+def build(options: MyOptions, shapes: BuildContext) -> Mine:
     return Mine()
 
 

@@ -37,7 +37,7 @@ def test_seeds_and_draws_never_change_from_one_version_to_the_next() -> None:
 
 
 def test_another_process_with_other_hashing_draws_the_same() -> None:
-    code = "from fdakit import keyed_seed; print(keyed_seed(24, 0, 'vid1'))"
+    code = "from fdakit.plugin import keyed_seed; print(keyed_seed(24, 0, 'vid1'))"
     environment = {**os.environ, "PYTHONHASHSEED": "5"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert int(done.stdout) == keyed_seed(24, 0, "vid1")

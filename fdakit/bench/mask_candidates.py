@@ -54,8 +54,8 @@ def build_candidate(label: str, part: Part, shapes: BuildContext) -> Candidate:
     asks = isinstance(needs, Needs) and isinstance(needs.neighbours, tuple)
     if not asks or place not in ("worker", "device"):
         raise PartError(
-            f"{who}: needs is {needs!r} and place {place!r}; wanted fdakit.Needs with a tuple of neighbours, and "
-            "worker or device"
+            f"{who}: needs is {needs!r} and place {place!r}; wanted fdakit.plugin.Needs with a tuple of "
+            "neighbours, and worker or device"
         )
     return Candidate(label, who, mask, part.options.model_dump(mode="json"))
 
@@ -70,7 +70,7 @@ def _installed(catalog: Catalog) -> list[str]:
 
 def _read_mask(label: str, catalog: Catalog, gap: int | None) -> Part:
     name, *options = label.split() or [""]
-    table = apply_settings({"mask": {"use": name}}, [f"mask.{option}" for option in options])["mask"]
+    table = apply_settings({"mask": {"use": name} if name else {}}, [f"mask.{option}" for option in options])["mask"]
     if table.get("control", "none") != "none":
         raise RecipeError("bench: mask.control: acts on a mask that is made already; leave it out here")
     part = validate_part("mask", table, where="bench", catalog=catalog)

@@ -25,7 +25,7 @@ VideoLike = str | os.PathLike[str] | VideoRef | Clip | NDArray[np.uint8] | torch
 
 T = TypeVar("T")
 _RATE = 25.0  # frames a second of an array, which does not say when its frames were shown
-_WANTED = "a path, a fdakit.VideoRef, a fdakit.Clip, or frames uint8 (t, h, w, 3)"
+_WANTED = "a path, a fdakit.plugin.VideoRef, a fdakit.plugin.Clip, or frames uint8 (t, h, w, 3)"
 
 
 @dataclass(frozen=True)

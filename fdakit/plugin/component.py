@@ -115,7 +115,8 @@ class Component(Generic[O_contra, P_co]):
                 raise PluginError(f"component {self.name!r}: {what} is {text!r}; give one line of text")
         if not (isinstance(self.options, type) and issubclass(self.options, BaseModel)):
             raise PluginError(
-                f"component {self.name!r}: options is {self.options!r}; give a class derived from fdakit.Options"
+                f"component {self.name!r}: options is {self.options!r}; give a class derived from "
+                "fdakit.plugin.Options"
             )
         if not callable(self.build):
             raise PluginError(f"component {self.name!r}: build is {self.build!r}; give build(options, shapes)")

@@ -68,7 +68,7 @@ def _odd_values(kind: str, part: Any) -> Iterator[str]:
     if kind == "encoder":
         for name, wanted in (("shapes", BuildContext), ("preprocess", Preprocess)):
             if not isinstance(value := getattr(part, name), wanted):
-                yield f"{name} is {value!r}; wanted fdakit.{wanted.__name__}"
+                yield f"{name} is {value!r}; wanted fdakit.plugin.{wanted.__name__}"
     if kind == "rescorer":
         known = get_args(Direction)
         if not part.directions or not set(part.directions) <= set(known):
@@ -79,7 +79,7 @@ def _odd_mask(mask: Any) -> Iterator[str]:
     if mask.place not in get_args(Place):
         yield f"place is {mask.place!r}; wanted {' or '.join(map(repr, get_args(Place)))}"
     if not isinstance(mask.needs, Needs):
-        yield f"needs is {mask.needs!r}; wanted fdakit.Needs(...)"
+        yield f"needs is {mask.needs!r}; wanted fdakit.plugin.Needs(...)"
     elif not _are_gaps(mask.needs.neighbours):
         yield f"needs.neighbours is {mask.needs.neighbours!r}; wanted a tuple of gaps other than 0, as (-1,)"
 

@@ -2,7 +2,7 @@
 
 A recipe chooses by name, so a result never depends on which plugins are installed or in which order.
 Every hook is `fdakit_<kinds>() -> Iterable[Component]`. Write one in your module, mark it with
-`fdakit.hookimpl`, and name the module in your package's entry points, group `fdakit`.
+`fdakit.plugin.hookimpl`, and name the module in your package's entry points, group `fdakit`.
 """
 
 from __future__ import annotations

@@ -187,7 +187,7 @@ def read_frames(
     as the file's display matrix says), uint8 `(t, h, w, 3)`, scaled bicubically to `size` if given: (h, w), or a
     rule that makes it of the upright frame's own (h, w). Neighbours come from the whole file, also from outside the
     segment, and are clamped at its two ends; one that repeats the frame's picture is stepped over, see
-    `fdakit.Needs`. Motion vectors and luma are as `fdakit.Clip` describes them. The
+    `fdakit.plugin.Needs`. Motion vectors and luma are as `fdakit.plugin.Clip` describes them. The
     clip tells its pixel aspect ratio; nothing is stretched by it.
     `tolerant` passes over damaged packets; it decodes everything, as `sparse = False` does.
     Raises `VideoError` as `frame_times` does, and where decoding fails or ends before a wanted frame;

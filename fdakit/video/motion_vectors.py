@@ -1,6 +1,6 @@
 """A codec's motion vectors in the pixels of the frames they belong to: read, scaled, turned, cropped, mirrored.
 
-Rows are (x, y, width, height, dx, dy), float32 `(n, 6)`, see `fdakit.Clip`. Source: FFmpeg's AVMotionVector
+Rows are (x, y, width, height, dx, dy), float32 `(n, 6)`, see `fdakit.plugin.Clip`. Source: FFmpeg's AVMotionVector
 (libavutil/motion_vector.h): dst is a block's centre, motion points from there to where it is predicted from.
 """
 

@@ -196,7 +196,7 @@ def test_a_mask_that_fails_is_named_and_the_others_go_on(cache: Path) -> None:
     assert set(found["failed"]) == {"absent", *parts} - {"good"}
     assert "mask 'stand' (tests 1) failed on video 'still-0': ValueError: no such luck" in found["failed"]["raising"]
     assert "wanted 0 to 1" in found["failed"]["nan"]
-    assert "wanted fdakit.Needs" in found["failed"]["no mask"]
+    assert "wanted fdakit.plugin.Needs" in found["failed"]["no mask"]
     assert found["failed"]["unbuilt"] == "weights are missing"
     assert [row["mask"] for row in found["results"]] == ["good", "later", "good"]
     assert all(row["ms_per_frame"] > 0 for row in found["results"])

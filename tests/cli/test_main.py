@@ -15,7 +15,7 @@ from fdakit import __version__
 from fdakit.cli.main import COMMANDS, main
 
 DATASET = """
-from fdakit import Component, Options, hookimpl
+from fdakit.plugin import Component, Options, hookimpl
 
 class NoOptions(Options):
     pass

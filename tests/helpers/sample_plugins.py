@@ -63,7 +63,7 @@ def distribution(folder: Path, name: str, code: str, *, module: str, entry: str 
 
 
 MASK_PLUGIN = """
-from fdakit import Component, Options, hookimpl
+from fdakit.plugin import Component, Options, hookimpl
 
 class NoOptions(Options):
     pass

@@ -66,8 +66,8 @@ def test_a_part_without_a_member_is_told_which(kind: str, name: str) -> None:
     ("kind", "changed", "words"),
     [
         ("mask", {"place": "gpu"}, "place is 'gpu'; wanted 'worker' or 'device'"),
-        ("mask", {"needs": None}, r"needs is None; wanted fdakit\.Needs"),
-        ("mask", {"needs": {"neighbours": (-1,)}}, r"needs is .*; wanted fdakit\.Needs"),
+        ("mask", {"needs": None}, r"needs is None; wanted fdakit\.plugin\.Needs"),
+        ("mask", {"needs": {"neighbours": (-1,)}}, r"needs is .*; wanted fdakit\.plugin\.Needs"),
         ("mask", {"needs": Needs(neighbours=[-1])}, r"needs\.neighbours is \[-1\]; wanted a tuple"),  # type: ignore[arg-type]
         ("mask", {"needs": Needs(neighbours=(0,))}, r"needs\.neighbours is \(0,\)"),
         ("mask", {"needs": Needs(neighbours=(True,))}, r"needs\.neighbours"),
@@ -76,8 +76,8 @@ def test_a_part_without_a_member_is_told_which(kind: str, name: str) -> None:
         ("rescorer", {"directions": ()}, r"directions is \(\); wanted 't2v', 'v2t' or both"),
         ("rescorer", {"directions": ("both",)}, "directions is"),
         ("rescorer", {"needs_bank": 0}, "needs_bank is 0; wanted True or False"),
-        ("encoder", {"shapes": (4, 4)}, r"shapes is \(4, 4\); wanted fdakit\.Shapes"),
-        ("encoder", {"preprocess": None}, r"preprocess is None; wanted fdakit\.Preprocess"),
+        ("encoder", {"shapes": (4, 4)}, r"shapes is \(4, 4\); wanted fdakit\.plugin\.BuildContext"),
+        ("encoder", {"preprocess": None}, r"preprocess is None; wanted fdakit\.plugin\.Preprocess"),
         ("sampler", {"frames": 8}, r"lacks frames\(\); samplers have frames\(\), draws\(\), a call"),
     ],
 )

@@ -52,7 +52,9 @@ def test_other_names_are_refused_with_the_name(name: Any) -> None:
 
 @pytest.mark.parametrize("options", [None, {}, dict, NoOptions(), Options | None])
 def test_options_must_be_a_model(options: Any) -> None:
-    with pytest.raises(PluginError, match=r"'mine': options is .*; give a class derived from fdakit\.Options"):
+    with pytest.raises(
+        PluginError, match=r"'mine': options is .*; give a class derived from fdakit\.plugin\.Options"
+    ):
         Component("mine", "a part", options, print)
 
 

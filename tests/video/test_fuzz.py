@@ -18,7 +18,9 @@ READS = """
 import sys
 from pathlib import Path
 import numpy as np
-from fdakit import Needs, VideoError, VideoRef, frame_times, read_frames
+from fdakit import VideoError
+from fdakit.plugin import Needs, VideoRef
+from fdakit.video import frame_times, read_frames
 from fdakit.video.damage_survey import survey_video
 
 for name in sys.argv[1:]:

@@ -87,7 +87,7 @@ def test_an_unknown_kind_or_name_is_answered_with_the_nearest(tell: Tell) -> Non
 PARTIAL = '''
 """What the mask is."""
 from functools import partial
-from fdakit import Component, Options, hookimpl
+from fdakit.plugin import Component, Options, hookimpl
 
 class NoOptions(Options):
     pass

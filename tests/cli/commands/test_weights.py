@@ -8,7 +8,7 @@ import torch
 from helpers.cli_output import Tell
 from safetensors.torch import save_file
 
-FILE = Path(__file__).parents[1] / "fixtures" / "alphaclip" / "vit_w64" / "alpha_visual.pth"
+FILE = Path(__file__).parents[2] / "fixtures" / "alphaclip" / "vit_w64" / "alpha_visual.pth"
 
 
 def test_inspect_says_what_a_file_is(tell: Tell) -> None:
