@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.plain_masks import RAW, clip, grey, told
 from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from test_masks import RAW, clip, grey, told
 
 from fdakit.builtin.masks.frame_difference import FRAME_DIFFERENCE
 from fdakit.mask_ops import backends

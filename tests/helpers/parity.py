@@ -15,7 +15,7 @@ HEAD = 64  # width of an attention head in every OpenAI CLIP
 def fixtures(system: str) -> Path:
     """The folder of one reference system."""
     root = os.environ.get("FDAKIT_FIXTURES")
-    return (Path(root) if root else Path(__file__).parent / "fixtures") / system
+    return (Path(root) if root else Path(__file__).parents[1] / "fixtures") / system
 
 
 def cases(system: str) -> list[Path]:

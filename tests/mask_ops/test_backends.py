@@ -27,7 +27,7 @@ OTHERS = [
 
 def given_to(engine: MaskBackend, array: NDArray[Any], *, frames: bool = False) -> Any:
     """The array as the engine takes it; frames of torch are `(t, 3, h, w)`."""
-    if type(engine).__name__ != "TorchEngine":
+    if type(engine).__name__ != "TorchBackend":
         return array
     import torch
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers.camera_views import seen, texture, with_object
 from hypothesis import given, settings, strategies as st
-from test_alignment import seen, texture, with_object
 
 from fdakit.mask_ops.compensation import brightness_between, compensated_difference
 
