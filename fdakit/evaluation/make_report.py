@@ -45,7 +45,7 @@ def make_report(
 
     `selection` says in words how the weights were chosen, `chosen_on` on which split, if on any; `training_damage` is
     what `Trainer.damage` said when the weights were kept, `training` what `trained_on` did, and `finding` what
-    `standstill` did. `random_weights` says that the encoder's weights are random and nothing was trained.
+    `collapse_warning` did.
     """
     own, *others = evaluated.scores
     found = evaluated.rankings[own]

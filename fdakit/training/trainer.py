@@ -26,7 +26,7 @@ from fdakit.system.devices import autocast, loader_workers
 from fdakit.system.stop_signals import StopRequest, stop_request
 from fdakit.values import Batch, Split
 
-from .batching import epoch_batches as epoch_plan
+from .batching import epoch_batches
 from .collapse_detection import CollapseSigns, chance_loss
 from .freezing import frozen_batch_norms
 from .parameter_groups import parameter_groups, plan_training
@@ -126,7 +126,7 @@ class Trainer:
 
     def _plan(self, epoch: int) -> list[list[ClipRequest]]:
         size, seed = self.recipe.train.batch_size, self.recipe.seed
-        plan = epoch_plan(self._pairs, batch_size=size, seed=seed, epoch=epoch, shown=self._shown)
+        plan = epoch_batches(self._pairs, batch_size=size, seed=seed, epoch=epoch, shown=self._shown)
         if not plan:
             raise DatasetError("split 'train': too few captions for one batch; lower train.batch_size")
         return plan

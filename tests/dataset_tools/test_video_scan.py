@@ -86,11 +86,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite started in t
 sys.path.insert(0, sys.argv[1])
 from helpers import video_faults
 from fdakit.dataset_files.damage_ledger import Ledger
-from fdakit.dataset_tools.video_scan import check_videos
+from fdakit.dataset_tools.video_scan import scan_videos
 if __name__ == "__main__":
     paths = sorted(Path(sys.argv[2]).glob("*.mp4"))
     tell = lambda what, done, total: print(done, flush=True)
-    check_videos(paths, ledger=Ledger(Path(sys.argv[2], "ledger.sqlite")), jobs=2, time_limit=0, progress=tell,
+    scan_videos(paths, ledger=Ledger(Path(sys.argv[2], "ledger.sqlite")), jobs=2, time_limit=0, progress=tell,
                  look=video_faults.look)
 """
 
@@ -103,7 +103,7 @@ def test_what_was_found_before_a_stop_is_kept(tmp_path: Path, number: int) -> No
         path.touch()
     script = tmp_path / "scan.py"
     script.write_text(INTERRUPTED)
-    arguments = [sys.executable, str(script), str(Path(video_faults.__file__).parent), str(tmp_path)]
+    arguments = [sys.executable, str(script), str(Path(video_faults.__file__).parents[1]), str(tmp_path)]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as scan:
         assert scan.stdout is not None
         for line in scan.stdout:

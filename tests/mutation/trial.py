@@ -18,28 +18,48 @@ from typing import Any, TypeVar
 from .mutants import Mutant, mutants
 
 ROOT = Path(__file__).parents[2]
-EXPERIMENT, BUILTIN = "fdakit/experiment", "fdakit/builtin"
+BUILTIN = "fdakit/builtin"
 AREAS: Mapping[str, tuple[str, ...]] = {
     "ranking": ("fdakit/ranking/*.py",),
-    "masks": ("fdakit/masking/*.py", f"{BUILTIN}/masks/*.py"),
+    "masks": ("fdakit/mask_ops/*.py", f"{BUILTIN}/masks/*.py"),
     "fusions": (f"{BUILTIN}/fusions/*.py",),
     "video": ("fdakit/video/*.py",),
     "training": (
-        *(f"{EXPERIMENT}/{name}.py" for name in ("training", "parameter_groups", "freezing", "clips", "collating")),
+        *(f"fdakit/training/{name}.py" for name in ("trainer", "parameter_groups", "freezing", "batching")),
+        *(f"fdakit/data_pipeline/{name}.py" for name in ("clip_dataset", "collate")),
         f"{BUILTIN}/objectives/*.py",
         f"{BUILTIN}/optimisers/*.py",
     ),
-    "evaluation": tuple(
-        f"{EXPERIMENT}/{name}.py"
-        for name in ("evaluation", "similarities", "rescoring", "reporting", "protocol", "comparing", "compared_runs")
+    "evaluation": (
+        *(
+            f"fdakit/evaluation/{name}.py"
+            for name in ("evaluator", "scoring", "rescoring", "make_report", "protocol")
+        ),
+        *(f"fdakit/analysis/{name}.py" for name in ("compare", "run_groups")),
     ),
-    "checkpoints": tuple(
-        f"{EXPERIMENT}/{name}.py" for name in ("checkpoints", "keeping", "loading", "run_folder", "saved_run")
+    "checkpoints": (
+        *(f"fdakit/inference/{name}.py" for name in ("checkpoints", "load")),
+        "fdakit/data_pipeline/clip_cache.py",
+        "fdakit/experiment/run_folder.py",
+        "fdakit/analysis/saved_run.py",
     ),
-    "stores": ("fdakit/data_pipeline/frame_store.py", "fdakit/video/shard*.py"),
-    "datasets": (f"{BUILTIN}/datasets/*.py", "fdakit/data/*.py"),
+    "stores": ("fdakit/data_pipeline/frame_store.py", "fdakit/data_pipeline/shard*.py"),
+    "datasets": (f"{BUILTIN}/datasets/*.py", "fdakit/dataset_files/*.py"),
 }
-TESTS = ("ranking", "masking", "builtin", "video", "data", "experiment", "model", "report", "system")
+TESTS = (
+    *(
+        "ranking",
+        "mask_ops",
+        "builtin",
+        "video",
+        "dataset_files",
+        "data_pipeline",
+        "training",
+        "evaluation",
+        "inference",
+    ),
+    *("analysis", "experiment", "model", "report", "system"),
+)
 BESIDE = (  # what no folder of tests holds
     "test_values.py",
     "test_contracts.py",

@@ -62,9 +62,9 @@ import os, sys
 sys.path.insert(0, sys.argv[1])
 from helpers import video_faults
 from multiprocessing import active_children
-from fdakit.system.process_pool import in_slots
+from fdakit.system.process_pool import run_isolated
 if __name__ == "__main__":
-    for task, outcome in in_slots(video_faults.work_on, ["one", "sleep 600", "sleep 601"], jobs=2, time_limit=0):
+    for task, outcome in run_isolated(video_faults.work_on, ["one", "sleep 600", "sleep 601"], jobs=2, time_limit=0):
         print(*(process.pid for process in active_children()), flush=True)
         os.kill(os.getpid(), 9)
 """
@@ -75,7 +75,7 @@ def test_no_process_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "orphans.py"
     script.write_text(ORPHANS)
     done = subprocess.run(
-        [sys.executable, str(script), str(Path(video_faults.__file__).parent)],
+        [sys.executable, str(script), str(Path(video_faults.__file__).parents[1])],
         capture_output=True,
         text=True,
         timeout=60,
@@ -104,9 +104,9 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from helpers import video_faults
 from fdakit.errors import FdakitError
-from fdakit.system.process_pool import in_slots
+from fdakit.system.process_pool import run_isolated
 try:
-    list(in_slots(video_faults.work_on, ["one"], jobs=1, time_limit=0))
+    list(run_isolated(video_faults.work_on, ["one"], jobs=1, time_limit=0))
 except FdakitError as error:
     print(error)
 """
@@ -116,7 +116,7 @@ def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
     script = tmp_path / "unguarded.py"
     script.write_text(UNGUARDED)
     done = subprocess.run(
-        [sys.executable, str(script), str(Path(video_faults.__file__).parent)],
+        [sys.executable, str(script), str(Path(video_faults.__file__).parents[1])],
         capture_output=True,
         text=True,
         timeout=60,
