@@ -31,7 +31,7 @@ class Colourful:
         self.floor = floor
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
-        """Return uint8 frames `(t, h, w, 3)` -> float32 alpha `(t, h, w)` in [0, 1]."""
+        """Return the alpha of a clip, float32 `(t, h, w)` in [0, 1]."""
         high = clip.frames.max(axis=-1).astype(np.float32)
         low = clip.frames.min(axis=-1).astype(np.float32)
         saturation: NDArray[np.float32] = (high - low) / np.maximum(high, 1)

@@ -62,15 +62,15 @@ TESTS = (
 )
 BESIDE = (  # what no folder of tests holds
     "test_values.py",
-    "test_contracts.py",
-    "test_recipe.py",
+    "plugin/test_contracts.py",
+    "recipe/test_recipe.py",
     "test_docs.py::test_the_reference_page_equals_what_the_command_prints",
 )
 LEFT_OUT = (  # of these folders: minutes long, over lines that others run too
     "model/test_families.py",
     "model/test_parity_alphaclip.py",
-    "experiment/test_workers.py",
-    "experiment/test_frame_store_kills.py",
+    "data_pipeline/test_worker_pool.py",
+    "data_pipeline/test_frame_store_kills.py",
 )
 LOOKS = (60.0, 180.0)  # seconds of tests looked at first, and of the next where those notice nothing
 Touched = Mapping[str, Mapping[str, Any]]
