@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ from fdakit.catalog import Part
 from fdakit.errors import ScoreError
 from fdakit.evaluation.rescoring import rescored_rows
 from fdakit.evaluation.scoring import rank, rank_both_directions
-from fdakit.plugin.contracts import Direction, Progress
+from fdakit.plugin.component import BuildContext
+from fdakit.plugin.contracts import Direction, Progress, RemarksOnScores
 from fdakit.random_keys import keyed_seed
 from fdakit.ranking.compat import clip4clip_metrics
 from fdakit.ranking.metrics import metrics
@@ -123,6 +124,11 @@ def _rescored(
     return rescored_rows(rescoring, scores, bank, lambda changed, way: metrics(ranked(changed, way), ties=ties))
 
 
+def _remarks_of(part: Part, scores: Scores) -> Iterable[str]:
+    rescorer = part.build(BuildContext())
+    return rescorer.remarks(scores) if isinstance(rescorer, RemarksOnScores) else ()
+
+
 def _unit(vectors: Vectors) -> bool:
     """Return whether every vector that counts has length one, nearly."""
     kept = vectors.texts, vectors.videos[~vectors.lost]
@@ -140,9 +146,8 @@ def _remarks(given: ExternalScores, rescoring: Sequence[Part]) -> list[str]:
     scores = given.scores if isinstance(given, GradedScores) else given
     if isinstance(scores, Vectors) and not _unit(scores):
         found.append("the vectors are not of length one, so scores are their products and no cosines")
-    names = [part.name for part in rescoring]
-    if "dsl" in names and len(np.unique(scores.owners)) < len(scores.owners):
-        found.append("dual softmax takes each video to have one caption, and here some have several")
-    if names and isinstance(scores, Scores) and np.abs(scores.matrix[:, ~scores.lost]).max(initial=0.0) > 1.001:
+    if isinstance(scores, Scores):
+        found += [remark for part in rescoring for remark in _remarks_of(part, scores)]
+    if rescoring and isinstance(scores, Scores) and np.abs(scores.matrix[:, ~scores.lost]).max(initial=0.0) > 1.001:
         found.append("scores go beyond -1 to 1; rescoring is meant for cosines")
     return found

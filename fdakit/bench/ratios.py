@@ -48,7 +48,7 @@ def quotients(clips: Sequence[Seconds], *, over: str, under: str = OURS) -> dict
 
 
 def _ratios(clips: Sequence[Seconds], rivals: Sequence[str], slow: Sequence[str]) -> dict[str, Any]:
-    """Return the fastest peer is chosen anew for each clip; in total it is the one whose own total ratio is smallest.
+    """Return the ratios to the fastest peer: chosen anew for each clip, in total the one of the smallest total ratio.
 
     Where every peer reads every clip, that is the peer with the smallest total.
     """

@@ -50,7 +50,7 @@ class FoundSource:
 
 
 def is_folder(source: SourceFile) -> bool:
-    """Return a source whose name has no ending is a folder."""
+    """Return whether a source is a folder: its name has no ending."""
     return not PurePosixPath(source.path).suffix
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fdakit.mask_ops.options import PostprocessOptions
 from fdakit.version import __version__
 
 from .pixel_levels import level_advice, level_facts
 from .statistics import ClipMaskStats, MaskStatistics
 
 BINS, ODDEST = 20, 20
+FINDINGS = ("empty", "full", "cut")
+"""What a mask's `remedies` are asked for by name; every other key is a word that it remarks."""
 _EMPTY, _FULL = 0.002, 0.9
 _WIDE = 0.3  # a usual coverage that is more than what moves: still cameras of real clips gave 0.08 to 0.23
 _MANY, _SOME = 0.2, 0.1  # shares of the frames from which on there is advice
@@ -114,14 +117,14 @@ def _repeated(clips: Sequence[ClipMaskStats]) -> float:
 def advice(census: MaskStatistics) -> list[str]:
     """Return a sentence for each number that is bad; none for a mask that marks everything on purpose."""
     covered, found, remarks = _coverage(census), shares(census), _remarks(census)
+    remedies = census.recipe.parts["mask"].offer.component.remedies
     said = []
     if found["empty"] > _MANY:
         said.append(
             f"{found['empty']:.0%} of masks mark next to nothing: little changes between the frames that are "
-            "compared; lower the mask's threshold, or sample fewer frames, which then lie further apart"
+            f"compared; {remedies.get('empty', 'sample fewer frames, which are then further apart')}"
         )
-    plain = census.recipe.parts["mask"].name == "frame-difference"
-    cure = "try compensated-difference" if plain else "raise the mask's threshold"
+    cure = remedies.get("full", "try a mask that follows the camera")
     own = covered[_words(census) == ""]  # what a fallback marks says nothing of the mask
     usual = float(np.median(own)) if own.size else 0.0
     if found["full"] > _MANY and not (covered == 1).all():
@@ -135,12 +138,14 @@ def advice(census: MaskStatistics) -> list[str]:
         )
     if found["cut"] > _SOME and not census.source.compares_natively:
         said.append(
-            f"{found['cut']:.0%} of frames are compared across a cut; sample more frames, or take a mask that "
-            "compares native neighbours, as compensated-difference"
+            f"{found['cut']:.0%} of frames are compared across a cut; "
+            f"{remedies.get('cut', 'sample more frames, or take a mask that compares native neighbours')}"
         )
-    without = remarks["no-vectors"] / len(covered)
-    if without > _SOME:
-        said.append(f"{without:.0%} of frames have no motion vectors; take a mask that needs none")
+    said += [
+        f"{remarks[word] / len(covered):.0%} of frames {remedy}"
+        for word, remedy in remedies.items()
+        if remarks[word] / len(covered) > _SOME and word not in FINDINGS
+    ]
     said += level_advice(_levels(census)) if _levels(census) else []
     if census.lost:
         said.append(
@@ -223,6 +228,5 @@ def _remarks(census: MaskStatistics) -> Counter[str]:
 
 
 def _empty_limit(census: MaskStatistics) -> float:
-    options: Mapping[str, Any] = census.recipe.parts["mask"].options.model_dump()
-    limit = options.get("min_coverage", _EMPTY)
-    return float(limit) if isinstance(limit, int | float) else _EMPTY
+    options = census.recipe.parts["mask"].options
+    return options.min_coverage if isinstance(options, PostprocessOptions) else _EMPTY

@@ -63,6 +63,7 @@ from .contracts import (
     Preprocess as Preprocess,
     Progress as Progress,
     Reader as Reader,
+    RemarksOnScores as RemarksOnScores,
     Rescorer as Rescorer,
     RunInfo as RunInfo,
     Stem as Stem,

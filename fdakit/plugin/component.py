@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -95,8 +95,11 @@ _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 class Component(Generic[O_contra, P_co]):
     """A part on offer: `name`, one line of `summary`, its `options` model, and `build(options, shapes)`.
 
-    `when` tells in one line when to choose it, for `fdakit show`. Declare it as a module constant; the module
-    must be importable without torch. Raises `PluginError` if the name is not lower-case words joined by hyphens.
+    `when` tells in one line when to choose it, for `fdakit show`. `remedies` of a mask end the advice of `fdakit data
+    masks`: by finding (`empty`, `full`, `cut`) what to do about it, as "lower its threshold", and by a word that the
+    mask remarks what such frames lack, as "have no motion vectors; take a mask that needs none". Declare a component
+    as a module constant; the module must be importable without torch. Raises `PluginError` if the name is not
+    lower-case words joined by hyphens.
     """
 
     name: str
@@ -104,6 +107,7 @@ class Component(Generic[O_contra, P_co]):
     options: type[BaseModel]
     build: Callable[[O_contra, BuildContext], P_co]
     when: str = ""
+    remedies: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not (isinstance(self.name, str) and _NAME.fullmatch(self.name)):

@@ -5,7 +5,7 @@ Nothing here imports torch: a plugin may import this module for free.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
@@ -206,6 +206,15 @@ class Rescorer(Protocol):
 
         `bank (b, v)`: similarities of training captions to the same videos; None unless `needs_bank`.
         """
+        ...
+
+
+@runtime_checkable
+class RemarksOnScores(Protocol):
+    """A rescorer that has something to say of the scores that it is given; optional."""
+
+    def remarks(self, scores: Scores) -> Iterable[str]:
+        """Return what must be read beside the rescored numbers, a sentence each."""
         ...
 
 

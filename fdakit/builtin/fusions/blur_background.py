@@ -21,7 +21,7 @@ class BlurBackgroundOptions(Options):
 
 
 def build(options: BlurBackgroundOptions, shapes: BuildContext) -> AlphaFusion:
-    """Return the deviation follows the encoder's image size."""
+    """Return the fusion; its deviation follows the encoder's image size."""
     from ._blur_background import BlurBackground
 
     return BlurBackground(options.sigma * shapes.image_size / 224)

@@ -18,7 +18,7 @@ def ignore_alpha(rgb: Any, alpha: Any, stem: Stem) -> Fused:
 
 
 def build(options: NoFusionOptions, shapes: BuildContext) -> AlphaFusion:
-    """Return a plain function is a fusion too."""
+    """Return a plain function, which is a fusion too."""
     return ignore_alpha
 
 

@@ -168,6 +168,10 @@ COMPENSATED_DIFFERENCE = Component(
     CompensatedDifferenceOptions,
     build,
     when="the camera pans or shakes, or the light flickers",
+    remedies={
+        "empty": "lower the mask's threshold, or sample fewer frames, which are then further apart",
+        "full": "raise the mask's threshold",
+    },
 )
 
 

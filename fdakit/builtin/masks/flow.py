@@ -130,6 +130,10 @@ FLOW = Component(
     FlowOptions,
     build,
     when="the camera moves and time is not short; no codec's vectors, no network",
+    remedies={
+        "empty": "lower the mask's threshold, or sample fewer frames, which are then further apart",
+        "full": "raise the mask's threshold",
+    },
 )
 
 

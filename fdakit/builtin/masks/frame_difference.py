@@ -145,6 +145,11 @@ FRAME_DIFFERENCE = Component(
     FrameDifferenceOptions,
     build,
     when="the camera stands still, or you want the paper's own mask",
+    remedies={
+        "empty": "lower the mask's threshold, or sample fewer frames, which are then further apart",
+        "full": "try compensated-difference",
+        "cut": "sample more frames, or take a mask that compares native neighbours, as compensated-difference",
+    },
 )
 
 

@@ -109,6 +109,10 @@ MEDIAN_BACKGROUND = Component(
     MedianBackgroundOptions,
     build,
     when="the camera stands still for the whole clip and things pass through it or move slowly",
+    remedies={
+        "empty": "lower the mask's threshold, or sample fewer frames, which are then further apart",
+        "full": "try compensated-difference",
+    },
 )
 
 

@@ -148,6 +148,11 @@ MOTION_VECTORS = Component(
     MotionVectorsOptions,
     build,
     when="videos are H.264 or MPEG-4 and every frame is decoded anyway",
+    remedies={
+        "empty": "lower the mask's threshold, or sample fewer frames, which are then further apart",
+        "full": "raise the mask's threshold",
+        "no-vectors": "have no motion vectors; take a mask that needs none",
+    },
 )
 
 

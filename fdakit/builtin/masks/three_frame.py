@@ -118,6 +118,10 @@ THREE_FRAME = Component(
     ThreeFrameOptions,
     build,
     when="the camera stands still and things must not be marked twice",
+    remedies={
+        "empty": "lower the mask's threshold, or sample fewer frames, which are then further apart",
+        "full": "try compensated-difference",
+    },
 )
 
 

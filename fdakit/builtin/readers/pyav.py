@@ -65,7 +65,7 @@ class PyavReader:
 
 
 def build(options: PyavOptions, shapes: BuildContext) -> Reader:
-    """Return nothing is opened before a video is asked for."""
+    """Return the reader, which opens nothing before a video is asked for."""
     return PyavReader(sparse=options.sparse)
 
 

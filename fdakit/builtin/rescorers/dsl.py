@@ -55,6 +55,11 @@ class Dsl:
         matrix[:, live] = cosines * _softmax(self._temperature * cosines, axis=1 if over_videos else 0)
         return replace(scores, matrix=matrix)
 
+    def remarks(self, scores: Scores) -> Iterable[str]:
+        """Return a warning if videos have several captions."""
+        if len(np.unique(scores.owners)) < len(scores.owners):
+            yield "dual softmax takes each video to have one caption, and here some have several"
+
 
 def _softmax(logits: NDArray[np.float64], *, axis: int) -> NDArray[np.float64]:
     """Shares `(q, v)` along an axis; the largest is taken away first, so that nothing overflows."""
@@ -63,7 +68,7 @@ def _softmax(logits: NDArray[np.float64], *, axis: int) -> NDArray[np.float64]:
 
 
 def build(options: DslOptions, shapes: BuildContext) -> Rescorer:
-    """Return nothing is learned."""
+    """Return the rescorer; nothing is learned."""
     return Dsl(options)
 
 

@@ -83,7 +83,7 @@ def _checked(scores: Scores, bank: NDArray[np.float32] | None) -> NDArray[np.flo
 
 
 def build(options: QbNormOptions, shapes: BuildContext) -> Rescorer:
-    """Return nothing is learned."""
+    """Return the rescorer; nothing is learned."""
     return QbNorm(options)
 
 

@@ -20,7 +20,7 @@ SIDE = 112
 
 
 def film(count: int, *, noise: float = 3) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Return a bright patterned square goes over a noisy ramp, 4 px a frame: `(count, h, w, 3)`, and where it is."""
+    """Return a patterned square going over a noisy ramp, 4 px a frame, `(count, h, w, 3)`, and where it is."""
     rng = np.random.default_rng(1)
     ground = np.broadcast_to(np.linspace(40, 120, SIDE)[None, :, None], (SIDE, SIDE, 3))
     square = rng.uniform(150, 250, (32, 32, 3))
