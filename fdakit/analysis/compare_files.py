@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 from fdakit.plugin.contracts import DIRECTIONS, Direction, Progress
 from fdakit.report.comparison_tables import comparison_markdown, comparison_notes
+from fdakit.report.mean_std import MeanStd
 from fdakit.system.atomic_files import write_text
 
 from .clip_images import Draw
@@ -66,14 +66,11 @@ def _side(label: str, side: RunGroup, measured: Mapping[Direction, Mapping[str, 
         for number, (run, seed) in enumerate(zip(side.runs, side.seeds, strict=True))
     ]
     spread: dict[str, Any] = {
-        way: {metric: _spread(values) for metric, values in measured[way].items()} for way in DIRECTIONS
+        way: {metric: MeanStd(tuple(values)).to_json() for metric, values in measured[way].items()}
+        for way in DIRECTIONS
     }
     remarks = sorted({remark for run in side.runs for remark in run.report["videos"].get("remarks", ())})
     return {"label": label, "name": side.name, "runs": runs, "remarks": remarks, **spread}
-
-
-def _spread(values: Sequence[float]) -> dict[str, float | None]:
-    return {"mean": mean(values), "sd": stdev(values) if len(values) > 1 else None}
 
 
 def _pair(pair: Pair) -> dict[str, Any]:

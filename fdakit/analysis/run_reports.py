@@ -60,7 +60,7 @@ def report_json(side: RunGroup) -> dict[str, Any]:
     (line, *_) = result_lines([ReportedRuns(side.name, tuple(reports))])
     both: dict[str, dict[str, Any]] = {way: {} for way in DIRECTIONS}
     for (way, metric), spread in line.metrics.items():
-        both[way][metric] = {"mean": spread.mean, "sd": spread.sd}
+        both[way][metric] = spread.to_json()
     return {"name": side.name, "seeds": list(side.seeds), **both, "reports": reports}
 
 

@@ -89,5 +89,5 @@ def _series(
     for row in rows:
         recipe, value = varied.places[row["recipe"]]
         spread = value_of(row)
-        lines.setdefault(recipe, []).append(Point(float(value), spread["mean"], spread["sd"]))
+        lines.setdefault(recipe, []).append(Point(float(value), spread["mean"], spread["sd"] or 0.0))
     return tuple((recipe, tuple(sorted(points, key=lambda p: p.x))) for recipe, points in lines.items())

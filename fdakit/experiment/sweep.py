@@ -7,7 +7,6 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 from fdakit.analysis.recipe_diff import same_recipe
@@ -19,6 +18,7 @@ from fdakit.recipe.document import read_document
 from fdakit.recipe.recipe import Recipe
 from fdakit.report.curves import curves_svg
 from fdakit.report.markdown import markdown_table
+from fdakit.report.mean_std import MeanStd, format_mean_std
 from fdakit.report.report_tables import control_label
 from fdakit.system.atomic_files import remove
 
@@ -89,14 +89,14 @@ def summarise(
     seeds: Sequence[int],
     seconds: Mapping[str, Sequence[float | None]],
 ) -> dict[str, Any]:
-    """Mean and standard deviation over seeds of every metric, for each recipe and each of its controls.
+    """Return mean and deviation over seeds of every metric, for each recipe and each of its controls.
 
     `seconds`: of a training epoch, for each recipe and seed; told where all are known.
     """
     rows = []
     for name, found in reports.items():
         taken = [value for value in seconds.get(name, ()) if value is not None]
-        timed = {"epoch_seconds": _spread(taken)} if len(taken) == len(found) else {}
+        timed = {"epoch_seconds": MeanStd(tuple(taken)).to_json()} if len(taken) == len(found) else {}
         rows.append({"recipe": name, "control": None, **timed, **_both(found)})
         for control in found[0]["controls"]:
             rows.append({"recipe": name, "control": control, **_both([r["controls"][control] for r in found])})
@@ -105,21 +105,14 @@ def summarise(
 
 def _both(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
-        way: {metric: _spread([report[way][metric] for report in reports]) for metric in METRICS}
+        way: {metric: MeanStd(tuple(report[way][metric] for report in reports)).to_json() for metric in METRICS}
         for way in ("t2v", "v2t")
     }
 
 
-def _spread(values: Sequence[float]) -> dict[str, float]:
-    return {"mean": mean(values), "sd": stdev(values) if len(values) > 1 else 0.0}
-
-
 def sweep_rows(summary: Mapping[str, Any], way: str) -> list[list[str]]:
     """Label and `mean ± sd` of every metric, as text."""
-    return [
-        [_label(row), *(f"{row[way][metric]['mean']:.1f} ± {row[way][metric]['sd']:.1f}" for metric in METRICS)]
-        for row in summary["rows"]
-    ]
+    return [[_label(row), *(format_mean_std(**row[way][metric]) for metric in METRICS)] for row in summary["rows"]]
 
 
 def _label(row: Mapping[str, Any]) -> str:

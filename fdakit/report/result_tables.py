@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import mean, stdev
 from typing import Any, Literal
 
-from .report_tables import DIRECTIONS, RANDOM_WEIGHTS, control_label
+from .mean_std import MeanStd, format_mean_std
+from .report_tables import DIRECTIONS, control_label
 
 METRICS = ("R@1", "R@5", "R@10", "R@50", "MdR", "MnR")
 EVERY = (*METRICS, "MRR", "RSum")
@@ -25,23 +25,6 @@ class ReportedRuns:
 
     name: str
     reports: tuple[Mapping[str, Any], ...]
-
-
-@dataclass(frozen=True)
-class MeanStd:
-    """A metric's values, one a seed, as measured."""
-
-    values: tuple[float, ...]
-
-    @property
-    def mean(self) -> float:
-        """The value itself where there is one seed."""
-        return mean(self.values)
-
-    @property
-    def sd(self) -> float | None:
-        """Standard deviation over seeds (n - 1), None for one seed."""
-        return stdev(self.values) if len(self.values) > 1 else None
 
 
 @dataclass(frozen=True)
@@ -88,7 +71,7 @@ def cell(line: ResultLine, column: tuple[str, str], *, sign: str = "±", absent:
     spread = line.metrics.get(column)
     if spread is None:
         return absent
-    return f"{spread.mean:.1f}" if spread.sd is None else f"{spread.mean:.1f} {sign} {spread.sd:.1f}"
+    return format_mean_std(spread.mean, spread.sd, sign=sign)
 
 
 def best_lines(lines: Sequence[ResultLine], column: tuple[str, str]) -> set[int]:
