@@ -19,13 +19,11 @@ from fdakit.evaluation.make_report import both_metrics
 from fdakit.evaluation.protocol import trained_on
 from fdakit.inference.checkpoints import (
     WEIGHTS,
-    check_going_on,
     current_checkpoint,
     find_checkpoint,
     fitting,
     load_weights,
     read_info,
-    read_state,
     save_checkpoint,
     update_info,
 )
@@ -42,12 +40,10 @@ from fdakit.training.trainer import Stopped, Trainer
 from fdakit.training.word_clashes import indistinct_words
 from fdakit.values import Split
 
-from .checkpoint_evaluation import (
-    RunResult as Finished,  # callers of a run look for these here
-    report_weights,
-)
-from .fingerprint import Fingerprint, changes_since, refuse_changes, take_fingerprint
+from .checkpoint_evaluation import RunResult, report_weights
+from .fingerprint import take_fingerprint
 from .moved_files import moved_file_hints
+from .resume import resumed_state
 from .run_folder import RunFolder
 
 VALIDATION = "val"
@@ -68,7 +64,7 @@ class Interrupted(KeyboardInterrupt):
 
 def run_recipe(
     recipe: Recipe, *, out: Path | None = None, resume: Path | None = None, allowed: Collection[str] = ()
-) -> Finished:
+) -> RunResult:
     """Train, keep the best checkpoint, evaluate it, write the run folder.
 
     `resume` takes up a stopped run; what has changed since it was started is refused, but for the `allowed` kinds of
@@ -96,36 +92,13 @@ def run_recipe(
             adopt_preprocess(retriever, recipe, current_checkpoint(folder.checkpoint("last")) / WEIGHTS)
         # Whatever the trainer finds at fault is said before there is a folder.
         trainer = _trainer(recipe, by_name["train"], retriever, device, watchers) if training else None
-        state = _state(folder, take_fingerprint(recipe, by_name), allowed) if folder and trainer else None
+        state = resumed_state(folder, take_fingerprint(recipe, by_name), allowed) if folder and trainer else None
         if folder is None:
             folder = RunFolder.create(recipe, out=out)
             held.enter_context(folder.held())
         job = _Run(recipe, device, watchers, folder, by_name, retriever)
         facts = job.train(trainer, state) if trainer else job.evaluate_only()
         return job.finish(facts)
-
-
-def _state(folder: RunFolder, now: Fingerprint, allowed: Collection[str]) -> dict[str, Any]:
-    """Return the state to go on from. Raises `RecipeError` if what the run was started on has changed."""
-    last = current_checkpoint(folder.checkpoint("last"))
-    state = read_state(last)
-    for checkpoint in (last, best) if state.get("best") else (last,):
-        check_going_on(checkpoint)
-    before = state.get("start")
-    if before is None:
-        warnings.warn(
-            f"{folder.path.absolute()}: was started by an older fdakit, which did not note its data; whether they "
-            "changed cannot be told",
-            stacklevel=2,
-        )
-        return state
-    with fitting(last):
-        changes = changes_since(before, now)
-    refuse_changes(folder.path, changes, allowed)
-    told = [
-        f"taken up after step {state['position'][2]} with {change.kind} changed: {change.text}" for change in changes
-    ]
-    return {**state, "changed": [*state.get("changed", []), *told]}
 
 
 def _trainer(
@@ -291,7 +264,7 @@ class _Run:
             self.folder.checkpoint(name), self.retriever, recipe_text=self._text, facts=facts, state=state
         )
 
-    def finish(self, facts: Mapping[str, Any]) -> Finished:
+    def finish(self, facts: Mapping[str, Any]) -> RunResult:
         """Evaluate the chosen weights and write the report."""
         split = self.splits[self.recipe.eval.split]
         finished = report_weights(self.recipe, split, self.retriever, self.device, facts, self.watchers, self.folder)

@@ -177,7 +177,11 @@ def test_clips_are_left_as_they_were(loaded: LoadedRetriever, paths: list[Path])
 @pytest.mark.parametrize(
     ("value", "kind", "words"),
     [
-        (None, TypeError, r"videos\[1\] is None; wanted a path, a fdakit\.VideoRef, a fdakit\.Clip, or frames uint8"),
+        (
+            None,
+            TypeError,
+            r"videos\[1\] is None; wanted a path, a fdakit\.plugin\.VideoRef, a fdakit\.plugin\.Clip, or frames uint8",
+        ),
         (3, TypeError, r"videos\[1\] is 3"),
         (float("nan"), TypeError, r"videos\[1\] is nan"),
         (b"a.mp4", TypeError, r"videos\[1\] is b'a\.mp4'"),
