@@ -180,6 +180,12 @@ def test_a_link_and_an_anchor_that_lead_nowhere_are_found() -> None:
     assert found == ["README.md: #none", "README.md: docs/none.md#", "README.md: docs/index.md#none"]
 
 
+def test_every_test_file_named_in_a_command_exists() -> None:
+    named = {path for page in PAGES for path in re.findall(r"`python -m pytest [^`]*?(tests/\S+\.py)", page.read_text())}
+    assert len(named) > 10
+    assert sorted(path for path in named if not (ROOT / path).is_file()) == []
+
+
 def test_the_site_has_every_page_in_its_navigation() -> None:
     settings = tomllib.loads((ROOT / "docs" / "zensical.toml").read_text())
     listed = re.findall(r"[\w/]+\.md", str(settings["project"]["nav"]))
