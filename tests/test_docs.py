@@ -181,7 +181,9 @@ def test_a_link_and_an_anchor_that_lead_nowhere_are_found() -> None:
 
 
 def test_every_test_file_named_in_a_command_exists() -> None:
-    named = {path for page in PAGES for path in re.findall(r"`python -m pytest [^`]*?(tests/\S+\.py)", page.read_text())}
+    named = {
+        path for page in PAGES for path in re.findall(r"`python -m pytest [^`]*?(tests/\S+\.py)", page.read_text())
+    }
     assert len(named) > 10
     assert sorted(path for path in named if not (ROOT / path).is_file()) == []
 

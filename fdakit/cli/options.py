@@ -12,13 +12,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def set_option(function: F) -> F:
     """Return `--set table.key=value`, any number."""
-    text = "Change one key: table.key=value (TOML, else a string; nothing: the default). May be repeated."
+    text = "Change one key: table.key=value (TOML, else a string; empty: the default). May be repeated."
     return click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=text)(function)
 
 
 def json_option(function: F) -> F:
     """Return `--json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout and nothing else.")(function)
+    text = "Print only JSON on stdout, error messages included."
+    return click.option("--json", "as_json", is_flag=True, help=text)(function)
 
 
 def pictures_option(function: F) -> F:
@@ -26,5 +27,5 @@ def pictures_option(function: F) -> F:
     frames = click.option(
         "--frames", type=click.IntRange(1, 24), help="Frames of each clip on the page, side by side.  [default: 1]"
     )
-    masks = click.option("--masks", is_flag=True, help="Show under each frame what the run's mask marks in it.")
+    masks = click.option("--masks", is_flag=True, help="Show under each frame what the run's mask marks.")
     return frames(masks(function))

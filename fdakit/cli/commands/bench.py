@@ -22,17 +22,13 @@ def _reading_options(function: F) -> F:
     """Return what `decode` and `load` share."""
     shared = (
         click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR|FILES..."),
-        click.option("--frames", type=click.IntRange(min=1), default=12, show_default=True, help="Frames of a clip."),
+        click.option("--frames", type=click.IntRange(min=1), default=12, show_default=True, help="Frames per clip."),
         click.option(
-            "--rounds", type=click.IntRange(min=1), default=15, show_default=True, help="Interleaved rounds a clip."
+            "--rounds", type=click.IntRange(min=1), default=15, show_default=True, help="Interleaved rounds per clip."
         ),
-        click.option(
-            "--peers", metavar="NAME,...", help="Readers to stand beside.  [default: all that are installed]"
-        ),
-        click.option(
-            "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the ratios into this PNG."
-        ),
-        click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the JSON into this file."),
+        click.option("--peers", metavar="NAME,...", help="Readers to compare with.  [default: all installed]"),
+        click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Plot the ratios to this PNG."),
+        click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the JSON to this file."),
         click.option("--markdown", "as_markdown", is_flag=True, help="Print the ratios as a Markdown table."),
         json_option,
     )
@@ -43,7 +39,7 @@ def _reading_options(function: F) -> F:
 
 @click.group("bench")
 def command() -> None:
-    """Measure beside named peers, in one run, on this machine."""
+    """Benchmark against other libraries, in one run, on this machine."""
 
 
 command.add_command(masks)
@@ -52,7 +48,7 @@ command.add_command(rank)
 
 @command.command("encode")
 @click.argument("recipe", required=False)
-@click.option("--model", default="ViT-B-16", show_default=True, help="open_clip's model, where no RECIPE is given.")
+@click.option("--model", default="ViT-B-16", show_default=True, help="open_clip's model, if no RECIPE is given.")
 @click.option(
     "--fusion",
     "fusions",
@@ -77,9 +73,9 @@ def encode(
     settings: tuple[str, ...],
     as_json: bool,
 ) -> int:
-    """Time encoding frames with each fusion beside open_clip's own encode_image, weights shared.
+    """Time encoding frames with each fusion against open_clip's own encode_image, with shared weights.
 
-    Takes the encoder of RECIPE, else one by --model; weights are random, as speed does not depend on them.
+    Uses the encoder of RECIPE, else --model; weights are random, since speed does not depend on them.
     """
     from fdakit.bench.encode import FUSIONS, bench_encode, read_bench
     from fdakit.catalog import load_catalog
@@ -98,7 +94,9 @@ def encode(
 
 @command.command("decode")
 @_reading_options
-@click.option("--long", "with_long", is_flag=True, help="Also a two-minute 1080p clip, rendered once into the cache.")
+@click.option(
+    "--long", "with_long", is_flag=True, help="Also read a two-minute 1080p clip, rendered once into the cache."
+)
 def decode(paths: tuple[Path, ...], frames: int, rounds: int, peers: str | None, with_long: bool, **told: Any) -> int:
     """Time reading frames at native size with fdakit and with torchcodec, OpenCV, decord and CLIP4Clip's extractor.
 
@@ -126,9 +124,9 @@ def decode(paths: tuple[Path, ...], frames: int, rounds: int, peers: str | None,
 
 @command.command("load")
 @_reading_options
-@click.option("--size", type=click.IntRange(min=8), default=224, show_default=True, help="Pixels a side.")
+@click.option("--size", type=click.IntRange(min=8), default=224, show_default=True, help="Pixels per side.")
 def load(paths: tuple[Path, ...], frames: int, rounds: int, peers: str | None, size: int, **told: Any) -> int:
-    """Time making clips ready for the model with fdakit, torchcodec + torchvision and CLIP4Clip's extractor.
+    """Time preparing clips for the model with fdakit, torchcodec + torchvision and CLIP4Clip's extractor.
 
     Takes videos and folders of them. One thread each; ready means read, resized bicubically and cut to a square.
     fdakit's rows: without a mask, with frame-difference, and from a warm frame store.

@@ -20,27 +20,27 @@ from fdakit.cli.printing import say, say_progress
     "labels",
     multiple=True,
     metavar="'NAME KEY=VALUE ...'",
-    help="A mask to try, with options; may be repeated.  [default: all that are installed]",
+    help="A mask to test, with options; may be repeated.  [default: all installed]",
 )
-@click.option("--condition", "chosen", multiple=True, metavar="NAME", help="Only this one; may be repeated.")
+@click.option("--condition", "chosen", multiple=True, metavar="NAME", help="Only this condition; may be repeated.")
 @click.option(
     "--gap",
     type=click.IntRange(min=1),
     metavar="FRAMES",
-    help="Set the option gap of the masks that have it, where --mask leaves it open.",
+    help="Set the option gap of masks that have it, unless --mask sets it.",
 )
-@click.option("--clips", type=click.IntRange(1, 999), default=6, show_default=True, help="Clips of a condition.")
-@click.option("--frames", type=click.IntRange(1, 40), default=12, show_default=True, help="Frames of a clip.")
-@click.option("--size", type=click.IntRange(32, 512), default=240, show_default=True, help="Pixels a side, even.")
+@click.option("--clips", type=click.IntRange(1, 999), default=6, show_default=True, help="Clips per condition.")
+@click.option("--frames", type=click.IntRange(1, 40), default=12, show_default=True, help="Frames per clip.")
+@click.option("--size", type=click.IntRange(32, 512), default=240, show_default=True, help="Pixels per side, even.")
 @click.option(
     "--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Interleaved rounds of timing."
 )
 @click.option(
-    "--peers", metavar="NAME,...", help="OpenCV chains to stand beside.  [default: all, where it is installed]"
+    "--peers", metavar="NAME,...", help="OpenCV pipelines to compare with.  [default: all, if OpenCV is installed]"
 )
 @click.option("--device", default="auto", show_default=True, help="For masks that ask for one: auto, cpu, cuda, mps.")
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the figures into this PNG.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the JSON into this file.")
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Plot the figures to this PNG.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the JSON to this file.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the tables as Markdown.")
 @json_option
 def masks(
@@ -55,7 +55,7 @@ def masks(
     device: str,
     **told: Any,
 ) -> int:
-    """Try masks on rendered clips in which it is known what moves: precision, recall, IoU, and what they cost.
+    """Test masks on rendered clips with known motion: precision, recall, IoU, and time.
 
     The conditions: camera pan, shake, zoom and rotation, flicker, noise, coarse encoding, a cut, low contrast, a
     shadow, and things without texture. Clips are rendered once into the cache. Peers come with

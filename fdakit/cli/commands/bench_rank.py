@@ -14,9 +14,13 @@ from fdakit.cli.printing import print_json, print_table, say, say_progress
 
 
 @click.command("rank")
-@click.option("--captions", type=click.IntRange(min=1), default=27_763, show_default=True, help="Rows: MSVD's.")
-@click.option("--videos", type=click.IntRange(min=1), default=670, show_default=True, help="Columns: MSVD's.")
-@click.option("--width", type=click.IntRange(min=1), default=512, show_default=True, help="Numbers of a vector.")
+@click.option(
+    "--captions", type=click.IntRange(min=1), default=27_763, show_default=True, help="Rows (default: as in MSVD)."
+)
+@click.option(
+    "--videos", type=click.IntRange(min=1), default=670, show_default=True, help="Columns (default: as in MSVD)."
+)
+@click.option("--width", type=click.IntRange(min=1), default=512, show_default=True, help="Dimensions of a vector.")
 @click.option(
     "--streamed",
     type=click.IntRange(min=0),
@@ -26,12 +30,12 @@ from fdakit.cli.printing import print_json, print_table, say, say_progress
 )
 @click.option("--rounds", type=click.IntRange(min=1), default=15, show_default=True, help="Interleaved rounds.")
 @click.option("--device", default="auto", show_default=True, help="For vectors: auto, cpu, cuda, cuda:1.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the JSON into this file.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the JSON to this file.")
 @json_option
 def rank(
     captions: int, videos: int, width: int, streamed: int, rounds: int, device: str, out: Path | None, as_json: bool
 ) -> int:
-    """Time ranking both directions: from a matrix, beside sorting every row, and from vectors, tile by tile."""
+    """Time ranking in both directions: from a matrix, against sorting every row, and from vectors, tile by tile."""
     from fdakit.bench.rank import bench_rank
 
     check_targets(plot=None, out=out)

@@ -14,12 +14,12 @@ from fdakit.errors import FdakitError
 
 @click.group("cache")
 def command() -> None:
-    """Say what is kept on disk to save work, or clear it. All of it is made again when needed."""
+    """Show what is cached on disk, or clear it. All of it is made again when needed."""
 
 
 def folder_option(function: Any) -> Any:
     """Return `--folder`."""
-    text = "A frame store of its own, as in frame_store.folder."
+    text = "A frame store outside the cache folder, as in frame_store.folder."
     return click.option("--folder", type=click.Path(path_type=Path, file_okay=False), help=text)(function)
 
 
@@ -27,7 +27,7 @@ def folder_option(function: Any) -> Any:
 @folder_option
 @json_option
 def info(folder: Path | None, as_json: bool) -> None:
-    """Tell what lies in the cache folder, how large it is, and which recipes wrote it."""
+    """Show the content of the cache folder, its size, and which recipes wrote it."""
     from fdakit.data_pipeline.cache_contents import KINDS, list_contents
     from fdakit.data_pipeline.clip_cache import format_bytes
     from fdakit.system.cache_folder import cache_folder
@@ -60,13 +60,13 @@ def info(folder: Path | None, as_json: bool) -> None:
 
 @command.command("clear")
 @click.option(
-    "--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="Only what was not used for so long."
+    "--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="Only what was not used for this many days."
 )
 @click.option(
     "--only",
     type=click.Choice(["frames", "moving-shapes", "bench"]),
     multiple=True,
-    help="Only this. May be repeated.",
+    help="Only this kind; may be repeated.",
 )
 @folder_option
 @json_option

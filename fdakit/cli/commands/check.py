@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def command(
     ctx: click.Context, recipes: tuple[str, ...], settings: tuple[str, ...], verbose: bool, as_json: bool
 ) -> int:
-    """Validate recipes: every fault of every table at once. Builds nothing, unless --verbose asks for it."""
+    """Validate recipes and list every fault of every table at once. Builds nothing, except with --verbose."""
     from fdakit.catalog import load_catalog
     from fdakit.errors import FdakitError, RecipeError
     from fdakit.recipe.validation import read_recipe

@@ -21,16 +21,26 @@ if TYPE_CHECKING:
 @click.option(
     "--metric", "metrics", multiple=True, help="R@K, MnR, MRR or RSum; may be repeated.  [default: all but RSum]"
 )
-@click.option("--draws", type=click.IntRange(min=100), default=10_000, show_default=True, help="For interval and p.")
+@click.option(
+    "--draws",
+    type=click.IntRange(min=100),
+    default=10_000,
+    show_default=True,
+    help="Bootstrap draws, for interval and p.",
+)
 @click.option(
     "--level",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.95,
     show_default=True,
-    help="Of the interval.",
+    help="Confidence level of the interval.",
 )
 @click.option(
-    "--show", type=click.IntRange(min=0), default=5, show_default=True, help="So many captions won and lost."
+    "--show",
+    type=click.IntRange(min=0),
+    default=5,
+    show_default=True,
+    help="Number of captions won and lost to show.",
 )
 @click.option(
     "--out",
@@ -50,10 +60,10 @@ def command(
     masks: bool,
     as_json: bool,
 ) -> None:
-    """Compare runs with RUN_A over the same queries: difference, interval, p, and what is won and lost.
+    """Compare runs with RUN_A over the same queries: difference, interval, p, and queries won and lost.
 
     A run is a run folder, a folder of seed-*/ as `fdakit sweep` writes it, or several of them separated by commas,
-    each another seed of one recipe. With --out also a page with pictures of what each run found.
+    each another seed of one recipe. With --out also a page with frames of what each run found.
     """
     if len(runs) < 2:
         raise click.UsageError(f"found only {runs[0]!r}; name two runs or more, first the one to compare with")

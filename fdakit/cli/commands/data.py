@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.group("data")
 def command() -> None:
-    """Look after videos and annotations."""
+    """Prepare and check videos and annotations; measure masks over a split."""
 
 
 command.add_command(masks)
@@ -30,19 +30,19 @@ command.add_command(prepare)
 
 @command.command("check")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--jobs", type=click.IntRange(min=1), help="Reading processes.  [default: one a core]")
+@click.option("--jobs", type=click.IntRange(min=1), help="Reading processes.  [default: one per core]")
 @click.option(
     "--time-limit",
     type=click.FloatRange(min=0),
     default=60.0,
     show_default=True,
-    help="Seconds for a file before it counts as unreadable; 0: any time.",
+    help="Seconds before a file counts as unreadable; 0: no limit.",
 )
 @click.option(
     "--ledger", type=click.Path(path_type=Path), help="Ledger file.  [default: the recipe's, or the cache's]"
 )
-@click.option("--column", default="path", show_default=True, help="Column of the video file in a table.")
-@click.option("--again", is_flag=True, help="Look at every file anew, changed or not.")
+@click.option("--column", default="path", show_default=True, help="Column with the video file in a table.")
+@click.option("--again", is_flag=True, help="Check every file again, changed or not.")
 @set_option
 @json_option
 def check(
@@ -55,12 +55,12 @@ def check(
     settings: tuple[str, ...],
     as_json: bool,
 ) -> int:
-    """Look through annotations and decode every video of PATH once, before a training meets what is wrong with them.
+    """Check annotations and decode every video of PATH once, to find faults before a training does.
 
-    PATH is a folder, a list of files (.txt, or a table as the manifest data set reads), a video, or a recipe. Of a
-    recipe's data set the annotations are looked through first: counts, missing captions and videos, and what splits
-    share. What decoding shows goes into a ledger, which a training asks before its first step; a later check looks
-    only at files that have changed. What is found are results: the exit code is 0.
+    PATH is a folder, a list of files (.txt, or a table as the manifest data set reads), a video, or a recipe. For a
+    recipe's data set the annotations are checked first: counts, missing captions and videos, and what splits share.
+    The results of decoding go into a ledger, which a training reads before its first step; a later check reads only
+    files that have changed. Findings are results, not errors: the exit code is 0.
     """
     from fdakit.catalog import load_catalog
     from fdakit.dataset_files.damage_ledger import Ledger

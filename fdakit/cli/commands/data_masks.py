@@ -21,9 +21,11 @@ _BAR = 40
 @click.command("masks")
 @click.argument("recipe")
 @click.option("--split", help="Split of the data set.  [default: train, else eval.split, else the only one]")
-@click.option("--limit", type=click.IntRange(min=1), help="So many of its videos, spread over it.  [default: all]")
+@click.option("--limit", type=click.IntRange(min=1), help="Number of videos, spread over the split.  [default: all]")
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for masks.json, histogram and sheet."
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for masks.json, histogram and contact sheet.",
 )
 @click.option("--jobs", type=click.IntRange(min=0), help="Reading processes, instead of loader.workers.")
 @set_option
@@ -37,10 +39,10 @@ def command(
     settings: tuple[str, ...],
     as_json: bool,
 ) -> int:
-    """Count what the masks of RECIPE mark in a whole split, as training or evaluation is given them.
+    """Measure what the masks of RECIPE mark in a whole split, as in training or evaluation.
 
-    Tells how much is marked, how often next to nothing or nearly all, what the mask remarks, and what to change.
-    With --out also a sheet of the twenty oddest clips. Weights need not be there; nothing goes into the frame store.
+    Reports coverage, how often masks are nearly empty or full, their remarks, and what to change.
+    With --out also a contact sheet of the twenty most unusual clips. Needs no weights; caches nothing.
     """
     from fdakit.catalog import load_catalog
     from fdakit.recipe.validation import read_recipe

@@ -29,18 +29,17 @@ _STOPPED = "\nstopped; what was done is kept, and the same command goes on from 
     "--root", type=click.Path(path_type=Path), help="Folder of the data set.  [default: the data set's own]"
 )
 @click.option("--no-scan", is_flag=True, help="Do not decode the videos.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Reading processes.  [default: one a core]")
+@click.option("--jobs", type=click.IntRange(min=1), help="Reading processes.  [default: one per core]")
 @set_option
 @json_option
 def command(
     name: str, root: Path | None, no_scan: bool, jobs: int | None, settings: tuple[str, ...], as_json: bool
 ) -> int:
-    """Lay out the folder of data set NAME, say what to download from where, and check what is there.
+    """Lay out the folder of data set NAME, say what to download from where, and check what is present.
 
-    Makes folders, unpacks archives (zip, tar) that lie in the folder, loads every split and holds it against the
-    published counts, looks for the videos and decodes each once. Downloads nothing, moves nothing, deletes nothing.
-    Run it again after each download; what it knows already is not done twice. --set dataset.KEY=VALUE sets options of
-    the data set.
+    Creates folders, unpacks archives (zip, tar) in the folder, loads every split and compares it with the published
+    counts, looks for the videos and decodes each once. Downloads nothing, moves nothing, deletes nothing. Run it
+    again after each download; nothing is done twice. --set dataset.KEY=VALUE sets options of the data set.
     """
     from fdakit.catalog import load_catalog
     from fdakit.dataset_tools.prepare import choose_dataset, prepare

@@ -11,7 +11,7 @@ from fdakit.cli.printing import print_json, print_table, say
 @click.command("doctor")
 @json_option
 def command(as_json: bool) -> None:
-    """Say what is installed here: versions, devices, video codecs, plugins, and what is wrong with them."""
+    """Show what is installed: versions, devices, video codecs, plugins, and any problems."""
     from fdakit.experiment.doctor import examine
 
     found = examine()

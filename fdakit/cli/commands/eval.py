@@ -14,7 +14,7 @@ from fdakit.cli.printing import print_json, print_report
 @click.command("eval")
 @click.argument("run", required=False, type=click.Path(path_type=Path))
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="The same as RUN.")
-@click.option("--recipe", help="Recipe for weights that have none beside them.")
+@click.option("--recipe", help="Recipe for weights without one in their folder.")
 @click.option("--split", help="Split to report, instead of the recipe's.")
 @set_option
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for report, similarities and ranks.")
@@ -28,7 +28,7 @@ def command(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Evaluate RUN: the same report as its run, to the last digit.
+    """Evaluate RUN: reproduces the report of the run, to the last digit.
 
     RUN is a run folder, a checkpoint folder or, with --recipe, a weights file.
     """

@@ -29,7 +29,7 @@ def _seeing_options(function: F) -> F:
             metavar="'NAME KEY=VALUE ...'",
             help="A mask, with options; may be repeated.  [default: frame-difference]",
         ),
-        click.option("--compare", metavar="NAME,NAME,...", help="Masks to put side by side, as they are declared."),
+        click.option("--compare", metavar="NAME,NAME,...", help="Masks to show side by side, with default options."),
         click.option("--recipe", help="Take mask, sampler, reader and view from this recipe."),
         click.option(
             "--frames",
@@ -46,7 +46,7 @@ def _seeing_options(function: F) -> F:
             show_default=True,
             help="Frames of the overlay video.",
         ),
-        click.option("--no-video", is_flag=True, help="Make no overlay video."),
+        click.option("--no-video", is_flag=True, help="Write no overlay video."),
     )
     for option in reversed(shared):  # so that --help lists them in this order
         function = option(function)
@@ -77,11 +77,11 @@ def command(
     settings: tuple[str, ...],
     as_json: bool,
 ) -> int:
-    """Look at masks: draw what they mark in each VIDEO, a file or a folder of them.
+    """Inspect masks: draw what they mark in each VIDEO, a file or a folder of files.
 
     Writes, for each video, a contact sheet (sheet.png), the masks as PNG files, an overlay video and masks.json.
-    --set mask.KEY=VALUE changes the first mask. A video that cannot be read is named, the others go on, and the exit
-    code is 1.
+    --set mask.KEY=VALUE changes the first mask. A video that cannot be read is named, the others are processed, and
+    the exit code is 1.
     """
     from fdakit.catalog import load_catalog
     from fdakit.dataset_files.video_files import find_clips

@@ -29,7 +29,7 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--truth",
     type=FILE,
-    help="Right column of each row, gains (q, v), or qrels.  [default: the diagonal of a matrix]",
+    help="Correct column of each row, gains (q, v), or qrels.  [default: the diagonal of a matrix]",
 )
 @click.option(
     "--ties", type=click.Choice(get_args(TieRule)), help="Tie rule.  [default: expected; of a run folder its own]"
@@ -44,7 +44,7 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--rescore", multiple=True, metavar="NAME", help='dsl, qb-norm, or "NAME KEY=VALUE ...". May be repeated.'
 )
-@click.option("--bank", type=FILE, help="Training captions x the same videos, .npy: what qb-norm needs.")
+@click.option("--bank", type=FILE, help="Similarities of training captions to the same videos, .npy, for qb-norm.")
 @click.option("--texts", type=FILE, help="Vectors of captions, .npy; with --videos instead of SIMS, ranked in tiles.")
 @click.option("--videos", type=FILE, help="Vectors of videos, .npy.")
 @click.option("--device", default="auto", show_default=True, help="Where vectors are multiplied: auto, cpu, cuda.")
@@ -54,10 +54,12 @@ FILE = click.Path(path_type=Path)
     type=click.IntRange(min=0),
     default=1000,
     show_default=True,
-    help="Draws; 0: no intervals.",
+    help="Bootstrap draws; 0: no intervals.",
 )
 @click.option(
-    "--compat", is_flag=True, help="Also as CLIP4Clip counts, which ranks ties wrong: to compare with tables."
+    "--compat",
+    is_flag=True,
+    help="Also as CLIP4Clip counts, which ranks ties wrong; to compare with published tables.",
 )
 @click.option("--out", type=FILE, help="Folder for metrics.json and the rank of every query.")
 @json_option
@@ -76,11 +78,11 @@ def command(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Measure anyone's similarities: R@K, ranks and intervals in both directions, with the ties counted right.
+    """Compute metrics of any similarities: R@K, ranks and intervals in both directions, with ties counted right.
 
-    SIMS.npy holds a row for each caption and a column for each video; without --truth the right pairs are its
-    diagonal. RUN is a TREC run, measured by trec_eval's names too, or the folder of a run of fdakit. Rescored scores
-    stand in rows of their own.
+    SIMS.npy holds a row for each caption and a column for each video; without --truth the correct pairs are its
+    diagonal. RUN is a TREC run, measured by trec_eval's names too, or a run folder of fdakit. Rescored scores are in
+    columns of their own.
     """
     if (source is None) == (texts is None or videos is None) or (source and (texts or videos)):
         raise click.UsageError("give SIMS.npy, a run, or both --texts and --videos")

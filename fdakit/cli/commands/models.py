@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 @click.argument("name", required=False)
 @json_option
 def command(name: str | None, as_json: bool) -> None:
-    """List the models that have a name, or tell all about one: licence, files, checksums, recipe.
+    """List named models, or describe one in full: licence, files, checksums, recipe.
 
-    Files are looked for in weights/, or the folder that FDAKIT_WEIGHTS names, and in the caches of the Hugging Face
-    hub and of openai/CLIP. Asks no network.
+    Searches for files in weights/, or the folder in FDAKIT_WEIGHTS, and in the caches of the Hugging Face hub and of
+    openai/CLIP. Does not use the network.
     """
     from fdakit.model.zoo import ZOO, find_model, weights_folder, zoo_files
 

@@ -11,7 +11,7 @@ from fdakit.cli.printing import print_json, print_table
 @click.command("plugins")
 @json_option
 def command(as_json: bool) -> None:
-    """List every part on offer, who offers it, names offered twice, and plugins that are broken."""
+    """List every part with its provider, names offered twice, and broken plugins."""
     from fdakit.catalog import load_catalog
 
     catalog = load_catalog()

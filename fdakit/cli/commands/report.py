@@ -26,7 +26,10 @@ _SHOWN = 12
 @click.command("report")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option(
-    "--to", "form", metavar="|".join(FORMATS), help="Form.  [default: by the ending of --out, else a table on stdout]"
+    "--to",
+    "form",
+    metavar="|".join(FORMATS),
+    help="Format.  [default: by the suffix of --out, else a table on stdout]",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="File; with trec a folder.  [default: stdout]")
 @click.option("--worst", type=click.IntRange(min=0), help=f"Worst queries on the page.  [default: {_SHOWN}]")
@@ -43,9 +46,10 @@ def command(
     masks: bool,
     as_json: bool,
 ) -> None:
-    """Tell of finished RUNs in one table, or of one of them as an HTML page with its queries as pictures.
+    """Report finished RUNs in one table, or one of them as an HTML page that shows its queries.
 
-    RUN is a run folder, or a folder of `fdakit sweep` with `seed-*/` below it, told as mean and deviation.
+    RUN is a run folder, or a folder of `fdakit sweep` with `seed-*/` in it, reported as mean and standard
+    deviation.
     """
     chosen = _chosen(form, out, as_json)
     if chosen != "html" and (worst, best) != (None, None):

@@ -19,13 +19,13 @@ _CHANGES: tuple[str, ...] = get_args(ChangeKind)
 @click.command("run")
 @click.argument("recipe", required=False)
 @set_option
-@click.option("--out", type=click.Path(path_type=Path), help="Run folder; default runs/<name>/<time>.")
-@click.option("--seed", type=int, help="Seed, instead of the recipe's.")
-@click.option("--resume", type=click.Path(path_type=Path), help="Take up a stopped run in its folder.")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/<name>/<time>]")
+@click.option("--seed", type=int, help="Seed, in place of the recipe's.")
+@click.option("--resume", type=click.Path(path_type=Path), help="Resume the interrupted run in this folder.")
 @click.option(
     "--allow-changed",
     metavar="KIND,...",
-    help=f"With --resume: go on though this changed since the start: {', '.join(_CHANGES)}.",
+    help=f"With --resume: accept that this changed since the start: {', '.join(_CHANGES)}.",
 )
 @json_option
 def command(

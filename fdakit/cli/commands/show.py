@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 @click.command("show")
 @click.argument("kind", required=False)
 @click.argument("name", required=False)
-@click.option("--markdown", is_flag=True, help="Print the reference page of everything on offer.")
+@click.option("--markdown", is_flag=True, help="Print the reference page of all parts and options.")
 @json_option
 def command(kind: str | None, name: str | None, markdown: bool, as_json: bool) -> None:
-    """Show what there is of a KIND (mask, fusion, encoder, ... or train, eval, view), or the options of one part."""
+    """Show the parts of a KIND (mask, fusion, encoder, ... or train, eval, view), or the options of one part."""
     from fdakit.catalog import KINDS, load_catalog
     from fdakit.errors import PluginError, nearest
     from fdakit.recipe.tables import SETTINGS, own_keys

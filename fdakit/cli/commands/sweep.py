@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 @click.argument("recipes", nargs=-1, required=True, metavar="RECIPE...")
 @click.option("--seeds", default="24,42,7", show_default=True, help="Seeds, separated by commas.")
 @set_option
-@click.option("--vary", metavar="KEY=V1,V2,...", help="Each recipe with each value of one option; draws its curves.")
+@click.option(
+    "--vary", metavar="KEY=V1,V2,...", help="Run each recipe with each value of one option, and plot the curves."
+)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/sweep"), show_default=True, help="Folder.")
 @json_option
 def command(
     recipes: tuple[str, ...], seeds: str, settings: tuple[str, ...], vary: str | None, out: Path, as_json: bool
 ) -> None:
-    """Run several recipes with several seeds; print mean and deviation. Finished runs are not repeated."""
+    """Run several recipes with several seeds; print mean and standard deviation. Finished runs are not repeated."""
     from fdakit.catalog import load_catalog
     from fdakit.experiment.option_grid import expand_grid as varying
     from fdakit.recipe.validation import MAX_SEED, MIN_SEED

@@ -16,14 +16,14 @@ _SHOWN = 20
 
 @click.group("weights")
 def command() -> None:
-    """Say what a weights file is, or convert it to safetensors."""
+    """Identify a weights file, or convert it to safetensors."""
 
 
 @command.command("inspect")
 @click.argument("file", type=click.Path(path_type=Path))
 @json_option
 def inspect(file: Path, as_json: bool) -> None:
-    """Tell format, sizes, matching models and SHA-256 of FILE. Runs no code from it."""
+    """Show format, sizes, matching models and SHA-256 of FILE. Runs no code from it."""
     from fdakit.model.weight_conversion import inspect_weights
 
     found = asdict(inspect_weights(file))
