@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fdakit.plugin.contracts import Preprocess
 
-LOW = 0.3  # of a deviation of 1: a fresh tower still tells clips apart (docs/guides/training.md); the quickstart has 0.73
+LOW = 0.3  # of a deviation of 1: a fresh encoder still tells clips apart (docs/guides/training.md); quickstart: 0.73
 Levels = tuple[float, ...]
 
 

@@ -180,7 +180,7 @@ def test_clips_are_left_as_they_were(loaded: LoadedRetriever, paths: list[Path])
         (
             None,
             TypeError,
-            r"videos\[1\] is None; wanted a path, a fdakit\.plugin\.VideoRef, a fdakit\.plugin\.Clip, or frames uint8",
+            r"videos\[1\] is None; wanted a path, a fdakit\.plugin\.VideoRef, a fdakit\.plugin\.Clip, or frames",
         ),
         (3, TypeError, r"videos\[1\] is 3"),
         (float("nan"), TypeError, r"videos\[1\] is nan"),
