@@ -130,7 +130,9 @@ def read_json(
 
 
 def unreadable(path: Path, fault: Exception, *, error: type[FdakitError], advice: str = ADVICE) -> FdakitError:
-    """Return the error for a path that cannot be read: path, cause and `advice`."""
+    """Return the error for a path that cannot be read: path, cause, and `advice`; rights are their own advice."""
+    if isinstance(fault, PermissionError):
+        advice = "correct its rights"
     if isinstance(fault, SpecialFileError):
         return error(f"{full(path)}: {fault.strerror}; {advice}")
     cause = (fault.strerror if isinstance(fault, OSError) else None) or str(fault) or type(fault).__name__

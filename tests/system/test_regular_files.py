@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from fdakit.errors import DatasetError
-from fdakit.system.regular_files import open_regular, read_bytes, read_json, read_text, require_regular
+from fdakit.errors import DatasetError, FdakitError
+from fdakit.system.regular_files import open_regular, read_bytes, read_json, read_text, require_regular, unreadable
 
 
 @pytest.fixture(autouse=True)
@@ -169,3 +169,11 @@ def test_a_pairs_hook_may_refuse(tmp_path: Path) -> None:
 
     with pytest.raises(DatasetError, match=r"\(stands twice\)"):
         read_json(path, error=DatasetError, pairs_hook=refuse)
+
+
+def test_lacking_rights_are_the_advice_whatever_else_would_be() -> None:
+    path = Path("there") / "report.json"
+    told = unreadable(path, PermissionError(13, "Permission denied"), error=FdakitError, advice="make it again")
+    assert str(told) == (f"{path.absolute()}: cannot be read (Permission denied); correct its rights")
+    other = unreadable(path, FileNotFoundError(2, "No such file"), error=FdakitError, advice="make it again")
+    assert str(other).endswith("(No such file); make it again")
