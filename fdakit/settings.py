@@ -49,11 +49,13 @@ class ViewSettings(Options):
         "torchvision's preprocessing exactly",
     )
     pixel_aspect: bool = Field(
-        False, description="stretch pictures whose pixels are not square; false: as published pipelines, never"
+        False, description="stretch frames with non-square pixels; false: never, as in published pipelines"
     )
     mean: tuple[float, float, float] | None = Field(None, description="RGB mean; left out: the encoder's own")
-    std: tuple[float, float, float] | None = Field(None, description="RGB deviation; left out: the encoder's own")
-    flip: Share = Field(0.0, description="training: chance that a whole clip is mirrored")
+    std: tuple[float, float, float] | None = Field(
+        None, description="RGB standard deviation; left out: the encoder's own"
+    )
+    flip: Share = Field(0.0, description="training: probability that a whole clip is mirrored")
     crop_scale: tuple[Share, Share] | None = Field(
         None, description="training: random crop covering between these shares of the area, one draw a clip"
     )
@@ -78,8 +80,8 @@ class LoaderSettings(Options):
     prefetch: int = Field(2, ge=1, description="batches each worker keeps ready")
     damage: Damage = Field(
         "fail",
-        description="a damaged training video: fail ends the run, skip leaves it out, repair uses what decodes of "
-        "it, in evaluation too",
+        description="a damaged training video: fail ends the run, skip leaves it out, repair uses the frames that "
+        "decode, in evaluation too",
     )
     ledger: Path | None = Field(
         None, description="what `fdakit data check` wrote; left out: ledger.sqlite in the cache folder"
@@ -87,7 +89,7 @@ class LoaderSettings(Options):
     time_limit: float = Field(
         120.0,
         ge=0,
-        description="seconds a worker may take for a clip before its video counts as unreadable; 0: any time; "
+        description="seconds a worker may take for a clip before its video counts as unreadable; 0: no limit; "
         "reading in-process (workers = 0) cannot be stopped and has no limit",
     )
 
@@ -96,16 +98,18 @@ class FrameStoreSettings(Options):
     """Keeping decoded frames and masks on disk, so that a video is decoded once for all epochs and runs."""
 
     enabled: bool = Field(
-        True, description="keep what no epoch draws anew: frames, and masks where the view draws none"
+        True, description="cache what is not random in each epoch: frames, and masks if the view is not random"
     )
     limit_mb: int = Field(
-        20_000, ge=0, description="MB of the whole folder, and never more than half of the free disk; 0 keeps nothing"
+        20_000,
+        ge=0,
+        description="MB of the whole folder, and never more than half of the free disk; 0 caches nothing",
     )
     draws: int = Field(
         0,
         ge=0,
-        description="training, where frames or view are drawn: so many draws of a clip are kept and used in turn by "
-        "epoch; 0: a new draw each epoch",
+        description="training with random frames or views: draws of a clip that are cached and used in turn; 0: a "
+        "new draw each epoch",
     )
     folder: Path | None = Field(None, description="left out: frames in the cache folder")
 
@@ -122,12 +126,14 @@ class TrainSettings(Options):
     clip_norm: float = Field(1.0, ge=0, description="largest gradient norm; 0: no clipping")
     freeze: tuple[Role, ...] = Field((), description="roles whose weights stay as loaded")
     freeze_rule: Literal["none", "clip4clip"] = Field(
-        "none", description="clip4clip: embeddings, stem and first norm of both towers stay as loaded"
+        "none", description="clip4clip: embeddings, stem and first norm of both encoders stay as loaded"
     )
-    freeze_blocks: int = Field(0, ge=0, description="so many blocks of each tower, from the bottom, stay as loaded")
+    freeze_blocks: int = Field(
+        0, ge=0, description="this many blocks of each encoder, from the bottom, stay as loaded"
+    )
     rates: Rates = Field({}, description="learning rate of a role, instead of learning_rate")
     layer_decay: float = Field(
-        1.0, gt=0, le=1, description="factor on the rate for each layer further down in a tower; 1: one rate"
+        1.0, gt=0, le=1, description="factor on the rate for each layer further down in an encoder; 1: one rate"
     )
     no_decay: tuple[str, ...] = Field(
         (), description="patterns over weight names that never decay, besides biases, norms and scales"

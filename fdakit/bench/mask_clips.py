@@ -75,7 +75,7 @@ class Condition:
 
 
 CONDITIONS = (
-    Condition("still", "the camera stands still; ground and shapes are textured, as in all others but the last two"),
+    Condition("still", "the camera is still; ground and shapes are textured, as in all others but the last two"),
     Condition("pan-0.8", "the camera pans by 0.8 px a frame", {"pan": 0.8}),
     Condition("pan-2", "the camera pans by 2 px a frame", {"pan": 2.0}),
     Condition("pan-4", "the camera pans by 4 px a frame", {"pan": 4.0}),

@@ -14,7 +14,7 @@ from .backend import Backend, Connectivity
 class ThresholdOptions(Options):
     """Above which level a pixel has changed."""
 
-    threshold: float = Field(25, ge=0, le=255, description="grey levels a pixel must change by, strictly more")
+    threshold: float = Field(25, ge=0, le=255, description="grey levels by which a pixel must change, strictly more")
     threshold_rule: Literal["fixed", "mad", "otsu"] = Field(
         "fixed",
         description="fixed: that one; mad: median + mad_factor x 1.4826 x MAD of the frame's differences; otsu: "
@@ -28,9 +28,11 @@ class PostprocessOptions(Options):
 
     closing: int = Field(2, ge=0, le=64, description="radius of the closing in px at 224; 0: none")
     opening: int = Field(1, ge=0, le=64, description="radius of the opening in px at 224; 0: none")
-    element: Literal["disk", "square"] = Field("disk", description="shape that closing, opening, dilation go by")
+    element: Literal["disk", "square"] = Field(
+        "disk", description="structuring element of closing, opening and dilation"
+    )
     min_area: int = Field(64, ge=0, description="smallest component kept, in px at 224")
-    connectivity: Connectivity = Field(8, description="neighbours of a pixel that are of its component: 4 or 8")
+    connectivity: Connectivity = Field(8, description="neighbours of a pixel that belong to its component: 4 or 8")
     fill_holes: bool = Field(False, description="mark what a component encloses")
     dilation: int = Field(0, ge=0, le=64, description="radius by which the cleaned mask grows, in px at 224; 0: none")
     alpha: Literal["hard", "soft"] = Field(
@@ -45,15 +47,15 @@ class PostprocessOptions(Options):
     cut_rule: Literal["relative", "level"] = Field(
         "relative",
         description="relative: another scene, by grey, colours and the clip's own change; level: a mean difference, "
-        "less its median, above `cut`; left out, it is level where `cut` is set",
+        "less its median, above `cut`; left out: level if `cut` is set",
     )
     cut: float = Field(
         45, ge=0, le=255, description="grey levels of the cut rule level; 0: no fallback at cuts by either rule"
     )
     backend: Backend = Field(
         "auto",
-        description="what it is computed with, all equal to the bit: scikit-image, numpy, opencv, or torch on the "
-        "model's device; auto: opencv where it is installed, else numpy",
+        description="library that computes it, all equal to the bit: scikit-image, numpy, opencv, or torch on the "
+        "model's device; auto: opencv if it is installed, else numpy",
     )
 
     @model_validator(mode="after")

@@ -13,13 +13,13 @@ from fdakit.settings import Control, EvalSettings, FrameStoreSettings, LoaderSet
 class DatasetKeys(Options):
     """What fdakit itself adds to any `[dataset]`."""
 
-    allow_missing: bool = Field(False, description="leave out videos whose file is absent, and say so")
+    allow_missing: bool = Field(False, description="leave out videos whose file is missing, with a warning")
 
 
 class MaskKeys(Options):
     """What fdakit itself adds to any `[mask]`."""
 
-    control: Control = Field("none", description="acts on the mask after it is made")
+    control: Control = Field("none", description="replaces the finished mask")
 
 
 class ObjectiveKeys(Options):

@@ -21,7 +21,7 @@ def reference_page(
         "# Reference",
         "",
         "Every part that comes with fdakit and every option, as `fdakit show` prints them. Made by",
-        "`FDAKIT_PLUGINS= fdakit show --markdown`; a test holds this page to the code.",
+        "`FDAKIT_PLUGINS= fdakit show --markdown`; a test compares this page with the code.",
         "",
     ]
     for kind, entries in parts.items():

@@ -38,7 +38,7 @@ def build(options: MeanOptions, shapes: BuildContext) -> TemporalAggregator:
     return Mean()
 
 
-MEAN = Component("mean", "unit frames, mean over valid ones, unit again", MeanOptions, build)
+MEAN = Component("mean", "mean of the normalised vectors of valid frames, normalised again", MeanOptions, build)
 
 
 @hookimpl

@@ -151,7 +151,7 @@ def build(options: FolderOptions, shapes: BuildContext) -> Dataset:
 
 
 FOLDER = Component(
-    "folder", "a folder of videos, each with its caption in a .txt or .json file beside it", FolderOptions, build
+    "folder", "a folder of videos, each with its caption in a .txt or .json file next to it", FolderOptions, build
 )
 
 

@@ -44,27 +44,39 @@ class MovingShapesOptions(Options):
     clips: int = Field(1200, ge=1, description="training clips; they run through the 96 captions in turn")
     frames: int = Field(16, ge=2, le=1000, description="frames of a clip, at 8 a second")
     size: int = Field(64, ge=32, le=512, multiple_of=2, description="pixels a side")
-    distractors: int = Field(7, ge=0, le=7, description="shapes that lie still, each of another colour")
+    distractors: int = Field(7, ge=0, le=7, description="shapes at rest, each of another colour")
     pan: float = Field(0.0, ge=0, le=16, description="camera pan in pixels a frame, to either side")
     flicker: float = Field(0.0, ge=0, le=100, description="brightness changes by up to this many grey levels")
-    noise: float = Field(1.0, ge=0, le=50, description="grain: deviation in grey levels, anew in each frame")
+    noise: float = Field(1.0, ge=0, le=50, description="grain: standard deviation in grey levels, anew in each frame")
     still_share: float = Field(
-        0.0, ge=0, le=1, description="chance that a caption names a still shape, the known failure of motion masks"
+        0.0,
+        ge=0,
+        le=1,
+        description="probability that a caption names a resting shape, the known failure of motion masks",
     )
-    ground_level: float = Field(40.0, ge=0, le=255, description="mean of the ground in grey levels")
-    ground_texture: float = Field(9.0, ge=0, le=100, description="of the ground: deviation in grey levels; 0: flat")
-    texture: float = Field(0.0, ge=0, le=100, description="of all shapes, moving with them: deviation in grey levels")
+    ground_level: float = Field(40.0, ge=0, le=255, description="mean of the background in grey levels")
+    ground_texture: float = Field(
+        9.0, ge=0, le=100, description="of the background: standard deviation in grey levels; 0: flat"
+    )
+    texture: float = Field(
+        0.0, ge=0, le=100, description="of all shapes, moving with them: standard deviation in grey levels"
+    )
     texture_scales: int = Field(
         1, ge=1, le=6, description="1: textures of blots of 4 px; each scale more adds blots twice as large"
     )
     contrast: float = Field(
-        1.0, ge=0, le=1, description="how far the mover's colour is from the ground's, as a share of its own distance"
+        1.0,
+        ge=0,
+        le=1,
+        description="how far the moving shape's colour is from the background's, as a share of its own distance",
     )
-    shadow: float = Field(0.0, ge=0, le=1, description="light that a soft shadow beside the mover takes, as a share")
+    shadow: float = Field(
+        0.0, ge=0, le=1, description="light that a soft shadow next to the moving shape takes, as a share"
+    )
     zoom: float = Field(0.0, ge=0, le=0.1, description="camera zoom a frame, in or out, as a share")
     rotation: float = Field(0.0, ge=0, le=45, description="camera rotation in degrees a frame, to either side")
     shake: float = Field(0.0, ge=0, le=32, description="camera offset of up to this many pixels, anew in each frame")
-    cut: bool = Field(False, description="in the middle, a cut to another ground and other still shapes")
+    cut: bool = Field(False, description="in the middle, a cut to another background and other resting shapes")
     crf: int = Field(20, ge=0, le=51, description="how coarsely H.264 encodes")
     seed: int = Field(0, description="of the rendering; not the run's seed, so that all runs share the clips")
 

@@ -44,7 +44,7 @@ class MsrvttOptions(Options):
 
     root: Path = Field(Path("data/msrvtt"), description="folder with the lists, the captions and the videos")
     protocol: Literal["1k-A-9k", "1k-A-7k", "full", "1k-B"] = Field(
-        "1k-A-9k", description="which videos train and test; numbers of different protocols do not compare"
+        "1k-A-9k", description="which videos train and test; numbers under different protocols are not comparable"
     )
     hold_out: bool = Field(
         False, description="take the 497 official validation videos out of training as split val; full has it anyway"
@@ -57,7 +57,7 @@ class MsrvttOptions(Options):
         None, description="the file of all captions; left out: the first of its names in root"
     )
     train_list: Path | None = Field(
-        None, description="ids of other training videos; refused where it holds test videos"
+        None, description="ids of other training videos; refused if it contains test videos"
     )
 
 

@@ -82,7 +82,9 @@ class MsvdOptions(Options):
     root: Path = Field(Path("data/msvd"), description="folder with the id lists, the captions and the videos")
     videos: Path | None = Field(None, description="folder of the clips; left out: videos/ or YouTubeClips/ in root")
     captions: Path | None = Field(None, description="the caption file; left out: the first of its names in root")
-    language: str = Field("English", description="language of the captions; others than English from the corpus csv")
+    language: str = Field(
+        "English", description="language of the captions; those other than English from the corpus csv"
+    )
 
 
 class Msvd:

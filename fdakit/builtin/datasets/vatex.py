@@ -44,8 +44,8 @@ class VatexOptions(Options):
     language: Literal["english", "chinese"] = Field("english", description="of the captions, ten a video in each")
     test_list: Literal["hgr", "clip2video"] = Field(
         "hgr",
-        description="hgr: test_list.txt, on which most report; clip2video: test1k5_sec_list.txt, another half of the "
-        "same 3,000 videos, and val is then the half that it leaves; 724 of the 1,500 videos are in both",
+        description="hgr: test_list.txt, on which most report; clip2video: test1k5_sec_list.txt, another half of "
+        "the same 3,000 videos; val is then the other half; 724 of the 1,500 videos are in both",
     )
 
 

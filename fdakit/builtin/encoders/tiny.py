@@ -32,10 +32,10 @@ class TinyOptions(Options):
     vocabulary: int = Field(4096, ge=64, le=49408, description="token ids; CLIP's 49,408 are folded into them")
     context_length: int = Field(16, ge=4, description="tokens a text, start and end included")
     mean: Triple = Field(
-        CLIP_MEAN, description="RGB mean its view takes off; dark clips want their own, as `fdakit data masks` tells"
+        CLIP_MEAN, description="RGB mean that its view subtracts; dark clips need their own, see `fdakit data masks`"
     )
     std: Annotated[Triple, AfterValidator(_above_zero)] = Field(
-        CLIP_STD, description="RGB deviation its view divides by"
+        CLIP_STD, description="RGB standard deviation by which its view divides"
     )
     max_tokens: int | None = Field(None, ge=3, description="cut captions earlier; left out: context_length")
 

@@ -18,7 +18,7 @@ class AlphaConvOptions(Options):
     """Where 0 and 1 of a mask come to lie: Alpha-CLIP's weights expect -1.923 and +1.923."""
 
     mean: float = Field(0.5, ge=0, le=1, description="alpha that counts as zero")
-    std: float = Field(0.26, gt=0, description="divisor after the mean is taken off")
+    std: float = Field(0.26, gt=0, description="divisor after the mean is subtracted")
 
 
 def build(options: AlphaConvOptions, shapes: BuildContext) -> AlphaFusion:
@@ -33,7 +33,7 @@ ALPHA_CONV = Component(
     "Alpha-CLIP's parallel convolution on alpha",
     AlphaConvOptions,
     build,
-    when="you train, or have Alpha-CLIP's weights: FDA-CLIP's own choice; costs next to nothing, runs on any tower",
+    when="you train, or have Alpha-CLIP's weights: FDA-CLIP's own choice; costs next to nothing, runs on any encoder",
 )
 
 

@@ -17,11 +17,9 @@ from fdakit.plugin import AlphaFusion, BuildContext, Component, Options, PluginE
 class AttentionBiasOptions(Options):
     """How strongly, and from which block on."""
 
-    strength: float = Field(1.0, description="added to the logit of a patch that is marked all over")
+    strength: float = Field(1.0, description="added to the logit of a patch that is fully marked")
     learn: bool = Field(True, description="train the strength, as one scalar")
-    last_blocks: int | None = Field(
-        None, ge=1, description="only in so many blocks at the end; left out: in every one"
-    )
+    last_blocks: int | None = Field(None, ge=1, description="only in this many last blocks; left out: in all")
 
 
 def build(options: AttentionBiasOptions, shapes: BuildContext) -> AlphaFusion:
@@ -46,7 +44,7 @@ ATTENTION_BIAS = Component(
     "mask added to the attention logits of marked patches",
     AttentionBiasOptions,
     build,
-    when="you have no alpha weights and no time to train, or want the picture itself left alone; needs a ViT or EVA",
+    when="you have no alpha weights and no time to train, or want RGB unchanged; needs a ViT or EVA",
 )
 
 

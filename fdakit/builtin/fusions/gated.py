@@ -20,7 +20,7 @@ class GatedOptions(Options):
 
     initial: float | None = Field(None, description="gate at the start; left out: 0, or 1 with Alpha-CLIP's weights")
     mean: float = Field(0.5, ge=0, le=1, description="alpha that counts as zero")
-    std: float = Field(0.26, gt=0, description="divisor after the mean is taken off")
+    std: float = Field(0.26, gt=0, description="divisor after the mean is subtracted")
 
 
 def build(options: GatedOptions, shapes: BuildContext) -> AlphaFusion:

@@ -27,7 +27,7 @@ class MotionTokensOptions(Options):
         0.2, ge=0, le=1, description="share of the kept patches that lie evenly over the frame, whatever moves"
     )
     mean: float = Field(0.5, ge=0, le=1, description="alpha that counts as zero")
-    std: float = Field(0.26, gt=0, description="divisor after the mean is taken off")
+    std: float = Field(0.26, gt=0, description="divisor after the mean is subtracted")
 
     @model_validator(mode="after")
     def _check(self) -> MotionTokensOptions:

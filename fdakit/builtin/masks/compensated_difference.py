@@ -47,18 +47,19 @@ class CompensatedDifferenceOptions(ThresholdOptions, PostprocessOptions):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"plain": {}, "robust": {"fallback": "whole-frame"}}
 
     preset: Literal["plain", "robust"] = Field(
-        "plain", description="defaults of the others; what is set beside it wins"
+        "plain", description="defaults of the others; options that are set override it"
     )
     gap: int = Field(1, ge=1, le=250, description="native frames between a frame and those it is compared with")
     sides: Literal["both-or-either", "both", "either", "before"] = Field(
         "both-or-either",
         description="what differs from the frame before and from the one after (both), from one of them (either), "
-        "or from the one before; both-or-either: either where both mark nothing, as on flat things",
+        "or from the one before; both-or-either: either where both mark nothing, as on flat surfaces",
     )
     camera: CameraRule = Field(
-        "translation", description="motion taken off: a shift; a shift, turn and zoom (similarity); or none"
+        "translation",
+        description="motion that is subtracted: a shift; a shift, rotation and zoom (similarity); or none",
     )
-    brightness: BrightnessRule = Field("gain-bias", description="change of light taken off")
+    brightness: BrightnessRule = Field("gain-bias", description="change of light that is compensated")
     grey: Literal["bt601", "decoder-luma"] = Field("bt601", description="luma of RGB, or the decoder's own")
     working_size: int = Field(
         0, ge=0, le=4096, description="shorter side in px that frames are averaged to first; 0: as they are"
@@ -66,14 +67,14 @@ class CompensatedDifferenceOptions(ThresholdOptions, PostprocessOptions):
     smoothing: int = Field(
         1, ge=0, le=64, description="radius in px at 224 over which differences are averaged before the threshold"
     )
-    threshold: float = Field(6, ge=0, le=255, description="grey levels a pixel must change by, strictly more")
+    threshold: float = Field(6, ge=0, le=255, description="grey levels by which a pixel must change, strictly more")
     threshold_rule: Literal["fixed", "mad", "otsu"] = Field("mad", description="see frame-difference")
     mad_factor: float = Field(4.0, ge=0, le=100, description="k of the rule mad")
     cut: float = Field(12, ge=0, le=255, description="see frame-difference")
     closing: int = Field(5, ge=0, le=64, description="radius of the closing in px at 224; 0: none")
     fill_holes: bool = Field(True, description="mark what a component encloses")
     backend: Literal["auto", "scikit-image", "numpy", "opencv"] = Field(
-        "auto", description="what it is computed with, equal to the bit; see frame-difference"
+        "auto", description="library that computes it, equal to the bit; see frame-difference"
     )
 
 
@@ -164,7 +165,7 @@ def build(options: CompensatedDifferenceOptions, shapes: BuildContext) -> MaskGe
 
 COMPENSATED_DIFFERENCE = Component(
     "compensated-difference",
-    "where frames differ from their neighbours, camera motion and flicker taken off",
+    "where frames differ from their neighbours, camera motion and flicker compensated",
     CompensatedDifferenceOptions,
     build,
     when="the camera pans or shakes, or the light flickers",

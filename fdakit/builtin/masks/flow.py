@@ -38,17 +38,20 @@ class FlowOptions(PostprocessOptions):
     method: Literal["tvl1", "ilk"] = Field(
         "tvl1", description="TV-L1, smooth with edges; or Lucas-Kanade in windows, which blurs them"
     )
-    gap: int = Field(2, ge=1, le=250, description="native frames to the neighbour before, at a file's start after")
-    working_size: int = Field(112, ge=16, le=4096, description="shorter side in px at which flow is sought")
-    warps: int = Field(3, ge=1, le=100, description="times that flow is corrected on each scale")
+    gap: int = Field(
+        2, ge=1, le=250, description="native frames to the neighbour before, at the start of a file after"
+    )
+    working_size: int = Field(112, ge=16, le=4096, description="shorter side in px at which flow is computed")
+    warps: int = Field(3, ge=1, le=100, description="corrections of the flow on each scale")
     iterations: int = Field(5, ge=1, le=1000, description="steps of tvl1 in each correction")
     radius: int = Field(5, ge=1, le=64, description="half the window of ilk, in px at the working size")
-    threshold: float = Field(1.5, ge=0, le=224, description="px at 224 that a place must move by, strictly more")
+    threshold: float = Field(1.5, ge=0, le=224, description="px at 224 by which a pixel must move, strictly more")
     camera: CameraRule = Field(
-        "similarity", description="motion taken off: a shift, turn and zoom (similarity); a shift; or none"
+        "similarity",
+        description="motion that is subtracted: a shift, rotation and zoom (similarity); a shift; or none",
     )
     backend: Literal["auto", "scikit-image", "numpy", "opencv"] = Field(
-        "auto", description="what masks are cleaned with, equal to the bit; see frame-difference"
+        "auto", description="library that cleans masks, equal to the bit; see frame-difference"
     )
 
 
@@ -126,7 +129,7 @@ def build(options: FlowOptions, shapes: BuildContext) -> MaskGenerator:
 
 FLOW = Component(
     "flow",
-    "where the optical flow is otherwise than the camera's motion",
+    "where optical flow differs from the camera's motion",
     FlowOptions,
     build,
     when="the camera moves and time is not short; no codec's vectors, no network",

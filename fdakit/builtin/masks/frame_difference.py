@@ -36,7 +36,7 @@ class FrameDifferenceOptions(ChangeOptions):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {}, "robust": {"fallback": "whole-frame"}}
 
     preset: Literal["paper", "robust"] = Field(
-        "paper", description="defaults of the others; what is set beside it wins"
+        "paper", description="defaults of the others; options that are set override it"
     )
     grey: GreyRule = Field(
         "bt601",
@@ -49,7 +49,7 @@ class FrameDifferenceOptions(ChangeOptions):
     )
     gap: int = Field(1, ge=1, le=250, description="native frames between the two of the reference native")
     first_frame: Literal["as-second", "empty", "whole-frame"] = Field(
-        "as-second", description="mask of the first frame where there is none before it"
+        "as-second", description="mask of the first frame, which has none before it"
     )
     working_size: int = Field(
         0,
@@ -144,7 +144,7 @@ FRAME_DIFFERENCE = Component(
     "where neighbouring sampled frames differ (FDA-CLIP)",
     FrameDifferenceOptions,
     build,
-    when="the camera stands still, or you want the paper's own mask",
+    when="the camera is still, or you want the paper's own mask",
     remedies={
         "empty": "lower the mask's threshold, or sample fewer frames, which are then further apart",
         "full": "try compensated-difference",

@@ -34,16 +34,16 @@ class MedianBackgroundOptions(ChangeOptions):
 
     grey: GreyRule = Field("bt601", description="see frame-difference")
     warmup: int = Field(
-        4, ge=0, le=64, description="native frames around each sampled one that the background is made of besides"
+        4, ge=0, le=64, description="further native frames around each sampled one for the background"
     )
     gap: int = Field(10, ge=1, le=250, description="native frames from one of those to the next")
-    threshold: float = Field(20, ge=0, le=255, description="grey levels a pixel must differ by, strictly more")
+    threshold: float = Field(20, ge=0, le=255, description="grey levels by which a pixel must differ, strictly more")
     closing: int = Field(3, ge=0, le=64, description="radius of the closing in px at 224; 0: none")
     working_size: int = Field(
         0, ge=0, le=4096, description="shorter side in px that frames are averaged to first; 0: as they are"
     )
     backend: Literal["auto", "scikit-image", "numpy", "opencv"] = Field(
-        "auto", description="what it is computed with, equal to the bit; see frame-difference"
+        "auto", description="library that computes it, equal to the bit; see frame-difference"
     )
 
 
@@ -108,7 +108,7 @@ MEDIAN_BACKGROUND = Component(
     "what differs from the median of the clip's frames",
     MedianBackgroundOptions,
     build,
-    when="the camera stands still for the whole clip and things pass through it or move slowly",
+    when="the camera is still for the whole clip and objects pass through it or move slowly",
     remedies={
         "empty": "lower the mask's threshold, or sample fewer frames, which are then further apart",
         "full": "try compensated-difference",

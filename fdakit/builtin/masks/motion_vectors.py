@@ -38,15 +38,16 @@ _SURROUNDINGS = 8  # px at 224 in which texture is looked for at least
 class MotionVectorsOptions(PostprocessOptions):
     """Thresholds are px in a picture of 224 px, from the frame that the codec predicted a block from."""
 
-    threshold: float = Field(1.5, ge=0, le=224, description="px at 224 that a block must move by, strictly more")
+    threshold: float = Field(1.5, ge=0, le=224, description="px at 224 by which a block must move, strictly more")
     camera: CameraRule = Field(
-        "translation", description="motion taken off: the median; a shift, turn and zoom (similarity); or none"
+        "translation",
+        description="motion that is subtracted: the median; a shift, rotation and zoom (similarity); or none",
     )
     texture: float = Field(
         4,
         ge=0,
         le=128,
-        description="grey levels that a block must deviate by within itself; a flat one's vector is noise",
+        description="standard deviation that a block must have, in grey levels; a flat one's vector is noise",
     )
     closing: int = Field(3, ge=0, le=64, description="radius of the closing in px at 224; 0: none")
     fill_holes: bool = Field(True, description="mark what a component encloses")
@@ -57,7 +58,7 @@ class MotionVectorsOptions(PostprocessOptions):
     )
     cut: Literal[0] = Field(0, description="0: vectors tell no cut; the frame after one mostly has none")
     backend: Literal["auto", "scikit-image", "numpy", "opencv"] = Field(
-        "auto", description="what masks are cleaned with, equal to the bit; see frame-difference"
+        "auto", description="library that cleans masks, equal to the bit; see frame-difference"
     )
 
 
@@ -144,7 +145,7 @@ def build(options: MotionVectorsOptions, shapes: BuildContext) -> MaskGenerator:
 
 MOTION_VECTORS = Component(
     "motion-vectors",
-    "where the codec's own blocks moved otherwise than the camera",
+    "where the codec's blocks move differently from the camera",
     MotionVectorsOptions,
     build,
     when="videos are H.264 or MPEG-4 and every frame is decoded anyway",

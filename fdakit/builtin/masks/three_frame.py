@@ -41,7 +41,7 @@ class ThreeFrameOptions(ChangeOptions):
     working_size: int = Field(
         0, ge=0, le=4096, description="shorter side in px that frames are averaged to first; 0: as they are"
     )
-    threshold: float = Field(12, ge=0, le=255, description="grey levels a pixel must change by, strictly more")
+    threshold: float = Field(12, ge=0, le=255, description="grey levels by which a pixel must change, strictly more")
     closing: int = Field(4, ge=0, le=64, description="radius of the closing in px at 224; 0: none")
 
     @model_validator(mode="after")
@@ -117,7 +117,7 @@ THREE_FRAME = Component(
     "what differs from the frame before and from the one after",
     ThreeFrameOptions,
     build,
-    when="the camera stands still and things must not be marked twice",
+    when="the camera is still and objects must not be marked twice",
     remedies={
         "empty": "lower the mask's threshold, or sample fewer frames, which are then further apart",
         "full": "try compensated-difference",

@@ -114,7 +114,7 @@ def build(options: JsonlOptions, shapes: BuildContext) -> Observer:
     return Jsonl(options.file)
 
 
-JSONL = Component("jsonl", "a JSON line an event in the run folder", JsonlOptions, build)
+JSONL = Component("jsonl", "one JSON line per event, in the run folder", JsonlOptions, build)
 
 
 @hookimpl

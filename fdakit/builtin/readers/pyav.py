@@ -25,7 +25,7 @@ class PyavOptions(Options):
     """How much is decoded."""
 
     sparse: bool = Field(
-        True, description="leave out frames that nothing wanted refers to; the pixels are the same; false: decode all"
+        True, description="skip frames that no wanted frame refers to; the pixels are the same; false: decode all"
     )
 
 

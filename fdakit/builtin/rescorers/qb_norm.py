@@ -88,7 +88,7 @@ def build(options: QbNormOptions, shapes: BuildContext) -> Rescorer:
 
 
 QB_NORM = Component(
-    "qb-norm", "videos near everything are held back, by a bank of training captions", QbNormOptions, build
+    "qb-norm", "demote videos that are close to every caption, by a bank of training captions", QbNormOptions, build
 )
 
 

@@ -62,7 +62,7 @@ def test_an_option_is_shown_with_type_range_default_and_help(tell: Tell) -> None
         "name": "threshold",
         "type": "number from 0 to 255",
         "default": "25",
-        "help": "grey levels a pixel must change by, strictly more",
+        "help": "grey levels by which a pixel must change, strictly more",
     }
 
 
