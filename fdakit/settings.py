@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
 from fdakit.plugin.component import Options
 
+from .choices import ROLES, Control, Damage, Interpolation, Resize, Role, TieRule, VideoToTextRule
 from .errors import nearest
 
-Control = Literal["none", "whole-frame", "zero", "rolled", "centre", "inverse", "other-video"]
-TieRule = Literal["expected", "optimistic", "pessimistic", "average"]
-Resize = Literal["shortest", "longest", "squash"]
-Interpolation = Literal["bicubic", "bilinear"]
 Share = Annotated[float, Field(ge=0, le=1)]
-Damage = Literal["fail", "skip", "repair"]
-ChangeKind = Literal["recipe", "videos", "captions", "files"]
-"""What may have changed of a run that is taken up."""
-Role = Literal["stem", "alpha-path", "visual-trunk", "text-tower", "aggregator", "objective", "logit-scale"]
-"""What a weight is to training: see `fdakit.model.parameter_roles`."""
-ROLES: tuple[Role, ...] = get_args(Role)
 Rates = Annotated[
     Mapping[Role, Annotated[float, Field(gt=0)]],
     WithJsonSchema(  # pydantic's own names no role, and an editor could not complete them
@@ -164,7 +155,7 @@ class EvalSettings(Options):
     batch_size: int = Field(32, ge=1, description="videos encoded together")
     text_batch_size: int = Field(256, ge=1, description="captions encoded together")
     ties: TieRule = Field("expected", description="how equal scores are ranked; expected: mean over random order")
-    video_to_text: Literal["grouped", "per-caption"] = Field(
+    video_to_text: VideoToTextRule = Field(
         "grouped", description="several captions a video: best caption of a group, or single captions"
     )
     controls: tuple[Control, ...] = Field((), description="the same weights scored again under these masks")

@@ -20,7 +20,7 @@ PLUGINS = PACKAGE.parent / "plugins"
 # From the ground up; a module imports from the rows above its own in this list, and from the same row only
 # inside the same folder. A folder stands for all that is in it.
 ROWS = (
-    ("errors", "random_keys", "version", "moved_names"),
+    ("errors", "random_keys", "version", "moved_names", "choices"),
     ("system", "split_rules"),
     ("values",),
     ("plugin",),

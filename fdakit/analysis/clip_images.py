@@ -1,24 +1,27 @@
-"""The pictures of clips on report and compare pages: some frames of each, and what the run's mask marks in them."""
+"""The pictures of clips on report and compare pages: some frames of each, and what the run's mask marks in them.
+
+What reads videos is imported when a picture is drawn, so that tables of runs need neither torch nor PyAV.
+"""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fdakit.catalog import Catalog
 from fdakit.errors import VideoError
 from fdakit.inference.run_files import RECIPE
-from fdakit.mask_inspection.selection import choose_masks
-from fdakit.mask_inspection.viewer import MaskViewer
-from fdakit.report.overlays import mask_colour, overlay
 from fdakit.values import VideoRef
-from fdakit.video.thumbnails import frames_jpeg, thumbnail
 
 from .saved_run import SavedRun
+
+if TYPE_CHECKING:
+    from fdakit.catalog import Catalog
+    from fdakit.mask_inspection.viewer import MaskViewer
 
 Draw = Callable[[VideoRef], bytes]
 """Draws a video as JPEG. Raises `VideoError` where it cannot be read."""
@@ -34,13 +37,26 @@ def clip_pictures(run: SavedRun, *, frames: int = 1, masks: bool = False, catalo
     recipe cannot be read or its mask built.
     """
     if not masks:
-        return thumbnail if frames == 1 else partial(thumbnail, frames=frames)
+        return partial(uniform_frames, frames=frames)
     assert catalog is not None
+    from fdakit.mask_inspection.selection import choose_masks
+    from fdakit.mask_inspection.viewer import MaskViewer
+
     viewer = MaskViewer(choose_masks(recipe=str(run.folder / RECIPE), catalog=catalog), size=_MASKED_HEIGHT)
     return partial(_masked, viewer, frames=frames)
 
 
+def uniform_frames(video: VideoRef, *, frames: int = 1) -> bytes:
+    """Return uniform frames of a video side by side as JPEG. Raises `VideoError` if it cannot be read."""
+    from fdakit.video.thumbnails import thumbnail
+
+    return thumbnail(video, frames=frames)
+
+
 def _masked(viewer: MaskViewer, video: VideoRef, *, frames: int) -> bytes:
+    from fdakit.report.overlays import mask_colour, overlay
+    from fdakit.video.thumbnails import frames_jpeg
+
     seen = viewer.see(video, frames=frames)
     (mask,) = seen.masks
     marked = [

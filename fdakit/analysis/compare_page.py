@@ -19,9 +19,8 @@ from fdakit.report.comparison_tables import (
 )
 from fdakit.report.html_page import Card, Gallery, Shot, page_html
 from fdakit.values import VideoRef
-from fdakit.video.thumbnails import thumbnail
 
-from .clip_images import Draw, picture_of, warn_of_missing
+from .clip_images import Draw, picture_of, uniform_frames, warn_of_missing
 from .compare import Comparison, Pair, RankChange
 from .run_groups import RunGroup
 
@@ -79,7 +78,7 @@ class _Pictures:
         reasons: list[str] = []
         for done, (drawer, name) in enumerate(sorted(wanted), 1):
             files = dict.fromkeys(self._references[name])  # of several runs: the first one that can be read
-            draw = draws[drawer] if drawer else thumbnail
+            draw = draws[drawer] if drawer else uniform_frames
             self._made[drawer, name] = picture_of(draw, files, reasons)
             progress("drawing videos", done, len(wanted))
         warn_of_missing(reasons, len(wanted))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fdakit.catalog import Part
+from fdakit.choices import TieRule, VideoToTextRule
 from fdakit.errors import ScoreError
 from fdakit.evaluation.rescoring import rescored_rows
 from fdakit.evaluation.scoring import rank, rank_both_directions
@@ -17,7 +18,7 @@ from fdakit.plugin.contracts import Direction, Progress, RemarksOnScores
 from fdakit.random_keys import keyed_seed
 from fdakit.ranking.compat import clip4clip_metrics
 from fdakit.ranking.metrics import metrics
-from fdakit.ranking.ranks import Ranking, TieRule, VideoToTextRule
+from fdakit.ranking.ranks import Ranking
 from fdakit.ranking.relevance import ndcg, rank_relevant
 from fdakit.ranking.significance import bootstrap_ci
 from fdakit.ranking.streamed import Vectors

@@ -16,9 +16,9 @@ from zlib import error as DeflateError
 import numpy as np
 from numpy.typing import NDArray
 
+from fdakit.choices import TieRule, VideoToTextRule
 from fdakit.errors import ScoreError
 from fdakit.inference.run_files import REPORT, SIMILARITY
-from fdakit.ranking.ranks import TieRule, VideoToTextRule
 from fdakit.ranking.streamed import Vectors
 from fdakit.ranking.trec import Qrels, Run, check_run, read_qrels, read_run
 from fdakit.system.regular_files import open_regular, read_json, read_text

@@ -11,9 +11,8 @@ from fdakit.plugin.contracts import Progress
 from fdakit.ranking.scan import blocks
 from fdakit.report.html_page import Card, Gallery, Shot
 from fdakit.values import Scores
-from fdakit.video.thumbnails import thumbnail
 
-from .clip_images import Draw, picture_of, warn_of_missing
+from .clip_images import Draw, picture_of, uniform_frames, warn_of_missing
 from .saved_run import SavedRun
 
 _RETRIEVED = 3
@@ -35,7 +34,7 @@ def query_galleries(
     low, high = extremes(run, scores, margins, worst=worst, best=best)
     shown = {row: _first(scores, row) for row in (*low, *high)}
     wanted = {int(scores.owners[row]) for row in shown} | {place for found in shown.values() for place in found}
-    pictures = _pictures(run, sorted(wanted), draw or thumbnail, progress)
+    pictures = _pictures(run, sorted(wanted), draw or uniform_frames, progress)
     note = " ".join([_ORDER, *_gaps(scores, pictures)])
     galleries = []
     for title, rows in (("Worst queries", low), ("Best queries", high)):

@@ -7,41 +7,42 @@ import os
 import signal
 import sys
 import warnings
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
-from fdakit.errors import FdakitError, PartError, nearest
+from fdakit.errors import FdakitError, PartError
 from fdakit.system.regular_files import full
 from fdakit.system.stop_signals import Terminated, exit_code, sigterm_as_interrupt
 from fdakit.version import __version__
 
 from .failures import MEMORY, STOPPED, SYSTEM, USAGE, kind_of, print_failure
+from .lazy_group import LazyCommand, LazyGroup
 from .printing import say
 from .streams import OutputRefusedError, guarded_streams
 
-COMMANDS = (
-    "run",
-    "eval",
-    "metrics",
-    "check",
-    "plugins",
-    "show",
-    "schema",
-    "doctor",
-    "sweep",
-    "report",
-    "compare",
-    "bench",
-    "weights",
-    "models",
-    "data",
-    "masks",
-    "cache",
-)
-
+COMMANDS = {
+    "run": "Train and evaluate RECIPE (a file, or a shipped recipe by name) and write its run folder.",
+    "eval": "Evaluate RUN: reproduces the report of the run, to the last digit.",
+    "metrics": "Compute metrics of any similarities: R@K, ranks and intervals in both directions, with ties counted "
+    "right.",
+    "check": "Validate recipes and list every fault of every table at once.",
+    "plugins": "List every part with its provider, names offered twice, and broken plugins.",
+    "show": "Show the parts of a KIND (mask, fusion, encoder, ... or train, eval, view), or the options of one part.",
+    "schema": "Print the JSON schema of recipes, for editors that complete and check TOML.",
+    "doctor": "Show what is installed: versions, devices, video codecs, plugins, and any problems.",
+    "sweep": "Run several recipes with several seeds; print mean and standard deviation.",
+    "report": "Report finished RUNs in one table, or one of them as an HTML page that shows its queries.",
+    "compare": "Compare runs with RUN_A over the same queries: difference, interval, p, and queries won and lost.",
+    "bench": "Benchmark against other libraries, in one run, on this machine.",
+    "weights": "Identify a weights file, or convert it to safetensors.",
+    "models": "List named models, or describe one in full: licence, files, checksums, recipe.",
+    "data": "Prepare and check videos and annotations; measure masks over a split.",
+    "masks": "Inspect masks: draw what they mark in each VIDEO, a file or a folder of files.",
+    "cache": "Show what is cached on disk, or clear it.",
+}
+"""What there is, and what it is for: the first sentence of each command's own help, which is not imported for it."""
 
 _SEE_MORE = "(set FDAKIT_TRACEBACK=1 to see where it failed)"
 _SYSTEM_ADVICE = {
@@ -54,28 +55,11 @@ _SYSTEM_ADVICE = {
 }
 
 
-class LazyGroup(click.Group):
-    """Loads a command's module only when that command is called or listed."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in COMMANDS:
-            ctx.fail(f"no such command {args[0]!r}; {nearest(args[0], COMMANDS)}")
-        return super().resolve_command(ctx, args)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        module = import_module(f".commands.{name}", __package__)
-        command: click.Command = module.command
-        return command
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    lazy={name: LazyCommand(f"{name}:command", summary) for name, summary in COMMANDS.items()},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="fdakit")
 def cli() -> None:
     """Find videos by text: train, evaluate and compare text-video retrieval, with exchangeable parts.

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fdakit.report.report_tables import COLUMNS, DIRECTIONS, cells, report_notes, report_rows
 from fdakit.system.terminal_text import printable
 
 if TYPE_CHECKING:
@@ -104,6 +103,8 @@ def _plain(text: str) -> Text:
 
 def print_report(report: Mapping[str, Any], folder: object) -> None:
     """Both directions, every control, and what must be read beside them."""
+    from fdakit.report.report_tables import COLUMNS, DIRECTIONS, cells, report_notes, report_rows
+
     rows = report_rows(report)
     for direction, title in DIRECTIONS.items():
         shown = [[label, *cells(metrics)] for way, label, metrics in rows if way == direction]

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fdakit.dataset_files.damage_ledger import mark_of
-
 from .printing import print_table, say
 
 if TYPE_CHECKING:
@@ -47,6 +45,8 @@ def _row(path: Path, finding: Finding) -> Mapping[str, Any]:
 
 def print_scan(checked: ScanResult, ledger: Path, *, absent_told: bool = False) -> None:
     """Counts, and the damaged files with reasons; absent ones are left out where they have been told before."""
+    from fdakit.dataset_files.damage_ledger import mark_of
+
     total, counts = len(checked.findings), checked.counts()
     meanings = {"ok": "every frame decodes", "repaired": "some frames decode", "unreadable": "no frame decodes"}
     rows = [[status, str(count), meanings[status]] for status, count in counts.items()]

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fdakit.choices import Control
 from fdakit.errors import FdakitError, PartError, VideoError
 from fdakit.mask_ops.controls import apply_control, partner_of
 from fdakit.plugin.component import BuildContext
 from fdakit.plugin.contracts import Preprocess
 from fdakit.recipe.recipe import Recipe
-from fdakit.settings import Control
 from fdakit.values import UnreadableVideo, VideoRef
 
 from .cache_use import vanished

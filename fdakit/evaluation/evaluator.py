@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fdakit.choices import Control
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest, batches
 from fdakit.dataset_files.identical_videos import identical_videos
 from fdakit.errors import RecipeError, VideoError
@@ -21,7 +22,6 @@ from fdakit.model.retriever import Retriever
 from fdakit.plugin.contracts import Progress
 from fdakit.ranking.streamed import Vectors
 from fdakit.recipe.recipe import Recipe
-from fdakit.settings import Control
 from fdakit.system.devices import autocast, loader_workers
 from fdakit.values import Batch, FrameFeatures, Scores, Split, TextFeatures, UnreadableVideo, VideoRef
 

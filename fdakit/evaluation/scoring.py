@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
-from fdakit.model.retriever import Retriever
+from fdakit.choices import VideoToTextRule
 from fdakit.plugin.contracts import DIRECTIONS, Direction, Progress
-from fdakit.ranking.ranks import Ranking, VideoToTextRule, rank_captions, rank_videos
+from fdakit.ranking.ranks import Ranking, rank_captions, rank_videos
 from fdakit.ranking.streamed import Vectors, rank_vectors
 from fdakit.values import FrameFeatures, Scores, TextFeatures
+
+if TYPE_CHECKING:
+    import torch
+
+    from fdakit.model.retriever import Retriever
 
 Similarities = Scores | Vectors
 Rankings = Mapping[Direction, Ranking]
@@ -36,6 +40,8 @@ def unit_vectors(
     retriever: Retriever, frames: FrameFeatures, texts: TextFeatures
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Texts `(q, d)` and videos `(v, d)` of length one, whose products are the cosines."""
+    from torch import nn
+
     found = (texts.vectors, retriever.video_vectors(frames))
     first, second = (nn.functional.normalize(vectors.float(), dim=-1) for vectors in found)
     return first, second

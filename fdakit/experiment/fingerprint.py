@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from fdakit.analysis.recipe_diff import without_effect
+from fdakit.choices import ChangeKind
 from fdakit.dataset_files.counts import id_hash
 from fdakit.errors import RecipeError
 from fdakit.recipe.recipe import Recipe
 from fdakit.recipe.tables import SETTINGS
-from fdakit.settings import ChangeKind
 from fdakit.system.cache_folder import cache_folder
 from fdakit.values import Split
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fdakit.choices import Control
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest, batches
 from fdakit.data_pipeline.collate import LoadedBatch
 from fdakit.dataset_files.video_files import is_there
@@ -18,7 +19,6 @@ from fdakit.errors import VideoError
 from fdakit.model.retriever import Retriever
 from fdakit.plugin.contracts import Progress
 from fdakit.recipe.recipe import Recipe
-from fdakit.settings import Control
 from fdakit.system.devices import autocast
 from fdakit.values import Clip
 

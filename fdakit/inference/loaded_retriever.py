@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fdakit.choices import Control
 from fdakit.errors import PluginError
 from fdakit.model.retriever import Retriever
 from fdakit.plugin.contracts import Progress
 from fdakit.recipe.recipe import Recipe
-from fdakit.settings import Control
 from fdakit.system.devices import autocast, choose_device
 
 from .embedder import VideoEncoding, unit

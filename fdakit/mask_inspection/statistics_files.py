@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fdakit.errors import FdakitError
 from fdakit.plugin.contracts import Progress
 from fdakit.report.histograms import histogram_svg
 from fdakit.report.outlier_sheet import OutlierStrip, outlier_sheet
@@ -19,28 +17,6 @@ from .selection import format_options
 from .statistics import MaskStatistics
 
 FACTS, HISTOGRAM, SHEET = "masks.json", "coverage.svg", "oddest.png"
-
-
-@contextmanager
-def target_folder(out: Path | None) -> Iterator[None]:
-    """Make the folder, so that nobody counts for an hour to learn that it cannot be; None makes none.
-
-    A folder that was made and is empty in the end is taken away again. Raises `FdakitError` if it cannot be made.
-    """
-    made = [] if out is None else [folder for folder in (out, *out.parents) if not folder.exists()]
-    try:
-        if out is not None:
-            try:
-                out.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise FdakitError(
-                    f"{out.absolute()}: cannot be made ({error.strerror}); choose with --out"
-                ) from error
-        yield
-    finally:
-        with suppress(OSError):  # something lies in it
-            for folder in made:
-                folder.rmdir()
 
 
 def write_facts(census: MaskStatistics, facts: Mapping[str, Any], out: Path) -> None:

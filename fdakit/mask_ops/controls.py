@@ -12,9 +12,9 @@ from typing import assert_never
 import numpy as np
 from numpy.typing import NDArray
 
+from fdakit.choices import Control
 from fdakit.errors import DatasetError
 from fdakit.random_keys import keyed_rng
-from fdakit.settings import Control
 
 Alpha = NDArray[np.float32]
 

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from fdakit.choices import Role
 from fdakit.plugin.component import BuildContext
 from fdakit.plugin.contracts import Fuse, Preprocess
-from fdakit.settings import Role
 from fdakit.values import FrameFeatures, Fused, TextFeatures
 
 from .layer_depth import clip_role

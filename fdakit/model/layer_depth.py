@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import nn
 
-from fdakit.settings import Role
+from fdakit.choices import Role
 
 Ordinal = tuple[float, ...]
 SCALES = ("logit_scale", "logit_bias")

@@ -21,8 +21,8 @@ from typing import Any
 
 from torch import nn
 
+from fdakit.choices import ROLES, Role
 from fdakit.errors import PluginError, attribute_errors, nearest
-from fdakit.settings import ROLES, Role
 
 from .clip_encoder import ClipEncoder
 from .layer_depth import SCALES, Depth, TowerLayers, clip_towers

@@ -9,9 +9,9 @@ from typing import Any, get_args
 
 from safetensors import SafetensorError, safe_open
 
+from fdakit.choices import Interpolation, Resize
 from fdakit.errors import CheckpointError
 from fdakit.plugin.contracts import Preprocess
-from fdakit.settings import Interpolation, Resize
 from fdakit.system.regular_files import open_without_waiting
 
 from .file_kinds import HEAD, ForeignFileError, tell_kind

@@ -7,9 +7,10 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+from fdakit.choices import TieRule
 from fdakit.system.atomic_files import write_text
 
-from .ranks import Ranking, TieRule
+from .ranks import Ranking
 
 
 def write_ranks(

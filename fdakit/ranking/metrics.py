@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from fdakit.choices import TieRule
 from fdakit.errors import ScoreError
 
-from .ranks import Ranking, TieRule
+from .ranks import Ranking
 
 CUTOFFS = (1, 5, 10, 50)
 SUMMED = (1, 5, 10)  # RSum, as the field adds it up for one direction

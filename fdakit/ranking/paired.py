@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fdakit.choices import TieRule
 from fdakit.errors import ScoreError, nearest
 from fdakit.random_keys import keyed_rng
 
 from .metrics import CUTOFFS, SUMMED
-from .ranks import Ranking, TieRule
+from .ranks import Ranking
 
 PAIRED = (*(f"R@{k}" for k in CUTOFFS), "MnR", "MRR")
 BLOCK = 1 << 20  # draws of clusters held together, 8 MiB in float64

@@ -7,18 +7,16 @@ every tie rule can be read off later. Equal means equal bits: the same text give
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fdakit.choices import TieRule, VideoToTextRule
 from fdakit.errors import nearest
 from fdakit.values import Scores
 
 from .scan import blocks, check
-
-TieRule = Literal["expected", "optimistic", "pessimistic", "average"]
-VideoToTextRule = Literal["grouped", "per-caption"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,10 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from fdakit.choices import TieRule
 from fdakit.errors import ScoreError, nearest
 
-from .ranks import Ranking, TieRule
+from .ranks import Ranking
 from .scan import blocks
 
 Matrix = NDArray[np.floating[Any]]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from fdakit.choices import TieRule
 from fdakit.errors import ScoreError
 from fdakit.random_keys import keyed_rng
 
 from .metrics import CUTOFFS, SUMMED
-from .ranks import Ranking, TieRule
+from .ranks import Ranking
 
 
 def bootstrap_ci(

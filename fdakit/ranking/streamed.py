@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from fdakit.choices import VideoToTextRule
 from fdakit.errors import ScoreError, nearest
 from fdakit.plugin.contracts import Progress
 from fdakit.values import describe
 
 from .precision import full_precision
-from .ranks import Ranking, VideoToTextRule
+from .ranks import Ranking
 from .tiles import Layout, Products
 
 if TYPE_CHECKING:

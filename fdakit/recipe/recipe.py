@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fdakit.catalog import Part
-from fdakit.settings import Control, EvalSettings, FrameStoreSettings, LoaderSettings, TrainSettings, ViewSettings
+from fdakit.choices import Control
+from fdakit.settings import EvalSettings, FrameStoreSettings, LoaderSettings, TrainSettings, ViewSettings
 
 from .document import Document, cause_of
 from .tables import SETTINGS

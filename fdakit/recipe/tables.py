@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
+from fdakit.choices import Control
 from fdakit.plugin.component import Options
-from fdakit.settings import Control, EvalSettings, FrameStoreSettings, LoaderSettings, TrainSettings, ViewSettings
+from fdakit.settings import EvalSettings, FrameStoreSettings, LoaderSettings, TrainSettings, ViewSettings
 
 
 class DatasetKeys(Options):

@@ -11,12 +11,13 @@ from typing import Any
 
 import torch
 
+from fdakit.choices import ROLES
 from fdakit.errors import RecipeError
 from fdakit.inference.factory import build_objectives, build_retriever
 from fdakit.model.parameter_roles import Weight, list_weights, towers_of
 from fdakit.model.retriever import Retriever
 from fdakit.recipe.recipe import Recipe
-from fdakit.settings import ROLES, TrainSettings
+from fdakit.settings import TrainSettings
 
 from .freezing import freeze
 

@@ -101,7 +101,7 @@ def test_thumbnails_are_made_once_a_video_and_told(make: Make, monkeypatch: pyte
         made.append(video.id)
         return b""
 
-    monkeypatch.setattr("fdakit.analysis.query_gallery.thumbnail", counted)
+    monkeypatch.setattr("fdakit.analysis.query_gallery.uniform_frames", counted)
     query_galleries(make(), worst=9, best=9, progress=lambda what, done, total: told.append((done, total)))
     assert sorted(made) == sorted(NAMES)
     assert told == [(done, 4) for done in range(5)]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from fdakit import DatasetError
+from fdakit.choices import Control
 from fdakit.mask_ops.controls import apply_control, partner_of
-from fdakit.settings import Control
 
 
 @st.composite

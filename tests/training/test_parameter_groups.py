@@ -17,13 +17,14 @@ from fdakit import PluginError, RecipeError
 from fdakit.builtin.aggregators.mean import MEAN
 from fdakit.builtin.fusions.alpha_conv import ALPHA_CONV
 from fdakit.catalog import Catalog
+from fdakit.choices import ROLES
 from fdakit.model import ClipEncoder
 from fdakit.model.retriever import Retriever
 from fdakit.plugin import BuildContext, Preprocess
 from fdakit.recipe.document import dump_document
 from fdakit.recipe.recipe import Recipe
 from fdakit.recipe.validation import read_recipe, validate
-from fdakit.settings import ROLES, TrainSettings
+from fdakit.settings import TrainSettings
 from fdakit.testing.building import build_part
 from fdakit.training.freezing import frozen_batch_norms
 from fdakit.training.parameter_groups import ParameterPlan, parameter_groups, plan_training, training_rows

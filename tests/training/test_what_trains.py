@@ -13,6 +13,7 @@ from open_clip import CLIP, CLIPTextCfg, CLIPVisionCfg, SimpleTokenizer
 from fdakit import FdakitError
 from fdakit.builtin.aggregators.mean import MEAN
 from fdakit.builtin.fusions.alpha_conv import ALPHA_CONV
+from fdakit.choices import ROLES
 from fdakit.inference.factory import build_objectives, build_retriever
 from fdakit.inference.observers import ObserverGroup
 from fdakit.model import ClipEncoder
@@ -20,7 +21,6 @@ from fdakit.model.parameter_roles import list_weights
 from fdakit.model.retriever import Retriever
 from fdakit.plugin import BuildContext, Preprocess, Split
 from fdakit.recipe.recipe import Recipe
-from fdakit.settings import ROLES
 from fdakit.testing.building import build_part
 from fdakit.training.trainer import Trainer
 

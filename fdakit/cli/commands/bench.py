@@ -2,207 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, TypeVar
-
 import click
 
-from fdakit.cli.bench_options import Shown, check_targets, give, names
-from fdakit.cli.options import json_option, set_option
-from fdakit.cli.printing import print_json, print_table, say, say_progress
+from fdakit.cli.lazy_group import LazyCommand, LazyGroup
 
-from .bench_masks import masks
-from .bench_rank import rank
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _reading_options(function: F) -> F:
-    """Return what `decode` and `load` share."""
-    shared = (
-        click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR|FILES..."),
-        click.option("--frames", type=click.IntRange(min=1), default=12, show_default=True, help="Frames per clip."),
-        click.option(
-            "--rounds", type=click.IntRange(min=1), default=15, show_default=True, help="Interleaved rounds per clip."
-        ),
-        click.option("--peers", metavar="NAME,...", help="Readers to compare with.  [default: all installed]"),
-        click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Plot the ratios to this PNG."),
-        click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the JSON to this file."),
-        click.option("--markdown", "as_markdown", is_flag=True, help="Print the ratios as a Markdown table."),
-        json_option,
-    )
-    for option in reversed(shared):  # so that --help lists them in this order
-        function = option(function)
-    return function
+COMMANDS = {
+    "decode": LazyCommand(
+        "bench_reading:decode",
+        "Time reading frames at native size with fdakit and with torchcodec, OpenCV, decord and CLIP4Clip's "
+        "extractor.",
+    ),
+    "encode": LazyCommand(
+        "bench_encode:encode",
+        "Time encoding frames with each fusion against open_clip's own encode_image, with shared weights.",
+    ),
+    "load": LazyCommand(
+        "bench_reading:load",
+        "Time preparing clips for the model with fdakit, torchcodec + torchvision and CLIP4Clip's extractor.",
+    ),
+    "masks": LazyCommand(
+        "bench_masks:masks",
+        "Test masks on rendered clips with known motion: precision, recall, IoU, and time.",
+    ),
+    "rank": LazyCommand(
+        "bench_rank:rank",
+        "Time ranking in both directions: from a matrix, against sorting every row, and from vectors, tile by tile.",
+    ),
+}
 
 
-@click.group("bench")
+@click.group("bench", cls=LazyGroup, lazy=COMMANDS)
 def command() -> None:
     """Benchmark against other libraries, in one run, on this machine."""
-
-
-command.add_command(masks)
-command.add_command(rank)
-
-
-@command.command("encode")
-@click.argument("recipe", required=False)
-@click.option("--model", default="ViT-B-16", show_default=True, help="open_clip's model, if no RECIPE is given.")
-@click.option(
-    "--fusion",
-    "fusions",
-    multiple=True,
-    metavar="'NAME KEY=VALUE ...'",
-    help="A fusion to time, with options; may be repeated.  [default: alpha-conv, motion-tokens keep_share=0.3]",
-)
-@click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Frames encoded together.")
-@click.option("--rounds", type=click.IntRange(min=1), default=15, show_default=True, help="Interleaved rounds.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
-@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True)
-@set_option
-@json_option
-def encode(
-    recipe: str | None,
-    model: str,
-    fusions: tuple[str, ...],
-    batch: int,
-    rounds: int,
-    device: str,
-    precision: str,
-    settings: tuple[str, ...],
-    as_json: bool,
-) -> int:
-    """Time encoding frames with each fusion against open_clip's own encode_image, with shared weights.
-
-    Uses the encoder of RECIPE, else --model; weights are random, since speed does not depend on them.
-    """
-    from fdakit.bench.encode import FUSIONS, bench_encode, read_bench
-    from fdakit.catalog import load_catalog
-
-    recipes = read_bench(recipe, model=model, fusions=fusions or FUSIONS, settings=settings, catalog=load_catalog())
-    found = bench_encode(recipes, batch=batch, rounds=rounds, device=device, precision=precision, progress=_tell)
-    if as_json:
-        print_json(found)
-    else:
-        _print(found)
-    if found["rounds"] < found["rounds_asked"]:
-        say(f"stopped after {found['rounds']} of {found['rounds_asked']} rounds", err=True)
-        return 130
-    return 0
-
-
-@command.command("decode")
-@_reading_options
-@click.option(
-    "--long", "with_long", is_flag=True, help="Also read a two-minute 1080p clip, rendered once into the cache."
-)
-def decode(paths: tuple[Path, ...], frames: int, rounds: int, peers: str | None, with_long: bool, **told: Any) -> int:
-    """Time reading frames at native size with fdakit and with torchcodec, OpenCV, decord and CLIP4Clip's extractor.
-
-    Takes videos and folders of them. One thread each, every read opens its file anew. Peers come with
-    pip install "fdakit[bench]".
-    """
-    from fdakit.bench.decode import bench_decode
-    from fdakit.bench.long_clip import make_long_clip
-    from fdakit.dataset_files.video_files import find_clips
-    from fdakit.system.cache_folder import cache_folder
-
-    check_targets(**told)
-    clips = find_clips(paths)
-    long_clip = make_long_clip(cache_folder(), progress=_tell_rendering) if with_long else None
-    found = bench_decode(
-        clips,
-        frames=frames,
-        rounds=rounds,
-        peers=names(peers),
-        long_clip=long_clip,
-        progress=_Clips(len(clips) + with_long),
-    )
-    return _give(found, **told)
-
-
-@command.command("load")
-@_reading_options
-@click.option("--size", type=click.IntRange(min=8), default=224, show_default=True, help="Pixels per side.")
-def load(paths: tuple[Path, ...], frames: int, rounds: int, peers: str | None, size: int, **told: Any) -> int:
-    """Time preparing clips for the model with fdakit, torchcodec + torchvision and CLIP4Clip's extractor.
-
-    Takes videos and folders of them. One thread each; ready means read, resized bicubically and cut to a square.
-    fdakit's rows: without a mask, with frame-difference, and from a warm frame store.
-    """
-    from fdakit.bench.load import bench_load
-    from fdakit.catalog import load_catalog
-    from fdakit.dataset_files.video_files import find_clips
-
-    check_targets(**told)
-    clips = find_clips(paths)
-    found = bench_load(
-        clips,
-        catalog=load_catalog(),
-        frames=frames,
-        size=size,
-        rounds=rounds,
-        peers=names(peers),
-        progress=_Clips(len(clips)),
-    )
-    return _give(found, **told)
-
-
-def _give(found: Mapping[str, Any], **told: Any) -> int:
-    from fdakit.bench.plot import write_plot
-    from fdakit.bench.tables import clip_table, markdown, notes, ratio_table
-
-    shown = Shown(
-        tables=lambda: (clip_table(found), ratio_table(found)),
-        notes=lambda: notes(found),
-        markdown=lambda: markdown(found),
-        draw=lambda plot: write_plot(found, plot),
-    )
-    give(found, shown, **told)
-    if found["stopped"]:
-        say(f"stopped after {len(found['clips'])} clips", err=True)
-        return 130
-    return 0
-
-
-class _Clips:
-    """Tells each clip that is done."""
-
-    def __init__(self, total: int) -> None:
-        self.total, self.done = total, 0
-
-    def __call__(self, path: Path) -> None:
-        self.done += 1
-        say(f"clip {self.done} of {self.total}: {path.name}", err=True)
-
-
-def _tell_rendering(done: int, total: int) -> None:
-    say_progress("rendering the long clip: frame", done, total, every=max(total // 10, 1))
-
-
-def _tell(done: int, total: int) -> None:
-    say_progress("round", done, total, every=5)
-
-
-def _print(found: Mapping[str, Any]) -> None:
-    rows = [
-        [
-            row["name"],
-            f"{1000 * row['median']:.1f}",
-            f"{1000 * row['low']:.1f}-{1000 * row['high']:.1f}",
-            f"{row['ratio']:.3f}",
-            f"{1 / row['ratio']:.2f}",
-        ]
-        for row in found["timed"]
-    ]
-    title = f"encoding {found['batch']} frames of {found['size']} px, {found['encoder']}"
-    print_table(title, ["what", "ms a batch", "middle half", "time", "times faster"], rows, numbers=True)
-    say(
-        f"medians of {found['rounds']} interleaved rounds; {found['device']}, threads: {found['threads']}, "
-        f"precision {found['precision']}, torch {found['torch']}"
-    )
-    for row in found["timed"]:
-        if row["difference"] is not None:
-            said = f"differ by up to {row['difference']:.1g}" if row["difference"] else "are bit-equal"
-            say(f"at alpha 0.5 the vectors of {row['name']} and open_clip {said}")

@@ -10,6 +10,7 @@ import click
 
 from fdakit.cli.options import json_option, pictures_option
 from fdakit.cli.printing import print_json, print_table, say
+from fdakit.cli.target_folder import target_folder
 
 if TYPE_CHECKING:
     from fdakit.analysis.compare import Comparison
@@ -72,7 +73,6 @@ def command(
     from fdakit.analysis.compare import compare
     from fdakit.analysis.compare_files import comparison_document
     from fdakit.analysis.run_groups import read_run_group
-    from fdakit.mask_inspection.statistics_files import target_folder
     from fdakit.ranking.paired import PAIRED
     from fdakit.system.terminal import ProgressBar
 

@@ -10,6 +10,7 @@ import click
 
 from fdakit.cli.options import json_option, set_option
 from fdakit.cli.printing import print_json, print_table, say
+from fdakit.cli.target_folder import target_folder
 
 if TYPE_CHECKING:
     from fdakit.mask_inspection.statistics import MaskStatistics
@@ -53,7 +54,6 @@ def command(
     from fdakit.data_pipeline.splits import Splits
     from fdakit.mask_inspection.findings import statistics_facts
     from fdakit.mask_inspection.statistics import collect_statistics, selected_split
-    from fdakit.mask_inspection.statistics_files import target_folder
     from fdakit.system.devices import choose_device
 
     bar = ProgressBar()

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from fdakit.choices import TieRule
 from fdakit.cli.options import json_option
 from fdakit.cli.printing import print_json, print_table, say
-from fdakit.settings import TieRule
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from fdakit.analysis.external_metrics import Rankings
     from fdakit.analysis.external_scores import ExternalScores
-    from fdakit.ranking.ranks import VideoToTextRule
+    from fdakit.choices import VideoToTextRule
 
 FILE = click.Path(path_type=Path)
 
@@ -140,7 +140,6 @@ def _measured(
     from fdakit.analysis.external_metrics import measure
     from fdakit.catalog import load_catalog
     from fdakit.evaluation.rescoring import rescorers
-    from fdakit.system.devices import choose_device
     from fdakit.system.terminal import ProgressBar
 
     chosen = rescorers(rescore, catalog=load_catalog())
@@ -152,12 +151,24 @@ def _measured(
             rescoring=chosen,
             bank=bank(),
             **settings,
-            device=str(choose_device(device)),
+            device=_device(device, given),
             progress=bar.progressed,
         )
         return given, found, rankings
     finally:
         bar.close()
+
+
+def _device(name: str, given: ExternalScores) -> str:
+    """Return where vectors are multiplied; a matrix is ranked without torch, which is not imported for it."""
+    from fdakit.ranking.streamed import Vectors
+
+    if name == "auto" and not isinstance(given, Vectors):
+        return "cpu"
+
+    from fdakit.system.devices import choose_device
+
+    return str(choose_device(name))
 
 
 def _print(found: Mapping[str, Any]) -> None:

@@ -7,11 +7,11 @@ from typing import get_args
 
 import click
 
+from fdakit.choices import ChangeKind
 from fdakit.cli.failures import STOPPED
 from fdakit.cli.options import json_option, set_option
 from fdakit.cli.printing import print_json, print_report, say
 from fdakit.errors import RecipeError, nearest
-from fdakit.settings import ChangeKind
 
 _CHANGES: tuple[str, ...] = get_args(ChangeKind)
 

@@ -100,7 +100,7 @@ def test_ctrl_c_leaves_no_half_file(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(compare_page, "thumbnail", interrupted)
+    monkeypatch.setattr(compare_page, "uniform_frames", interrupted)
     told = tell("compare", *runs, "--out", str(tmp_path / "out"))
     assert (told.code, told.out) == (130, "")
     assert not (tmp_path / "out").exists()

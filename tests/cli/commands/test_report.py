@@ -162,7 +162,7 @@ def test_nothing_half_is_left_where_the_page_is_stopped(
     def stop(*_: object, **__: object) -> bytes:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fdakit.analysis.query_gallery.thumbnail", stop)
+    monkeypatch.setattr("fdakit.analysis.query_gallery.uniform_frames", stop)
     told = tell("report", str(run), "--out", str(tmp_path / "page.html"))
     assert told.code == 130
     assert list(tmp_path.iterdir()) == []
