@@ -1,6 +1,6 @@
-"""What masks are made of: differences, thresholds, morphology, camera motion, scene cuts, black bars.
+"""Building blocks of masks: differences, thresholds, morphology, camera motion, scene cuts, black bars.
 
-The names for authors of masks are listed in `__init__.pyi`; they arrive when first used.
+`__init__.pyi` lists the names for authors of masks; they are imported on first use.
 """
 
 from lazy_loader import attach_stub

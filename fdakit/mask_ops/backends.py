@@ -1,7 +1,7 @@
-"""What the steps of a mask are computed with: scikit-image, numpy, OpenCV or torch, equal to the bit.
+"""Selection of the mask backend: scikit-image, numpy, OpenCV or torch, with bit-identical results.
 
-scikit-image is the reference. OpenCV is many times faster and used where it is installed, numpy otherwise; torch
-works on the model's device. Arrays are numpy's or, with torch, tensors.
+scikit-image is the reference. OpenCV is many times faster and used if it is installed, numpy otherwise; torch works
+on the model's device. Arrays are numpy's or, with torch, tensors.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _LIBRARIES = {"scikit-image": "skimage", "numpy": "numpy", "opencv": "cv2", "tor
 
 
 def get_backend(backend: Backend) -> MaskBackend:
-    """Return the engine of that name; `auto` takes OpenCV where it is installed and can be loaded, else numpy.
+    """Return the backend of that name; `auto` takes OpenCV if it is installed and can be loaded, else numpy.
 
     Raises `PluginError` if the library is not installed, or OpenCV cannot be loaded.
     """
@@ -34,7 +34,7 @@ def get_backend(backend: Backend) -> MaskBackend:
 
 
 def _load(backend: Backend) -> MaskBackend:
-    # Imports are written out, so that the keys of the frame store see the code of every backend.
+    # Imports are explicit, so that the cache keys cover the code of every backend.
     if backend == "opencv":
         from . import opencv_backend
 

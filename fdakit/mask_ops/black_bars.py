@@ -1,7 +1,7 @@
-"""Black bars around a picture, as letterboxing leaves them: found, and kept out of a mask.
+"""Black bars around a frame, as letterboxing leaves them: detected, and excluded from a mask.
 
-Bars stand still whatever the camera does. Taken for a part of the picture, they vote for a camera at rest, and their
-edges are marked under one that moves.
+Bars stay still whatever the camera does. Counted as part of the frame, they bias the camera estimate towards rest,
+and their edges are marked when the camera moves.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from fdakit.values import Clip
 
 from .postprocess import Masks
 
-Pictures = NDArray[np.uint8]
+Frames = NDArray[np.uint8]
 
-_BLACK, _EVEN = 40, 12  # grey levels that a bar's lines do not exceed, and by which they vary at most
-_BLURRED, _REACH = 64, 8  # the level, and lines at 224 px, up to which what lies before the picture is its bar's rim
-_MARGIN = 3  # lines at 224 px of the picture that resizing and coding mix with the bar
+_BLACK, _EVEN = 40, 12  # maximal grey level and maximal variation of a bar's lines
+_BLURRED, _REACH = 64, 8  # grey level and lines at 224 px of a bar's blurred edge
+_MARGIN = 3  # lines at 224 px that resizing and coding blend with the bar
 
 
 @dataclass(frozen=True)
 class Area:
-    """The part of a picture within its bars: rows `top` to `bottom`, columns `left` to `right`, the last ones not."""
+    """The area of a frame within its bars: rows `top` to `bottom`, columns `left` to `right`, ends excluded."""
 
     top: int
     bottom: int
@@ -35,10 +35,10 @@ class Area:
     right: int
 
 
-def active_area(frames: Pictures) -> Area:
-    """Return where the frames `(t, h, w, 3)` of a clip show something besides bars that all of them have.
+def active_area(frames: Frames) -> Area:
+    """Return the area of the frames `(t, h, w, 3)` of a clip inside the bars that all of them share.
 
-    It is the whole frame where there is no bar, and where bars would take more than half of a side.
+    It is the whole frame if there are no bars, or if bars would take more than half of a side.
     """
     height, width = frames.shape[1:3]
     scale = min(height, width) / 224
@@ -53,10 +53,10 @@ def active_area(frames: Pictures) -> Area:
 
 
 def inside_bars(clip: Clip, masks: Callable[[Clip, float], Masks]) -> Masks:
-    """Return the masks of what a clip of numpy frames shows within its bars; bars are not marked.
+    """Return the masks of a clip of numpy frames, computed on the area within its bars; bars are not marked.
 
-    `masks` is given the clip without its bars, and the scale of the whole frame: its shorter side over 224 px, by
-    which radii, areas and speeds are stated.
+    `masks` is called with the clip cropped to that area, and the scale of the whole frame: its shorter side over 224
+    px, in which radii, areas and speeds are given.
     """
     area = active_area(clip.frames)
     height, width = clip.frames.shape[1:3]
@@ -68,8 +68,8 @@ def inside_bars(clip: Clip, masks: Callable[[Clip, float], Masks]) -> Masks:
     return Masks(np.pad(found.alpha, around), found.remarks)
 
 
-def _bar(lines: Iterable[Pictures], scale: float) -> int:
-    """Return how many lines `(t, n, 3)` from the rim inwards belong to a bar, its blurred edge with them."""
+def _bar(lines: Iterable[Frames], scale: float) -> int:
+    """Return how many lines `(t, n, 3)` from the border inwards belong to a bar, including its blurred edge."""
     left = iter(lines)
     even = rim = 0
     for line in left:
@@ -82,14 +82,14 @@ def _bar(lines: Iterable[Pictures], scale: float) -> int:
     return even + rim + round(_MARGIN * scale) if even else 0
 
 
-def _rim(lines: list[Pictures]) -> int:
-    """Return how many of the lines that follow a bar are still dark: an encoder's blocks reach over its edge."""
+def _rim(lines: list[Frames]) -> int:
+    """Return how many of the lines next to a bar are still dark: an encoder's blocks extend over its edge."""
     dark = [float(np.quantile(line, 0.9)) <= _BLURRED for line in lines]
     return dark.index(False) if False in dark else 0
 
 
 def _cropped(clip: Clip, area: Area) -> Clip:
-    """Return the clip with all that belongs to its pictures, cut to an area."""
+    """Return the clip with all per-pixel data cropped to an area."""
 
     def cut(pictures: Any) -> Any:
         return np.ascontiguousarray(pictures[:, area.top : area.bottom, area.left : area.right])

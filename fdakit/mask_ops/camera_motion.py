@@ -1,8 +1,8 @@
-"""Global camera motion between two pictures, estimated.
+"""Estimation of the global camera motion between two frames.
 
-Translation by phase correlation, refined by Gauss-Newton steps on the pixels that agree (Lucas and Kanade 1981,
-with robust weights). Turning and zooming from the phase correlations of blocks. Pictures are float32 `(h, w)`;
-places are (y, x) in pixels.
+Translation by phase correlation, refined by Gauss-Newton steps on the pixels that agree (Lucas and Kanade 1981, with
+robust weights). Rotation and zoom from the phase correlations of blocks. Frames are float32 `(h, w)`; points are (y,
+x) in pixels.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 from .medians import lower_median
 from .phase_correlation import phase_shift
-from .warping import Camera, Floats, Picture, inside, rimmed, sampled, warp
+from .warping import Camera, Floats, Frame, inside, rimmed, sampled, warp
 
-_ROUNDS = 2  # of block matching: the second begins where the first ended
+_ROUNDS = 2  # of block matching: the second starts from the result of the first
 _STEPS = 6  # of Gauss-Newton, at most
 
 
-def estimate_translation(before: Picture, after: Picture) -> Camera:
-    """Return the camera's translation between two pictures of one shape, to a fraction of a pixel.
+def estimate_translation(before: Frame, after: Frame) -> Camera:
+    """Return the camera's translation between two frames of one shape, with sub-pixel precision.
 
-    Of pictures of 128 px and more, halves are correlated and a quarter of the rows is refined, for speed.
+    For speed, frames of 128 px and more are correlated at half size and refined on a quarter of the rows.
     """
     if min(before.shape) < 128:
         return Camera(np.eye(2), _block_shift(before, after))
@@ -30,10 +30,10 @@ def estimate_translation(before: Picture, after: Picture) -> Camera:
     return Camera(np.eye(2), _refined(before, after, 2 * coarse, stride=4))
 
 
-def estimate_similarity(before: Picture, after: Picture) -> Camera:
-    """Return the camera's translation, turn about the middle and zoom, from the shifts of overlapping blocks.
+def estimate_similarity(before: Frame, after: Frame) -> Camera:
+    """Return the camera's translation, rotation about the centre and zoom, from the shifts of overlapping blocks.
 
-    A block that moves on its own disagrees with the others and loses its weight.
+    A block with its own motion disagrees with the others and loses its weight.
     """
     camera = estimate_translation(before, after)
     size = max(32, min(before.shape) // 4)
@@ -56,18 +56,18 @@ def estimate_similarity(before: Picture, after: Picture) -> Camera:
     return camera
 
 
-def _block_shift(before: Picture, after: Picture) -> Floats:
-    """Return where in `before` a block of `after` comes from, (y, x) from its own place."""
+def _block_shift(before: Frame, after: Frame) -> Floats:
+    """Return where in `before` a block of `after` comes from, (y, x) relative to the block's position."""
     return _refined(before, after, -np.array(phase_shift(before, after)), stride=1)
 
 
 def _corners(side: int, size: int) -> NDArray[np.int64]:
-    """Return where blocks of `size` begin that lie half over each other and reach from one rim to the other."""
+    """Return the start of each block of `size`, half overlapping, from one border to the other."""
     return np.linspace(0, side - size, 2 * side // size - 1).round().astype(np.int64)
 
 
 def _fitted(points: Floats, sources: Floats) -> Camera:
-    """The turn, zoom and shift that take `points (n, 2)` to `sources`, by least squares on those that agree."""
+    """Return the rotation, zoom and shift that map `points (n, 2)` to `sources`, by robust least squares."""
     y, x = points.T
     none, one = np.zeros_like(y), np.ones_like(y)
     # sources = [[a, b], [-b, a]] p + s
@@ -82,10 +82,10 @@ def _fitted(points: Floats, sources: Floats) -> Camera:
     return Camera(np.array([[a, b], [-b, a]]), np.array([down, right]))
 
 
-def _refined(before: Picture, after: Picture, shift: Floats, *, stride: int, near: float = 0.02) -> Floats:
-    """Gauss-Newton: `after(p) = before(p + shift) + bias`, over pixels that fit, of every stride-th row.
+def _refined(before: Frame, after: Frame, shift: Floats, *, stride: int, near: float = 0.02) -> Floats:
+    """Return the shift of `after(p) = before(p + shift) + bias`, refined by Gauss-Newton on every stride-th row.
 
-    A step of less than `near` px is the last.
+    Only pixels that agree count. A step of less than `near` px is the last.
     """
     height, width = after.shape
     if height < 3 or width < 3:
@@ -102,7 +102,7 @@ def _refined(before: Picture, after: Picture, shift: Floats, *, stride: int, nea
         pairs = ((y, down), (x, right), (y, right), (y, rest), (x, rest))
         yy, xx, xy, gy, gx = (float(np.vdot(one, other)) for one, other in pairs)
         level = yy * xx - xy * xy
-        if not level > 1e-6 * yy * xx:  # nothing, or only stripes, to go by
+        if not level > 1e-6 * yy * xx:  # no texture, or only stripes
             return shift
         step = np.array([xx * gy - xy * gx, yy * gx - xy * gy]) / level
         shift = shift + np.clip(step, -1, 1)
@@ -111,10 +111,10 @@ def _refined(before: Picture, after: Picture, shift: Floats, *, stride: int, nea
     return shift
 
 
-def _agreeing(rest: Picture, valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which differences are near their median, within three deviations by MAD.
+def _agreeing(rest: Frame, valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which residuals are near their median, within three deviations by MAD.
 
-    Brightness is taken off in place.
+    Brightness is removed in place.
     """
     known = rest[:, ::4][valid[:, ::4]]  # a median needs no more of them
     if not known.size:
@@ -125,8 +125,8 @@ def _agreeing(rest: Picture, valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(np.abs(rest) <= 3 * max(spread, 1.0))
 
 
-def _halved(picture: Picture) -> Picture:
-    """Means of blocks of two by two pixels; an odd last row or column is left out."""
-    height, width = (side // 2 * 2 for side in picture.shape)
-    even = picture[:height, :width]
+def _halved(frame: Frame) -> Frame:
+    """Return the means of blocks of two by two pixels; an odd last row or column is dropped."""
+    height, width = (side // 2 * 2 for side in frame.shape)
+    even = frame[:height, :width]
     return (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) * np.float32(0.25)

@@ -1,4 +1,4 @@
-"""The difference between two pictures once the camera's motion and the change of brightness are taken off."""
+"""The difference of two frames after compensating camera motion and brightness change."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from .camera_motion import estimate_similarity, estimate_translation
 from .medians import lower_median
-from .warping import Camera, Picture, warp
+from .warping import Camera, Frame, warp
 
 CameraRule = Literal["none", "translation", "similarity"]
 BrightnessRule = Literal["none", "bias", "gain-bias"]
 
-_ROUNDS = 2  # of the brightness fit: the second without what the first does not explain
+_ROUNDS = 2  # of the brightness fit: the second without the outliers of the first
 _GAIN = (0.5, 2.0)
 
 
@@ -25,9 +25,10 @@ def compensated_difference(
     camera: CameraRule = "translation",
     brightness: BrightnessRule = "gain-bias",
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Levels uint8 `(h, w)` by which `after` differs from `before` seen by its camera and in its light; where known.
+    """Return the compensated difference, uint8 `(h, w)`, and where it is known, bool `(h, w)`.
 
-    Unknown is what the camera did not see before: there the level is 0.
+    It is the absolute difference of `after` and `before`, warped by the camera's motion and adjusted to its
+    brightness. Pixels that `before` does not show are unknown; their level is 0.
     """
     one, other = before.astype(np.float32), after.astype(np.float32)
     warped, valid = warp(one, _camera(one, other, camera))
@@ -39,20 +40,20 @@ def compensated_difference(
     return np.minimum(levels + np.float32(0.5), 255).astype(np.uint8), valid
 
 
-def _camera(before: Picture, after: Picture, rule: CameraRule) -> Camera:
+def _camera(before: Frame, after: Frame, rule: CameraRule) -> Camera:
     if rule == "none":
         return Camera(np.eye(2), np.zeros(2))
     return estimate_translation(before, after) if rule == "translation" else estimate_similarity(before, after)
 
 
 def brightness_between(
-    before: Picture, after: Picture, valid: NDArray[np.bool_], *, gain: bool = True
+    before: Frame, after: Frame, valid: NDArray[np.bool_], *, gain: bool = True
 ) -> tuple[np.float32, np.float32]:
-    """Gain and bias with `after = gain * before + bias` on most pixels; a part of them is looked at.
+    """Return gain and bias with `after = gain * before + bias` on most pixels, from a subset of them.
 
-    What moves is left out by its rest: beyond three deviations by MAD of the first fit.
+    Moving objects are excluded by their residuals: beyond three deviations by MAD of the first fit.
     """
-    # Some thousands are enough for a median; of small pictures all.
+    # A few thousand are enough for a median; all of a small frame.
     step = max(1, int((before.size / 4000) ** 0.5))
     seen = valid[::step, ::step]
     x, y = before[::step, ::step][seen], after[::step, ::step][seen]
@@ -65,7 +66,7 @@ def brightness_between(
         near = np.abs(rest) <= limit
         u, v = x[near], y[near]
         spread = float(u.var()) if u.size else 0.0
-        if spread < 4:  # a flat picture tells no gain
+        if spread < 4:  # a flat frame determines no gain
             return np.float32(1), np.float32(lower_median(y - x))
         slope = np.float32(np.clip(float(((u - u.mean()) * (v - v.mean())).mean()) / spread, *_GAIN))
         bias = lower_median(y - slope * x)

@@ -1,7 +1,7 @@
-"""Controls: what a mask is replaced by, to see how much of a score is owed to what the mask marks.
+"""Controls: replacements of a mask, to measure how much of a score depends on what the mask marks.
 
-They act on the finished mask, so they fit any mask, also one of a plugin. Every draw is keyed by the seed
-and the video, so a control is the same in each epoch, worker and batch.
+They act on the finished mask, so they fit any mask, also a plugin's. Every random choice is keyed by the seed and the
+video, so a control is the same in each epoch, worker and batch.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from fdakit.random_keys import keyed_rng
 
 Alpha = NDArray[np.float32]
 
-_NEUTRAL = 0.5  # alpha-conv takes 0.5 off, so its convolution sees exact zeros
+_NEUTRAL = 0.5  # alpha-conv subtracts 0.5, so its convolution sees exact zeros
 
 
 def apply_control(alpha: Alpha, *, control: Control, seed: int, video_id: str, partner: Alpha | None = None) -> Alpha:
-    """Return the masks `(t, h, w)` in [0, 1] that stand in for `alpha (t, h, w)`, which stays untouched.
+    """Return the control's masks `(t, h, w)` in [0, 1] in place of `alpha (t, h, w)`, which is not modified.
 
-    `none`: alpha itself. `whole-frame`: 1. `zero`: 0.5, the value that alpha-conv ignores. `rolled`: all masks
-    moved cyclically by one offset a video. `centre`: a hard ellipse in the middle, covering as many pixels as
-    each mask. `inverse`: 1 - alpha. `other-video`: the masks of `partner (s, h, w)`, taken at equal relative
-    positions. Raises `ValueError` for `other-video` without a partner of the same height and width.
+    `none`: alpha itself. `whole-frame`: 1. `zero`: 0.5, the value that alpha-conv ignores. `rolled`: all masks of a
+    video rolled by one offset. `centre`: a hard ellipse in the centre, covering as many pixels as each mask.
+    `inverse`: 1 - alpha. `other-video`: the masks of `partner (s, h, w)`, sampled at equal relative positions. Raises
+    `ValueError` for `other-video` without a partner of the same height and width.
     """
     match control:
         case "none":
@@ -49,7 +49,7 @@ def apply_control(alpha: Alpha, *, control: Control, seed: int, video_id: str, p
 
 
 def partner_of(video_id: str, ids: Sequence[str], *, seed: int) -> str:
-    """Another of the split's `ids` than `video_id`, the same for the same seed, id and split.
+    """Return one of the split's `ids` other than `video_id`, the same for the same seed, id and split.
 
     Raises `DatasetError` if there is no other.
     """
@@ -66,7 +66,7 @@ def partner_of(video_id: str, ids: Sequence[str], *, seed: int) -> str:
 
 
 def _rolled(alpha: Alpha, *, seed: int, video_id: str) -> Alpha:
-    """Return one offset a video, on each axis a quarter to three quarters of the side, so that it really moves."""
+    """Return the masks rolled by one offset a video: a quarter to three quarters of each side, so they do move."""
     rng = keyed_rng(seed, "rolled", video_id)
     height, width = alpha.shape[1:]
     return np.roll(alpha, (_offset(height, rng), _offset(width, rng)), axis=(1, 2))
@@ -78,9 +78,9 @@ def _offset(side: int, rng: np.random.Generator) -> int:
 
 
 def _centred(alpha: Alpha) -> Alpha:
-    """Ellipses of the frame's aspect; each takes the round(coverage * h * w) pixels nearest the middle."""
+    """Return ellipses of the frame's aspect; each takes the round(coverage * h * w) pixels nearest the centre."""
     height, width = alpha.shape[1:]
-    # Doubled coordinates and crossed sides keep the distances whole, so that ties are exact; they fall to
+    # Doubled coordinates and crossed sides keep the distances integers, so that ties are exact; they go to
     # the pixel that comes first, row by row.
     y = (2 * np.arange(height, dtype=np.int64) - height + 1) * width
     x = (2 * np.arange(width, dtype=np.int64) - width + 1) * height
@@ -92,11 +92,11 @@ def _centred(alpha: Alpha) -> Alpha:
 
 
 def _borrowed(alpha: Alpha, *, partner: Alpha | None, video_id: str) -> Alpha:
-    """Mask i of t is the partner's mask at the same share of its length."""
+    """Return the partner's masks at the same relative positions."""
     if partner is None or partner.shape[1:] != alpha.shape[1:] or len(partner) == 0:
         given = None if partner is None else partner.shape
         raise ValueError(
-            f"video {video_id!r}: control 'other-video' was given partner masks {given} beside {alpha.shape}; "
+            f"video {video_id!r}: control 'other-video' got partner masks {given} beside {alpha.shape}; "
             "give masks of the same height and width"
         )
     middles = np.arange(len(alpha)) + 0.5

@@ -1,8 +1,8 @@
-"""Cuts: frames of another scene, told from motion by where grey lies, by the colours, and by the clip's usual change.
+"""Scene cuts, distinguished from motion by the layout of grey, the colours, and the clip's usual change.
 
-Two frames of one scene are alike in where it is light and dark or, where the camera moved, at least in their
-colours. Both are compared without regard to contrast, so that dark scenes have cuts too. The limits were chosen on
-real clips; what they find there stands in docs/proof/scene_cuts.md.
+Two frames of one scene are alike in where they are light and dark or, if the camera moved, at least in their colours.
+Both are compared regardless of contrast, so that cuts between dark scenes are found too. The limits were chosen on
+real clips; docs/proof/scene_cuts.md has the results.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from PIL import Image
 
 from .options import PostprocessOptions
 
-Pictures = NDArray[np.uint8]
+Frames = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
 
-_SIDE = 28  # cells a side that a frame is averaged to
-_BINS = 16  # of the colours, each as full as the others over the clip
-_TIMES = 4  # the clip's usual change, above which there is a cut...
-_LEAST, _MOST = 0.15, 0.4  # ... but never below the one, and always above the other
-_SEEN = 2.0  # grey levels by which cells differ on average where there is anything to tell
+_SIDE = 28  # cells a side, to which a frame is averaged
+_BINS = 16  # of the colour histogram, equally filled over the clip
+_TIMES = 4  # multiples of the clip's usual change above which there is a cut...
+_LEAST, _MOST = 0.15, 0.4  # ... limited to this range
+_SEEN = 2.0  # mean deviation of cells in grey levels below which a frame is flat
 
 
-def scene_changes(before: Pictures, after: Pictures) -> NDArray[np.float64]:
-    """Return float64 `(t,)`, 0 to 1: how far each frame of `after (t, h, w, 3)` is another scene than in `before`.
+def scene_changes(before: Frames, after: Frames) -> NDArray[np.float64]:
+    """Return float64 `(t,)` from 0 to 1: how far each frame of `after (t, h, w, 3)` is from the scene of `before`.
 
-    It is the product of two distances: 1 less the correlation of their grey, and the share of cells, of the colour
-    channel with the most, that would have to change for both to have the same levels.
+    It is the product of two distances: 1 minus the correlation of their grey levels, and the largest total variation
+    distance of their colour channels.
     """
     one, other = (np.stack([_cells(frame) for frame in frames]) for frames in (before, after))
     apart = np.abs(one - other).mean((1, 2)) >= _SEEN
@@ -37,7 +37,7 @@ def scene_changes(before: Pictures, after: Pictures) -> NDArray[np.float64]:
 
 
 def cuts_among(changes: NDArray[np.float64]) -> Flags:
-    """Return which of a clip's changes are cuts: above four times their lower median, held between 0.15 and 0.4."""
+    """Return which of a clip's changes are cuts: above four times their lower median, clamped to 0.15 to 0.4."""
     if not len(changes):
         return np.zeros(0, np.bool_)
     usual = np.sort(changes)[(len(changes) - 1) // 2]
@@ -45,7 +45,10 @@ def cuts_among(changes: NDArray[np.float64]) -> Flags:
 
 
 def sampled_cuts(frames: Any) -> Flags:
-    """Return whether each frame `(t, h, w, 3)` shows another scene than the last: bool `(t,)`, the first never."""
+    """Return whether each frame `(t, h, w, 3)` shows another scene than the one before: bool `(t,)`.
+
+    The first never does.
+    """
     shown = _pictures(frames)
     return np.concatenate([[False], cuts_among(scene_changes(shown[:-1], shown[1:]))]) if len(shown) > 1 else _none(1)
 
@@ -66,7 +69,7 @@ def joined_cuts(clip_frames: Any, sides: tuple[Any, ...], *, both: bool) -> Flag
 
 
 def outside_longest_scene(cuts: Flags) -> Flags:
-    """Return which frames, with `cuts (t,)` before them, are not of the longest scene; all where that is no half."""
+    """Return the frames outside the longest scene, given `cuts (t,)`; all if that is less than half of them."""
     scenes = np.cumsum(cuts)
     lengths = np.bincount(scenes)
     if 2 * lengths.max() <= len(cuts):
@@ -75,7 +78,7 @@ def outside_longest_scene(cuts: Flags) -> Flags:
 
 
 def by_scenes(options: PostprocessOptions) -> bool:
-    """Return whether a mask with these options looks for cuts by the rule `relative`."""
+    """Return whether a mask with these options detects cuts by the rule `relative`."""
     return options.fallback != "none" and options.cut > 0 and options.cut_rule == "relative"
 
 
@@ -83,19 +86,19 @@ def _none(count: int) -> Flags:
     return np.zeros(count, np.bool_)
 
 
-def _pictures(frames: Any) -> Pictures:
-    """Frames of either place as numpy `(t, h, w, 3)`."""
+def _pictures(frames: Any) -> Frames:
+    """Return frames of either layout as numpy `(t, h, w, 3)`."""
     return frames.permute(0, 2, 3, 1).cpu().numpy() if hasattr(frames, "permute") else frames  # type: ignore[no-any-return]
 
 
-def _cells(frame: Pictures) -> NDArray[np.float64]:
-    """Mean colours of a frame's cells, float64 `(cells, 3)`."""
+def _cells(frame: Frames) -> NDArray[np.float64]:
+    """Return the mean colours of a frame's cells, float64 `(cells, 3)`."""
     small = Image.fromarray(frame).resize((_SIDE, _SIDE), Image.Resampling.BOX)
     return np.asarray(small, np.float64).reshape(-1, 3)
 
 
 def _uncorrelated(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 less the correlation of grey, at most 1."""
+    """Return 1 minus the correlation of grey, at most 1."""
     weights = np.array([0.299, 0.587, 0.114])
     x, y = (cells @ weights for cells in (one, other))
     x, y = (grey - grey.mean(axis=1, keepdims=True) for grey in (x, y))
@@ -105,7 +108,7 @@ def _uncorrelated(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArr
 
 
 def _recoloured(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the largest of the channels' total variations between histograms with bins of equal fill, 0 to 1."""
+    """Return the largest total variation distance of the channels between equal-mass histograms, 0 to 1."""
     found = []
     for channel in range(3):
         x, y = one[..., channel], other[..., channel]
@@ -116,6 +119,6 @@ def _recoloured(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray
 
 
 def _histograms(levels: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return how many levels of each row `(t, n)` lie in each bin: int64 `(t, bins)`."""
+    """Return how many levels of each row `(t, n)` fall into each bin: int64 `(t, bins)`."""
     bins = np.searchsorted(edges, levels) + np.arange(len(levels))[:, None] * _BINS
     return np.bincount(bins.ravel(), minlength=len(levels) * _BINS).reshape(-1, _BINS)

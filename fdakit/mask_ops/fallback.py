@@ -1,4 +1,4 @@
-"""Masks that stand in where a method has nothing to go by."""
+"""Replacement of masks in which a method found nothing usable."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .postprocess import Masks
 def replace_masks(
     masks: Masks, where: NDArray[np.bool_], *, alpha: NDArray[np.float32] | float, remark: str
 ) -> Masks:
-    """Return the masks with `alpha`, a level or masks `(t, h, w)`, and that remark on the frames `where (t,)`."""
+    """Return the masks with `alpha`, a level or masks `(t, h, w)`, and the remark on the frames `where (t,)`."""
     if not where.any():
         return masks
     said = tuple(remark if one else word for one, word in zip(where.tolist(), masks.remarks, strict=True))

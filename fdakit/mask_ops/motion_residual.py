@@ -1,6 +1,6 @@
-"""How far places of a picture moved besides the camera, and blocks painted as a picture.
+"""Motion of points relative to the camera, and block values rendered as an image.
 
-Places and displacements are (x, y), to the right and down, in px.
+Points and displacements are (x, y), to the right and down, in px.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from .compensation import CameraRule
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
-_POINTS = 4000  # that the camera is estimated from: more tell no more
-_ROUNDS = 6  # of the fit, each with less weight on what disagrees
+_POINTS = 4000  # sampled for the camera estimate: more add nothing
+_ROUNDS = 6  # of reweighted least squares
 
 
 def residual_motion(
@@ -25,12 +25,13 @@ def residual_motion(
     camera: CameraRule = "translation",
     spans: tuple[float, ...] = (1.0,),
 ) -> Floats:
-    """Return how many px each place moved besides the camera's motion: places and displacements `(n, 2)` -> `(n,)`.
+    """Return the length in px of each point's motion relative to the camera, `(n,)`.
 
-    The camera does what most of the picture does: the median of each direction (translation), or a shift, turn and
-    zoom fitted to what agrees (similarity); `weights (n,)` say how much of the picture a place stands for. `spans`
-    are times over which a displacement may be measured, as multiples of the usual one: of the camera's motion over
-    each of them, the one nearest to a place is taken off.
+    `places` are the points and `moved` their displacements, both `(n, 2)`. The camera's motion is what most of the
+    frame does: the median of each axis (translation), or a shift, rotation and zoom fitted robustly (similarity).
+    `weights (n,)` are the frame areas that the points represent. `spans` are the time spans over which a displacement
+    may have been measured, as multiples of the usual one: of the camera's motions over these spans, the one closest
+    to the point's displacement is subtracted.
     """
     if not len(places):
         return np.zeros(0, np.float32)
@@ -64,7 +65,10 @@ def _median(values: Floats, weights: Floats) -> np.float32:
 
 
 def _similarity(places: Floats, few: Floats, moved: Floats, weights: Floats) -> Floats:
-    """What a shift, turn and zoom do at the places, by least squares on a few of them, with Cauchy's weights."""
+    """Return the displacement by a shift, rotation and zoom at each point.
+
+    Fitted to the points `few` by least squares with Cauchy weights.
+    """
     x, y = few.T.astype(np.float64)
     none, one = np.zeros_like(x), np.ones_like(x)
     # right = zoom x - turn y + shift, down = zoom y + turn x + shift
@@ -82,9 +86,9 @@ def _similarity(places: Floats, few: Floats, moved: Floats, weights: Floats) -> 
 
 
 def block_texture(grey: NDArray[np.uint8], blocks: Floats) -> Floats:
-    """Return the standard deviation in grey levels `(n,)` of a picture `(h, w)` in blocks `(n, 4)`.
+    """Return the standard deviation in grey levels `(n,)` of a frame `(h, w)` in blocks `(n, 4)`.
 
-    0 for one outside it.
+    0 for a block outside the frame.
     """
     left, right = _edges(blocks[:, 0], blocks[:, 2], grey.shape[1])
     top, bottom = _edges(blocks[:, 1], blocks[:, 3], grey.shape[0])
@@ -97,27 +101,27 @@ def block_texture(grey: NDArray[np.uint8], blocks: Floats) -> Floats:
     return np.sqrt(np.maximum(square - mean * mean, 0)).astype(np.float32)
 
 
-def _sums(picture: Doubles) -> Doubles:
-    """Return the sum `(h + 1, w + 1)` of all that lies above and left of each corner of a pixel."""
-    return np.pad(picture.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+def _sums(frame: Doubles) -> Doubles:
+    """Return the integral image `(h + 1, w + 1)`: the sum of all pixels above and to the left of each corner."""
+    return np.pad(frame.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
 
 
 def render_blocks(blocks: Floats, values: Floats, shape: tuple[int, ...]) -> Floats:
-    """Blocks `(n, 4)`, middle x and y, width and height, filled with their values `(n,)`: a picture of `(h, w)`.
+    """Return an image `(h, w)` of blocks `(n, 4)` (centre x and y, width, height) filled with their values `(n,)`.
 
-    A pixel belongs to a block that holds its middle; of several blocks the last is seen, of none 0.
+    A pixel takes the value of the last block that contains its centre, 0 outside all blocks.
     """
     height, width = shape
-    picture: Floats = np.zeros(height * width, np.float32)
+    frame: Floats = np.zeros(height * width, np.float32)
     left, right = _edges(blocks[:, 0], blocks[:, 2], width)
     top, bottom = _edges(blocks[:, 1], blocks[:, 3], height)
     wide, area = right - left, (right - left) * (bottom - top)
-    # The pixels of all blocks in a row: where places repeat, the last one stays.
+    # The pixels of all blocks, concatenated: for repeated indices the last value wins.
     which = np.repeat(np.arange(len(blocks)), area)
     within = np.arange(len(which)) - np.repeat(np.cumsum(area) - area, area)
     row, column = np.divmod(within, wide[which])
-    picture[(top[which] + row) * width + left[which] + column] = values[which]
-    return picture.reshape(shape)
+    frame[(top[which] + row) * width + left[which] + column] = values[which]
+    return frame.reshape(shape)
 
 
 def _edges(middle: Floats, size: Floats, limit: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

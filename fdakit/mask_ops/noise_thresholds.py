@@ -1,7 +1,7 @@
-"""Differences finer than whole grey levels: averaged over a few pixels, with thresholds of their own noise.
+"""Differences finer than integer grey levels: averaged over a few pixels, with thresholds from their own noise.
 
-Averaging takes noise down far more than what differs over several pixels, so thresholds can be lower. Levels are
-float32 `(t, h, w)`, and known where `known` says so.
+Averaging reduces noise far more than differences that extend over several pixels, so thresholds can be lower. Levels
+are float32 `(t, h, w)`, valid where `known` is true.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from .options import ThresholdOptions
 Levels = NDArray[np.float32]
 Known = NDArray[np.bool_]
 
-_ENOUGH = 10_000  # pixels to tell a median by
+_ENOUGH = 10_000  # pixels that a median is computed from
 
 
 def box_average(levels: NDArray[np.uint8], radius: int) -> Levels:
-    """Means over squares of `2 radius + 1` pixels of uint8 `(h, w)`, the outermost pixels repeated."""
+    """Return the means over squares of `2 radius + 1` pixels of uint8 `(h, w)`, with replicated borders."""
     side = 2 * radius + 1
     if side == 1:
         return levels.astype(np.float32)
@@ -32,7 +32,7 @@ def box_average(levels: NDArray[np.uint8], radius: int) -> Levels:
 
 
 def level_thresholds(levels: Levels, known: Known, options: ThresholdOptions) -> NDArray[np.float64]:
-    """Return the threshold of each picture `(t,)` by `threshold_rule`, of what is known."""
+    """Return the threshold of each frame `(t,)` by `threshold_rule`, from its known levels."""
     if options.threshold_rule == "otsu":
         seen = [np.minimum(np.rint(_seen(*pair)), 255).astype(np.int64) for pair in zip(levels, known, strict=True)]
         return thresholds(np.stack([np.bincount(one, minlength=256) for one in seen]), options)
@@ -47,7 +47,7 @@ def level_thresholds(levels: Levels, known: Known, options: ThresholdOptions) ->
 
 
 def level_cuts(levels: Levels, known: Known, limit: float) -> Known:
-    """Return bool `(t,)`: whether the mean of `|level - median|` is above `limit` grey levels; 0 finds none."""
+    """Return bool `(t,)`: whether the mean of `|level - median|` exceeds `limit` grey levels; 0: none does."""
     if limit == 0:
         return np.zeros(len(levels), np.bool_)
     means = [float(np.abs(seen - lower_median(seen)).mean()) for seen in map(_seen, levels, known)]
@@ -55,7 +55,7 @@ def level_cuts(levels: Levels, known: Known, limit: float) -> Known:
 
 
 def _seen(levels: Levels, known: Known) -> Levels:
-    """Return what is known of one picture, evenly thinned out where there is plenty; all where nothing is."""
+    """Return the known levels of one frame, subsampled evenly if there are many; all levels if none is known."""
     step = max(1, int((levels.size / _ENOUGH) ** 0.5))
     seen = levels[::step, ::step][known[::step, ::step]]
     return seen if seen.size else levels.ravel()

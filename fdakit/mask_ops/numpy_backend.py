@@ -1,4 +1,4 @@
-"""numpy and scipy alone: the reference's results several times faster, where OpenCV is not installed."""
+"""numpy and scipy alone: the reference's results several times faster, used if OpenCV is not installed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ Masks = NDArray[np.bool_]
 
 
 class NumpyBackend(SkimageBackend):
-    """See `MaskBackend`. Each row of a footprint must be one run around the middle, as in disks and squares."""
+    """The mask backend in numpy and scipy.
+
+    Each row of a footprint must be one centred run, as in disks and squares.
+    """
 
     def close(self, masks: Masks, footprint: Levels) -> Masks:
         return _eroded(_dilated(masks, footprint), footprint)
@@ -47,7 +50,7 @@ class NumpyBackend(SkimageBackend):
 
 
 def _dilated(masks: Masks, footprint: Levels) -> Masks:
-    """Rows are widened step by step, and each width goes to the rows that the footprint gives it."""
+    """Return the dilation: rows are widened step by step, each width used where the footprint has it."""
     _, height, width = masks.shape
     radius = len(footprint) // 2
     wide = np.pad(masks, ((0, 0), (radius, radius), (radius, radius)))

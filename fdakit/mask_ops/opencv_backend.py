@@ -1,4 +1,4 @@
-"""OpenCV, where it is installed: the reference's results in a fraction of its time."""
+"""OpenCV, if it is installed: the reference's results in a fraction of its time."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .skimage_backend import SkimageBackend
 Levels = NDArray[np.uint8]
 Masks = NDArray[np.bool_]
 
-# As in the reference: thousandths, and a hair above for the halves. Rows: weights of R, G, B, and what is added.
+# As in the reference: thousandths, plus a tiny bias that rounds halves up. Rows: weights of R, G, B, and the bias.
 _LUMA = np.array([[0.299, 0.587, 0.114, 2e-4]], np.float32)
 
 
 class OpencvBackend(SkimageBackend):
-    """See `MaskBackend`."""
+    """The mask backend in OpenCV."""
 
     def grey(self, frames: Levels) -> Levels:
         made: Levels = np.empty(frames.shape[:3], np.uint8)

@@ -1,4 +1,4 @@
-"""The options that masks share: how change is thresholded, cleaned, and what stands in where it says nothing."""
+"""The options that masks share: thresholds, cleaning and fallback."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .backend import Backend, Connectivity
 
 
 class ThresholdOptions(Options):
-    """Above which level a pixel has changed."""
+    """The level above which a pixel counts as changed."""
 
     threshold: float = Field(25, ge=0, le=255, description="grey levels by which a pixel must change, strictly more")
     threshold_rule: Literal["fixed", "mad", "otsu"] = Field(
@@ -24,7 +24,7 @@ class ThresholdOptions(Options):
 
 
 class PostprocessOptions(Options):
-    """Cleaning, hard or soft alpha, fallback. Disks and areas are stated at 224 px and scale with the picture."""
+    """Cleaning, hard or soft alpha, fallback. Radii and areas are given at 224 px and scale with the frame."""
 
     closing: int = Field(2, ge=0, le=64, description="radius of the closing in px at 224; 0: none")
     opening: int = Field(1, ge=0, le=64, description="radius of the opening in px at 224; 0: none")

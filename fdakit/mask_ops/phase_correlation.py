@@ -1,4 +1,4 @@
-"""By how much a picture's content lies displaced in another: phase correlation (Kuglin and Hines 1975)."""
+"""The translation between two frames by phase correlation (Kuglin and Hines 1975)."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from .medians import lower_median
 
-Picture = NDArray[np.float32]
+Frame = NDArray[np.float32]
 
-_PEAKS = 4  # of the correlation that are tried
+_PEAKS = 4  # of the correlation that are evaluated
 
 
-def phase_shift(before: Picture, after: Picture) -> tuple[float, float]:
-    """By how many pixels (down, right) the content of `before` lies displaced in `after`; 0 where nothing tells.
+def phase_shift(before: Frame, after: Frame) -> tuple[float, float]:
+    """Return by how many pixels (down, right) the content of `before` is displaced in `after`; 0 if undetermined.
 
-    Of the highest peaks, the one that leaves the smallest median difference: something large that moves on its
-    own may have the highest, but not most of the pixels. Rest, where it leaves hardly more: on an even ground all
-    that moves looks like a camera's motion.
+    Of the highest peaks, the one with the smallest median difference is taken: a large object with its own motion may
+    cause the highest peak, but does not cover most of the pixels. No shift is returned if it fits almost as well: on
+    a uniform background every moving object looks like camera motion.
     """
     surface = _correlation(before, after)
     if surface is None:
@@ -34,22 +34,22 @@ def phase_shift(before: Picture, after: Picture) -> tuple[float, float]:
     return best
 
 
-def _correlation(before: Picture, after: Picture) -> Picture | None:
-    """Return the phase correlation surface; None for a picture without content."""
+def _correlation(before: Frame, after: Frame) -> Frame | None:
+    """Return the phase correlation surface; None for a frame without content."""
     from scipy.fft import irfft2, rfft2
 
     window = _window(before.shape)
-    one, other = (rfft2((picture - picture.mean()) * window) for picture in (before, after))
+    one, other = (rfft2((frame - frame.mean()) * window) for frame in (before, after))
     cross = other * one.conj()
     size = np.abs(cross)
     if not size.max() > 0:
         return None
-    surface: Picture = irfft2(cross / np.maximum(size, 1e-6 * size.max()), s=before.shape)
+    surface: Frame = irfft2(cross / np.maximum(size, 1e-6 * size.max()), s=before.shape)
     return surface
 
 
-def _peaks(surface: Picture) -> list[tuple[float, float]]:
-    """Places of the highest peaks that do not touch, counted from -size/2 to size/2."""
+def _peaks(surface: Frame) -> list[tuple[float, float]]:
+    """Return the positions of the highest peaks that do not touch, counted from -size/2 to size/2."""
     left, found = surface.copy(), []
     for _ in range(_PEAKS):
         top = np.unravel_index(int(left.argmax()), surface.shape)
@@ -62,8 +62,8 @@ def _peaks(surface: Picture) -> list[tuple[float, float]]:
     return found
 
 
-def _disagreement(before: Picture, after: Picture, shift: tuple[float, float]) -> float:
-    """Median difference, brightness aside, on an eighth of what both pictures show at a whole shift."""
+def _disagreement(before: Frame, after: Frame, shift: tuple[float, float]) -> float:
+    """Return the median difference at an integer shift, without brightness, on an eighth of the overlap."""
     height, width = before.shape
     down, right = (round(step) for step in shift)
     if abs(down) > height // 2 or abs(right) > width // 2:
@@ -74,8 +74,8 @@ def _disagreement(before: Picture, after: Picture, shift: tuple[float, float]) -
     return lower_median(np.abs(rest - lower_median(rest)))
 
 
-def _between(surface: Picture, top: tuple[int, int], axis: int) -> float:
-    """The peak's place along an axis, between pixels by its larger neighbour, counted from -size/2 to size/2."""
+def _between(surface: Frame, top: tuple[int, int], axis: int) -> float:
+    """Return the peak's sub-pixel position along an axis, by its larger neighbour, from -size/2 to size/2."""
     size, place = surface.shape[axis], top[axis]
 
     def at(step: int) -> float:
@@ -90,9 +90,9 @@ def _between(surface: Picture, top: tuple[int, int], axis: int) -> float:
 
 
 @cache
-def _window(shape: tuple[int, ...]) -> Picture:
-    """Return a Hann window, so that the rims of the picture do not correlate."""
+def _window(shape: tuple[int, ...]) -> Frame:
+    """Return a Hann window, so that the borders of the frame do not correlate."""
     rows, columns = (0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(size) + 0.5) / size) for size in shape)
-    window: Picture = (rows[:, None] * columns).astype(np.float32)
+    window: Frame = (rows[:, None] * columns).astype(np.float32)
     window.flags.writeable = False
     return window

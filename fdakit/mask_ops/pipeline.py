@@ -1,4 +1,4 @@
-"""From levels of change to masks: threshold, cut, soft alpha, cleaning, fallback, with one set of options."""
+"""From difference levels to masks: threshold, cut, soft alpha, cleaning, fallback, with one set of options."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from .postprocess import Masks, postprocess_masks
 
 
 class ChangeOptions(ThresholdOptions, PostprocessOptions):
-    """What a mask that thresholds whole grey levels of change is told."""
+    """The options of a mask that thresholds integer difference levels."""
 
 
 def threshold_changes(
     changes: Any,
     *,
     options: ChangeOptions,
-    engine: MaskBackend,
+    backend: MaskBackend,
     shape: tuple[int, int],
     cut: NDArray[np.bool_] | None = None,
 ) -> Masks:
-    """Levels uint8 `(t, h, w)` of the engine -> masks of `shape (h, w)`.
+    """Return masks of `shape (h, w)` from difference levels uint8 `(t, h, w)` in a backend's arrays.
 
-    `cut (t,)` says which frames were compared with another scene; left out, that is found by the rule `level`.
-    Levels are counted only where the threshold adapts or cuts are looked for: with OpenCV that costs as much as all
+    `cut (t,)` marks frames that were compared with another scene; if left out, they are found by the rule `level`.
+    Histograms are computed only if the threshold adapts or cuts are looked for: with OpenCV that costs as much as all
     the rest.
     """
     cutting = cut is None and options.fallback != "none" and options.cut > 0
     counted = cutting or options.threshold_rule != "fixed"
-    counts = engine.counts(changes) if counted else np.ones((len(changes), 256), np.int64)
+    counts = backend.counts(changes) if counted else np.ones((len(changes), 256), np.int64)
     limits = thresholds(counts, options)
     return postprocess_masks(
-        engine.above(changes, limits),
+        backend.above(changes, limits),
         options=options,
-        engine=engine,
+        backend=backend,
         shape=shape,
-        strength=soft_strength(engine.numpy(changes), limits) if options.alpha == "soft" else None,
+        strength=soft_strength(backend.numpy(changes), limits) if options.alpha == "soft" else None,
         cut=histogram_cuts(counts, options.cut) if cutting else cut,
     )

@@ -1,4 +1,4 @@
-"""The last steps of a mask: cleaning by morphology and components, fallback, hard or soft alpha.
+"""The last steps of a mask: morphology, component filtering, fallback, hard or soft alpha.
 
 Source: FDA-CLIP (arXiv 2510.21806), section 2.3, for closing, opening and component filtering in this order.
 """
@@ -19,7 +19,7 @@ Levels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Masks:
-    """Alpha float32 `(t, h, w)` in [0, 1], and for each frame why a fallback stands there: a word, or ""."""
+    """Alpha float32 `(t, h, w)` in [0, 1], and for each frame the reason of its fallback: a word, or ""."""
 
     alpha: NDArray[np.float32]
     remarks: tuple[str, ...]
@@ -29,19 +29,19 @@ def postprocess_masks(
     changed: Any,
     *,
     options: PostprocessOptions,
-    engine: MaskBackend,
+    backend: MaskBackend,
     shape: tuple[int, int],
     strength: NDArray[np.float32] | None = None,
     cut: NDArray[np.bool_] | None = None,
     scale: float | None = None,
 ) -> Masks:
-    """Return what changed, bool `(t, h, w)` of the engine -> alpha of `shape (h, w)`.
+    """Return alpha of `shape (h, w)` from a backend's change masks, bool `(t, h, w)`.
 
-    `strength (t, h, w)` in [0, 1] is what soft alpha takes inside the mask. `cut (t,)` marks frames that were
-    compared with another scene. `scale` is as in `apply_morphology`. Remarks are "cut", "empty" and "full", where a
-    fallback was asked for.
+    `strength (t, h, w)` in [0, 1] is the soft alpha inside the mask. `cut (t,)` marks frames that were compared with
+    another scene. `scale` is as in `apply_morphology`. Remarks are "cut", "empty" and "full" if a fallback was
+    requested.
     """
-    cleaned = engine.numpy(apply_morphology(changed, options=options, engine=engine, scale=scale))
+    cleaned = backend.numpy(apply_morphology(changed, options=options, backend=backend, scale=scale))
     return apply_fallback(cleaned, options=options, shape=shape, strength=strength, cut=cut)
 
 
@@ -53,7 +53,7 @@ def apply_fallback(
     strength: NDArray[np.float32] | None = None,
     cut: NDArray[np.bool_] | None = None,
 ) -> Masks:
-    """Return what `postprocess_masks` does with masks that are clean already."""
+    """Return the final alpha of cleaned masks, as `postprocess_masks` does."""
     remarks = _remarks(masks, options, cut)
     alpha = masks.astype(np.float32)
     if options.alpha == "soft" and strength is not None:
@@ -65,35 +65,36 @@ def apply_fallback(
 
 
 def apply_morphology(
-    changed: Any, *, options: PostprocessOptions, engine: MaskBackend, scale: float | None = None
+    changed: Any, *, options: PostprocessOptions, backend: MaskBackend, scale: float | None = None
 ) -> Any:
-    """Closing, opening, holes, small components, dilation of bool `(t, h, w)`, in this order.
+    """Apply closing, opening, hole filling, component filtering, dilation to bool `(t, h, w)`, in this order.
 
-    `scale` is how many px of these masks one at 224 is; left out, their shorter side is taken for that of the frame.
+    `scale` is how many px of these masks one px at 224 corresponds to; if left out, it follows from their shorter
+    side.
     """
     scale = min(changed.shape[-2:]) / 224 if scale is None else scale
-    for step, radius in ((engine.close, options.closing), (engine.open, options.opening)):
+    for step, radius in ((backend.close, options.closing), (backend.open, options.opening)):
         if round(radius * scale):
             changed = step(changed, footprint(round(radius * scale), options.element))
     if options.fill_holes:
-        changed = engine.fill_holes(changed, options.connectivity)
+        changed = backend.fill_holes(changed, options.connectivity)
     area = round(options.min_area * scale**2)
     if area > 1:
-        changed = engine.drop_small(changed, area, options.connectivity)
+        changed = backend.drop_small(changed, area, options.connectivity)
     if round(options.dilation * scale):
-        changed = engine.dilate(changed, footprint(round(options.dilation * scale), options.element))
+        changed = backend.dilate(changed, footprint(round(options.dilation * scale), options.element))
     return changed
 
 
 def footprint(radius: int, element: str) -> Levels:
-    """Return a disk (distance at most the radius) or square of ones, uint8 `(2 radius + 1, 2 radius + 1)`."""
+    """Return a disk (distance at most the radius) or a square of ones, uint8 `(2 radius + 1, 2 radius + 1)`."""
     away = np.arange(-radius, radius + 1) ** 2
     inside = away[:, None] + away <= radius * radius if element == "disk" else np.ones((len(away),) * 2)
     return inside.astype(np.uint8)
 
 
 def stretched(alpha: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Masks made at another size -> `(t, *shape)`, each pixel taking the value of the cell it lies in."""
+    """Return masks of another size resized to `(t, *shape)`, each pixel with the value of the cell it lies in."""
     height, width = alpha.shape[1:]
     if (height, width) == shape:
         return alpha

@@ -1,4 +1,4 @@
-"""The reference: numpy, and scikit-image for morphology and components."""
+"""The reference backend: numpy, and scikit-image for morphology and components."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .backend import Connectivity, MaskBackend
 Levels = NDArray[np.uint8]
 Masks = NDArray[np.bool_]
 
-# Whole numbers over 1000; the hair above keeps halves on their side, whichever way float32 rounds (tested on all).
+# Integers over 1000; the tiny bias makes halves round up in float32 too (tested on all inputs).
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _HALF = np.float32(0.5 + 2e-4)
 
 
 class SkimageBackend:
-    """See `MaskBackend`."""
+    """The reference mask backend."""
 
     def grey(self, frames: Levels) -> Levels:
         luma = frames.reshape(-1, 3).astype(np.float32) @ _LUMA
@@ -42,10 +42,10 @@ class SkimageBackend:
         return np.stack(layers)
 
     def counts(self, levels: Levels) -> NDArray[np.int64]:
-        return np.stack([np.bincount(picture.ravel(), minlength=256) for picture in levels])
+        return np.stack([np.bincount(frame.ravel(), minlength=256) for frame in levels])
 
     def above(self, levels: Levels, thresholds: NDArray[np.float64]) -> Masks:
-        # A whole level is above a threshold where it is above its whole part.
+        # An integer level exceeds a threshold iff it exceeds its integer part.
         return np.asarray(levels > np.minimum(thresholds, 255).astype(np.uint8)[:, None, None])
 
     def close(self, masks: Masks, footprint: Levels) -> Masks:
@@ -80,7 +80,7 @@ class SkimageBackend:
 
 
 def _each(masks: Masks, step: Callable[[Masks], Masks]) -> Masks:
-    """Return the step on each mask alone: a stack would be taken for a volume."""
+    """Return the step applied to each mask alone: a stack would be taken for a volume."""
     return np.stack([step(mask) if mask.any() else mask for mask in masks])
 
 

@@ -1,4 +1,4 @@
-"""torch, on whatever device the clip lies: the reference's results, for masks made beside the model."""
+"""torch, on the clip's device: bit-identical to the reference, for masks made on the model's device."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TorchBackend:
         return torch.stack(layers)
 
     def counts(self, levels: torch.Tensor) -> NDArray[np.int64]:
-        found = [torch.bincount(picture.flatten().to(torch.int64), minlength=256) for picture in levels]
+        found = [torch.bincount(frame.flatten().to(torch.int64), minlength=256) for frame in levels]
         return torch.stack(found).cpu().numpy()
 
     def above(self, levels: torch.Tensor, thresholds: NDArray[np.float64]) -> torch.Tensor:
@@ -57,7 +57,7 @@ class TorchBackend:
         return masks & (areas[labels] >= area)
 
     def fill_holes(self, masks: torch.Tensor, connectivity: Connectivity) -> torch.Tensor:
-        ground = functional.pad(~masks, (1, 1, 1, 1), value=True)  # outside the picture all ground is one
+        ground = functional.pad(~masks, (1, 1, 1, 1), value=True)  # all background outside the frame is connected
         labels = _labels(ground, 4 if connectivity == 8 else 8)
         outside = labels == labels[:, :1, :1]
         return ~outside[:, 1:-1, 1:-1]
@@ -67,7 +67,10 @@ class TorchBackend:
 
 
 def _reached(masks: torch.Tensor, footprint: Footprint) -> torch.Tensor:
-    """Dilation; outside the picture there is nothing. Of the ground it is erosion, outside having no say."""
+    """Return the dilation; outside the frame nothing is set.
+
+    Of the background it is an erosion that ignores pixels outside the frame.
+    """
     weight = torch.from_numpy(footprint).to(masks.device, torch.float32)[None, None]
     pad = footprint.shape[0] // 2
     return functional.conv2d(masks[:, None].to(torch.float32), weight, padding=pad)[:, 0] > 0.5
@@ -76,8 +79,8 @@ def _reached(masks: torch.Tensor, footprint: Footprint) -> torch.Tensor:
 def _labels(masks: torch.Tensor, connectivity: Connectivity) -> torch.Tensor:
     """Return int64 `(t, h, w)`: a number for each component, 0 outside.
 
-    Every pixel begins with its own number and takes the largest around it, then that of the pixel whose number it
-    holds (pointer jumping), until nothing changes.
+    Every pixel starts with its own number and repeatedly takes the largest among its neighbours, then that of the
+    pixel whose number it holds (pointer jumping), until nothing changes.
     """
     numbers = torch.arange(1, masks.numel() + 1, device=masks.device).view(masks.shape)
     labels = torch.where(masks, numbers, 0)
@@ -90,7 +93,7 @@ def _labels(masks: torch.Tensor, connectivity: Connectivity) -> torch.Tensor:
 
 
 def _around(labels: torch.Tensor, connectivity: Connectivity) -> torch.Tensor:
-    """Return the largest label among each pixel and its neighbours; no float holds numbers this large exactly."""
+    """Return the largest label among each pixel and its neighbours; in int64, as floats do not hold it exactly."""
     wide = functional.pad(labels, (1, 1))
     across = torch.stack([wide[..., :-2], wide[..., 1:-1], wide[..., 2:]]).amax(0)
     tall = functional.pad(across if connectivity == 8 else labels, (0, 0, 1, 1))

@@ -1,6 +1,6 @@
-"""Exact decoding of video, and the transform of its frames.
+"""Exact video decoding, and the transform of frames.
 
-The names for authors of readers and masks are listed in `__init__.pyi`; they arrive when first used.
+`__init__.pyi` lists the names for authors of readers and masks; they are imported on first use.
 """
 
 from lazy_loader import attach_stub

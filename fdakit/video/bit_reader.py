@@ -1,10 +1,10 @@
-"""Reading a stream's headers bit by bit."""
+"""A bit reader for stream headers."""
 
 from __future__ import annotations
 
 
 class BitReader:
-    """The bits of a header, most significant first, without the bytes that keep start codes unique."""
+    """The bits of a header, most significant first, without emulation prevention bytes."""
 
     def __init__(self, data: bytes) -> None:
         plain = data.replace(b"\0\0\3", b"\0\0")

@@ -1,4 +1,4 @@
-"""What of a damaged file still decodes."""
+"""Which frames of a damaged file still decode."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ MIRRORED = "its display matrix mirrors it; its frames are mirrored as players sh
 
 @dataclass(frozen=True)
 class Survey:
-    """A file decoded to its end: the frames its packets `promised` in the segment, and which of them are `sound`.
+    """The result of decoding a file to its end: the frames `promised` by its packets, and which of them are `sound`.
 
-    `sound (s,)` int64 are ascending indices of the segment; `reason` is the first fault in words, "" for none.
-    `duration` is the last frame's time in seconds; `width` and `height` in pixels as stored, `rotation` clockwise
-    degrees that set them upright, after the mirror where there is one; `remarks` as `OpenVideo.remarks` has them.
+    `sound (s,)` int64 are ascending indices of the segment; `reason` describes the first error, "" if there is none.
+    `duration` is the last frame's time in seconds; `width` and `height` are in pixels as stored, `rotation` in
+    clockwise degrees to upright, after any mirroring; `remarks` are those of `OpenVideo.remarks`.
     """
 
     promised: int
@@ -45,9 +45,9 @@ class Survey:
 
 
 def survey_video(video: VideoRef) -> Survey:
-    """Decode everything, passing over damaged packets and frames that the decoder marks as corrupt.
+    """Decode everything, skipping damaged packets and frames that the decoder marks as corrupt.
 
-    Raises `VideoError` as `frame_times` does, and where no frame of the segment decodes.
+    Raises `VideoError` as `frame_times` does, and if no frame of the segment decodes.
     """
     with closing(VideoFile(video.path)) as film:
         first, last = film.timeline.segment(video)
@@ -82,9 +82,9 @@ def survey_video(video: VideoRef) -> Survey:
 
 
 def _sound_frames(film: VideoFile, faults: list[str]) -> Iterator[tuple[int, VideoFrame]]:
-    """Yield every frame with its position that is not marked as corrupt.
+    """Yield every frame that is not marked as corrupt, with its position.
 
-    The first fault in words goes into `faults`.
+    The description of the first error goes into `faults`.
     """
     raised: list[Exception] = []
     with film.source.everything() as (context, packets):

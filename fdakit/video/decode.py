@@ -1,4 +1,4 @@
-"""Times and chosen frames of a video, exact to the pixel: what readers stand on."""
+"""Frame times and selected frames of a video, exact to the pixel: the base of readers."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _PLAIN = Needs()
 
 
 class OpenVideo:
-    """A video whose file is open: ask for `times` and for frames, in any order and as often as wanted.
+    """A video whose file is open: `times` and frames can be read in any order and any number of times.
 
     Its packets are read once. Use it in a `with` block or close it; reading after that raises `ValueError`. Raises
-    `VideoError` for a file that is absent, unreadable, encrypted or without frames.
+    `VideoError` for a file that is missing, unreadable, encrypted or without frames.
     """
 
     def __init__(self, video: VideoRef) -> None:
@@ -45,29 +45,29 @@ class OpenVideo:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._closed = True
         self._film.close()
 
     @property
     def stream(self) -> int:
-        """Number of the stream in the file that is read: attached pictures and thumbnails are passed over."""
+        """The index of the stream that is read: attached pictures and thumbnails are skipped."""
         return self._film.source.stream
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What about the file's order and times is not as it states, in words; empty for most files."""
+        """How the file's order and times differ from what it states; empty for most files."""
         return self._film.timeline.remarks
 
     @property
     def mirrored(self) -> bool:
-        """Whether the file's display matrix mirrors its pictures; decodes the first frame to know it."""
+        """Whether the file's display matrix mirrors its frames; decodes the first frame to find out."""
         canvas = FrameBuffer({0: [(0, 0)]}, layers=1, rows=1, size=(1, 1))
         self._film.decode(canvas, vectors=False, tolerant=False, sparse=True)
         return canvas.orientation.mirrored
 
     def times(self) -> NDArray[np.float64]:
-        """As `frame_times`."""
+        """The times that `frame_times` returns."""
         first, last = self._film.timeline.segment(self.video)
         return self._film.timeline.times[first:last]
 
@@ -80,9 +80,9 @@ class OpenVideo:
         tolerant: bool = False,
         sparse: bool = True,
     ) -> Clip:
-        """As `read_frames`. Raises `ValueError` if the video is closed.
+        """Return frames as `read_frames` does. Raises `ValueError` if the video is closed.
 
-        `refetched` then tells how many frames did not come out of a sparse decode and were fetched by a full one.
+        `refetched` is then how many frames did not come out of a sparse decode and needed a full one.
         """
         if self._closed:
             raise ValueError(f"{self._film.path}: this OpenVideo is closed; open the video anew")
@@ -114,9 +114,9 @@ class OpenVideo:
     def _canvas(
         self, layers: list[list[int]], *, needs: Needs, size: Size | SizeRule | None, tolerant: bool, sparse: bool
     ) -> FrameBuffer:
-        """Return the frames at the positions of each layer, decoded.
+        """Return the decoded frames at the positions of each layer.
 
-        With motion vectors those of frames before them too.
+        With motion vectors, those of earlier frames too.
         """
         vectors, slots = needs.motion_vectors, _slots(layers)
         compared = bool(needs.neighbours) or vectors
@@ -125,7 +125,7 @@ class OpenVideo:
         )
         if vectors and not tolerant:
             canvas = make({**dict.fromkeys(before_each(layers[0]), ()), **slots})
-            with suppress(VideoError):  # of a frame before those that are wanted, or met again below
+            with suppress(VideoError):  # it concerns a frame before the wanted ones, or is raised again below
                 self._film.decode(canvas, vectors=vectors, tolerant=tolerant, sparse=sparse)
                 return canvas
         canvas = make(slots)
@@ -133,24 +133,24 @@ class OpenVideo:
         return canvas
 
     def _step_over(self, canvas: FrameBuffer, layers: list[list[int]], *, tolerant: bool, sparse: bool) -> None:
-        """Put the nearest frames that show another picture in the place of neighbours that are repeats."""
+        """Replace neighbours that are repeats by the nearest frames that differ."""
         searches = find_searches(canvas, layers, last=len(self._film.timeline.times) - 1)
         if not searches:
             return
         lookout = RepeatDetector(canvas, searches)
-        # What is damaged beyond the frames that were asked for is no fault of theirs.
+        # Damage beyond the requested frames is not an error.
         with suppress(VideoError):
             self._film.decode(lookout, vectors=False, tolerant=tolerant, sparse=sparse)
         lookout.finish()
 
 
 def _vectors(canvas: FrameBuffer, positions: list[int]) -> tuple[NDArray[np.float32] | None, ...]:
-    """Return the motion vectors of frames; of a repeat, those of the frame that first showed its picture."""
+    """Return the motion vectors of frames; of a repeat, those of the frame it repeats."""
     return tuple(canvas.vectors[shown_first(position, canvas.miniatures)] for position in positions)
 
 
 def _slots(layers: list[list[int]]) -> dict[int, list[tuple[int, int]]]:
-    """Return where each position belongs: (layer, row), several where it is wanted several times."""
+    """Return where each position belongs: (layer, row), several if it is wanted several times."""
     slots: dict[int, list[tuple[int, int]]] = {}
     for layer, positions in enumerate(layers):
         for row, position in enumerate(positions):
@@ -159,13 +159,12 @@ def _slots(layers: list[list[int]]) -> dict[int, list[tuple[int, int]]]:
 
 
 def frame_times(video: VideoRef) -> NDArray[np.float64]:
-    """Times `(count,)` of the frames of the segment, ascending, in seconds from the file's first frame.
+    """Return the times `(count,)` of the segment's frames, ascending, in seconds from the file's first frame.
 
-    A frame at t is in the segment where `start <= t < end`. Where pts are missing, the frames stand at the average
-    rate that the file states (at 25 a second if it states none). A clock that jumps or starts again is taken as if
-    it did not, and so are the segment's two ends.
-    Raises `VideoError` for a file that is absent, unreadable, encrypted, without frames, or without any
-    in the segment.
+    A frame at t is in the segment if `start <= t < end`. If pts are missing, the frames are spaced at the average
+    rate that the file states (25 a second if it states none). A clock that jumps or restarts is made continuous, and
+    the segment's two ends refer to that time. Raises `VideoError` for a file that is missing, unreadable, encrypted,
+    without frames, or without any in the segment.
     """
     with OpenVideo(video) as opened:
         return opened.times()
@@ -180,18 +179,17 @@ def read_frames(
     tolerant: bool = False,
     sparse: bool = True,
 ) -> Clip:
-    """Return the frames at `indices (t,)` of a full sequential decode by one thread, in the order they are shown in.
+    """Return the frames at `indices (t,)` of a full sequential decode by one thread, in presentation order.
 
-    That is the order of their pts, and the decoder's own where the container does not say when frames are shown.
-    Indices count the frames of the segment, as `frame_times` lists them. Frames come upright (turned and mirrored
-    as the file's display matrix says), uint8 `(t, h, w, 3)`, scaled bicubically to `size` if given: (h, w), or a
-    rule that makes it of the upright frame's own (h, w). Neighbours come from the whole file, also from outside the
-    segment, and are clamped at its two ends; one that repeats the frame's picture is stepped over, see
-    `fdakit.plugin.Needs`. Motion vectors and luma are as `fdakit.plugin.Clip` describes them. The
-    clip tells its pixel aspect ratio; nothing is stretched by it.
-    `tolerant` passes over damaged packets; it decodes everything, as `sparse = False` does.
-    Raises `VideoError` as `frame_times` does, and where decoding fails or ends before a wanted frame;
-    `ValueError` for indices outside the segment.
+    That is the order of their pts, or the decoder's own if the container does not store presentation times. Indices
+    count the frames of the segment, as `frame_times` lists them. Frames are upright (turned and mirrored by the
+    file's display matrix), uint8 `(t, h, w, 3)`, scaled bicubically to `size` if given: (h, w), or a rule that
+    computes it from the upright frame's (h, w). Neighbours come from the whole file, also from outside the segment,
+    and are clamped at its two ends; a neighbour that repeats the frame is skipped, see `fdakit.plugin.Needs`. Motion
+    vectors and luma are as `fdakit.plugin.Clip` describes them. The clip states its pixel aspect ratio; frames are
+    not stretched by it. `tolerant` skips damaged packets; it decodes everything, as `sparse = False` does. Raises
+    `VideoError` as `frame_times` does, and if decoding fails or ends before a wanted frame; `ValueError` for indices
+    outside the segment.
     """
     with OpenVideo(video) as opened:
         return opened.read(indices, needs=needs, size=size, tolerant=tolerant, sparse=sparse)

@@ -1,4 +1,4 @@
-"""Which packets must be decoded for the frames that are wanted: from the last entry before each, no further."""
+"""Which packets must be decoded for the wanted frames: from the last entry point before each, no further."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from .timeline import Timeline
 
 SKIPPING = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "vp8", "vp9", "av1"})
-"""Codecs whose decoders leave out frames that no other frame refers to, when told."""
+"""Codecs whose decoders can skip frames that no other frame refers to."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """Packets `first` to `last`, both included, decoded in one go; `wanted` are those whose frames are asked for."""
+    """Packets `first` to `last`, both included, decoded in one pass; `wanted` are those whose frames are needed."""
 
     first: int
     last: int
@@ -24,7 +24,7 @@ class Run:
 
 
 def plan_runs(timeline: Timeline, positions: Sequence[int]) -> tuple[Run, ...]:
-    """Runs that yield the frames at `positions`. A new one begins only where an entry saves decoding."""
+    """Return the runs that yield the frames at `positions`; a new one starts only where it saves decoding."""
     assert timeline.packets is not None
     asked = timeline.packets[list(positions)].tolist()
     keys = np.flatnonzero(timeline.index.keys)
@@ -41,7 +41,10 @@ def plan_runs(timeline: Timeline, positions: Sequence[int]) -> tuple[Run, ...]:
 
 
 def _start(keys: NDArray[np.int64], stamps: NDArray[np.int64], packet: int) -> int:
-    """Return the last entry at or before a packet and shown no later: frames that lead it may need the one before."""
+    """Return the last entry point at or before a packet and shown no later.
+
+    Its leading frames may need an earlier entry point.
+    """
     for key in keys[: np.searchsorted(keys, packet, side="right")][::-1].tolist():
         if stamps[key] <= stamps[packet]:
             return int(key)

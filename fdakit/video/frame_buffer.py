@@ -1,4 +1,4 @@
-"""Decoded frames as pictures: one colour path, one scaler for a whole file, written straight to where they belong.
+"""Decoded frames as arrays: one colour conversion, one scaler for a whole file, written straight to their slots.
 
 Colours go through swscale to RGB24 with the matrix and range that the file states. Source: FFmpeg through PyAV.
 """
@@ -29,36 +29,36 @@ Vectors = NDArray[np.float32] | None
 
 
 def miniature_size(shape: Size) -> Size:
-    """Return the (h, w) of the miniature of a picture of `shape`; small pictures keep theirs."""
+    """Return the (h, w) of the miniature of a frame of `shape`; small frames keep theirs."""
     height, width = shape
     scale = min(1.0, SHORT_SIDE / min(shape))
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 class FrameSink(Protocol):
-    """What decoded frames are given to: `slots` has the wanted positions as keys, `stack` is None until set up."""
+    """A receiver of decoded frames: `slots` has the wanted positions as keys, `stack` is None until set up."""
 
     stack: NDArray[np.uint8] | None
 
     @property
     def slots(self) -> Mapping[int, Any]:
-        """By position."""
+        """The slots by position."""
         ...
 
     def set_up(self, frame: VideoFrame) -> None:
-        """Learn from a first frame what all of them are like."""
+        """Read the geometry from a first frame."""
         ...
 
     def take(self, position: int, frame: VideoFrame, *, vectors: bool = False) -> None:
-        """Take a wanted frame."""
+        """Store a wanted frame."""
         ...
 
 
 class FrameBuffer:
-    """Takes the frames of a file as they are decoded, in any order.
+    """The frames of a file, stored as they are decoded, in any order.
 
-    `slots` says for each position in which (layer, row) it belongs; `rows` how many rows a layer has. `size` is
-    (h, w), a rule from the upright frame's own (h, w), or None for that itself. `grey` fills `luma` beside `stack`,
+    `slots` lists the (layer, row) slots of each position; `rows` is the number of rows of a layer. `size` is (h, w),
+    a rule from the upright frame's (h, w), or None for that size itself. `grey` fills `luma` along with `stack`,
     `compared` the `miniatures` by position.
     """
 
@@ -78,14 +78,14 @@ class FrameBuffer:
         self._scaler = VideoReformatter()
         self._compared, self._reducer, self._reduced = compared, VideoReformatter(), (0, 0)
         self.miniatures: dict[int, NDArray[np.uint8]] = {}
-        self.orientation = Orientation()  # what sets the stored picture upright
+        self.orientation = Orientation()  # from the stored frame to upright
         self._stored: Size = (0, 0)
         self.stack: NDArray[np.uint8] | None = None
         self.luma: NDArray[np.uint8] | None = None
         self.vectors: dict[int, Vectors] = {}
 
     def set_up(self, frame: VideoFrame) -> None:
-        """Learn geometry from a first frame: its orientation and its size."""
+        """Read orientation and size from a first frame."""
         self.orientation = orientation(frame)
         own = (frame.height, frame.width)
         upright = own[::-1] if self.orientation.swaps else own
@@ -96,7 +96,7 @@ class FrameBuffer:
         self.luma = np.empty((self._layers, self._rows, *target), np.uint8) if self._grey else None
 
     def take(self, position: int, frame: VideoFrame, *, vectors: bool = False) -> None:
-        """Convert, scale and turn a frame, and put it wherever its position belongs."""
+        """Convert, scale and turn a frame, and store it in the slots of its position."""
         if self.stack is None:
             self.set_up(frame)
         self.put(frame, self.slots[position])
@@ -106,7 +106,7 @@ class FrameBuffer:
             self.vectors[position] = motion_vectors(frame, size=self._stored, orientation=self.orientation)
 
     def put(self, frame: VideoFrame, places: Sequence[tuple[int, int]]) -> None:
-        """Convert, scale and turn a frame, and put it at each (layer, row); geometry must be known."""
+        """Convert, scale and turn a frame, and store it at each (layer, row); the geometry must be known."""
         if not places:
             return
         upright = self.orientation.upright
@@ -118,7 +118,7 @@ class FrameBuffer:
                 self.luma[layer, row] = grey  # type: ignore[index]
 
     def miniature(self, frame: VideoFrame) -> NDArray[np.uint8]:
-        """The decoder's luma `(h, w)`, averaged to `SHORT_SIDE` px, as stored and whatever `size` is asked for."""
+        """Return the decoder's luma `(h, w)`, averaged to `SHORT_SIDE` px, as stored, independent of `size`."""
         height, width = self._reduced
         made = self._reducer.reformat(
             frame, width=width, height=height, format="gray", interpolation="AREA", threads=1
@@ -129,7 +129,7 @@ class FrameBuffer:
     def _converted(self, frame: VideoFrame, form: str) -> NDArray[np.uint8]:
         """Return a view `(h, w, 3)`, or `(h, w)` of gray, on the converted frame's own plane.
 
-        One thread, as waiting for more costs more. Gray is the decoder's luma, spread to 0 to 255.
+        One thread, as waiting for more costs more. Gray is the decoder's luma, scaled to 0 to 255.
         """
         height, width = self._stored
         channels = 3 if form == "rgb24" else 1
@@ -142,7 +142,7 @@ class FrameBuffer:
             interpolation="BICUBIC" if scaled else None,
             threads=1,
         )
-        plane: Any = made.planes[0]  # offers the buffer protocol, which its stubs do not tell
+        plane: Any = made.planes[0]  # supports the buffer protocol, which its stubs do not declare
         lines = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:height, : width * channels]
         if channels == 1:
             return lines

@@ -1,4 +1,4 @@
-"""One picture, and a mask of it if there is one, to what a tower takes: one geometry for both, then normalised."""
+"""An image, optionally with its mask, transformed to model input: one geometry for both, then normalised."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ Mask = Image.Image | NDArray[Any]
 
 
 class ImageTransform:
-    """`transform(image)` gives the image's tensor, `transform(image, mask)` gives `(image, alpha)`.
+    """The preprocessing of images. `transform(image)` returns a tensor, `transform(image, mask)` `(image, alpha)`.
 
-    With `training` it draws the crop and the flip of `settings` anew in each call, from torch's generator, so that
-    `torch.manual_seed` repeats them and loader workers differ; otherwise nothing is drawn. Can be pickled.
+    With `training` each call samples the crop and the flip of `settings` from torch's generator, so that
+    `torch.manual_seed` makes them reproducible and loader workers differ; otherwise nothing is random. Can be
+    pickled.
     """
 
     def __init__(self, settings: ViewSettings, preprocess: Preprocess, *, training: bool) -> None:
@@ -33,11 +34,12 @@ class ImageTransform:
         self.training = training
 
     def __call__(self, image: Picture, mask: Mask | None = None) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
-        """Image float32 `(3, size, size)` normalised; alpha float32 `(1, size, size)` in [0, 1].
+        """Return the image float32 `(3, size, size)`, normalised, and the alpha of a given mask.
 
-        `image` is a PIL picture or uint8 `(h, w, 3)`. `mask` is bool, float in [0, 1], or uint8 `(h, w)`, where one
-        without values above 1 counts as 0 and 1 and any other as 0 to 255. It is resized as Alpha-CLIP does,
-        bilinear, in steps of 1/255. Raises `TypeError` or `ValueError` for anything else.
+        Alpha is float32 `(1, size, size)` in [0, 1]. `image` is a PIL image or uint8 `(h, w, 3)`. `mask` is bool,
+        float in [0, 1], or uint8 `(h, w)`; uint8 without values above 1 is read as 0 and 1, any other as 0 to 255. It
+        is resized as Alpha-CLIP does, bilinear, in steps of 1/255. Raises `TypeError` or `ValueError` for anything
+        else.
         """
         pixels = _pixels(image)
         seed = int(torch.randint(2**62, ())) if self.training else 0
@@ -51,7 +53,7 @@ class ImageTransform:
         return tensor, torch.from_numpy(alpha.astype(np.float32) / 255)[None]
 
     def _shown(self, view: FrameTransform, picture: NDArray[np.uint8], *, seed: int) -> NDArray[np.uint8]:
-        """Return both views draw from equal generators, so crop and flip are the same for picture and mask."""
+        """Return the transformed image; calls with equal seeds give image and mask the same crop and flip."""
         clip = Clip("picture", picture[None], np.zeros(1))
         shown = view(clip, training=self.training, rng=np.random.default_rng(seed))
         return np.asarray(shown.frames[0])
@@ -64,9 +66,9 @@ def _pixels(image: Picture) -> NDArray[np.uint8]:
     if isinstance(image, Image.Image):
         image = np.asarray(image.convert("RGB"))
     if not isinstance(image, np.ndarray):
-        raise TypeError(f"image: found {type(image).__name__}; give a PIL picture or a uint8 array (h, w, 3)")
+        raise TypeError(f"image: found {type(image).__name__}; give a PIL image or a uint8 array (h, w, 3)")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise ValueError(f"image: found {image.dtype} {image.shape}; give a PIL picture or uint8 (h, w, 3)")
+        raise ValueError(f"image: found {image.dtype} {image.shape}; give a PIL image or uint8 (h, w, 3)")
     return image
 
 
@@ -74,7 +76,7 @@ def _levels(mask: Mask, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """Return the mask as uint8 `(h, w)` from 0 to 255."""
     found = np.asarray(mask)
     if found.shape != shape:
-        raise ValueError(f"mask: found {found.dtype} {found.shape}; give one of the picture's own size, {shape}")
+        raise ValueError(f"mask: found {found.dtype} {found.shape}; give one of the image's size, {shape}")
     if found.dtype == np.bool_:
         return np.where(found, np.uint8(255), np.uint8(0))
     if found.dtype == np.uint8:

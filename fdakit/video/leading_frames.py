@@ -1,7 +1,7 @@
-"""The frames that no decoder can show at the beginning of a file that was cut out of a longer one.
+"""Leading frames that cannot be decoded, at the start of a file cut out of a longer one.
 
-Pictures that stand behind the first entry and are shown before it may refer to what is gone. Which of them come out,
-the decoder itself is asked.
+Pictures after the first entry point that are shown before it may refer to missing pictures. The decoder itself
+determines which of them come out.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def leading_packets(index: PacketIndex) -> NDArray[np.int64]:
 def without_unshown(
     index: PacketIndex, leading: NDArray[np.int64], source: PacketSource, context: VideoCodecContext
 ) -> PacketIndex:
-    """Return the index with the `leading` packets hidden of which no frame comes. Raises what PyAV raises."""
+    """Return the index with those `leading` packets hidden that yield no frame. Raises what PyAV raises."""
     entry = int(index.stamps[np.argmax(index.keys)])
     came = set()
     for frame in all_frames(context, (packet for _, packet in source.packets(0, len(index.stamps) - 1))):

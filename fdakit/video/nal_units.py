@@ -1,4 +1,4 @@
-"""What the headers of H.264 and HEVC say of a packet.
+"""The packet headers of H.264 and HEVC.
 
 Sources: ITU-T H.264 and H.265, clauses 7.3, 7.4, annexes B and D.
 """
@@ -12,20 +12,20 @@ from .packet_flags import BACKWARD, ENTRY, PARAMETERS, SILENT, UNSURE
 
 _SLICES = (1, 2, 5)  # of H.264: a picture, its first data partition, a picture that resets the decoder
 _SUPPLEMENT, _SEQUENCE, _PICTURE = 6, 7, 8
-_RECOVERY = 6  # the supplement that says that decoding can begin
+_RECOVERY = 6  # the SEI message recovery_point: decoding can start here
 _CHROMA_PROFILES = (100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135)
-_END = 5  # bytes of the last unit of a sequence, with what stands before it
+_END = 5  # bytes of an end-of-sequence unit, with its prefix
 _ENDS = tuple(before + unit for before in (b"\0\0\1", b"\0\0\2") for unit in (b"\x48\1", b"\x4a\1"))
-_PLENTY = 64  # bytes that surely hold what is read of a sequence's or slice's header
+_PLENTY = 64  # bytes that contain what is read of a sequence's or slice's header
 
 
 class _Units:
-    """What both codecs share: how units are told apart, and which parameter sets are known.
+    """The base of both codecs: splitting into units, and the known parameter sets.
 
-    Units stand behind their lengths where `extradata` lists parameter sets, else between start codes.
+    Units are length-prefixed if `extradata` lists parameter sets, else separated by start codes.
     """
 
-    _length_at: int  # the byte of such extradata whose last two bits tell the size of a length
+    _length_at: int  # the byte of such extradata whose last two bits give the size of a length
 
     def __init__(self, extradata: bytes | None) -> None:
         self._known = extradata or b""
@@ -34,7 +34,7 @@ class _Units:
         self._begun = False
 
     def _begins(self, data: memoryview) -> Iterator[int]:
-        """Yield where each unit begins; what lies behind a picture's header is only looked at when asked for."""
+        """Yield the start of each unit; what follows a picture's header is only searched on demand."""
         size, step = len(data), self._length_size
         if not step:
             whole = bytes(data)
@@ -56,7 +56,7 @@ class _Units:
         return (rest if end < 0 else rest[:end]).rstrip(b"\0")
 
     def _new(self, unit: bytes) -> bool:
-        """Return whether a parameter set says something that none before it said."""
+        """Return whether a parameter set differs from all before it."""
         if unit in self._known:
             return False
         self._known += b"\0" + unit
@@ -64,7 +64,7 @@ class _Units:
 
 
 class AvcHeaders(_Units):
-    """H.264. Called with each packet in file order, gives its marks."""
+    """H.264. Called with each packet in file order; returns its flags."""
 
     _length_at = 4
 
@@ -85,7 +85,7 @@ class AvcHeaders(_Units):
         if step and self._begun and self._number_bits is None and len(data) > step + 1 and data[step] & 31 == 1:
             return BACKWARD if _backward(data[step + 1]) else 0  # most packets
         marks = recovery = 0
-        mute = True  # whether every unit is one that goes beside pictures; in a damaged packet it is not
+        mute = True  # whether all units are non-VCL; false in a damaged packet
         for begin in self._begins(data):
             kind = data[begin] & 31
             if kind in _SLICES:
@@ -127,16 +127,16 @@ class AvcHeaders(_Units):
 
 
 def _backward(first: int) -> bool:
-    """Return whether the first byte of a slice, its first macroblock being 0, says that it is a B slice."""
+    """Return whether the first byte of a slice that starts at macroblock 0 marks a B slice."""
     return first & 0xF0 == 0xA0 or first & 0xFC == 0x9C
 
 
 def _recovers(supplement: bytes) -> bool:
-    """Return whether the pictures from here on come out exactly, this one included."""
+    """Return whether all pictures from here on, this one included, decode exactly."""
     at = 0
     while at + 2 < len(supplement):
         found = []
-        for _ in range(2):  # kind and size, in steps of 255
+        for _ in range(2):  # type and size, in steps of 255
             total = 0
             while at < len(supplement) - 1 and supplement[at] == 255:
                 total, at = total + 255, at + 1
@@ -145,13 +145,16 @@ def _recovers(supplement: bytes) -> bool:
             if at >= len(supplement):
                 return False
         if found[0] == _RECOVERY:
-            return supplement[at] & 0xC0 == 0xC0  # after no frame more, and an exact match
+            return supplement[at] & 0xC0 == 0xC0  # recovery_frame_cnt 0 and exact_match_flag
         at += found[1]
     return False
 
 
 def _frame_number_bits(bits: BitReader) -> tuple[int | None, bool]:
-    """Bits of a frame's number in slice headers, None if no picture is a field; and whether planes are apart."""
+    """Return the bits of frame_num in slice headers, and separate_colour_plane_flag.
+
+    The first is None if no picture is a field.
+    """
     profile = bits.take(8)
     bits.take(16)
     bits.number()
@@ -192,33 +195,33 @@ def _pass_scaling(bits: BitReader, *, lists: int) -> None:
 
 
 def _drops(header: memoryview) -> bool:
-    """Return whether the slice header of an IRAP picture says that pictures before it are not shown any more."""
+    """Return whether the slice header of an IRAP picture discards pictures that were not yet output."""
     return len(header) > 0 and header[0] & 0xC0 == 0xC0
 
 
 class HevcHeaders(_Units):
-    """HEVC. Called with each packet in file order, gives its marks."""
+    """HEVC. Called with each packet in file order; returns its flags."""
 
     _length_at = 21
 
     def __init__(self, extradata: bytes | None) -> None:
         super().__init__(extradata)
-        self._anew = True  # whether the next picture begins a sequence
-        self._cut = True  # whether leading pictures refer to what is not there
+        self._anew = True  # whether the next picture starts a sequence
+        self._cut = True  # whether leading pictures refer to missing pictures
 
     def __call__(self, data: memoryview) -> int:
         marks, mute, anew = 0, True, self._anew
         for begin in self._begins(data):
             kind = data[begin] >> 1 & 63
-            if 16 <= kind <= 21:  # IRAP; its leading pictures are cut off at the start and at a broken link
+            if 16 <= kind <= 21:  # IRAP; its leading pictures are dropped at the start and at a broken link
                 self._cut = anew or kind <= 18
                 if self._begun and (self._cut or _drops(data[begin + 2 :])):
-                    marks |= UNSURE  # it may drop pictures that were not shown yet
+                    marks |= UNSURE  # it may discard pictures that were not yet output
                 self._meet_picture(data)
                 return marks | ENTRY
             if kind < 32:
                 self._meet_picture(data)
-                # Its slices' types stand too deep to be read here: any may refer to what is shown later.
+                # Its slice types are too deep in the header to read here: any may refer to a later picture.
                 return marks | (SILENT if kind in (8, 9) and self._cut else BACKWARD)
             if 32 <= kind <= 34 and self._new(self._unit(data, begin)):
                 marks |= PARAMETERS if self._begun else 0

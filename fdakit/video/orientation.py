@@ -1,7 +1,7 @@
-"""How a stored picture is set upright: one of eight orientations, from the display matrix that its file states.
+"""The orientation of a stored frame: one of eight, from the file's display matrix.
 
-The matrix maps a stored point to the one shown, `x' = a x + c y`, `y' = b x + d y`, in 16.16 fixed point. A negative
-determinant mirrors, as phones write it for pictures of the front camera. Source: ISO/IEC 14496-12, 8.5.2 and
+The matrix maps a stored point to the displayed one, `x' = a x + c y`, `y' = b x + d y`, in 16.16 fixed point. A
+negative determinant mirrors, as phones write it for front camera videos. Sources: ISO/IEC 14496-12, 8.5.2 and
 FFmpeg's libavutil/display.h.
 """
 
@@ -16,32 +16,32 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from av import VideoFrame
 
-_CROOKED = 1e-2  # of its largest entry: what is smaller counts as nothing
+_CROOKED = 1e-2  # of its largest entry: smaller entries count as zero
 
 
 @dataclass(frozen=True)
 class Orientation:
-    """`mirrored` left to right, then `turns` quarter turns against the clock, as `numpy.rot90` counts them."""
+    """`mirrored` left to right, then `turns` counter-clockwise quarter turns, as `numpy.rot90` counts them."""
 
     turns: int = 0
     mirrored: bool = False
 
     @property
     def swaps(self) -> bool:
-        """Whether height and width change places."""
+        """Whether height and width are swapped."""
         return self.turns % 2 == 1
 
     def upright(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return a view of a stored picture `(h, w, …)` as it is shown."""
+        """Return an upright view of a stored frame `(h, w, …)`."""
         shown: NDArray[np.uint8] = np.rot90(picture[:, ::-1] if self.mirrored else picture, self.turns)
         return shown
 
 
 def orientation(frame: VideoFrame) -> Orientation:
-    """Return the orientation of a frame; a matrix that is no multiple of a quarter turn leaves it as it is stored."""
+    """Return the orientation of a frame; as stored if its matrix is no multiple of a quarter turn."""
     try:
         stated: Any = frame.side_data.get("DISPLAYMATRIX")
-    except ValueError:  # of side data of a kind that PyAV does not know; it knows the angle all the same
+    except ValueError:  # side data of a kind that PyAV does not know; it still knows the angle
         return Orientation(frame.rotation // 90 % 4 if frame.rotation % 90 == 0 else 0)
     if stated is None:
         return Orientation()
@@ -53,7 +53,7 @@ def orientation(frame: VideoFrame) -> Orientation:
     if not (straight or turned):
         return Orientation()
     mirrored = bool(a * d - b * c < 0)
-    if mirrored:  # what is left to do after the mirror is a turn
+    if mirrored:  # what remains after mirroring is a rotation
         a, b = -a, -b
     turns = (0 if a > 0 else 2) if straight else (3 if b > 0 else 1)
     return Orientation(turns, mirrored)

@@ -1,7 +1,7 @@
-"""Whether the packets of a stream alone tell its frames and their order, and why not.
+"""Whether a stream's packets alone determine its frames and their order, and if not, why.
 
-They do where every packet gives one frame and is stamped with the time it is shown at. Where in doubt, the order and
-number of frames are those of a full decode by one thread.
+They do if every packet yields one frame and is stamped with its presentation time. In doubt, the order and number of
+frames are those of a full decode by one thread.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .timestamps import NO_STAMP
 
 _BROADCAST = frozenset({"mpegts", "mpeg"})
 _STORES = _BROADCAST | {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flv", "live_flv", "ogg", "nut", "ivf", "gif"}
-"""FFmpeg's demuxers of containers that store when a frame is shown; others number packets as they stand."""
+"""FFmpeg's demuxers of containers that store presentation times; others number packets in file order."""
 
 INVENTED = "its container does not say when frames are shown; they are taken in the decoder's order"
 UNTIMED = "some frames have no time of their own; they are taken in the decoder's order"
@@ -38,14 +38,14 @@ def index_packets(
     tick: Fraction | None,
     rate: Fraction | None,
 ) -> PacketIndex:
-    """Return the index of packets with these pts `stamps`, dts `decoding`, and `marks`, each `(p,)`, in file order.
+    """Return the index of packets with these pts `stamps`, dts `decoding` and flags `marks`, each `(p,)`.
 
-    `reorders` says whether the codec may show packets in another order, None if marks say it of each;
-    `delays` whether the decoder was seen to hold frames back.
+    All are in file order. `reorders`: whether the codec may reorder packets, None if the flags state it for each;
+    `delays`: whether the decoder was seen to delay frames.
     """
     hidden = discarded | (marks & SILENT > 0)
     entries = keys = marks & ENTRY > 0
-    if (marks & PARAMETERS).any():  # what is needed later may stand in any packet: always begin at the first
+    if (marks & PARAMETERS).any():  # later packets may need parameters of any earlier one: always start at the first
         keys = keys & (np.arange(len(keys)) == 0)
     backward = bool((marks & BACKWARD).any()) if reorders is None else reorders
     shown = stamps[~hidden]
@@ -81,7 +81,7 @@ def index_packets(
 def _restarts(
     stamps: NDArray[np.int64], decoding: NDArray[np.int64], keys: NDArray[np.bool_], hidden: NDArray[np.bool_]
 ) -> bool:
-    """Return whether time runs backwards: in decoding order, or at a packet to be shown after all before it."""
+    """Return whether time runs backwards: in decoding order, or at a packet shown after all before it."""
     known = decoding[decoding != NO_STAMP]
     if (np.diff(known) < 0).any():
         return True

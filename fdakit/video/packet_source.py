@@ -1,4 +1,4 @@
-"""An open file whose packets were read once: packets by number, and decoders that have decoded nothing yet."""
+"""An open video file whose packets were read once: packets by number, and new decoders."""
 
 from __future__ import annotations
 
@@ -18,15 +18,20 @@ if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
     from av.video.stream import VideoStream
 
-KEPT_BYTES = 256_000_000  # of a file whose packets are held in memory; larger ones are read a second time
+KEPT_BYTES = (
+    256_000_000  # files up to this size have their packets held in memory; larger ones are read a second time
+)
 
 
 class PacketSource:
-    """To be closed. Raises `VideoError` for a file that is absent, unreadable, encrypted or without frames."""
+    """The packets of an open file, which the caller must close.
+
+    Raises `VideoError` for a file that is missing, unreadable, encrypted or without frames.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._unused = True  # whether the stream's own decoder is
+        self._unused = True  # whether the stream's own decoder is still unused
         self._others: list[InputContainer] = []
         self._container = open_container(path)
         try:
@@ -39,11 +44,11 @@ class PacketSource:
         context = self._stream.codec_context
         self.stream = self._stream.index
         self.codec = context.codec.canonical_name
-        self.pixel_aspect = float(self._stream.sample_aspect_ratio or 1)  # of the stored picture
+        self.pixel_aspect = float(self._stream.sample_aspect_ratio or 1)  # of the stored frame
         self.shape = (context.height, context.width)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         for container in (*self._others, self._container):
             container.close()
         self._others.clear()
@@ -69,7 +74,7 @@ class PacketSource:
                 return
 
     def decoder(self) -> VideoCodecContext:
-        """Return one that has decoded nothing yet; it is open as long as the file is."""
+        """Return an unused decoder, valid as long as the file is open."""
         if self._unused:
             self._unused = False
             return one_thread(self._stream).codec_context
@@ -82,7 +87,7 @@ class PacketSource:
     def everything(
         self, *, vectors: bool = False
     ) -> Iterator[tuple[VideoCodecContext, Iterable[Packet[VideoStream]]]]:
-        """Give an unused decoder and every packet for it; `vectors` has it give motion vectors with the frames."""
+        """Yield an unused decoder and all packets for it; `vectors` makes it export motion vectors."""
         if self.keeps and self._unused:
             self._unused = False
             yield one_thread(self._stream, vectors=vectors).codec_context, self._packets
@@ -93,10 +98,10 @@ class PacketSource:
 
 
 def one_thread(stream: VideoStream, *, vectors: bool = False) -> VideoStream:
-    """Have a stream decoded by one thread, and return it.
+    """Set a stream to be decoded by one thread, and return it.
 
-    Threads by frames hang some decoders that are left early, and loaders have workers. `vectors` has
-    the decoder give its motion vectors with the frames.
+    Frame threading hangs some decoders that are abandoned early, and data loaders have workers. `vectors` makes the
+    decoder export its motion vectors with the frames.
     """
     stream.thread_type = ThreadType.SLICE
     stream.codec_context.thread_count = 1
@@ -108,7 +113,7 @@ def one_thread(stream: VideoStream, *, vectors: bool = False) -> VideoStream:
 def all_frames(
     context: VideoCodecContext, packets: Iterable[Packet[VideoStream]], *, faults: list[Exception] | None = None
 ) -> Iterator[VideoFrame]:
-    """Yield every frame that decodes; what packets raise goes into `faults`, where given, and is passed over."""
+    """Yield every frame that decodes; errors of packets are appended to `faults`, if given, and skipped."""
     for packet in chain((packet for packet in packets if packet.size), (None,)):
         try:
             frames = context.decode(packet)

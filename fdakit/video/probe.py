@@ -1,7 +1,8 @@
 """Opening a video file and reading its packets once; nothing is decoded.
 
-A packet without the discard flag is a frame; its presentation time (pts) says when. The container's headers are not
-asked: their frame counts, durations and keyframe flags are often wrong. Source: FFmpeg's demuxers through PyAV.
+A packet without the discard flag is a frame; its presentation time (pts) is when it is shown. The container's headers
+are not used: their frame counts, durations and keyframe flags are often wrong. Source: FFmpeg's demuxers through
+PyAV.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 FAULTS = (av.error.FFmpegError, OSError)
-"""What PyAV raises for a file it cannot read; everything else is a fault of ours."""
+"""What PyAV raises for a file it cannot read; everything else is a bug."""
 
 _MATTERING: tuple[PktSideDataT, ...] = ("encryption_info", "new_extradata")
 _STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
@@ -50,7 +51,7 @@ def open_container(path: Path) -> InputContainer:
         what = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
         raise VideoError(f"{path}: {what}; give the path of a video file")
     try:
-        # Tags in some old encoding are common, and no reason to lose a video.
+        # Tags in old encodings are common, and no reason to reject a video.
         return av.open(str(path), metadata_errors="ignore")
     except FAULTS as error:
         raise VideoError(
@@ -59,9 +60,10 @@ def open_container(path: Path) -> InputContainer:
 
 
 def first_stream(container: InputContainer, *, path: Path) -> VideoStream:
-    """The film: the first video stream that is neither an attached picture nor a thumbnail, where there is one.
+    """Return the first video stream that is neither an attached picture nor a thumbnail.
 
-    Raises `VideoError` where there is no video stream, or none that can be decoded.
+    If there are only such streams, the first of them. Raises `VideoError` if there is no video stream, or none that
+    can be decoded.
     """
     streams = container.streams.video
     if not streams:
@@ -73,14 +75,14 @@ def first_stream(container: InputContainer, *, path: Path) -> VideoStream:
 
 
 def _still(stream: VideoStream) -> bool:
-    """Return whether a stream is a picture beside a film: called so, or a single picture in a codec of pictures."""
+    """Return whether a stream is a still image: marked so, or a single frame in an image codec."""
     context = getattr(stream, "codec_context", None)
     single = stream.frames == 1 and context is not None and context.codec.intra_only
     return bool(stream.disposition & _STILL) or single
 
 
 def _beside(packet: Packet[VideoStream]) -> Collection[str]:
-    """Return the kinds of side data that a packet carries, as far as they matter here."""
+    """Return the kinds of a packet's side data that matter here."""
     try:
         return [data.data_type for data in packet.iter_sidedata()]
     except IndexError:  # PyAV has no name for one of them
@@ -88,18 +90,18 @@ def _beside(packet: Packet[VideoStream]) -> Collection[str]:
 
 
 def error_text(error: Exception) -> str:
-    """Return the error in FFmpeg's or the system's own words, lower case, with the demuxer's last complaint."""
+    """Return FFmpeg's or the system's message, in lower case, with the demuxer's last complaint."""
     said = (getattr(error, "strerror", None) or str(error)).lower()
-    log: Any = getattr(error, "log", None)  # (level, source, message) where FFmpeg logged something
+    log: Any = getattr(error, "log", None)  # (level, source, message) if FFmpeg logged something
     return f"{said} ({log[2].strip().lower()})" if log else said
 
 
 def read_packets(
     container: InputContainer, *, stream: VideoStream, path: Path, keep: bool
 ) -> tuple[PacketIndex, list[Packet[VideoStream]]]:
-    """The index of a stream and, where `keep`, its packets, number by number; the container is then at its end.
+    """Return the index of a stream and, with `keep`, its packets by number; the container is then at its end.
 
-    Raises `VideoError` for a file that ends in trouble, is encrypted, or shows no frame.
+    Raises `VideoError` for a file that cannot be read to its end, is encrypted, or has no frames.
     """
     packets: list[Packet[VideoStream]] = []
     facts: list[tuple[int, int, int, bool]] = []
@@ -111,7 +113,7 @@ def read_packets(
                 continue
             marks = headers(memoryview(packet)) if headers is not None else 0
             beside = _beside(packet)
-            # The decoders do not know that data are encrypted.
+            # Decoders do not notice that data are encrypted.
             if "encryption_info" in beside:
                 raise VideoError(f"{path}: encrypted; decrypt it or remove it from the data set")
             if "new_extradata" in beside and facts:

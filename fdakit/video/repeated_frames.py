@@ -1,7 +1,7 @@
-"""Repeated frames: films shown at a higher rate than they were shot at, 25 as 30, show some pictures twice.
+"""Repeated frames: videos converted to a higher frame rate, 25 to 30, show some frames twice.
 
-A neighbour that shows its frame's picture again tells a mask nothing. Encoders do not leave repeats equal, so the
-change between two frames says little by itself; next to the change that comes with the following picture it does.
+A neighbour that repeats its frame carries no information for a mask. Encoders do not keep repeats identical, so the
+change between two frames alone does not identify a repeat; compared with the change to the following frame it does.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from av import VideoFrame
 
 REACH = 5
-"""Frames beyond a neighbour that are looked at: what repeats longer than that is a still picture."""
+"""Frames examined beyond a neighbour: what repeats longer than that is a still image."""
 
-_DOUBT = 2.0  # a larger change is that of another picture; 99 of 100 repeats in 11 natural films change by less
-_JUMP = 3.0  # times the change before; an even motion changes at most twice as much over twice the time
-_LEAST = 0.3  # a change of which nothing is told
+_DOUBT = 2.0  # a larger change means a new frame; 99 of 100 repeats in 11 natural videos change by less
+_JUMP = 3.0  # times the change before; a uniform motion changes at most twice as much over twice the time
+_LEAST = 0.3  # smallest change that is evaluated
 
 Miniature = NDArray[np.uint8]
 
 
 def change(one: Miniature, other: Miniature) -> float:
-    """By how many grey levels two miniatures differ, root mean square over their pixels."""
+    """Return the root mean square difference of two miniatures, in grey levels."""
     away = one.astype(np.float32) - other
     return float(np.sqrt(np.mean(away * away)))
 
@@ -41,11 +41,11 @@ def doubtful(changed: float) -> bool:
 
 
 def first_other(changes: Sequence[float]) -> int:
-    """Return which of the frames that follow each other away from a frame is the first to show another picture.
+    """Return the index of the first of the frames going away from a frame that shows another image.
 
-    `changes` are those from that frame to each of them. The first is taken unless it is doubtful and the change
-    jumps, from one to the next, to three times as much: then the frame after the jump. So what moves slowly, or not
-    at all, is no repeat.
+    `changes` are the changes from that frame to each of them. The first is returned unless it is doubtful and the
+    change jumps, from one frame to the next, to three times as much: then the frame after the jump. So slow or absent
+    motion does not count as a repeat.
     """
     if not doubtful(changes[0]):
         return 0
@@ -56,7 +56,7 @@ def first_other(changes: Sequence[float]) -> int:
 
 
 def repeats(changes: Sequence[float]) -> bool:
-    """Return whether the first of these frames shows the picture again that `changes` were measured from."""
+    """Return whether the first of these frames repeats the frame that `changes` were measured from."""
     return first_other(changes) > 0 or changes[0] < _LEAST
 
 
@@ -67,10 +67,10 @@ def step_over_repeats(
     last: int,
     read: Callable[[NDArray[np.int64]], NDArray[np.uint8]],
 ) -> NDArray[np.int64]:
-    """For readers: the positions `(t,)` of neighbours that show another picture than the frames at `here (t,)`.
+    """Return, for readers, the positions `(t,)` of neighbours that differ from the frames at `here (t,)`.
 
-    `there (t,)` are the neighbours at their gap, clamped to the file, `last` is its last position. `read` gives the
-    frames uint8 `(n, h, w, 3)` at ascending positions `(n,)`; it is called once, and again where some may be repeats.
+    `there (t,)` are the neighbours at their gap, clamped to the file; `last` is its last position. `read` returns the
+    frames uint8 `(n, h, w, 3)` at ascending positions `(n,)`; it is called once, and again if some may be repeats.
     """
     wanted = np.union1d(here, there)
     known = dict(zip(wanted.tolist(), map(luma_miniature, read(wanted)), strict=True))
@@ -96,22 +96,22 @@ def luma_miniature(frame: NDArray[np.uint8]) -> Miniature:
 
 
 def _beyond(here: int, there: int, last: int) -> tuple[int, ...]:
-    """Return the positions in a file beyond a neighbour that a search looks at, the nearest first."""
+    """Return the positions in a file beyond a neighbour that a search examines, the nearest first."""
     step = int(np.sign(there - here))
     places = (there + step * away for away in range(1, REACH + 1))
     return tuple(place for place in places if step and 0 <= place <= last)
 
 
 def before_each(positions: Sequence[int]) -> set[int]:
-    """Return the positions that tell whether the frames at `positions` are repeats, and of which frame."""
+    """Return the positions needed to decide whether the frames at `positions` are repeats, and of which frame."""
     return {place - away for place in positions for away in range(1, REACH + 2) if place >= away}
 
 
 def shown_first(position: int, miniatures: Mapping[int, Miniature]) -> int:
-    """Return the position of the frame that first showed the picture of a frame: its own where it is no repeat.
+    """Return the position of the frame that a frame repeats; its own if it is not a repeat.
 
-    Motion vectors of a repeat say that nothing moved. `miniatures` has the frame and, as far as they were decoded,
-    those `before_each` names.
+    Motion vectors of a repeat are zero. `miniatures` has the frame and, as far as they were decoded, the frames that
+    `before_each` names.
     """
     changes = []
     for place in range(position - 1, position - 2 - REACH, -1):
@@ -123,7 +123,7 @@ def shown_first(position: int, miniatures: Mapping[int, Miniature]) -> int:
 
 @dataclass
 class RepeatSearch:
-    """For the neighbour at (`layer`, `row`) of a canvas, what lies beyond it: `places`, the nearest first.
+    """The search beyond the neighbour at (`layer`, `row`) of a canvas: `places`, the nearest first.
 
     `seen` is the miniature of the sampled frame, `changed` how much the neighbour differs from it.
     """
@@ -136,7 +136,7 @@ class RepeatSearch:
     found: dict[int, tuple[float, Any]] = field(default_factory=dict)
 
     def chosen(self) -> Any:
-        """Return the frame that stands in for the neighbour; None if that stays."""
+        """Return the frame that replaces the neighbour; None if the neighbour stays."""
         near = [self.found[place] for place in self.places if place in self.found]
         best = first_other([self.changed, *(changed for changed, _ in near)])
         return near[best - 1][1] if best else None
@@ -145,7 +145,7 @@ class RepeatSearch:
 def find_searches(canvas: FrameBuffer, layers: Sequence[Sequence[int]], *, last: int) -> list[RepeatSearch]:
     """Return a search for each neighbour on the canvas that may be a repeat.
 
-    `layers` are positions in the file, those of the sampled frames first; `last` is the file's last position.
+    `layers` are positions in the file, the sampled frames first; `last` is the file's last position.
     """
     found = []
     for layer, positions in enumerate(layers[1:], 1):
@@ -158,9 +158,9 @@ def find_searches(canvas: FrameBuffer, layers: Sequence[Sequence[int]], *, last:
 
 
 class RepeatDetector:
-    """Takes frames as a `FrameBuffer` does, and puts those that stand in for repeats onto another one.
+    """A frame sink that stores the replacements of repeats on another canvas.
 
-    Frames are held until all that a search asks for have come: a dozen at a time.
+    Frames are held until all that a search needs have arrived: a dozen at a time.
     """
 
     def __init__(self, canvas: FrameBuffer, searches: Iterable[RepeatSearch]) -> None:
@@ -172,10 +172,10 @@ class RepeatDetector:
         self.stack = canvas.stack
 
     def set_up(self, frame: VideoFrame) -> None:
-        """Nothing: the canvas knows the geometry of its file."""
+        """Do nothing: the canvas already knows the geometry of its file."""
 
     def take(self, position: int, frame: VideoFrame, *, vectors: bool = False) -> None:
-        """Show a frame to the searches that asked for it."""
+        """Pass a frame to the searches that need it."""
         seen = self._canvas.miniature(frame)
         for search in self.slots[position]:
             search.found[position] = (change(search.seen, seen), frame)
@@ -183,7 +183,7 @@ class RepeatDetector:
                 self._settle(search)
 
     def finish(self) -> None:
-        """Settle the searches whose frames did not all come, as those of a damaged file."""
+        """Complete the searches whose frames did not all arrive, as in a damaged file."""
         for search in {id(one): one for asked in self.slots.values() for one in asked}.values():
             self._settle(search)
 

@@ -1,4 +1,4 @@
-"""How many frames of a video show the picture before them again, from a few stretches of it."""
+"""The share of repeated frames of a video, estimated from a few stretches of it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .frame_buffer import miniature_size
 from .repeated_frames import REACH, change, luma_miniature, repeats
 
 _STRETCHES = 4  # spread over the video
-_LENGTH = 12  # frames judged in each: two rounds of 25 pictures shown as 30
+_LENGTH = 12  # frames in each: two periods of 25 frames shown as 30
 
 
 def count_repeats(video: VideoRef) -> tuple[int, int]:
-    """Return how many frames repeat the picture before them, and how many were looked at.
+    """Return how many frames repeat the one before them, and how many were examined.
 
-    Still pictures count as repeats. Raises `VideoError` if the file cannot be read.
+    Still images count as repeats. Raises `VideoError` if the file cannot be read.
     """
     with OpenVideo(video) as opened:
         stretches = _stretches(len(opened.times()))
@@ -36,7 +36,7 @@ def count_repeats(video: VideoRef) -> tuple[int, int]:
 
 
 def _stretches(count: int) -> list[NDArray[np.int64]]:
-    """Runs of frames around the middles of equal parts; the whole of a short video."""
+    """Return runs of frames around the middles of equal parts; the whole of a short video."""
     length = _LENGTH + 1 + REACH
     if count <= _STRETCHES * length:
         return [np.arange(count)]

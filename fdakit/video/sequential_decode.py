@@ -1,6 +1,6 @@
-"""Every frame that a sequential decode of a file gives, for files whose packets do not tell.
+"""A full sequential decode of a file, for files whose packets do not determine their frames.
 
-The frames are kept, up to a bound, so that what is asked for next need not decode the file again.
+The frames are held, up to a limit, so that the next request need not decode the file again.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from .timestamps import NO_STAMP
 if TYPE_CHECKING:
     from av import VideoFrame
 
-KEPT_BYTES = 192_000_000  # of decoded frames; of what has more, none are kept
+KEPT_BYTES = 192_000_000  # of decoded frames held in memory; none are held of a larger video
 
 
 @dataclass(frozen=True)
 class SequentialDecode:
-    """Frames by place, in the order in which the decoder gives them, damaged packets passed over.
+    """Frames in the order in which the decoder gives them, damaged packets skipped.
 
-    `stamps (n,)` are their pts. `fault` is the first fault in words, "" for none, and `sound_until` how many frames
-    came before it. `frames` holds all of them or none.
+    `stamps (n,)` are their pts. `fault` describes the first error, "" if there is none, and `sound_until` is how many
+    frames came before it. `frames` holds all of them or none.
     """
 
     stamps: NDArray[np.int64]

@@ -1,7 +1,7 @@
-"""Where decoding can begin and what comes of each packet, by the stream's own headers.
+"""Where decoding can start and what each packet yields, according to the stream's own headers.
 
-A container's keyframe flags are a claim: MP4 without a table of them calls every packet one. Sources: the
-specifications of each codec, named at its function.
+A container's keyframe flags are only a claim: MP4 without a sync table declares every packet one. Sources: the
+specification of each codec, named at its function.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from .nal_units import AvcHeaders, HevcHeaders
 from .packet_flags import BACKWARD, ENTRY, SILENT, UNSURE
 
 Headers = Callable[[memoryview], int]
-"""Called with every packet of a stream in file order; gives marks, see `fdakit.video.packet_flags`."""
+"""Called with every packet of a stream in file order; returns flags, see `fdakit.video.packet_flags`."""
 
-_VIDEO_OBJECT = 32  # bytes that surely hold what is read of the header of a video object's layer
+_VIDEO_OBJECT = 32  # bytes that contain what is read of the header of a video object layer
 _EARLY = 24  # packets
-_HEADER = 1024  # bytes that hold the headers of almost every picture
-_NO_PICTURE = 12  # bytes of an MPEG-4 picture that may hold a header alone, which says "as before"
+_HEADER = 1024  # bytes that contain the headers of almost every picture
+_NO_PICTURE = 12  # bytes of an MPEG-4 picture that may be a header alone (nothing coded: the picture repeats)
 
 
 def header_reader(codec: str, extradata: bytes | None) -> Headers | None:
-    """Return what reads the packet headers of a codec, None for one whose pictures may all build on those before."""
+    """Return the packet header reader of a codec; None if any of its pictures may depend on those before."""
     if codec in _STATEFUL:
         return _STATEFUL[codec](extradata)
     return _PLAIN.get(codec)
@@ -32,7 +32,7 @@ class Mpeg4Headers:
     """MPEG-4 part 2, ISO/IEC 14496-2, 6.2.3 and 6.2.5."""
 
     def __init__(self, extradata: bytes | None) -> None:
-        # In interlaced ones the decoder measures the time of later pictures by the first it meets.
+        # For interlaced video the decoder derives the time of later pictures from the first it meets.
         self._backward = BACKWARD
         self._seen = 0
         self._learn(extradata or b"")
@@ -42,7 +42,7 @@ class Mpeg4Headers:
         at = whole.find(b"\0\0\1\xb6")
         if at < 0 or len(whole) - at <= _NO_PICTURE:
             return UNSURE
-        # Several pictures in a packet are DivX's, and come out with later ones; they begin early in a file.
+        # Packets with several pictures are DivX's, which come out with later ones; they occur early in a file.
         self._seen += 1
         if self._seen <= _EARLY and whole.find(b"\0\0\1\xb6", at + 4) >= 0:
             return UNSURE
@@ -64,7 +64,7 @@ class Mpeg4Headers:
 
 
 def _interlaced(bits: BitReader) -> bool:
-    """Return whether a video object layer may hold interlaced pictures; so are taken those that are no rectangles."""
+    """Return whether a video object layer may hold interlaced pictures; assumed for non-rectangular shapes."""
     bits.take(9)
     if bits.take(1):
         bits.take(7)
@@ -86,7 +86,7 @@ def _interlaced(bits: BitReader) -> bool:
 
 
 def _mpeg12(data: memoryview) -> int:
-    """ISO/IEC 11172-2 and 13818-2, 6.2.3. A field picture is half a frame."""
+    """Return the flags by ISO/IEC 11172-2 and 13818-2, 6.2.3. A field picture is half a frame."""
     whole = bytes(data[:_HEADER])
     at = whole.find(b"\0\0\1\0")
     if at < 0 or at + 40 >= _HEADER:
@@ -104,7 +104,7 @@ def _mpeg12(data: memoryview) -> int:
 
 
 def _h263(data: memoryview) -> int:
-    """ITU-T H.263, 5.1."""
+    """Return the flags by ITU-T H.263, 5.1."""
     if len(data) < 9 or data[0] or data[1] or data[2] & 0xFC != 0x80:
         return UNSURE
     if data[4] >> 2 & 7 != 7:
@@ -116,12 +116,15 @@ def _h263(data: memoryview) -> int:
 
 
 def _vp8(data: memoryview) -> int:
-    """RFC 6386, 9.1."""
+    """Return the flags by RFC 6386, 9.1."""
     return (0 if data[0] & 1 else ENTRY) | (0 if data[0] & 16 else SILENT)
 
 
 def _vp9(data: memoryview) -> int:
-    """VP9 bitstream specification, 6.2 and annex B: hidden frames come in one packet with a shown one, or alone."""
+    """Return the flags by the VP9 bitstream specification, 6.2 and annex B.
+
+    Hidden frames come in one packet with a shown frame, or alone.
+    """
     first, last = data[0], data[-1]
     shift = 2 if first & 0x30 == 0x30 else 3
     again, inter, shown = (first >> shift + place & 1 for place in (0, -1, -2))
@@ -132,7 +135,7 @@ def _vp9(data: memoryview) -> int:
 
 
 def _av1(data: memoryview) -> int:
-    """AV1 bitstream specification, 5.3 to 5.9."""
+    """Return the flags by the AV1 bitstream specification, 5.3 to 5.9."""
     at, sequence = 0, False
     while at < len(data):
         kind, extended, sized = data[at] >> 3 & 15, data[at] & 4, data[at] & 2
@@ -157,17 +160,17 @@ def _av1(data: memoryview) -> int:
 
 
 def _theora(data: memoryview) -> int:
-    """Theora specification, 7.1."""
+    """Return the flags by the Theora specification, 7.1."""
     return ENTRY if data[0] & 0xC0 == 0 else 0
 
 
 def _ffv1(data: memoryview) -> int:
-    """RFC 9043, 4.4: the first range-coded bit."""
+    """Return the flags by RFC 9043, 4.4: the first range-coded bit."""
     return ENTRY if int.from_bytes(data[:2], "big") >= 0x7F80 else 0
 
 
 def _mjpeg(data: memoryview) -> int:
-    """ITU-T T.81, annex B: a picture with all of its tables."""
+    """Return the flags by ITU-T T.81, annex B: a picture with all of its tables."""
     whole = bytes(data)
     return ENTRY if b"\xff\xdb" in whole and b"\xff\xc4" in whole else 0
 

@@ -1,4 +1,4 @@
-"""Small pictures of videos, for pages: the middle frame or a few, upright and with square pixels."""
+"""Thumbnails of videos for pages: the middle frame or a few frames, upright and with square pixels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .damage_survey import survey_video
 from .decode import OpenVideo, read_frames
 from .frame_buffer import Size
 
-_WIDEST = 3  # width over height; a wider picture is made lower instead
+_WIDEST = 3  # width over height; a wider frame is made lower instead
 _QUALITY = 80
 _GAP = 2  # white px between frames
 
@@ -23,9 +23,9 @@ _GAP = 2  # white px between frames
 def thumbnail(video: VideoRef, *, height: int = 120, frames: int = 1) -> bytes | None:
     """Return the middle frame of the video, or of its segment, as JPEG; None if the video cannot be read.
 
-    Of several `frames` they are the middles of as many equal parts, side by side. Each is at most `height` px high
-    and three times as wide, and never larger than the video itself. In a file that is damaged in part they are taken
-    from the frames that decode. Raises `VideoError` where the video cannot be read.
+    Several `frames` are the middles of as many equal parts, side by side. Each is at most `height` px high and three
+    times as wide, and never enlarged. In a partly damaged file they are taken from the decodable frames. Raises
+    `VideoError` if the video cannot be read.
     """
 
     def size(own: Size) -> Size:

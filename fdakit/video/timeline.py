@@ -1,4 +1,4 @@
-"""The frames of a file in the order they are shown, from its packets alone: when, and which packet holds each."""
+"""The timeline of a file from its packets alone: when each frame is shown, and which packet holds it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ JUMPS = "its clock jumps; its time is taken as if it did not"
 
 @dataclass(frozen=True)
 class PacketIndex:
-    """What the packets of a stream say, in file order, one entry a packet `(p,)`.
+    """The properties of a stream's packets in file order, one entry a packet `(p,)`.
 
-    `stamps` int64 presentation times in ticks (`NO_STAMP` if there is none), `keys` whether decoding can begin
-    there by the stream's own headers, `hidden` whether no frame comes of the packet itself. `tick` and `rate`:
-    seconds a tick and frames a second, None if the file states none. `broadcast` where the container is one
-    whose clock may jump. `doubt` says why packets do not tell which frames there are in which order, "" where they
-    do; `invented` and `restarts` say what of it concerns their times. `slots` are the times in ticks that packets
-    have where the container only numbers them, None elsewhere.
+    `stamps` int64 presentation times in ticks (`NO_STAMP` if there is none), `keys` whether decoding can start there
+    by the stream's own headers, `hidden` whether the packet itself yields no frame. `tick` and `rate`: seconds a tick
+    and frames a second, None if the file states none. `broadcast`: the container is one whose clock may jump. `doubt`
+    is why packets do not determine the frames and their order, "" if they do; `invented` and `restarts` are what this
+    means for their times. `slots` are the times in ticks of packets that the container only numbers, else None.
     """
 
     stamps: NDArray[np.int64]
@@ -43,11 +42,11 @@ class PacketIndex:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Frames by position, the order they are shown in.
+    """Frames by position in presentation order.
 
     `times (n,)` seconds from the first frame, ascending; `stamps (n,)` their pts. `packets (n,)` is the packet of
-    each, None if frames are known by their place in a full decode. `remarks` are what a user should know, `jumps`
-    the positions before which the file's clock jumps.
+    each, None if frames are identified by their position in a full decode. `remarks` are for the user, `jumps` the
+    positions before which the file's clock jumps.
     """
 
     index: PacketIndex
@@ -59,7 +58,7 @@ class Timeline:
 
     @cached_property
     def torn(self) -> bool:
-        """Whether the clock jumps where decoding cannot begin, among frames that are shown in another order."""
+        """Whether the clock jumps where decoding cannot start, among reordered frames."""
         packets = self.packets
         if packets is None or not self.jumps or (np.diff(packets) > 0).all():
             return False
@@ -71,11 +70,14 @@ class Timeline:
 
     @cached_property
     def places(self) -> dict[int | None, int]:
-        """Position of each pts, where these are distinct."""
+        """The position of each pts, if these are distinct."""
         return {stamp: position for position, stamp in enumerate(self.stamps.tolist())}
 
     def segment(self, video: VideoRef) -> tuple[int, int]:
-        """First position with `start <= t` and first with `t >= end`. Raises `VideoError` if none lies between."""
+        """Return the first position with `start <= t` and the first with `t >= end`.
+
+        Raises `VideoError` if no frame is in between.
+        """
         first = 0 if video.start is None else int(np.searchsorted(self.times, video.start))
         last = len(self.times) if video.end is None else int(np.searchsorted(self.times, video.end))
         if first >= last:
@@ -97,7 +99,7 @@ def build_timeline(index: PacketIndex) -> Timeline:
 def timeline_of(
     index: PacketIndex, stamps: NDArray[np.int64], *, packets: NDArray[np.int64] | None = None
 ) -> Timeline:
-    """Return the timeline of frames with these `stamps (n,)`, in the order they are shown in."""
+    """Return the timeline of frames with these `stamps (n,)` in presentation order."""
     ticks = stamps if index.slots is None else index.slots[~index.hidden]
     clock: Timestamps = read_timestamps(
         ticks if len(ticks) == len(stamps) else stamps,

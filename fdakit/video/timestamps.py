@@ -1,4 +1,4 @@
-"""Times of frames in seconds from what the file states, made continuous where its clock jumps or starts again."""
+"""Frame times in seconds from the file's timestamps, made continuous where its clock jumps or restarts."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 NO_STAMP = np.iinfo(np.int64).min
-_RATE = Fraction(25)  # frames a second where a file states neither times nor a rate
+_RATE = Fraction(25)  # frames a second if a file states neither times nor a rate
 
 _SHORT = 10.0  # seconds: no shorter step is a jump of the clock
-_UNLIKE = 100  # nor is one of fewer ordinary steps than this
-_FAR = 2**61  # ticks that no difference of two overflows
-_LONG = 600.0  # seconds: no frame is meant to be shown so long
+_UNLIKE = 100  # nor is a step of fewer ordinary steps than this
+_FAR = 2**61  # ticks; no difference of two such values overflows
+_LONG = 600.0  # seconds: no frame is meant to be shown for so long
 
 
 @dataclass(frozen=True)
 class Timestamps:
-    """`times (n,)` float64 seconds from the first frame, ascending; `jumps` the frames before which it jumps."""
+    """`times (n,)` float64 seconds from the first frame, ascending; `jumps` the frames at which the clock jumps."""
 
     times: NDArray[np.float64]
     jumps: tuple[int, ...] = ()
@@ -34,12 +34,12 @@ def read_timestamps(
     restarts: bool = False,
     broadcast: bool = False,
 ) -> Timestamps:
-    """Return the times of frames in the order they are shown in, from their `stamps (n,)` in ticks.
+    """Return the times of frames in presentation order, from their `stamps (n,)` in ticks.
 
-    Without stamps, frames stand at the average `rate`. `invented` ones number the frames in the order of the file,
-    so the n-th smallest is the time of the n-th frame; others that fall are a mistake of the same kind, unless time
-    `restarts`. A step is a jump where it is over 10 s, over 100 ordinary steps, and longer than all others together
-    or 10 minutes; the last does not count for `broadcast` containers. It is taken as an ordinary step.
+    Without stamps, frames are spaced at the average `rate`. `invented` stamps number the frames in file order, so the
+    n-th smallest is the time of the n-th frame; other stamps that decrease are an error of the same kind, unless time
+    `restarts`. A step is a jump if it is over 10 s, over 100 ordinary steps, and longer than all others together or
+    10 minutes; the last does not count for `broadcast` containers. A jump is replaced by an ordinary step.
     """
     count = len(stamps)
     period = 1 / (rate or _RATE)
@@ -65,13 +65,13 @@ def read_timestamps(
 
 
 def _seconds(ticks: NDArray[np.int64], unit: Fraction) -> NDArray[np.float64]:
-    """Return one division of whole numbers, so that 0.4 s is 0.4."""
+    """Return ticks in seconds by one integer division, so that 0.4 s is 0.4."""
     seconds: NDArray[np.float64] = ticks * unit.numerator / np.float64(unit.denominator)
     return seconds
 
 
 def _filled(stamps: NDArray[np.int64], known: NDArray[np.bool_], *, ordinary: int) -> NDArray[np.int64]:
-    """Missing stamps an ordinary step after the frame before, or before the frame after at the beginning."""
+    """Return the stamps with missing ones an ordinary step after the frame before (at the start, before the next)."""
     found = stamps.copy()
     first = int(np.argmax(known))
     found[:first] = found[first] - ordinary * np.arange(first, 0, -1)

@@ -1,9 +1,9 @@
-"""The geometry of a frame: resize, crop, flip, drawn once a clip and applied to frames and neighbours alike.
+"""The geometry of frames: resize, crop, flip, sampled once a clip and applied to frames and neighbours alike.
 
-Without draws it gives the pixels of torchvision's and open_clip's preprocessing of PIL pictures, before
+Without augmentation it gives the pixels of torchvision's and open_clip's preprocessing of PIL images, before
 normalisation: `Resize` + `CenterCrop` for shortest, `Resize((size, size))` for squash, `ResizeKeepRatio` +
-`CenterCropOrPad` for longest. Source: torchvision/transforms/functional.py, open_clip/transform.py. The
-training crop is that of torchvision's `RandomResizedCrop`, drawn from the clip's own generator.
+`CenterCropOrPad` for longest. Source: torchvision/transforms/functional.py, open_clip/transform.py. The training crop
+is that of torchvision's `RandomResizedCrop`, sampled from the clip's own generator.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Pictures = NDArray[np.uint8]
 _FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 _ASPECTS = (3 / 4, 4 / 3)  # RandomResizedCrop's range of width / height
 _SET = "; [view] sets "
-_TRIES = 10  # draws of a crop before the largest middle one is taken, as RandomResizedCrop does
+_TRIES = 10  # attempts at a crop before the largest central one is taken, as in RandomResizedCrop
 
 
 class FrameTransform:
@@ -58,7 +58,7 @@ class FrameTransform:
                 raise RecipeError(f"view.{key}: {value!r} is not known; set one of {', '.join(known)}")
 
     def __call__(self, clip: Clip, *, training: bool, rng: np.random.Generator) -> Clip:
-        """Everything a clip shows, uint8 `(t, h, w, 3)` -> `(t, size, size, 3)`, luma and motion vectors with it."""
+        """Transform frames, luma and motion vectors of a clip: uint8 `(t, h, w, 3)` -> `(t, size, size, 3)`."""
         drawn = training and self.draws
         geometry: _Geometry | None = None
 
@@ -79,7 +79,7 @@ class FrameTransform:
         return replace(clip, frames=frames, neighbours=neighbours, luma=luma, motion_vectors=vectors)
 
     def _placed(self, vectors: Vectors, clip: Clip, geometry: _Geometry) -> Vectors:
-        """Motion vectors `(n, 6)` of the clip as it is shown, by the steps that its frames go through."""
+        """Return the clip's motion vectors `(n, 6)` after the steps that its frames go through."""
         size, (height, width) = self.preprocess.size, clip.frames.shape[1:3]
         if self.pixel_aspect and clip.pixel_aspect != 1:
             squared = _square_size((height, width), clip.pixel_aspect)
@@ -97,13 +97,13 @@ class FrameTransform:
         return mirrored(vectors, width=size) if geometry.mirrored else vectors
 
     def _squared(self, frames: Pictures, aspect: float) -> Pictures:
-        """Frames with square pixels: the side that is too short in the picture is stretched."""
+        """Return the frames with square pixels: the side that is too short in the image is stretched."""
         target = _square_size(frames.shape[1:3], aspect)
         kernel = _FILTERS[self.preprocess.interpolation]
         return np.stack([_resized(frame, target=target, kernel=kernel) for frame in frames])
 
     def wanted_size(self, *, training: bool) -> SizeRule | None:
-        """Return the rule by which a reader may scale frames while it decodes them; None if all pixels are wanted."""
+        """Return the rule by which a reader may scale frames while decoding; None if all pixels are needed."""
         whole = self.pixel_aspect or (training and self.crop_scale is not None)
         if self.scaler != "swscale" or whole:
             return None
@@ -130,10 +130,7 @@ class FrameTransform:
 
 
 def _sources(preprocess: Preprocess, given: Mapping[str, Any]) -> str:
-    """Return where the preprocessing is known from, with what `[view]` sets.
-
-    Said once, however often it is merged.
-    """
+    """Return where the preprocessing comes from, followed once by the keys that the recipe sets."""
     own = preprocess.source.partition(_SET)[0]
     changed = [name for name, value in given.items() if name != "size" or value != preprocess.size]
     return f"{own}{_SET}{', '.join(changed)}" if changed else preprocess.source
@@ -141,7 +138,7 @@ def _sources(preprocess: Preprocess, given: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class _Geometry:
-    """One draw: a crop (top, left, height, width) of the frame, and whether it is mirrored."""
+    """One sampled geometry: a crop (top, left, height, width) of the frame, and whether it is mirrored."""
 
     crop: tuple[int, int, int, int] | None = None
     mirrored: bool = False
@@ -151,14 +148,14 @@ _STILL = _Geometry()
 
 
 def _shortest(shape: tuple[int, ...], size: int) -> tuple[int, int]:
-    """torchvision's `Resize(size)`: the other side is cut, not rounded, to whole pixels."""
+    """Return the size of torchvision's `Resize(size)`: the longer side is truncated, not rounded."""
     height, width = shape
     longer = int(size * max(height, width) / min(height, width))
     return (longer, size) if width <= height else (size, longer)
 
 
 def _longest(shape: tuple[int, ...], size: int) -> tuple[int, int]:
-    """open_clip's `ResizeKeepRatio(longest=1)`, but never 0 pixels."""
+    """Return the size of open_clip's `ResizeKeepRatio(longest=1)`, but never 0 pixels."""
     height, width = shape
     ratio = max(height / size, width / size)
     return max(1, round(height / ratio)), max(1, round(width / ratio))
@@ -172,7 +169,7 @@ _TARGETS: dict[str, Callable[[tuple[int, ...], int], tuple[int, int]]] = {
 
 
 def _resized(frame: Pictures, *, target: tuple[int, int], kernel: Image.Resampling) -> Pictures:
-    """Pillow's resize, which smooths when it makes smaller. `(h, w, 3)` -> `(*target, 3)`."""
+    """Return the frame resized by Pillow, which antialiases: `(h, w, 3)` -> `(*target, 3)`."""
     return np.asarray(Image.fromarray(frame).resize(target[::-1], kernel))
 
 
@@ -182,7 +179,7 @@ def _square_size(shape: tuple[int, ...], aspect: float) -> tuple[int, int]:
 
 
 def _fitted(frames: Pictures, *, size: int) -> Pictures:
-    """Return the middle `size` x `size` pixels, with black where there are none."""
+    """Return the central `size` x `size` pixels, padded with black."""
     height, width = frames.shape[1:3]
     top, left = _offsets((height, width), size=size)
     above, before = max(0, -top), max(0, -left)
@@ -193,9 +190,9 @@ def _fitted(frames: Pictures, *, size: int) -> Pictures:
 
 
 def _offsets(shape: tuple[int, int], *, size: int) -> tuple[int, int]:
-    """Top and left of the middle `size` x `size` pixels, negative where padding comes first.
+    """Return top and left of the central `size` x `size` pixels, negative for padding.
 
-    Odd rests as torchvision has them: a crop rounds, padding puts the odd pixel last.
+    Odd remainders as in torchvision: a crop rounds, padding puts the odd pixel last.
     """
     top, left = (-((size - side) // 2) if side < size else round((side - size) / 2) for side in shape)
     return top, left
@@ -204,7 +201,7 @@ def _offsets(shape: tuple[int, int], *, size: int) -> tuple[int, int]:
 def _drawn_crop(
     shape: tuple[int, int], *, scale: tuple[float, float], rng: np.random.Generator
 ) -> tuple[int, int, int, int]:
-    """Return a random box (top, left, height, width) of drawn area and aspect; else the largest in the middle."""
+    """Return a box (top, left, height, width) of random area and aspect; else the largest central one."""
     height, width = shape
     for _ in range(_TRIES):
         area = height * width * rng.uniform(*scale)

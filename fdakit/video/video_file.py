@@ -1,9 +1,9 @@
-"""One open video file: its packets read once, its frames decoded as few as possible.
+"""An open video file: its packets read once, and as few frames decoded as possible.
 
-Between wanted frames the decoder is told to leave out frames that no other refers to, and where decoding can begin
-anew before the next wanted frame it goes on from there. The frames that come out are those of a full sequential
-decode; one that should not come out is fetched by such a decode, and counted. Frames are known by their pts, or,
-where packets do not tell which frames there are, by their place in a full decode.
+Between wanted frames the decoder skips frames that no other refers to, and decoding restarts at the last entry point
+before the next wanted frame. The frames are those of a full sequential decode; a frame that does not come out is
+decoded by such a decode, and counted. Frames are identified by their pts or, if packets do not determine which frames
+there are, by their position in a full decode.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 
 
 class VideoFile:
-    """An open file, to be closed.
+    """An open file, which the caller must close.
 
-    Raises `VideoError` for a file that is absent, unreadable, encrypted or without frames. `refetched` counts
-    frames of the last `decode` that only a full decode brought. `roll` holds every frame where packets do not tell.
+    Raises `VideoError` for a file that is missing, unreadable, encrypted or without frames. `refetched` counts frames
+    of the last `decode` that needed a full decode. `roll` holds every frame if packets do not determine the frames.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self.refetched = 0
         self.roll: SequentialDecode | None = None
-        self._ready: VideoCodecContext | None = None  # a decoder that may begin anew at any entry
+        self._ready: VideoCodecContext | None = None  # a decoder that can restart at any entry point
         self.source = PacketSource(self.path)
         try:
             self.timeline = self._timeline()
@@ -50,7 +50,7 @@ class VideoFile:
         self.pixel_aspect = self.source.pixel_aspect
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._ready = self.roll = None
         self.source.close()
 
@@ -61,7 +61,7 @@ class VideoFile:
         leading = leading_packets(index)
         if len(leading):
             context = self.source.decoder()
-            with suppress(*FAULTS):  # of damage, which reading meets again
+            with suppress(*FAULTS):  # damage that reading will report
                 index = without_unshown(index, leading, self.source, context)
                 context.flush_buffers()
                 self._ready = context
@@ -71,23 +71,22 @@ class VideoFile:
     def _unrolled(self, index: PacketIndex) -> Timeline:
         roll = decode_sequentially(self.source)
         if not len(roll.stamps):
-            return build_timeline(index)  # what is wrong, reading says
+            return build_timeline(index)  # reading will report what is wrong
         self.roll = roll
         return timeline_of(index, roll.stamps)
 
     def decode(self, canvas: FrameSink, *, vectors: bool, tolerant: bool, sparse: bool) -> None:
-        """Put the frames that the canvas has slots for onto it.
+        """Decode the frames that the canvas has slots for, and store them on it.
 
-        `vectors` asks for the codec's motion vectors, for which every frame is decoded, as it is where not
-        `sparse`. `tolerant` passes over damaged packets. Raises `VideoError` if decoding fails or ends before
-        a wanted frame.
+        `vectors` requests the codec's motion vectors, for which every frame is decoded, as without `sparse`.
+        `tolerant` skips damaged packets. Raises `VideoError` if decoding fails or ends before a wanted frame.
         """
         left = set(canvas.slots)
         self.refetched = 0
         if self.roll is not None:
             self._take_from_roll(self.roll, left, canvas, again=vectors, tolerant=tolerant)
         elif sparse and not vectors and not tolerant:
-            with suppress(*FAULTS):  # the full decode below meets it again, and says what it is
+            with suppress(*FAULTS):  # the full decode below will report it
                 self._decode_few(left, canvas)
             self.refetched = len(left)
         if left:
@@ -104,10 +103,10 @@ class VideoFile:
         left.clear()
 
     def _decode_few(self, left: set[int], canvas: FrameSink) -> None:
-        """Decode by plan; takes what came out off `left`."""
+        """Decode by plan; remove the frames that came out from `left`."""
         runs = plan_runs(self.timeline, sorted(left))
         context = self._ready if self._ready and all(self.timeline.index.keys[run.first] for run in runs) else None
-        self._ready = None  # unless all goes well
+        self._ready = None  # until everything has succeeded
         context = context or self.source.decoder()
         stamps = self.timeline.stamps
         wanted: dict[int | None, int] = {int(stamps[position]): position for position in left}
@@ -127,9 +126,9 @@ class VideoFile:
     def _take(
         self, frames: Iterable[VideoFrame], wanted: dict[int | None, int], left: set[int], canvas: FrameSink
     ) -> None:
-        """Put wanted frames onto the canvas and off `left`.
+        """Store wanted frames on the canvas and remove them from `left`.
 
-        Every picture has the size of the file's first: where sizes change, only a full decode knows what to do.
+        Every frame must have the size of the file's first: if sizes change, only a full decode handles them.
         """
         for frame in frames:
             position = wanted.get(frame.pts, -1)
@@ -138,7 +137,7 @@ class VideoFile:
                 left.discard(position)
 
     def _decode_all(self, left: set[int], canvas: FrameSink, *, vectors: bool, tolerant: bool) -> None:
-        """A full sequential decode up to the last wanted frame, by a decoder that has decoded nothing yet."""
+        """Decode sequentially up to the last wanted frame, with an unused decoder."""
         seen, asked = 0, len(left)
         fault, cause = "decoding ends", None
         faults: list[Exception] | None = [] if tolerant else None
@@ -165,7 +164,7 @@ class VideoFile:
         ) from cause
 
     def placed(self, frames: Iterable[VideoFrame]) -> Iterator[tuple[int, VideoFrame]]:
-        """Frames with their positions, -1 for one that the timeline does not know."""
+        """Yield frames with their positions, -1 for a frame that is not in the timeline."""
         if self.roll is not None:
             yield from enumerate(frames)
             return

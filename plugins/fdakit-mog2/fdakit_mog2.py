@@ -64,7 +64,7 @@ class Mog2:
 
     def __init__(self, options: Mog2Options) -> None:
         self.options = options
-        self.engine = get_backend(options.backend)
+        self.backend = get_backend(options.backend)
         self.needs = Needs(neighbours=tuple(range(-options.warmup * options.stride, 0, options.stride)))
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
@@ -80,7 +80,7 @@ class Mog2:
         masks = postprocess_masks(
             np.stack([self._foreground(film) for film in films]),
             options=self.options,
-            engine=self.engine,
+            backend=self.backend,
             shape=clip.frames.shape[1:3],
             cut=self._cuts(clip),
         )
@@ -109,11 +109,11 @@ class Mog2:
         if by_scenes(self.options):
             shown = [*(clip.neighbours[gap] for gap in self.needs.neighbours), clip.frames]
             return np.asarray(np.any([neighbour_cuts(after, near) for near, after in pairwise(shown)], axis=0))
-        layers = grey_layers(clip, engine=self.engine)
+        layers = grey_layers(clip, backend=self.backend)
         films = [layers[gap][0] for gap in (*self.needs.neighbours, 0)]
         found = np.zeros(len(clip.frames), np.bool_)
         for before, after in pairwise(films):
-            found |= histogram_cuts(self.engine.counts(self.engine.difference(before, after)), self.options.cut)
+            found |= histogram_cuts(self.backend.counts(self.backend.difference(before, after)), self.options.cut)
         return found
 
 

@@ -83,7 +83,7 @@ class Raft:
     def __init__(self, options: RaftOptions, weights: Path) -> None:
         self.options = options
         self.weights = weights
-        self.engine = get_backend(options.backend)
+        self.backend = get_backend(options.backend)
         self.needs = Needs(neighbours=(-options.gap, options.gap))
         self._network: Any = None
 
@@ -99,7 +99,7 @@ class Raft:
         import torch
 
         options, torches = self.options, get_backend("torch")
-        grey = grey_layers(clip, engine=torches)
+        grey = grey_layers(clip, backend=torches)
         before, after = clip.neighbours[-options.gap], clip.neighbours[options.gap]
         lacks = (clip.frames == before).flatten(1).all(1)
         near = torch.where(lacks[:, None, None, None], after, before)
@@ -110,7 +110,7 @@ class Raft:
         masks = postprocess_masks(
             moved > limit,
             options=options,
-            engine=self.engine,
+            backend=self.backend,
             shape=clip.frames.shape[-2:],
             strength=np.minimum(moved / max(2 * limit, 1e-6), 1) if options.alpha == "soft" else None,
             cut=neighbour_cuts(clip.frames, near)

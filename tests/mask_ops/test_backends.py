@@ -1,4 +1,4 @@
-"""The engines are equal to the bit: borders, halves of grey levels, and components included."""
+"""The backends are equal to the bit: borders, halves of grey levels, and components included."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ OTHERS = [
 ]
 
 
-def given_to(engine: MaskBackend, array: NDArray[Any], *, frames: bool = False) -> Any:
-    """The array as the engine takes it; frames of torch are `(t, 3, h, w)`."""
-    if type(engine).__name__ != "TorchBackend":
+def given_to(backend: MaskBackend, array: NDArray[Any], *, frames: bool = False) -> Any:
+    """The array as the backend takes it; frames of torch are `(t, 3, h, w)`."""
+    if type(backend).__name__ != "TorchBackend":
         return array
     import torch
 
@@ -43,19 +43,19 @@ def every_colour() -> NDArray[np.uint8]:
 
 @pytest.mark.parametrize("name", ["scikit-image", *OTHERS])
 def test_grey_is_bt601_rounded_half_up(name: str) -> None:
-    engine, colours = get_backend(name), every_colour()
+    backend, colours = get_backend(name), every_colour()
     wanted = (colours.astype(np.int64) @ [299, 587, 114] + 500) // 1000
-    np.testing.assert_array_equal(engine.numpy(engine.grey(given_to(engine, colours, frames=True))), wanted)
+    np.testing.assert_array_equal(backend.numpy(backend.grey(given_to(backend, colours, frames=True))), wanted)
 
 
 @pytest.mark.proof
 @pytest.mark.parametrize("name", ["scikit-image", *OTHERS])
 def test_grey_of_all_colours_there_are(name: str) -> None:
-    engine, every = get_backend(name), np.arange(256, dtype=np.uint8)
+    backend, every = get_backend(name), np.arange(256, dtype=np.uint8)
     for red in range(256):
         colours = np.stack(np.meshgrid(np.uint8(red), every, every, indexing="ij"), axis=-1)
         wanted = (colours.astype(np.int64) @ [299, 587, 114] + 500) // 1000
-        np.testing.assert_array_equal(engine.numpy(engine.grey(given_to(engine, colours, frames=True))), wanted)
+        np.testing.assert_array_equal(backend.numpy(backend.grey(given_to(backend, colours, frames=True))), wanted)
 
 
 @st.composite
@@ -74,7 +74,7 @@ def stacks(draw: st.DrawFn) -> NDArray[np.bool_]:
 def test_every_step_equals_the_reference(
     name: str, masks: NDArray[np.bool_], radius: int, element: str, area: int, connectivity: Any
 ) -> None:
-    engine, shape = get_backend(name), footprint(radius, element)
+    backend, shape = get_backend(name), footprint(radius, element)
     steps = (
         ("close", (shape,)),
         ("open", (shape,)),
@@ -84,7 +84,7 @@ def test_every_step_equals_the_reference(
     )
     for step, arguments in steps:
         wanted = getattr(REFERENCE, step)(masks.copy(), *arguments)
-        found = engine.numpy(getattr(engine, step)(given_to(engine, masks.copy()), *arguments))
+        found = backend.numpy(getattr(backend, step)(given_to(backend, masks.copy()), *arguments))
         np.testing.assert_array_equal(found, wanted, err_msg=step)
         assert found.dtype == wanted.dtype == np.bool_
 
@@ -93,26 +93,26 @@ def test_every_step_equals_the_reference(
 @given(st.integers(0, 2**32), st.lists(st.floats(0, 255), min_size=3, max_size=3))
 @settings(max_examples=30, deadline=None)
 def test_levels_equal_the_reference(name: str, seed: int, limits: list[float]) -> None:
-    engine, rng = get_backend(name), np.random.default_rng(seed)
+    backend, rng = get_backend(name), np.random.default_rng(seed)
     one, other = rng.integers(0, 256, (2, 3, 9, 13), np.uint8)
-    theirs = given_to(engine, one), given_to(engine, other)
-    np.testing.assert_array_equal(engine.numpy(engine.difference(*theirs)), REFERENCE.difference(one, other))
+    theirs = given_to(backend, one), given_to(backend, other)
+    np.testing.assert_array_equal(backend.numpy(backend.difference(*theirs)), REFERENCE.difference(one, other))
     for pick in ("largest", "smallest"):
-        found = getattr(engine, pick)(engine.stack(list(theirs)))
-        np.testing.assert_array_equal(engine.numpy(found), getattr(REFERENCE, pick)(np.stack([one, other])))
-    np.testing.assert_array_equal(engine.counts(theirs[0]), REFERENCE.counts(one))
-    found = engine.above(theirs[0], np.array(limits))
-    np.testing.assert_array_equal(engine.numpy(found), one > np.array(limits)[:, None, None])
+        found = getattr(backend, pick)(backend.stack(list(theirs)))
+        np.testing.assert_array_equal(backend.numpy(found), getattr(REFERENCE, pick)(np.stack([one, other])))
+    np.testing.assert_array_equal(backend.counts(theirs[0]), REFERENCE.counts(one))
+    found = backend.above(theirs[0], np.array(limits))
+    np.testing.assert_array_equal(backend.numpy(found), one > np.array(limits)[:, None, None])
 
 
 @pytest.mark.parametrize("name", ["scikit-image", *OTHERS])
 def test_a_step_leaves_its_input_alone(name: str) -> None:
-    engine, rng = get_backend(name), np.random.default_rng(0)
+    backend, rng = get_backend(name), np.random.default_rng(0)
     masks = rng.random((2, 20, 20)) < 0.4
-    given_masks = given_to(engine, masks.copy())
+    given_masks = given_to(backend, masks.copy())
     for step, arguments in (("close", (footprint(2, "disk"),)), ("drop_small", (9, 8)), ("fill_holes", (8,))):
-        getattr(engine, step)(given_masks, *arguments)
-    np.testing.assert_array_equal(engine.numpy(given_masks), masks)
+        getattr(backend, step)(given_masks, *arguments)
+    np.testing.assert_array_equal(backend.numpy(given_masks), masks)
 
 
 def test_a_snake_is_one_component_on_a_device_too() -> None:
@@ -120,9 +120,9 @@ def test_a_snake_is_one_component_on_a_device_too() -> None:
     snake = np.zeros((1, 41, 41), np.bool_)
     snake[0, ::2] = True
     snake[0, 1::4, -1] = snake[0, 3::4, 0] = True
-    engine = get_backend("torch")
+    backend = get_backend("torch")
     for area, kept in ((int(snake.sum()), True), (int(snake.sum()) + 1, False)):
-        found = engine.drop_small(given_to(engine, snake), area, 4)
+        found = backend.drop_small(given_to(backend, snake), area, 4)
         assert bool(found.any()) is kept
 
 

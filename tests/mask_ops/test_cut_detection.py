@@ -168,9 +168,9 @@ def measured(clips: list[Frames], light: float) -> dict[str, float]:
 
 def _by_level(before: Frames, after: Frames) -> bool:
     """The cut rule `level` at the 45 of frame-difference."""
-    engine = get_backend("numpy")
-    one, other = engine.grey(np.stack([before, after]))
-    return bool(histogram_cuts(engine.counts(engine.difference(one, other)[None]), 45)[0])
+    backend = get_backend("numpy")
+    one, other = backend.grey(np.stack([before, after]))
+    return bool(histogram_cuts(backend.counts(backend.difference(one, other)[None]), 45)[0])
 
 
 def _square(clip: Frames) -> Frames:

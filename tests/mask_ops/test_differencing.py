@@ -65,18 +65,18 @@ def clip() -> Clip:
 
 def test_layers_follow_the_rule_for_frames_and_neighbours() -> None:
     seen = clip()
-    grey = grey_layers(seen, engine=ENGINE)
+    grey = grey_layers(seen, backend=ENGINE)
     assert {gap: layer.shape for gap, layer in grey.items()} == {0: (1, 2, 30, 50), -1: (1, 2, 30, 50)}
     np.testing.assert_array_equal(grey[-1][0], grey[0][0, ::-1])
-    colours = grey_layers(seen, engine=ENGINE, rule="max-channel")
+    colours = grey_layers(seen, backend=ENGINE, rule="max-channel")
     np.testing.assert_array_equal(np.moveaxis(colours[0], 0, -1), seen.frames)
-    decoder = grey_layers(seen, engine=ENGINE, rule="decoder-luma")
+    decoder = grey_layers(seen, backend=ENGINE, rule="decoder-luma")
     np.testing.assert_array_equal(decoder[-1][0], seen.luma[-1])
 
 
 @pytest.mark.parametrize("rule", ["bt601", "max-channel", "decoder-luma"])
 def test_a_working_size_averages_and_never_enlarges(rule: str) -> None:
-    assert grey_layers(clip(), engine=ENGINE, rule=rule, short_side=15)[0].shape[1:] == (2, 15, 25)
-    assert grey_layers(clip(), engine=ENGINE, rule=rule, short_side=60)[0].shape[1:] == (2, 30, 50)
+    assert grey_layers(clip(), backend=ENGINE, rule=rule, short_side=15)[0].shape[1:] == (2, 15, 25)
+    assert grey_layers(clip(), backend=ENGINE, rule=rule, short_side=60)[0].shape[1:] == (2, 30, 50)
     blocks = np.arange(8, dtype=np.uint8).reshape(1, 2, 4).repeat(3, axis=1).repeat(3, axis=2)
     np.testing.assert_array_equal(shrunk(blocks, 2), np.arange(8).reshape(1, 2, 4))

@@ -19,7 +19,7 @@ RAW = {"closing": 0, "opening": 0, "min_area": 0}
 def finished(changed: Any, *, shape: tuple[int, int] | None = None, **given_options: Any) -> Masks:
     beside = {key: given_options.pop(key) for key in ("strength", "cut") if key in given_options}
     options = PostprocessOptions.model_validate({**RAW, **given_options})
-    return postprocess_masks(changed, options=options, engine=ENGINE, shape=shape or changed.shape[1:], **beside)
+    return postprocess_masks(changed, options=options, backend=ENGINE, shape=shape or changed.shape[1:], **beside)
 
 
 def ring() -> Any:
@@ -104,8 +104,8 @@ def test_cleaning_a_stack_is_cleaning_each_frame() -> None:
     rng = np.random.default_rng(5)
     changed = (rng.random((4, 12, 12)) < 0.4).repeat(9, axis=1).repeat(9, axis=2)
     options = PostprocessOptions(fill_holes=True, dilation=3)
-    whole = apply_morphology(changed, options=options, engine=ENGINE)
-    each = [apply_morphology(changed[k : k + 1], options=options, engine=ENGINE)[0] for k in range(4)]
+    whole = apply_morphology(changed, options=options, backend=ENGINE)
+    each = [apply_morphology(changed[k : k + 1], options=options, backend=ENGINE)[0] for k in range(4)]
     np.testing.assert_array_equal(whole, np.stack(each))
 
 
@@ -114,6 +114,6 @@ def test_cleaning_a_stack_is_cleaning_each_frame() -> None:
 def test_radii_are_in_pixels_at_224(radius: int, scale: float, step: str) -> None:
     changed = np.random.default_rng(0).random((2, 64, 64)) < 0.4
     options = PostprocessOptions.model_validate({**RAW, step: radius})
-    found = apply_morphology(changed, options=options, engine=ENGINE, scale=scale)
+    found = apply_morphology(changed, options=options, backend=ENGINE, scale=scale)
     morph = ENGINE.close if step == "closing" else ENGINE.open
     np.testing.assert_array_equal(found, morph(changed, footprint(round(radius * scale), options.element)))

@@ -131,7 +131,7 @@ def test_a_transform_can_be_sent_to_a_loader_worker() -> None:
 @pytest.mark.parametrize(
     ("image", "error", "words"),
     [
-        ("a.jpg", TypeError, "image: found str; give a PIL picture"),
+        ("a.jpg", TypeError, "image: found str; give a PIL image"),
         (picture().astype(np.float32), ValueError, r"image: found float32 \(48, 64, 3\)"),
         (picture()[..., 0], ValueError, r"image: found uint8 \(48, 64\)"),
         (picture().transpose(2, 0, 1), ValueError, r"image: found uint8 \(3, 48, 64\)"),
@@ -146,7 +146,7 @@ def test_what_is_no_picture_is_told(image: Any, error: type[Exception], words: s
 @pytest.mark.parametrize(
     ("mask", "error", "words"),
     [
-        (MASK.T, ValueError, r"mask: found bool \(64, 48\); give one of the picture's own size, \(48, 64\)"),
+        (MASK.T, ValueError, r"mask: found bool \(64, 48\); give one of the image's size, \(48, 64\)"),
         (MASK[None], ValueError, r"mask: found bool \(1, 48, 64\)"),
         (MASK.astype(np.int64), TypeError, "mask: found int64"),
         (MASK * 1.923, ValueError, r"values from 0\.0 to 1\.923; give \[0, 1\], as the model normalises it itself"),

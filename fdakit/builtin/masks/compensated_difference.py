@@ -85,7 +85,7 @@ class CompensatedDifference:
 
     def __init__(self, options: CompensatedDifferenceOptions) -> None:
         self.options = options
-        self.engine = get_backend(options.backend)
+        self.backend = get_backend(options.backend)
         gaps = (-options.gap,) if options.sides == "before" else (-options.gap, options.gap)
         self.needs = Needs(neighbours=gaps, luma=options.grey == "decoder-luma")
 
@@ -99,7 +99,7 @@ class CompensatedDifference:
 
     def _masks(self, clip: Clip, scale: float) -> Masks:
         options = self.options
-        layers = grey_layers(clip, engine=self.engine, rule=options.grey, short_side=options.working_size)
+        layers = grey_layers(clip, backend=self.backend, rule=options.grey, short_side=options.working_size)
         grey = {gap: layer[0] for gap, layer in layers.items()}
         scale *= grey[0].shape[1] / clip.frames.shape[1]
         sides = [self._sides(grey, place, scale) for place in range(len(clip.frames))]
@@ -139,7 +139,7 @@ class CompensatedDifference:
     def _changed(self, levels: Levels, known: Known, scale: float) -> Known:
         """Return what is above the threshold, cleaned: bool `(t, h, w)`."""
         changed = levels > level_thresholds(levels, known, self.options)[:, None, None]
-        return np.array(apply_morphology(changed, options=self.options, engine=self.engine, scale=scale))
+        return np.array(apply_morphology(changed, options=self.options, backend=self.backend, scale=scale))
 
 
 def _joined(frames: Sequence[list[Change]], *, both: bool) -> tuple[Levels, Known]:

@@ -62,7 +62,7 @@ class Flow:
 
     def __init__(self, options: FlowOptions) -> None:
         self.options = options
-        self.engine = get_backend(options.backend)
+        self.backend = get_backend(options.backend)
         self.needs = Needs(neighbours=(-options.gap, options.gap))
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
@@ -75,24 +75,24 @@ class Flow:
 
     def _masks(self, clip: Clip, scale: float) -> Masks:
         options = self.options
-        layers = grey_layers(clip, engine=self.engine, short_side=options.working_size)
+        layers = grey_layers(clip, backend=self.backend, short_side=options.working_size)
         now, before, after = (layers[gap][0] for gap in (0, -options.gap, options.gap))
         moves = (before != now).any(axis=(1, 2))  # else it stands there itself, at a file's start
         near = np.where(moves[:, None, None], before, after)
         moved = np.stack([self._moved(here, there) for here, there in zip(now, near, strict=True)])
         scale *= now.shape[1] / clip.frames.shape[1]
         limit = options.threshold * scale
-        changes = self.engine.difference(now, near)
+        changes = self.backend.difference(now, near)
         masks = postprocess_masks(
             moved > limit,
             options=options,
-            engine=self.engine,
+            backend=self.backend,
             shape=clip.frames.shape[1:3],
             strength=np.minimum(moved / max(2 * limit, 1e-6), 1) if options.alpha == "soft" else None,
             scale=scale,
             cut=self._cuts(clip, moves)
             if by_scenes(options)
-            else histogram_cuts(self.engine.counts(changes), options.cut),
+            else histogram_cuts(self.backend.counts(changes), options.cut),
         )
         alone = np.array([len(now) == 1 and not changes.any()] * len(now))
         return replace_masks(masks, alone, alpha=1.0, remark="alone")

@@ -70,7 +70,7 @@ class FrameDifference:
 
     def __init__(self, options: FrameDifferenceOptions) -> None:
         self.options = options
-        self.engine = get_backend(options.backend)
+        self.backend = get_backend(options.backend)
         self.place: Place = "device" if options.backend == "torch" else "worker"
         native = (-options.gap,) if options.reference == "native" else ()
         self.needs = Needs(neighbours=native, luma=options.grey == "decoder-luma")
@@ -86,8 +86,8 @@ class FrameDifference:
     def _masks(self, clip: Clip) -> Masks:
         shape = clip.frames.shape[-2:] if self.place == "device" else clip.frames.shape[1:3]
         count = len(clip.frames)
-        options, engine = self.options, self.engine
-        layers = grey_layers(clip, engine=engine, rule=options.grey, short_side=options.working_size)
+        options, backend = self.options, self.backend
+        layers = grey_layers(clip, backend=backend, rule=options.grey, short_side=options.working_size)
         changes = self._changes(layers)
         lacks = self._first_lacks(clip, changes)
         if lacks and count > 1 and options.reference == "native":
@@ -95,24 +95,24 @@ class FrameDifference:
         if lacks and options.first_frame == "empty":
             changes[0] = 0
         cut = self._cuts(clip) if by_scenes(options) else None
-        masks = threshold_changes(changes, options=options, engine=engine, shape=shape, cut=cut)
+        masks = threshold_changes(changes, options=options, backend=backend, shape=shape, cut=cut)
         whole = np.zeros(count, np.bool_)
         whole[0] = lacks and (count == 1 or options.first_frame == "whole-frame")
         return replace_masks(masks, whole, alpha=1.0, remark="alone" if count == 1 else "")
 
     def _changes(self, layers: Mapping[int, Any]) -> Any:
         """Levels uint8 `(t, h, w)` by which each frame differs from its reference; 0 for one that has none."""
-        now, engine = layers[0], self.engine
+        now, backend = layers[0], self.backend
         if self.options.reference == "native":
-            return difference(now, layers[-self.options.gap], engine=engine)
+            return difference(now, layers[-self.options.gap], backend=backend)
         if len(now[0]) == 1:
-            return difference(now, now, engine=engine)
-        steps = difference(now[:, 1:], now[:, :-1], engine=engine)
-        before = engine.stack([steps[0], *steps])  # the first and the last frame have one neighbour
+            return difference(now, now, backend=backend)
+        steps = difference(now[:, 1:], now[:, :-1], backend=backend)
+        before = backend.stack([steps[0], *steps])  # the first and the last frame have one neighbour
         if self.options.reference == "previous":
             return before
-        pick = engine.largest if self.options.reference == "union" else engine.smallest
-        return pick(engine.stack([before, engine.stack([*steps, steps[-1]])]))
+        pick = backend.largest if self.options.reference == "union" else backend.smallest
+        return pick(backend.stack([before, backend.stack([*steps, steps[-1]])]))
 
     def _cuts(self, clip: Clip) -> NDArray[np.bool_]:
         """Return bool `(t,)`: whether each frame is compared with another scene."""

@@ -57,7 +57,7 @@ class MedianBackground:
 
     def __init__(self, options: MedianBackgroundOptions) -> None:
         self.options = options
-        self.engine = get_backend(options.backend)
+        self.backend = get_backend(options.backend)
         self.needs = Needs(neighbours=spread_gaps(options.warmup, options.gap), luma=options.grey == "decoder-luma")
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
@@ -69,14 +69,14 @@ class MedianBackground:
         return self._masks(clip).remarks
 
     def _masks(self, clip: Clip) -> Masks:
-        options, engine = self.options, self.engine
-        layers = grey_layers(clip, engine=engine, rule=options.grey, short_side=options.working_size)
+        options, backend = self.options, self.backend
+        layers = grey_layers(clip, backend=backend, rule=options.grey, short_side=options.working_size)
         now = layers[0]
         ground = middle(np.concatenate([layers[gap] for gap in (0, *self.needs.neighbours)], axis=1))
-        changes = difference(now, np.broadcast_to(ground[:, None], now.shape), engine=engine)
+        changes = difference(now, np.broadcast_to(ground[:, None], now.shape), backend=backend)
         # A background is that of the scene which most frames show.
         cut = outside_longest_scene(sampled_cuts(clip.frames)) if by_scenes(options) else None
-        masks = threshold_changes(changes, options=options, engine=engine, shape=clip.frames.shape[1:3], cut=cut)
+        masks = threshold_changes(changes, options=options, backend=backend, shape=clip.frames.shape[1:3], cut=cut)
         alone = np.array([len(changes) == 1 and not changes.any()] * len(changes))
         return replace_masks(masks, alone, alpha=1.0, remark="alone")
 

@@ -70,7 +70,7 @@ class MotionVectors:
 
     def __init__(self, options: MotionVectorsOptions) -> None:
         self.options = options
-        self.engine = get_backend(options.backend)
+        self.backend = get_backend(options.backend)
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
         """Return uint8 frames `(t, h, w, 3)` with motion vectors -> float32 `(t, h, w)`."""
@@ -85,12 +85,12 @@ class MotionVectors:
         shape: tuple[int, int] = clip.frames.shape[1:3]
         given = clip.motion_vectors or (None,) * len(clip.frames)
         limit = options.threshold * scale
-        grey = grey_layers(clip, engine=self.engine)[0][0]
+        grey = grey_layers(clip, backend=self.backend)[0][0]
         moved = np.stack([self._moved(rows, picture, scale) for rows, picture in zip(given, grey, strict=True)])
         masks = postprocess_masks(
             moved > limit,
             options=options,
-            engine=self.engine,
+            backend=self.backend,
             shape=shape,
             strength=np.minimum(moved / max(2 * limit, 1e-6), 1) if options.alpha == "soft" else None,
             scale=scale,

@@ -59,7 +59,7 @@ class ThreeFrame:
 
     def __init__(self, options: ThreeFrameOptions) -> None:
         self.options = options
-        self.engine = get_backend(options.backend)
+        self.backend = get_backend(options.backend)
         self.place: Place = "device" if options.backend == "torch" else "worker"
         gaps = (-options.gap, options.gap) if options.reference == "native" else ()
         self.needs = Needs(neighbours=gaps, luma=options.grey == "decoder-luma")
@@ -73,12 +73,12 @@ class ThreeFrame:
         return self._masks(clip).remarks
 
     def _masks(self, clip: Clip) -> Masks:
-        options, engine = self.options, self.engine
-        layers = grey_layers(clip, engine=engine, rule=options.grey, short_side=options.working_size)
+        options, backend = self.options, self.backend
+        layers = grey_layers(clip, backend=backend, rule=options.grey, short_side=options.working_size)
         changes = self._changes(layers)
         shape = clip.frames.shape[-2:] if self.place == "device" else clip.frames.shape[1:3]
         cut = self._cuts(clip) if by_scenes(options) else None
-        masks = threshold_changes(changes, options=options, engine=engine, shape=shape, cut=cut)
+        masks = threshold_changes(changes, options=options, backend=backend, shape=shape, cut=cut)
         alone = np.array([len(changes) == 1 and not changes.any()] * len(changes))
         return replace_masks(masks, alone, alpha=1.0, remark="alone")
 
@@ -91,14 +91,14 @@ class ThreeFrame:
 
     def _changes(self, layers: Mapping[int, Any]) -> Any:
         """Levels uint8 `(t, h, w)` by which each frame differs from both neighbours."""
-        now, engine = layers[0], self.engine
+        now, backend = layers[0], self.backend
         if self.options.reference == "native":
             before, after = layers[-self.options.gap], layers[self.options.gap]
         else:
             last = now.shape[1] - 1
             before, after = now[:, [0, *range(last)]], now[:, [*range(1, last + 1), last]]
-        before, after = (difference(now, near, engine=engine) for near in (before, after))
-        both = engine.smallest(engine.stack([before, after]))
+        before, after = (difference(now, near, backend=backend) for near in (before, after))
+        both = backend.smallest(backend.stack([before, after]))
         for place in range(len(both)):
             if not before[place].any():
                 both[place] = after[place]
