@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel
 
-from .option_tables import OptionRow, option_rows, preset_rows
+from .markdown import markdown_table
+from .option_tables import option_rows, preset_rows
 
 Entry = tuple[str, str, type[BaseModel]]
 
@@ -42,9 +43,5 @@ def _table(model: type[BaseModel]) -> list[str]:
     rows = option_rows(model)
     if not rows:
         return ["No options.", ""]
-    return ["| option | type | default | what |", "|---|---|---|---|", *(_line(row) for row in rows), ""]
-
-
-def _line(row: OptionRow) -> str:
-    cells = (f"`{row.name}`", row.type, row.default, row.help)
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    cells = [(f"`{row.name}`", row.type, row.default, row.help) for row in rows]
+    return [*markdown_table(("option", "type", "default", "what"), cells, code=True), ""]

@@ -7,8 +7,14 @@ from html import unescape
 
 import pytest
 from hypothesis import given, strategies as st
+from pydantic import BaseModel, Field
 
+from fdakit.experiment.sweep import METRICS, sweep_markdown
 from fdakit.report.markdown import markdown_table, markdown_text
+from fdakit.report.reference import reference_page
+from fdakit.report.report_tables import report_markdown
+from fdakit.report.result_tables import ReportedRuns
+from fdakit.report.text_tables import results_markdown
 from fdakit.system.terminal_text import printable
 
 markdown_it = pytest.importorskip("markdown_it")
@@ -69,3 +75,76 @@ def test_plain_names_and_numbers_are_written_as_they_are() -> None:
 
 def test_commands_between_backticks_are_set_as_code_where_asked() -> None:
     assert "<code>fdakit data check</code>" in PARSER.render(markdown_text("see `fdakit data check`", code=True))
+
+
+@given(st.text(st.sampled_from("\\`|<>*_[]&a1 "), max_size=16))
+def test_what_is_set_as_code_shows_every_sign_of_it(inner: str) -> None:
+    text = f"see `{inner.replace('`', '') or '-'}` there"
+    line = PARSER.render(markdown_text(text, code=True))
+    cell = PARSER.render("\n".join(markdown_table(["a", "b"], [[text, "c"]], code=True)) + "\n")
+    for html in (line, cell):
+        (code,) = re.findall(r"<code>(.*?)</code>", html)
+        assert unescape(code).strip() == shown(text).split("`")[1].strip()
+    assert len(re.findall("<td>", cell)) == 2
+
+
+def test_a_single_backtick_is_shown_where_code_is_set() -> None:
+    assert texts(PARSER.render(markdown_text("see `a`, it`s *b*", code=True))).strip() == "see a, it`s *b*"
+
+
+def tables_of(page: str) -> list[list[list[str]]]:
+    """The cells of every table of a page, as a reader sees them."""
+    return [
+        [
+            [texts(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)]
+            for row in re.findall(r"(?s)<tr>(.*?)</tr>", table)
+        ]
+        for table in re.findall(r"(?s)<table>(.*?)</table>", PARSER.render(page))
+    ]
+
+
+@pytest.mark.parametrize("name", ["a|b", "a\\|b", "a\\", "|"])
+def test_a_recipe_of_any_name_keeps_every_table_whole(name: str) -> None:
+    for page in (sweep_page(name), *result_pages(name), reference(name)):
+        tables = tables_of(page)
+        assert tables
+        assert all(len(row) == len(table[0]) for table in tables for row in table)
+        assert any(name in cell for table in tables for row in table for cell in row)
+
+
+def sweep_page(name: str) -> str:
+    spread = {metric: {"mean": 1.0, "sd": 0.0} for metric in METRICS}
+    return sweep_markdown({"seeds": [1], "rows": [{"recipe": name, "control": None, "t2v": spread, "v2t": spread}]})
+
+
+def result_pages(name: str) -> list[str]:
+    ways = {way: dict.fromkeys((*METRICS, "R@50"), 1.0) for way in ("t2v", "v2t")}
+    report = {
+        "name": name,
+        "protocol": {
+            "dataset": "msvd",
+            "split": "test",
+            "captions": "multi-caption",
+            "video_to_text": "grouped",
+            "ties": "expected",
+            "checkpoint_chosen_by": "last epoch",
+            "mask": name,
+            "mask_control": "none",
+        },
+        **ways,
+        "ci95": {},
+        "ties": {"t2v": 0, "v2t": 0},
+        "controls": {},
+        "rescored": {name: {**ways, "needs_all_queries": True}},
+        "videos": {"counted": 2, "missing": 0, "damaged": 0},
+        "captions": {"counted": 2, "distinct": 2, "cut": 0},
+        "masks": {"mean_coverage": 0.1, "empty_share": 0.0, "full_share": 0.0},
+    }
+    return [report_markdown(report), results_markdown([ReportedRuns(name, (report,))])]
+
+
+def reference(name: str) -> str:
+    class Named(BaseModel):
+        option: str = Field(name, description=f"as in {name}")
+
+    return reference_page({}, {}, {"table": Named})
