@@ -1,5 +1,8 @@
 from .backend import MaskBackend as MaskBackend
-from .backends import get_backend as get_backend
+from .backends import (
+    get_backend as get_backend,
+    require_opencv as require_opencv,
+)
 from .black_bars import (
     inside_bars as inside_bars,
 )

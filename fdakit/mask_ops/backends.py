@@ -13,8 +13,6 @@ from fdakit.system.optional_libraries import library_fault
 
 from .backend import Backend, MaskBackend
 
-_LIBRARIES = {"scikit-image": "skimage", "numpy": "numpy", "opencv": "cv2", "torch": "torch"}
-
 
 def get_backend(backend: Backend) -> MaskBackend:
     """Return the backend of that name; `auto` takes OpenCV if it is installed and can be loaded, else numpy.
@@ -23,14 +21,17 @@ def get_backend(backend: Backend) -> MaskBackend:
     """
     if backend == "auto":
         backend = "opencv" if find_spec("cv2") and not library_fault("cv2") else "numpy"
-    if not find_spec(_LIBRARIES[backend]):
-        raise PluginError(
-            f"mask backend {backend!r}: {_LIBRARIES[backend]} is not installed; "
-            "pip install \"fdakit[opencv]\", or set backend = 'auto'"
-        )
-    if backend == "opencv" and (fault := library_fault("cv2")):
-        raise PluginError(f"mask backend 'opencv': {fault}, or set backend = 'auto'")
+    if backend == "opencv":
+        require_opencv("mask backend 'opencv'", advice="set backend = 'auto'")
     return _load(backend)
+
+
+def require_opencv(user: str, *, advice: str) -> None:
+    """Raise `PluginError` if OpenCV is not installed or cannot be loaded: `user` needs it, `advice` does without."""
+    if not find_spec("cv2"):
+        raise PluginError(f'{user}: cv2 is not installed; pip install "fdakit[opencv]", or {advice}')
+    if fault := library_fault("cv2"):
+        raise PluginError(f"{user}: {fault}, or {advice}")
 
 
 def _load(backend: Backend) -> MaskBackend:

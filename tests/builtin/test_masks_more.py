@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 
+from fdakit import PluginError
 from fdakit.builtin.masks.flow import FLOW
 from fdakit.builtin.masks.median_background import MEDIAN_BACKGROUND
 from fdakit.builtin.masks.motion_vectors import MOTION_VECTORS
@@ -25,6 +27,7 @@ ALL = {part.name: part for part in (THREE_FRAME, MEDIAN_BACKGROUND, MOTION_VECTO
 RAW = {"closing": 0, "opening": 0, "min_area": 0}
 RAW_OF = {name: RAW | ({"fill_holes": False} if name == "motion-vectors" else {}) for name in ALL}
 each = pytest.mark.parametrize("name", ALL)
+needs_opencv = pytest.mark.skipif(not find_spec("cv2"), reason="OpenCV is not installed")
 
 
 def clip_for(mask: Any, film: Frames, places: list[int], rows: list[Any] | None = None) -> Clip:
@@ -79,6 +82,7 @@ def brighter(clip: Clip, level: int) -> Clip:
         ("motion-vectors", {"camera": "none", "texture": 0, "without_vectors": "whole-frame", "alpha": "soft"}),
         ("motion-vectors", {"camera": "similarity", "threshold": 0, "without_vectors": "empty"}),
         ("flow", {"working_size": 48, "iterations": 2}),
+        pytest.param("flow", {"method": "dis", "working_size": 48}, marks=needs_opencv),
         (
             "flow",
             {"method": "ilk", "working_size": 48, "warps": 1, "camera": "none", "threshold": 0, "alpha": "soft"},
@@ -215,7 +219,10 @@ def test_the_warm_up_lies_around_each_frame(warmup: int, gaps: tuple[int, ...]) 
     assert build_part(MEDIAN_BACKGROUND, warmup=warmup, gap=5).needs.neighbours == gaps
 
 
-@pytest.mark.parametrize("method", ["tvl1", "ilk"])
+with_dis = pytest.param("dis", marks=needs_opencv)
+
+
+@pytest.mark.parametrize("method", ["tvl1", "ilk", with_dis])
 def test_flow_marks_where_things_are_and_not_where_its_neighbour_has_them(method: str) -> None:
     y, x = np.mgrid[:64, :64].astype(float)
     grain = gaussian_filter(np.random.default_rng(0).standard_normal((64, 64)), 1.5)
@@ -229,6 +236,54 @@ def test_flow_marks_where_things_are_and_not_where_its_neighbour_has_them(method
     marked = mask(Clip("push", now, np.zeros(1), dict.fromkeys((-2, 2), near)))[0] > 0
     assert (marked != (push > 3)).sum() < 0.25 * (push > 3).sum()
     np.testing.assert_allclose(x[marked].mean(), 28, atol=1)
+
+
+def grain(rng: np.random.Generator, side: int) -> NDArray[np.uint8]:
+    blurred = gaussian_filter(rng.standard_normal((side, side)), 1.5)
+    return np.clip(128 + 45 * blurred / blurred.std(), 0, 255).astype(np.uint8)
+
+
+def moving_part(
+    seed: int, *, move: tuple[int, int], pan: tuple[int, int], side: int = 112, part: int = 36
+) -> tuple[Clip, NDArray[np.bool_]]:
+    """A textured square that moves by px `move` over ground that moves by `pan`, and where it is in the frame."""
+    rng = np.random.default_rng(seed)
+    ground, thing = grain(rng, side + 16), grain(rng, part)
+    pictures = []
+    for time in (0, 1):
+        top, left = 8 - pan[1] * time, 8 - pan[0] * time
+        picture = ground[top : top + side, left : left + side].copy()
+        y, x = 38 + move[1] * time, 34 + move[0] * time
+        picture[y : y + part, x : x + part] = thing
+        pictures.append(picture[None, ..., None].repeat(3, axis=-1))
+    truth = np.zeros((side, side), bool)
+    truth[y : y + part, x : x + part] = True
+    return Clip("part", pictures[1], np.zeros(1), dict.fromkeys((-2, 2), pictures[0])), truth
+
+
+@needs_opencv
+@pytest.mark.parametrize(("move", "pan"), [((3, 2), (2, 1)), ((-4, 3), (2, 1)), ((6, -5), (0, 0))])
+@pytest.mark.parametrize("seed", range(3))
+def test_dis_finds_at_least_two_thirds_of_a_moving_part(
+    seed: int, move: tuple[int, int], pan: tuple[int, int]
+) -> None:
+    clip, truth = moving_part(seed, move=move, pan=pan)
+    marked = build_part(FLOW, method="dis", working_size=112)(clip)[0] > 0
+    assert (marked & truth).sum() / (marked | truth).sum() > 2 / 3
+
+
+@needs_opencv
+@pytest.mark.parametrize("shape", [(8, 8), (2, 40), (20, 9), (33, 31)])
+def test_dis_takes_pictures_smaller_than_its_pyramid(shape: tuple[int, int]) -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (1, *shape, 3), np.uint8)
+    near = dict.fromkeys((-2, 2), np.roll(frames, 1, axis=2))
+    assert build_part(FLOW, method="dis", threshold=0)(Clip("small", frames, np.zeros(1), near)).shape == (1, *shape)
+
+
+def test_dis_without_opencv_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fdakit.mask_ops.backends.find_spec", lambda name: None)
+    with pytest.raises(PluginError, match=r"mask.method 'dis': cv2 is not installed; .*or set method = 'tvl1'"):
+        build_part(FLOW, method="dis", backend="numpy")
 
 
 @given(st.integers(0, 2**32))

@@ -1,7 +1,8 @@
 """Where the optical flow to a native neighbour is otherwise than the camera's motion.
 
 Flow by TV-L1 (Zach et al., DAGM 2007) or iterative Lucas-Kanade (Le Besnerais and Champagnat, ICIP 2005), both from
-coarse to fine as scikit-image has them; the motion that most of the picture shares is taken off.
+coarse to fine as scikit-image has them, or by dense inverse search (DIS; Kroeger et al., ECCV 2016) as OpenCV has it.
+The motion that most of the picture shares is taken off.
 """
 
 from __future__ import annotations
@@ -25,18 +26,22 @@ from fdakit.mask_ops import (
     neighbour_cuts,
     postprocess_masks,
     replace_masks,
+    require_opencv,
     residual_motion,
 )
 from fdakit.plugin import BuildContext, Clip, Component, MaskGenerator, Needs, Place, hookimpl
 
 Levels = NDArray[np.uint8]
+_DIS_SIDE = 32
+"""px of the smallest side of which DIS finds flow: two scales of patches of 8 px."""
 
 
 class FlowOptions(PostprocessOptions):
     """Thresholds are px in a picture of 224 px, over `gap` native frames."""
 
-    method: Literal["tvl1", "ilk"] = Field(
-        "tvl1", description="TV-L1, smooth with edges; or Lucas-Kanade in windows, which blurs them"
+    method: Literal["tvl1", "ilk", "dis"] = Field(
+        "tvl1",
+        description="TV-L1, smooth with edges; Lucas-Kanade in windows, which blurs them; or DIS by OpenCV, fastest",
     )
     gap: int = Field(
         2, ge=1, le=250, description="native frames to the neighbour before, at the start of a file after"
@@ -107,23 +112,42 @@ class Flow:
         options = self.options
         if (now == near).all() or min(now.shape) < 2:  # a line of pixels has no gradient across it
             return np.zeros(now.shape, np.float32)
-        from skimage.registration import optical_flow_ilk, optical_flow_tvl1
-
-        # From one darkest level, so that a level added to both changes nothing; in [0, 1] as TV-L1's weights expect.
-        base = min(int(now.min()), int(near.min()))
-        one, other = ((picture - np.float32(base)) / np.float32(255) for picture in (now, near))
-        if options.method == "ilk":
-            down, right = optical_flow_ilk(one, other, radius=options.radius, num_warp=options.warps)
-        else:
-            down, right = optical_flow_tvl1(one, other, num_warp=options.warps, num_iter=options.iterations)
-        moved = np.nan_to_num(np.stack([right, down], axis=-1), nan=0, posinf=0, neginf=0).astype(np.float32)
+        # From one darkest level, so that a level added to both changes nothing.
+        base = min(now.min(), near.min())
+        flow = self._sought(now - base, near - base)
+        moved = np.nan_to_num(flow, nan=0, posinf=0, neginf=0)
         y, x = np.mgrid[0 : now.shape[0], 0 : now.shape[1]].astype(np.float32)
         places = np.stack([x.ravel(), y.ravel()], axis=1)
         return residual_motion(places, moved.reshape(-1, 2), camera=options.camera).reshape(now.shape)
 
+    def _sought(self, now: Levels, near: Levels) -> NDArray[np.float32]:
+        """px `(h, w, 2)`, right and down, by which each place of the one is elsewhere in the other."""
+        options = self.options
+        if options.method == "dis":
+            return _dis_flow(now, near)
+        from skimage.registration import optical_flow_ilk, optical_flow_tvl1
+
+        one, other = (levels / np.float32(255) for levels in (now, near))  # in [0, 1] as TV-L1's weights expect
+        if options.method == "ilk":
+            down, right = optical_flow_ilk(one, other, radius=options.radius, num_warp=options.warps)
+        else:
+            down, right = optical_flow_tvl1(one, other, num_warp=options.warps, num_iter=options.iterations)
+        return np.stack([right, down], axis=-1).astype(np.float32)
+
+
+def _dis_flow(now: Levels, near: Levels) -> NDArray[np.float32]:
+    import cv2
+
+    rim = [(0, max(0, _DIS_SIDE - side)) for side in now.shape]  # of smaller pictures it makes no pyramid
+    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow: NDArray[np.float32] = search.calc(np.pad(now, rim, "edge"), np.pad(near, rim, "edge"), None)
+    return flow[: now.shape[0], : now.shape[1]]
+
 
 def build(options: FlowOptions, shapes: BuildContext) -> MaskGenerator:
-    """Depends on the options alone. Raises `PluginError` if the backend's library is not installed."""
+    """Depends on the options alone. Raises `PluginError` if the library of method or backend is not installed."""
+    if options.method == "dis":
+        require_opencv("mask.method 'dis'", advice="set method = 'tvl1'")
     return Flow(options)
 
 
