@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,7 @@ def apply_settings(document: Document, settings: Iterable[str]) -> Document:
     it takes the key out, back to its default. Tables of a list are numbered, as `objective.0.weight`; a `use` for
     the number after the last adds one. Raises `RecipeError`.
     """
-    changed: Document = _copy(document)
+    changed = deepcopy(document)
     pairs = sorted((_parse(setting) for setting in settings), key=lambda pair: pair[0][-1] != "use")
     for keys, value in pairs:
         table = _table(changed, keys)
@@ -186,12 +187,6 @@ def _numbered(keys: list[str], depth: int, count: int) -> str:
     numbers = f"0 to {count - 1}" if count > 1 else "0"
     one = f"{name}.0.{'.'.join(rest or ['use'])}"
     return f"[[{name}]] is a list, numbered {numbers}; write {one}, or all of it as '{name}=[{{use=\"NAME\"}}]'"
-
-
-def _copy(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _copy(item) for key, item in value.items()}
-    return [_copy(item) for item in value] if isinstance(value, list) else value
 
 
 def dump_document(document: Mapping[str, Any], *, comments: Iterable[str] = ()) -> str:

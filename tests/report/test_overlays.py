@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
@@ -78,3 +80,15 @@ def test_a_masks_picture_has_the_levels_of_its_alpha() -> None:
 def test_colours_differ_and_come_again() -> None:
     assert len({mask_colour(place) for place in range(len(COLOURS))}) == len(COLOURS)
     assert mask_colour(len(COLOURS)) == mask_colour(0)
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4), st.randoms(use_true_random=False))
+def test_the_outline_is_what_lies_less_than_its_width_from_outside(
+    high: int, wide: int, width: int, draw: Random
+) -> None:
+    inside = np.array([[draw.random() < 0.8 for _ in range(wide)] for _ in range(high)])
+    around = np.pad(inside, 1)
+    outside = np.argwhere(~around)
+    for y, x in np.ndindex(high, wide):
+        steps = np.abs(outside - (y + 1, x + 1)).sum(axis=1).min()
+        assert outline(inside, width=width)[y, x] == (0 < steps <= width)
