@@ -14,7 +14,7 @@ from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resiz
 
 from fdakit import RecipeError
 from fdakit.settings import ViewSettings
-from fdakit.video.transform import FrameTransform
+from fdakit.video.transform import FrameTransform, _fitted, _shortest
 
 SHAPES = [
     (240, 320),
@@ -38,6 +38,16 @@ def test_shortest_is_torchvisions_resize_and_centre_crop(shape, interpolation):
     theirs = Compose([Resize(SIZE, InterpolationMode(interpolation)), CenterCrop(SIZE)])
     wanted = [np.asarray(theirs(Image.fromarray(frame))) for frame in frames]
     np.testing.assert_array_equal(still(made(frames), tower(interpolation=interpolation)).frames, wanted)
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 64))
+@settings(max_examples=200)
+def test_sizes_and_crops_are_torchvisions_whatever_the_shape(height, width, size):
+    resized = Resize(size, InterpolationMode.NEAREST, max_size=None)(Image.new("L", (width, height)))
+    assert _shortest((height, width), size) == (resized.height, resized.width)
+    places = np.arange(1, height * width + 1, dtype=np.int32).reshape(height, width)
+    cropped = np.asarray(CenterCrop(size)(Image.fromarray(places)))
+    np.testing.assert_array_equal(_fitted(places[None, ..., None], size=size)[0, ..., 0], cropped)
 
 
 @pytest.mark.parametrize(
