@@ -26,7 +26,7 @@ from typing import Any
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
-PACKAGES = ("torch", "av", "numpy", "opencv-python-headless", "scikit-image", "torchcodec", "decord")
+PACKAGES = ("torch", "av", "numpy", "opencv-python-headless", "scikit-image", "torchcodec", "decord2", "decord")
 BLOCK = re.compile(r"<!-- measured: (\S+) -->\n.*?<!-- end of \1 -->", re.S)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,10 +26,10 @@ from .clips import ReaderTimes, spread
 
 @dataclass(frozen=True)
 class Peer:
-    """A reader to stand beside: its name, the package and the module it needs, and its read at native size."""
+    """A reader to stand beside: its name, the packages that may bring its module, and its read at native size."""
 
     name: str
-    package: str
+    packages: tuple[str, ...]
     module: str
     read: Callable[[Path, int], ReaderTimes]
     slow: bool = False  # by design, so that it is never called the fastest peer
@@ -64,15 +65,16 @@ def find_peers(offered: Sequence[Peer], names: Sequence[str] | None) -> Found:
         lacking = "; ".join(f"peer {name!r}: {reason}" for name, reason in absent.items())
         cure = "" if all(is_installed(known[name].module) for name in absent) else 'pip install "fdakit[bench]", or '
         raise FdakitError(f"bench: {lacking}; {cure}leave it out of --peers")
-    versions = {name: _version(known[name].package) for name in modules}
+    versions = {name: _version(known[name].packages) for name in modules}
     return Found({name: known[name] for name in modules}, absent, modules, versions)
 
 
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:  # built from source, or installed under another name
-        return "unknown version"
+def _version(packages: Sequence[str]) -> str:
+    """Return the version of the first of these that is installed."""
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            return version(package)
+    return "unknown version"  # built from source, or installed under another name
 
 
 def read_torchcodec(path: Path, frames: int) -> ReaderTimes:
@@ -159,8 +161,10 @@ def _capture(path: Path) -> Any:
     return capture
 
 
-TORCHCODEC = Peer("torchcodec", "torchcodec", "torchcodec", read_torchcodec)
-OPENCV = Peer("opencv", "opencv-python-headless", "cv2", read_opencv)
-DECORD = Peer("decord", "decord", "decord", read_decord)
-CLIP4CLIP = Peer("clip4clip", "opencv-python-headless", "cv2", read_clip4clip, slow=True)
+_OPENCV = ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python")
+
+TORCHCODEC = Peer("torchcodec", ("torchcodec",), "torchcodec", read_torchcodec)
+OPENCV = Peer("opencv", _OPENCV, "cv2", read_opencv)
+DECORD = Peer("decord", ("decord2", "decord"), "decord", read_decord)
+CLIP4CLIP = Peer("clip4clip", _OPENCV, "cv2", read_clip4clip, slow=True)
 DECODERS = (TORCHCODEC, OPENCV, DECORD, CLIP4CLIP)

@@ -13,7 +13,7 @@ from fdakit import FdakitError, VideoError
 from fdakit.bench.peers import DECODERS, OPENCV, TORCHCODEC, Peer, find_peers, read_opencv
 from fdakit.system.optional_libraries import library_fault
 
-ABSENT = Peer("absent", "absent", "no_such_module", OPENCV.read)
+ABSENT = Peer("absent", ("absent",), "no_such_module", OPENCV.read)
 
 
 @pytest.fixture(scope="module")
