@@ -33,7 +33,7 @@ def read_times(record: Path) -> tuple[Point, ...]:
 
 
 def draw(quality: Sequence[Point], times: Sequence[Point]) -> str:
-    """Return the picture as SVG: quality on the left, time on the right."""
+    """Return the picture as SVG: quality on the left, time on the right. Needs `pip install "fdakit[plot]"`."""
     panels = [
         Panel("R@1 text to video, % (3 seeds)", (("motion-tokens", tuple(quality)),)),
         Panel("encoding time, open_clip = 1", (("motion-tokens", tuple(times)),)),

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fdakit.errors import FdakitError
+from fdakit.report.svg_figures import COLOURS
 from fdakit.system.atomic_files import atomic_file, write_errors
 
 from .ratios import OURS, SHORT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-COLOURS = ("#2f6f9f", "#c2562d", "#4b8b3b", "#8055a3")  # by peer, as in the curves of a sweep
 
 
 def write_plot(found: Mapping[str, Any], path: Path) -> None:
@@ -43,7 +42,7 @@ def check_plot() -> None:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise FdakitError(
-            f'bench: --plot needs matplotlib ({error}); pip install "fdakit[bench]" or leave --plot out'
+            f'bench: --plot needs matplotlib ({error}); pip install "fdakit[plot]" or leave --plot out'
         ) from error
 
 

@@ -20,12 +20,14 @@ from fdakit.report.curves import curves_svg
 from fdakit.report.markdown import markdown_table
 from fdakit.report.mean_std import MeanStd, format_mean_std
 from fdakit.report.report_tables import control_label
+from fdakit.report.svg_figures import drawing_fault
 from fdakit.system.atomic_files import remove
 
 from .option_grid import OptionGrid, epoch_seconds, grid_panels
 from .run import run_recipe
 from .run_folder import LOCK, RunFolder, recipe_text
 
+DRAWING = "sweep.svg"
 METRICS = ("R@1", "R@5", "R@10", "MdR", "MnR")
 Tell = Callable[[str], None]
 
@@ -35,9 +37,9 @@ def sweep(
 ) -> dict[str, Any]:
     """Run every recipe with every seed into `out/<name>/seed-<n>/`; returns the summary, also written there.
 
-    A run that finished is read, one that was stopped is taken up, the others are made. Where `varied` names an
-    option with numbers for values, its curves are drawn into sweep.svg. Raises `RecipeError` if two recipes
-    share a name or a folder holds a run of another recipe.
+    A run that finished is read, one that was stopped is taken up, the others are made. If `varied` names an
+    option with numbers for values and matplotlib is installed, its curves are drawn into sweep.svg. Raises
+    `RecipeError` if two recipes share a name or a folder holds a run of another recipe.
     """
     names = [recipe.name for recipe in recipes]
     if len(set(names)) < len(names):
@@ -56,8 +58,17 @@ def sweep(
     RunFolder(out).write("sweep.json", json.dumps(summary, indent=2) + "\n")
     RunFolder(out).write("sweep.md", sweep_markdown(summary))
     if varied is not None and varied.numeric:
-        RunFolder(out).write("sweep.svg", curves_svg(grid_panels(summary, varied), x_label=varied.key))
+        _draw(summary, varied, out, tell)
     return summary
+
+
+def _draw(summary: Mapping[str, Any], varied: OptionGrid, out: Path, tell: Tell) -> None:
+    """Draw sweep.svg, or tell why it is not; one of a former sweep would be taken for this one's."""
+    if fault := drawing_fault():
+        remove(out / DRAWING)
+        tell(f"{out / DRAWING} is not drawn: {fault}")
+        return
+    RunFolder(out).write(DRAWING, curves_svg(grid_panels(summary, varied), x_label=varied.key))
 
 
 def _report(recipe: Recipe, folder: Path) -> Mapping[str, Any]:

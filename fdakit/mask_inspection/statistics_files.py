@@ -10,7 +10,8 @@ from typing import Any
 from fdakit.plugin.contracts import Progress
 from fdakit.report.histograms import histogram_svg
 from fdakit.report.outlier_sheet import OutlierStrip, outlier_sheet
-from fdakit.system.atomic_files import atomic_file, write_errors, write_text
+from fdakit.report.svg_figures import drawing_fault
+from fdakit.system.atomic_files import atomic_file, remove, write_errors, write_text
 
 from .findings import OutlierClip, outliers
 from .selection import format_options
@@ -19,12 +20,19 @@ from .statistics import MaskStatistics
 FACTS, HISTOGRAM, SHEET = "masks.json", "coverage.svg", "oddest.png"
 
 
-def write_facts(census: MaskStatistics, facts: Mapping[str, Any], out: Path) -> None:
-    """Write masks.json and coverage.svg into a folder that is there."""
+def write_facts(census: MaskStatistics, facts: Mapping[str, Any], out: Path) -> str:
+    """Write masks.json and, where matplotlib is installed, coverage.svg into a folder that is there.
+
+    Returns why coverage.svg is not drawn, in one line, "" where it is. One of a former census is taken away then.
+    """
     found = facts["coverage"]["histogram"]
     write_text(out / FACTS, json.dumps(facts, indent=2, allow_nan=False) + "\n")
+    if fault := drawing_fault():
+        remove(out / HISTOGRAM)
+        return f"{out / HISTOGRAM} is not drawn: {fault}"
     title = f"{facts['mask']['use']} on {_whole(census)}: share of the frame that is marked"
     write_text(out / HISTOGRAM, histogram_svg(found["counts"], found["edges"], title=title, x_label="share marked"))
+    return ""
 
 
 def write_outliers(census: MaskStatistics, out: Path, *, progress: Progress) -> Path | None:

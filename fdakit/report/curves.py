@@ -1,14 +1,23 @@
-"""Curves as SVG text: a few panels side by side over one varied option, with deviation bars. No library needed."""
+"""Curves as SVG text: a few panels side by side over one varied option, with deviation bars."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+from typing import TYPE_CHECKING
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 380, 290, 54, 16, 44, 62
-COLOURS = ("#2f6f9f", "#c2562d", "#4b8b3b", "#8055a3", "#9a7b16")
+from fdakit.system.terminal_text import printable
+
+from .svg_figures import COLOURS, svg_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_WIDTH, _HEIGHT, _LEGEND_LINE = 4.2, 3.3, 0.22  # inches
+_LETTERS = 13  # of a legend, to the inch
+_SPAN = 30  # values that span more than this run over a logarithmic axis
 
 
 @dataclass(frozen=True)
@@ -29,68 +38,82 @@ class Panel:
 
 
 def curves_svg(panels: Sequence[Panel], *, x_label: str) -> str:
-    """Return one SVG with every panel beside the last; each has its own scale from zero upwards."""
-    width = WIDTH * len(panels)
-    body = [_panel(panel, x_label, WIDTH * place) for place, panel in enumerate(panels)]
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {HEIGHT}" width="{width}" height="{HEIGHT}" '
-        'font-family="sans-serif" font-size="12">\n'
-        f'<rect width="{width}" height="{HEIGHT}" fill="white"/>\n' + "".join(body) + "</svg>\n"
+    """Return one SVG with every panel beside the last; each has its own scale from zero upwards.
+
+    Where the values of the option span decades, they run over a logarithmic axis. The legend stands below the panels.
+    Raises `ImportError` without matplotlib.
+    """
+    labels = list(dict.fromkeys(label for panel in panels for label, _ in panel.series))
+    width = _WIDTH * len(panels)
+    columns = max(1, int(width * _LETTERS) // (max(map(len, labels), default=0) + 6))
+    lines = math.ceil(len(labels) / columns) if len(labels) > 1 else 0
+
+    def draw(figure: Figure) -> None:
+        for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+            _panel(axes, panel, labels, x_label)
+        if lines:
+            handles = [_handle(place) for place in range(len(labels))]
+            shown = [printable(label, lines=False) for label in labels]
+            figure.legend(handles, shown, loc="outside lower center", ncols=columns, frameon=False)
+
+    return svg_text(draw, size=(width, _HEIGHT + _LEGEND_LINE * lines), words=curve_words(panels))
+
+
+def curve_words(panels: Sequence[Panel]) -> str:
+    """Return the points of all panels in words, as they stand in the file's description."""
+    said = (
+        f"{panel.title}, {label}: "
+        + ", ".join(f"{p.x:g} {p.mean:.4g}" + (f" ± {p.sd:.2g}" if p.sd else "") for p in points)
+        for panel in panels
+        for label, points in panel.series
     )
+    return printable("; ".join(said), lines=False)
 
 
-def nice_ticks(top: float, *, most: int = 6) -> list[float]:
-    """Round steps from 0 to just over `top`, at most `most` of them after the 0."""
-    if top <= 0:
-        return [0.0, 1.0]
-    rough = top / most
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(f * power for f in (1, 2, 2.5, 5, 10) if f * power >= rough * (1 - 1e-9))
-    return [step * place for place in range(math.ceil(top / step - 1e-9) + 1)]
-
-
-def _panel(panel: Panel, x_label: str, offset: int) -> str:
+def _panel(axes: Axes, panel: Panel, labels: Sequence[str], x_label: str) -> None:
     points = [point for _, series in panel.series for point in series]
-    x_ticks = nice_ticks(max(point.x for point in points), most=5)
-    y_ticks = nice_ticks(max(point.mean + point.sd for point in points))
-    inner_w, inner_h = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
-
-    def at(x: float, y: float) -> tuple[float, float]:
-        return LEFT + inner_w * x / x_ticks[-1], TOP + inner_h * (1 - y / y_ticks[-1])
-
-    parts = [f'<g transform="translate({offset} 0)">\n', _text(LEFT, 20, panel.title, weight="bold")]
-    for tick in y_ticks:
-        _, y = at(0, tick)
-        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>\n')
-        parts.append(_text(LEFT - 6, y + 4, f"{tick:g}", anchor="end"))
-    for tick in x_ticks:
-        x, y = at(tick, 0)
-        parts.append(_text(x, y + 18, f"{tick:g}", anchor="middle"))
-    parts.append(_text(LEFT + inner_w / 2, HEIGHT - 26, x_label, anchor="middle"))
-    for place, (label, series) in enumerate(panel.series):
-        colour = COLOURS[place % len(COLOURS)]
-        parts.append(_line([(*at(p.x, p.mean), inner_h * p.sd / y_ticks[-1]) for p in series], colour))
-        if len(panel.series) > 1:
-            parts.append(_text(LEFT + 8 + 110 * place, HEIGHT - 8, label, colour=colour))
-    return "".join([*parts, "</g>\n"])
+    for label, series in panel.series:
+        place = labels.index(label)
+        bars = [point.sd for point in series]
+        drawn = axes.errorbar(
+            [point.x for point in series],
+            [point.mean for point in series],
+            yerr=bars if any(bars) else None,
+            **_look(place),
+            capsize=3,
+        )
+        drawn.lines[0].set_gid(f"series-{place}")
+    axes.set_title(printable(panel.title, lines=False), loc="left", fontweight="bold", fontsize="medium")
+    axes.set_xlabel(printable(x_label, lines=False))
+    axes.set_ylim(0, 1.05 * max(point.mean + point.sd for point in points) or 1)
+    _scale(axes, sorted({point.x for point in points}))
 
 
-def _line(places: Sequence[tuple[float, float, float]], colour: str) -> str:
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in places)
-    parts = [f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>\n']
-    for x, y, bar in places:
-        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>\n')
-        if bar:
-            parts.append(
-                f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{y - bar:.1f}" y2="{y + bar:.1f}" stroke="{colour}"/>\n'
-            )
-    return "".join(parts)
+def _scale(axes: Axes, values: Sequence[float]) -> None:
+    """Lay the values out from zero on, or by their logarithm, zero before the least of them."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, SymmetricalLogLocator
+
+    above = [value for value in values if value > 0]
+    if not above or above[-1] / above[0] < _SPAN:
+        axes.set_xlim(0, 1.05 * values[-1] or 1)
+    elif values[0] > 0:
+        steps = (1.0,) if above[-1] / above[0] >= 100 else (1.0, 2.0, 5.0)
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=steps, numticks=10))
+    else:
+        axes.set_xscale("symlog", linthresh=above[0])
+        axes.set_xlim(left=0)
+        axes.xaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=above[0]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _text(
-    x: float, y: float, text: str, *, anchor: str = "start", weight: str = "normal", colour: str = "#222"
-) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-weight="{weight}" fill="{colour}">'
-        f"{escape(text)}</text>\n"
-    )
+def _look(place: int) -> dict[str, str]:
+    marks = ("o", "s", "^", "D")
+    return {"color": COLOURS[place % len(COLOURS)], "marker": marks[place // len(COLOURS) % len(marks)]}
+
+
+def _handle(place: int) -> object:
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], **_look(place))

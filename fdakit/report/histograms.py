@@ -3,46 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from .curves import BOTTOM, COLOURS, HEIGHT, LEFT, RIGHT, TOP, nice_ticks
+from fdakit.system.terminal_text import printable
 
-_WIDTH = 560
+from .svg_figures import COLOURS, svg_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SIZE = (6.4, 3.2)  # inches
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 def histogram_svg(counts: Sequence[int], edges: Sequence[float], *, title: str, x_label: str) -> str:
-    """Bars of the share that each bin `edges[i]` to `edges[i + 1]` has of all, both axes in percent."""
+    """Bars of the share that each bin `edges[i]` to `edges[i + 1]` has of all, both axes in percent.
+
+    Raises `ImportError` without matplotlib.
+    """
     total = max(1, sum(counts))
     shares = [100 * count / total for count in counts]
-    ticks = nice_ticks(max(shares))
-    inner_w, inner_h = _WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
-    low, span = edges[0], edges[-1] - edges[0]
+    widths = [right - left for left, right in pairwise(edges)]
 
-    def at(x: float, y: float) -> tuple[float, float]:
-        return LEFT + inner_w * (x - low) / span, TOP + inner_h * (1 - y / ticks[-1])
+    def draw(figure: Figure) -> None:
+        from matplotlib.ticker import PercentFormatter
 
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {HEIGHT}" width="{_WIDTH}" '
-        f'height="{HEIGHT}" font-family="sans-serif" font-size="12">\n',
-        f'<rect width="{_WIDTH}" height="{HEIGHT}" fill="white"/>\n',
-        _text(LEFT, 20, title, "start", ' font-weight="bold"'),
-    ]
-    for tick in ticks:
-        y = at(low, tick)[1]
-        parts.append(f'<line x1="{LEFT}" x2="{_WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>\n')
-        parts.append(_text(LEFT - 6, y + 4, f"{tick:g}%", "end"))
-    for share, left, right in zip(shares, edges, edges[1:], strict=False):
-        (x, y), (end, ground) = at(left, share), at(right, 0)
-        parts.append(
-            f'<rect x="{x + 1:.1f}" y="{y:.1f}" width="{end - x - 2:.1f}" height="{ground - y:.1f}" '
-            f'fill="{COLOURS[0]}"/>\n'
-        )
-    for fifth in range(6):
-        value = low + span * fifth / 5
-        parts.append(_text(at(value, 0)[0], HEIGHT - BOTTOM + 18, f"{100 * value:g}%", "middle"))
-    parts.append(_text(LEFT + inner_w / 2, HEIGHT - 26, x_label, "middle"))
-    return "".join([*parts, "</svg>\n"])
+        axes = figure.subplots()
+        bars = axes.bar(edges[:-1], shares, widths, align="edge", color=COLOURS[0], edgecolor="white")
+        for place, one in enumerate(bars):
+            one.set_gid(f"bar-{place}")
+        axes.set_xlim(edges[0], edges[-1])
+        axes.set_ylim(0, 1.05 * max(shares) or 1)
+        axes.xaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+        axes.yaxis.set_major_formatter(PercentFormatter(xmax=100))
+        axes.set_title(printable(title, lines=False), loc="left", fontweight="bold", fontsize="medium", wrap=True)
+        axes.set_xlabel(printable(x_label, lines=False))
+
+    said = (
+        f"{left:.0%} to {right:.0%}: {share:.1f}%"
+        for left, right, share in zip(edges, edges[1:], shares, strict=False)
+    )
+    return svg_text(draw, size=_SIZE, words=printable(f"{title}; {', '.join(said)}", lines=False))
 
 
 def bar(share: float, *, width: int, blocks: bool = True) -> str:
@@ -54,7 +56,3 @@ def bar(share: float, *, width: int, blocks: bool = True) -> str:
         return "#" * max(round(width * share), share > 0)
     eighths = max(round(8 * width * share), share > 0)
     return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
-
-
-def _text(x: float, y: float, text: str, anchor: str, more: str = "") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="#222"{more}>{escape(text)}</text>\n'

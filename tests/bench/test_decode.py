@@ -33,9 +33,9 @@ def read_inverted(path: Path, frames: int) -> ReaderTimes:
     return ReaderTimes(seen.indices, 255 - seen.frames)
 
 
-TWIN = Peer("twin", "pytest", "json", read_exactly)
-NEGATIVE = Peer("negative", "pytest", "json", read_inverted, slow=True)
-GONE = Peer("gone", "gone", "no_such_module", read_exactly)
+TWIN = Peer("twin", ("no-such-package", "pytest"), "json", read_exactly)
+NEGATIVE = Peer("negative", ("pytest",), "json", read_inverted, slow=True)
+GONE = Peer("gone", ("gone",), "no_such_module", read_exactly)
 
 
 def test_our_read_is_the_uniform_frames_of_the_clip(clips: Path) -> None:
@@ -106,7 +106,7 @@ def test_the_plot_is_a_picture(found: dict, tmp_path: Path) -> None:
         colours = {colour for _, colour in picture.convert("RGB").getcolors(1 << 24) or ()}
     assert (0x2F, 0x6F, 0x9F) in colours  # bars were drawn
     with pytest.raises(FdakitError, match="cannot be written"):
-        write_plot(found, tmp_path / "absent" / "plot.png")
+        write_plot(found, tmp_path)
     with pytest.raises(FdakitError, match="nothing to plot"):
         write_plot({**found, "clips": [], "long": None}, tmp_path / "plot.png")
 
@@ -115,7 +115,7 @@ def test_without_matplotlib_the_plot_says_what_to_install(
     found: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(FdakitError, match=r"--plot needs matplotlib .*pip install \"fdakit\[bench\]\""):
+    with pytest.raises(FdakitError, match=r"--plot needs matplotlib .*pip install \"fdakit\[plot\]\""):
         write_plot(found, tmp_path / "plot.png")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,10 @@ def test_seconds_are_the_median_epochs(tmp_path: Path) -> None:
     assert epoch_seconds(tmp_path) == 2
 
 
-def test_a_varied_sweep_draws_its_curves(make_recipe: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("drawing", [True, False])
+def test_a_varied_sweep_draws_its_curves_or_tells_what_to_install(
+    make_recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drawing: bool
+) -> None:
     def small(more: list[str]) -> Recipe:
         batch = int(more[0].partition("=")[2])
         recipe: Recipe = make_recipe(
@@ -69,12 +73,22 @@ def test_a_varied_sweep_draws_its_curves(make_recipe: Any, tmp_path: Path) -> No
         )
         return recipe
 
+    if drawing:
+        pytest.importorskip("matplotlib")
+    else:
+        monkeypatch.setitem(sys.modules, "matplotlib", None)
     recipes, varied = expand_grid("train.batch_size=4,2", [small])
-    summary = sweep(recipes, [1], out=tmp_path / "out", tell=lambda line: None, varied=varied)
+    told: list[str] = []
+    picture = tmp_path / "out" / "sweep.svg"
+    picture.parent.mkdir()
+    picture.write_text("of a former sweep")
+    summary = sweep(recipes, [1], out=picture.parent, tell=told.append, varied=varied)
     assert [row["recipe"] for row in summary["rows"]] == ["small-batch_size-4", "small-batch_size-2"]
     assert all(row["epoch_seconds"]["mean"] > 0 for row in summary["rows"])
-    svg = (tmp_path / "out" / "sweep.svg").read_text()
-    assert "train.batch_size" in svg
+    assert picture.is_file() == drawing
+    assert not drawing or "train.batch_size" in picture.read_text()
+    missing = f'{picture} is not drawn: matplotlib is not installed; pip install "fdakit[plot]"'
+    assert (missing in told) != drawing
     quality, seconds = grid_panels(summary, varied)
     ((label, points),) = quality.series
     assert (label, [point.x for point in points]) == ("small", [2.0, 4.0])

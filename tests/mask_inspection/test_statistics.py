@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -244,20 +246,29 @@ def test_no_clip_is_odd_twice_and_there_are_twenty_at_most(values: list[list[flo
 
 
 def test_the_files_tell_what_was_counted(
-    make_recipe: MakeRecipe, whole: Callable[[str], Split], tmp_path: Path
+    make_recipe: MakeRecipe, whole: Callable[[str], Split], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken = collect_statistics(
         make_recipe(mask={"use": "frame-difference", "preset": "robust"}), whole("test"), progress=silent
     )
     facts = statistics_facts(taken)
-    write_facts(taken, facts, tmp_path)
+    (tmp_path / "coverage.svg").write_text("of a former count")
+    undrawn = write_facts(taken, facts, tmp_path)
     assert json.loads((tmp_path / "masks.json").read_text()) == facts
     assert facts["frames"] == sum(facts["coverage"]["histogram"]["counts"]) == 13
     assert len(facts["coverage"]["histogram"]["counts"]) == 20
     covered = [share for clip in facts["clips"] for share in clip["coverage"]]
     assert facts["coverage"]["mean"] == pytest.approx(np.mean(covered))
     assert facts["mask"]["options"]["fallback"] == "whole-frame"
-    ElementTree.fromstring((tmp_path / "coverage.svg").read_text())
+    if find_spec("matplotlib"):
+        ElementTree.fromstring((tmp_path / "coverage.svg").read_text())
+        monkeypatch.setitem(sys.modules, "matplotlib", None)
+        assert undrawn == ""
+        undrawn = write_facts(taken, facts, tmp_path)
+    assert undrawn == (
+        f'{tmp_path / "coverage.svg"} is not drawn: matplotlib is not installed; pip install "fdakit[plot]"'
+    )
+    assert not (tmp_path / "coverage.svg").exists()
     heard: list[int] = []
     sheet = write_outliers(taken, tmp_path, progress=lambda what, done, total: heard.append(total))
     assert sheet == tmp_path / "oddest.png"

@@ -6,6 +6,7 @@ import base64
 import re
 from html.parser import HTMLParser
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
@@ -14,6 +15,7 @@ from PIL import Image
 from fdakit.report.html_page import Card, Gallery, PageBars, PageTable, Shot, page_html
 
 EMPTY = {"meta", "image", "use"}
+PLACES = ("title", "line", "table", "bars", "gallery")
 
 
 def jpeg(level: int, size: tuple[int, int] = (64, 48)) -> bytes:
@@ -134,3 +136,31 @@ def test_any_text_makes_a_page_that_can_be_written(text: str) -> None:
     galleries = [Gallery(text, text, (Card(text, (text,), (Shot(text, DARK),)),))]
     page = page_html(text, lines=[text], tables=tables, galleries=galleries, bars=[PageBars(text, ((text, 1),))])
     assert Outline(page.encode("utf-8").decode("utf-8")).all("script") == []
+
+
+def test_what_the_page_is_made_of_goes_into_the_wheel() -> None:
+    builder = pytest.importorskip("hatchling.builders.wheel").WheelBuilder(str(Path(__file__).parents[2]))
+    packed = {file.distribution_path for file in builder.recurse_included_files()}
+    assert {"fdakit/report/templates/page.html.jinja", "fdakit/report/templates/page.css"} <= packed
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_no_text_is_markup_wherever_it_stands(place: str) -> None:
+    at = {name: "<script>alert('&amp;')</script>" if name == place else "x" for name in PLACES}
+    page = page_html(
+        at["title"],
+        lines=[at["line"]],
+        tables=[PageTable(at["table"], ("", at["table"]), ((at["table"], at["table"]),), at["table"])],
+        galleries=[
+            Gallery(
+                at["gallery"],
+                at["gallery"],
+                (Card(at["gallery"], (at["gallery"],), (Shot(at["gallery"], DARK, "wrong"),)),),
+            )
+        ],
+        bars=[PageBars(at["bars"], ((at["bars"], 1),), at["bars"])],
+    )
+    outline = Outline(page)
+    assert outline.all("script") == []
+    shown = [text for _, text in outline.texts] + [str(svg.get("aria-label")) for svg in outline.all("svg")]
+    assert any("<script>alert('&amp;')</script>" in text for text in shown)

@@ -64,7 +64,7 @@ def command(
             census = collect_statistics(chosen, loaded, limit=limit, jobs=jobs, progress=bar.progressed)
             facts = statistics_facts(census)
             try:
-                written, whole = _write(census, facts, out, bar.progressed)
+                written, whole, undrawn = _write(census, facts, out, bar.progressed)
             finally:  # what was counted is not lost with the files
                 bar.close()
                 if as_json:
@@ -76,6 +76,8 @@ def command(
     if not as_json:
         for path in written:
             say(f"written: {path}")
+    if undrawn:
+        say(undrawn, err=True)
     if census.stopped:
         done = len(census.clips) + len(census.lost)
         say(f"stopped after {done} of {census.asked} videos; the numbers are theirs", err=True)
@@ -86,19 +88,19 @@ def command(
 
 def _write(
     census: MaskStatistics, facts: Mapping[str, Any], out: Path | None, progress: Progress
-) -> tuple[list[Path], bool]:
-    """Return the files written, and whether Ctrl-C let all of them be."""
+) -> tuple[list[Path], bool, str]:
+    """Return the files written, whether Ctrl-C let all of them be, and what was not drawn and why."""
     from fdakit.mask_inspection.statistics_files import FACTS, HISTOGRAM, write_facts, write_outliers
 
     if out is None:
-        return [], True
-    write_facts(census, facts, out)
-    written = [out / FACTS, out / HISTOGRAM]
+        return [], True, ""
+    undrawn = write_facts(census, facts, out)
+    written = [out / FACTS, *([] if undrawn else [out / HISTOGRAM])]
     try:
         sheet = write_outliers(census, out, progress=progress)
     except KeyboardInterrupt:
-        return written, False
-    return [*written, *([sheet] if sheet else [])], True
+        return written, False, undrawn
+    return [*written, *([sheet] if sheet else [])], True, undrawn
 
 
 def _print(facts: Mapping[str, Any]) -> None:

@@ -44,7 +44,7 @@ def command(
     chosen, varied = varying(vary, readers) if vary else ([read([]) for read in readers], None)
 
     from fdakit.experiment.run import Interrupted
-    from fdakit.experiment.sweep import METRICS, sweep, sweep_rows
+    from fdakit.experiment.sweep import DRAWING, METRICS, sweep, sweep_rows
 
     try:
         summary = sweep(chosen, numbers, out=out, tell=lambda text: say(text, err=True), varied=varied)
@@ -56,7 +56,7 @@ def command(
         return
     for way, title in (("t2v", "text to video"), ("v2t", "video to text")):
         print_table(f"{title}, seeds {seeds}", ["recipe", *METRICS], sweep_rows(summary, way), numbers=True)
-    drawn = f", {out}/sweep.svg" if varied is not None and varied.numeric else ""
+    drawn = f", {out}/{DRAWING}" if varied is not None and varied.numeric and (out / DRAWING).is_file() else ""
     say(f"written: {out}/sweep.md{drawn}")
 
 

@@ -1,0 +1,54 @@
+"""Figures as SVG text, drawn by matplotlib where it is installed: the same values give the same text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+from fdakit.system.optional_libraries import is_installed, library_fault
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLOURS = ("#2f6f9f", "#c2562d", "#4b8b3b", "#8055a3", "#9a7b16")
+_STYLE: Mapping[str, Any] = {
+    "svg.hashsalt": "fdakit",  # ids that do not change from one call to the next
+    "svg.fonttype": "none",  # words stay words
+    "text.parse_math": False,  # a dollar in a name is a dollar
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": "#dddddd",
+}
+
+
+def drawing_fault() -> str:
+    """Return why nothing can be drawn here, in one line with what to install; "" where it can. Imports matplotlib."""
+    if not is_installed("matplotlib"):
+        return 'matplotlib is not installed; pip install "fdakit[plot]"'
+    return library_fault("matplotlib")
+
+
+def svg_text(draw: Callable[[Figure], None], *, size: tuple[float, float], words: str) -> str:
+    """Return what `draw` puts on a figure of `size` inches; `words` tell it for whoever does not see it.
+
+    The settings of the user's matplotlib play no part. Raises `ImportError` without matplotlib, see `drawing_fault`.
+    """
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    written = StringIO()
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE)
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasSVG(figure)
+        draw(figure)
+        figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None, "Description": words})
+    return written.getvalue()
