@@ -14,6 +14,7 @@ from fdakit.system.optional_libraries import OPTIONAL, is_installed, library_fau
 
 from .run_folder import environment
 
+GPL = ("libx264", "libx265")  # an image that holds PyAV with these is a matter of the GPL: docs/reference/licences.md
 DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg4", "mpeg2video", "gif")
 
 
@@ -26,6 +27,7 @@ def examine() -> dict[str, Any]:
     codecs = {
         "decoders": ", ".join(name for name in DECODERS if name in av.codecs_available),
         "encodes H.264": "libx264" in av.codecs_available,
+        "GPL encoders in PyAV": ", ".join(name for name in GPL if name in av.codecs_available) or "none",
         "ffmpeg": ", ".join(f"{name} {'.'.join(map(str, v))}" for name, v in sorted(av.library_versions.items())),
     }
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fdakit.system.terminal_text import printable
 
@@ -14,6 +14,7 @@ from .svg_figures import COLOURS, svg_text
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 _WIDTH, _HEIGHT, _LEGEND_LINE = 4.2, 3.3, 0.22  # inches
 _LETTERS = 13  # of a legend, to the inch
@@ -108,12 +109,12 @@ def _scale(axes: Axes, values: Sequence[float]) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _look(place: int) -> dict[str, str]:
+def _look(place: int) -> dict[str, Any]:
     marks = ("o", "s", "^", "D")
     return {"color": COLOURS[place % len(COLOURS)], "marker": marks[place // len(COLOURS) % len(marks)]}
 
 
-def _handle(place: int) -> object:
+def _handle(place: int) -> Line2D:
     from matplotlib.lines import Line2D
 
     return Line2D([], [], **_look(place))

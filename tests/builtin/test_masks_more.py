@@ -219,11 +219,10 @@ def test_the_warm_up_lies_around_each_frame(warmup: int, gaps: tuple[int, ...]) 
     assert build_part(MEDIAN_BACKGROUND, warmup=warmup, gap=5).needs.neighbours == gaps
 
 
-with_dis = pytest.param("dis", marks=needs_opencv)
-
-
-@pytest.mark.parametrize("method", ["tvl1", "ilk", with_dis])
-def test_flow_marks_where_things_are_and_not_where_its_neighbour_has_them(method: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "wrong"), [("tvl1", 0.25), ("ilk", 0.25), pytest.param("dis", 0.3, marks=needs_opencv)]
+)
+def test_flow_marks_where_things_are_and_not_where_its_neighbour_has_them(method: str, wrong: float) -> None:
     y, x = np.mgrid[:64, :64].astype(float)
     grain = gaussian_filter(np.random.default_rng(0).standard_normal((64, 64)), 1.5)
     push = 6 * np.exp(-((y - 32) ** 2 + (x - 28) ** 2) / (2 * 9**2))  # px to the right, until the neighbour
@@ -234,7 +233,7 @@ def test_flow_marks_where_things_are_and_not_where_its_neighbour_has_them(method
     )
     mask = build_part(FLOW, method=method, working_size=64, camera="none", threshold=3 * 224 / 64, **RAW)
     marked = mask(Clip("push", now, np.zeros(1), dict.fromkeys((-2, 2), near)))[0] > 0
-    assert (marked != (push > 3)).sum() < 0.25 * (push > 3).sum()
+    assert (marked != (push > 3)).sum() < wrong * (push > 3).sum()
     np.testing.assert_allclose(x[marked].mean(), 28, atol=1)
 
 

@@ -17,6 +17,7 @@ from fdakit.model import ClipEncoder, read_clip_weights
 from fdakit.plugin import BuildContext, CheckpointError, Preprocess
 
 from ._open_clip_hub import first_line
+from ._open_clip_licences import licence_notice
 from ._open_clip_preprocess import file_preprocess
 from ._open_clip_source import Source, find_source, tag_file
 from ._open_clip_text import check_libraries, make_tokenizer, text_settings
@@ -56,7 +57,18 @@ def build_open_clip(options: Any, shapes: BuildContext) -> ClipEncoder:
     for path, only_visual in ((file, False), (visual, True)):
         if path is not None:
             _load(encoder, path, quick=quick, only_visual=only_visual)
+    _tell_licence(source, tag, own=file is not None and pretrained is None)
     return encoder
+
+
+def _tell_licence(source: Source, tag: str | None, *, own: bool) -> None:
+    """Say where the terms of published weights are told, unless they are known to be permissive.
+
+    `own` says that the weights are those of the hub's repository, if the model comes from there.
+    """
+    notice = licence_notice(_tag(source, tag), source.repo if own else None)
+    if notice:
+        warnings.warn(f"encoder {source.asked}{f' with pretrained {tag!r}' if tag else ''}: {notice}", stacklevel=3)
 
 
 def _load(encoder: ClipEncoder, path: Path, *, quick: bool, only_visual: bool) -> None:

@@ -139,7 +139,7 @@ def _dis_flow(now: Levels, near: Levels) -> NDArray[np.float32]:
     import cv2
 
     rim = [(0, max(0, _DIS_SIDE - side)) for side in now.shape]  # of smaller pictures it makes no pyramid
-    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     flow: NDArray[np.float32] = search.calc(np.pad(now, rim, "edge"), np.pad(near, rim, "edge"), None)
     return flow[: now.shape[0], : now.shape[1]]
 

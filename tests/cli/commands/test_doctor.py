@@ -23,8 +23,19 @@ def test_json_holds_versions_device_codecs_and_parts(
     assert found["environment"]["packages"]["torch"] == version("torch")
     assert __version__ in str(found["environment"])
     assert "h264" in found["codecs"]["decoders"]
+    assert ("libx264" in found["codecs"]["GPL encoders in PyAV"]) == found["codecs"]["encodes H.264"]
     assert found["cache"] == str(tmp_path)
     assert found["parts"] == len(load_catalog().offers)
+
+
+@pytest.mark.parametrize(
+    ("available", "said"), [({"libx264", "libx265", "mpeg4"}, "libx264, libx265"), ({"mpeg4"}, "none")]
+)
+def test_gpl_encoders_of_pyavs_ffmpeg_are_named(
+    tell: Tell, monkeypatch: pytest.MonkeyPatch, available: set[str], said: str
+) -> None:
+    monkeypatch.setattr("fdakit.experiment.doctor.av.codecs_available", available)
+    assert tell("doctor", "--json").json["codecs"]["GPL encoders in PyAV"] == said
 
 
 def test_the_same_is_a_table_for_people(tell: Tell) -> None:
