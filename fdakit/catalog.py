@@ -124,9 +124,9 @@ class Catalog:
 
     def find(self, kind: str, use: str) -> Offer:
         """Return the offer that `use` means: a bare name, or `provider:name`. Raises `PluginError`."""
-        provider, _, name = use.rpartition(":")
+        provider, colon, name = use.rpartition(":")
         named = [o for o in self.of_kind(kind) if o.component.name == name]
-        found = [o for o in named if not provider or o.provider.name == provider]
+        found = [o for o in named if not colon or o.provider.name == provider]
         if len(found) == 1:
             return found[0]
         if found:

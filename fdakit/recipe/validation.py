@@ -22,6 +22,7 @@ from .tables import LISTS, SETTINGS, SINGLE, TOP, NoKeys, own_keys
 
 S = TypeVar("S", bound=BaseModel)
 
+_DEFAULT = object()  # of a list that a document leaves out
 MIN_SEED, MAX_SEED = -(2**63), 2**63 - 1
 LONGEST_NAME = 255  # bytes, on all common file systems
 
@@ -80,9 +81,11 @@ class _Validator:
         if not MIN_SEED <= seed <= MAX_SEED:
             self._fault("seed", f"found {seed}; wanted a whole number of 64 bits, from {MIN_SEED} to {MAX_SEED}")
         singles = {table: self._single(table) for table in SINGLE}
-        lists = {table: self._several(table, table, self._document.get(table), *LISTS[table]) for table in LISTS}
+        lists = {
+            table: self._several(table, table, self._document.get(table, _DEFAULT), *LISTS[table]) for table in LISTS
+        }
         evaluation = dict(self._as_table("eval", self._document.get("eval", {})))
-        rescoring = self._several("eval.rescoring", "rescorer", evaluation.pop("rescoring", None), (), NoKeys)
+        rescoring = self._several("eval.rescoring", "rescorer", evaluation.pop("rescoring", _DEFAULT), (), NoKeys)
         settings = {
             table: self._settings(table, evaluation if table == "eval" else self._document.get(table, {}), kind)
             for table, kind in SETTINGS.items()
@@ -137,7 +140,7 @@ class _Validator:
     def _several(
         self, key: str, kind: str, value: Any, defaults: tuple[str, ...], keys: type[Options]
     ) -> list[tuple[Part, Any]]:
-        tables = [{"use": name} for name in defaults] if value is None else value
+        tables = [{"use": name} for name in defaults] if value is _DEFAULT else value
         if not isinstance(tables, list):
             self._fault(key, no_table(key, tables, chosen=True, several=True))
             return []

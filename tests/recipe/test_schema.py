@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 from helpers.sample_plugins import component, offering
+from hypothesis import given, strategies as st
 
+from fdakit import RecipeError
 from fdakit.catalog import KINDS, Catalog, load_catalog
 from fdakit.plugin import Options
 from fdakit.recipe.document import apply_settings, find_recipe, read_document, shipped_recipes
 from fdakit.recipe.schema import recipe_schema
 from fdakit.recipe.tables import SETTINGS, SINGLE
+from fdakit.recipe.validation import validate, validate_part
 
-SCHEMA = recipe_schema(load_catalog())
+CATALOG = load_catalog()
+SCHEMA = recipe_schema(CATALOG)
 TYPES = {
     "object": dict,
     "array": list,
@@ -175,3 +179,38 @@ def test_no_choice_is_empty_also_where_nothing_is_offered() -> None:
     empty = recipe_schema(Catalog((), ()))
     assert not fits({"use": "anything"}, table_schema("mask", empty))
     assert all(table_schema(kind, empty).get("oneOf") != [] for kind in KINDS)
+
+
+KEYS = st.sampled_from(
+    ["use", "control", "weight", "threshold", "path", "epochs", "rates", "rescoring", "size", "odd"]
+)
+NAMES = st.sampled_from(
+    ["msvd", "fdakit:tiny", "tiny", ":tiny", "uniform", "frame-difference", "whole-frame", "nothing", "jsonl", "dsl"]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 300) | st.floats(-1, 2) | NAMES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=6,
+)
+TABLES = sorted(SCHEMA["properties"])
+
+
+@given(changes=st.dictionaries(st.tuples(st.sampled_from(TABLES), KEYS | st.none()), VALUES, min_size=1, max_size=3))
+def test_what_the_schema_refuses_is_refused(changes: dict[tuple[str, str | None], Any]) -> None:
+    document = read_document(find_recipe("fda_msvd"))
+    for (table, key), value in changes.items():
+        if key is None or not isinstance(document.get(table), dict):
+            document[table] = value
+        else:
+            document[table][key] = value
+    if not fits(document, SCHEMA):
+        with pytest.raises(RecipeError):
+            validate(document, where="x.toml", catalog=CATALOG)
+
+
+@given(kind=st.sampled_from(KINDS), use=NAMES, options=st.dictionaries(KEYS, VALUES, max_size=2))
+def test_a_table_that_the_schema_refuses_is_refused(kind: str, use: str, options: dict[str, Any]) -> None:
+    table = {"use": use, **options}
+    if not fits(table, table_schema(kind)):
+        with pytest.raises(RecipeError):
+            validate_part(kind, table, where="x.toml", catalog=CATALOG)
