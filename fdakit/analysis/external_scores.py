@@ -164,9 +164,9 @@ def _owners(truth: Path | None, queries: int, videos: int, *, source: Path) -> N
         of_run = f"`fdakit metrics {shlex.quote(str(source.parent))}`" if (source.parent / REPORT).is_file() else ""
         if queries != videos:
             given = "the column of each row with --truth (rows are captions, columns videos: transpose it if not so)"
-            cure = f"name the run that it lies in, which knows its truth: {of_run}" if of_run else f"give {given}"
+            remedy = f"name the run that it lies in, which knows its truth: {of_run}" if of_run else f"give {given}"
             raise ScoreError(
-                f"{source.absolute()}: {queries} captions and {videos} videos, so the truth is no diagonal; {cure}"
+                f"{source.absolute()}: {queries} captions and {videos} videos, so the truth is no diagonal; {remedy}"
             )
         if of_run:
             warnings.warn(

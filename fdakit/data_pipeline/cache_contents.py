@@ -1,4 +1,4 @@
-"""What lies in the cache folder: how much, whose, since when; and clearing what can be made again."""
+"""The contents of the cache folder: size, writer and age; and clearing what can be made again."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ KINDS: Mapping[str, str] = {
     "bench": "rendered clips of fdakit bench",
 }
 _DAY = 86_400.0
-_YOUNG = 60.0  # seconds for which data without an index may be a shard that is just being begun
+_YOUNG = 60.0  # seconds for which data without an index may be a shard that is just being created
 
 
 def list_contents(cache: Path, *, frames: Path | None = None) -> dict[str, Any]:
-    """Folder, files and bytes of each kind, frames by recipe and data set as well; `other` is never cleared.
+    """Return folder, files and bytes of each kind, frames by recipe and data set as well.
 
-    `frames` is the frame store's folder where it is not in the cache.
+    `other` is never cleared. `frames` is the frame store's folder if it is not in the cache.
     """
     folders = _folders(cache, frames)
     found: dict[str, Any] = {"folder": str(cache.absolute()), "bytes": 0}
@@ -51,12 +51,12 @@ def _files(path: Path) -> Iterator[Path]:
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
-    except OSError:  # cleared by somebody else in between, or not ours to look at
+    except OSError:  # removed by another process in between, or not readable
         return 0
 
 
 def _shards_by_writer(folder: Path) -> dict[str, Any]:
-    """Clips and masks, bytes, and last use of what each recipe wrote for its data set."""
+    """Return clips and masks, bytes, and last use of what each recipe wrote for its data set."""
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     count = 0
     for index in sorted(folder.glob(f"*{INDEX}")):
@@ -100,7 +100,7 @@ class ClearResult:
     in_use: list[Path] = field(default_factory=list)
 
     def remove(self, kind: str, path: Path) -> None:
-        """A file, or a folder with all that is in it."""
+        """Remove a file, or a folder with its contents."""
         files = list(_files(path))
         size = sum(map(_size, files))
         try:
@@ -118,10 +118,10 @@ class ClearResult:
 def clear(
     cache: Path, *, frames: Path | None = None, kinds: tuple[str, ...] = (), older_than: float = 0.0
 ) -> ClearResult:
-    """Remove what can be made again; with `older_than`, what was not used for so many days (frames) or made before.
+    """Remove what can be made again; with `older_than`, frames unused for so many days, and clips made before that.
 
-    `kinds` are some of `KINDS`, none for all. A run that is under way loses nothing: no frames it holds, and the
-    clips it reads are left.
+    `kinds` are some of `KINDS`, none for all. A running run loses nothing: neither frames it has mapped nor clips it
+    reads.
     """
     cleared, folders = ClearResult(), _folders(cache, frames)
     before = time.time() - older_than * _DAY
@@ -140,7 +140,7 @@ def clear(
 def _clear_frames(folder: Path, before: float, cleared: ClearResult) -> None:
     for index in sorted(folder.glob(f"*{INDEX}")):
         if _changed(index) <= before:
-            cleared.remove("frames", index)  # first, so that nobody is led to data that are gone
+            cleared.remove("frames", index)  # first, so that nobody looks for data that are gone
             cleared.remove("frames", index.with_suffix(DATA))
     for data in sorted(folder.glob(f"*{DATA}")):
         if not data.with_suffix(INDEX).exists() and _changed(data) <= min(before, time.time() - _YOUNG):

@@ -1,8 +1,8 @@
-"""What decides the pixels and masks of a clip, besides its file: the keys of the frame store are made of it.
+"""The cache keys: what determines the pixels and masks of a clip, besides its file.
 
-A part counts with its options, its provider's version, and the code that it runs (see `code_digests`), so that a
-plugin that is being written never meets masks of its former self. Whether OpenCV is installed does not count: masks
-are the same to the bit.
+A part counts with its options, its provider's version, and its code (see `code_digests`), so that a plugin under
+development never gets masks of an earlier version. Whether OpenCV is installed does not count: masks are
+bit-identical.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ from fdakit.video.transform import FrameTransform
 from .code_digests import OWN, code_digest
 
 _LIBRARIES = ("av", "numpy", "pillow", "scikit-image", "scipy")
-_LATER = ("cache", "pretrained")  # shapes that are no facts of the pictures
+_LATER = ("cache", "pretrained")  # fields of the build context that do not affect pixels
 
 
 @dataclass(frozen=True)
 class CacheKeys:
-    """What decides a clip besides its file, as digests: of the frames as read, the drawn view, and the mask.
+    """What determines a clip besides its file, as digests.
 
-    `mask` leaves the seed out: the key of a mask that looks at it holds it besides.
+    They are of the frames as read, the random transform, and the mask; `mask` is without the seed, which is added to
+    the key of a mask that reads it.
     """
 
     frames: str
@@ -48,7 +49,7 @@ def make_cache_keys(
     on_device: bool,
     seed: int,
 ) -> CacheKeys | None:
-    """Return the facts of sampler, reader, mask and view; None if a part's code cannot be found."""
+    """Return the keys of sampler, reader, mask and transform; None if a part's code cannot be found."""
     found = {name: part_key(part, shapes, seeded=name != "mask") for name, part in parts.items()}
     if None in found.values():
         return None
@@ -74,10 +75,10 @@ def _digest(*facts: Any) -> str:
 
 
 def part_key(part: Part, shapes: BuildContext, *, seeded: bool = True) -> dict[str, Any] | None:
-    """All that decides what a part does, as plain values, its seed if `seeded`; None where its code cannot be found.
+    """Return all that determines what a part does, as plain values; None if its code cannot be found.
 
-    fdakit's own samplers, readers and masks depend on their options and the image size alone; another's may look at
-    every shape it is given.
+    With `seeded` its seed too. fdakit's own samplers, readers and masks depend on their options and the image size
+    alone; others may read every field of the build context.
     """
     code = code_digest(_module_of(part.offer.component.build))
     if code is None:
@@ -102,12 +103,12 @@ def _module_of(build: Any) -> str:
 
 @cache
 def libraries(provider: str) -> dict[str, str]:
-    """Versions of the libraries that touch pixels, and of all that a provider other than fdakit asks for."""
+    """Return the versions of the libraries that affect pixels, and of all requirements of a provider but fdakit."""
     names = set(_LIBRARIES)
     if provider != OWN:
         try:
             asked = requires(provider) or []
-        except PackageNotFoundError:  # a module that is given by hand
+        except PackageNotFoundError:  # a module passed in directly
             asked = []
         names |= {match[0] for line in asked if (match := re.match(r"[\w.-]+", line))}
     return {name: found for name in sorted(names) if (found := _version(name))}

@@ -1,4 +1,4 @@
-"""Sets of clips in the cache folder that a run reads: while it does, `fdakit cache clear` leaves them."""
+"""Markers for sets of clips in the cache folder that a run reads, so that `fdakit cache clear` leaves them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOCK = ".in-use"
 
 @contextmanager
 def cached_clips_in_use(splits: Iterable[Split]) -> Iterator[None]:
-    """Keep the sets that hold videos of these splits, `<cache>/<kind>/<set>`, from being cleared."""
+    """Protect the sets `<cache>/<kind>/<set>` that hold videos of these splits from being cleared."""
     with ExitStack() as stack:
         for folder in sorted(set(_sets(splits))):
             stack.enter_context(shared_lock(folder / _LOCK))
@@ -29,9 +29,9 @@ def in_use(folder: Path) -> bool:
 
 
 def vanished(path: Path) -> FdakitError | None:
-    """Return what to say of a clip that is gone from the cache folder; None of any other file.
+    """Return the error for a clip that is gone from the cache folder; None for any other file.
 
-    Such a clip is not damaged: it is rendered anew when its split is loaded again.
+    Such a clip is not damaged: it is rendered again when its split is loaded again.
     """
     if path.exists() or not path.absolute().is_relative_to(cache_folder().absolute()):
         return None

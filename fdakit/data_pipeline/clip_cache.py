@@ -1,14 +1,14 @@
-"""Clips that are kept: found in the frame store, or made and put there.
+"""Cached clips: read from the frame store, or made and stored.
 
-Frames and masks are kept apart, so that another mask starts from the frames that are there. What is kept depends
-on what is drawn:
+Frames and masks are stored separately, so that another mask starts from the stored frames. What is stored depends
+on what is sampled at random:
 
-- nothing: the viewed frames and their mask;
-- the view alone (flip, crop): the frames as the reader gave them. View and mask come after, drawn anew each epoch.
-  A crop is cut out of a picture of the video's own size, so such frames are large; smaller ones would give other
+- nothing: the transformed frames and their mask;
+- the transform alone (flip, crop): the frames as the reader gave them. Transform and mask follow, anew each epoch.
+  A crop is cut from a frame of the video's own size, so such frames are large; smaller ones would give other
   pixels than a run without the store;
-- the choice of frames: nothing, as no epoch asks for the same ones again;
-- anything, with `frame_store.draws = n`: n viewed clips with their masks, used in turn by epoch.
+- the choice of frames: nothing, as no epoch uses the same frames again;
+- anything, with `frame_store.draws = n`: n transformed clips with their masks, used in turn by epoch.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from fdakit.values import Clip, Needs, VideoRef
 from .cache_keys import CacheKeys
 from .frame_store import Arrays, FrameStore, MaskedClip, estimated_bytes, file_fingerprint, record_key
 
-_WORTH_A_WORD = 10**9  # bytes; what is smaller is kept without saying so
+_WORTH_A_WORD = 10**9  # bytes; less is cached without an announcement
 _PLAIN = Needs()
 _NEAR = "near "
 
 
 @dataclass(frozen=True)
 class ClipSteps:
-    """How a clip is made: read `(video, epoch)`, view `(clip, epoch)`, mask `(clip)`. `repaired` ids are not kept.
+    """The steps that make a clip: read `(video, epoch)`, view `(clip, epoch)`, mask `(clip)`.
 
-    `drawn` says whether the masks so far may depend on seed or id.
+    `repaired` ids are not cached. `drawn` is whether the masks so far may depend on seed or id.
     """
 
     read: Callable[[VideoRef, int], Clip]
@@ -44,18 +44,18 @@ class ClipSteps:
     drawn: Callable[[], bool]
 
     def fresh(self, video: VideoRef, epoch: int) -> MaskedClip:
-        """Return the clip from its file. Raises what reading, viewing and masking raise."""
+        """Return the clip from its file. Raises what the steps raise."""
         return self.shown(self.read(video, epoch), epoch)
 
     def shown(self, clip: Clip, epoch: int) -> MaskedClip:
-        """Return a clip as it was read -> viewed, with its mask."""
+        """Transform a clip as it was read, and return it with its mask."""
         viewed = self.view(clip, epoch)
         return MaskedClip(viewed.frames, self.mask(viewed), viewed.times)
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What to say before the store is filled, and what need not be said again later."""
+    """What to announce before the store is filled, and what need not be reported again later."""
 
     says: tuple[str, ...] = ()
     settles: tuple[str, ...] = ()
@@ -63,9 +63,9 @@ class Forecast:
 
 @dataclass(frozen=True)
 class ClipCache:
-    """Gives viewed clips with their masks out of a store, and fills it.
+    """Transformed clips with their masks, read from a store or made and stored.
 
-    `before_view` keeps frames as they were read; `draws` tells that clips are drawn and kept by epoch, and how many.
+    `before_view` caches frames as they were read; `draws` is how many random versions of a clip are cached.
     """
 
     making: ClipSteps
@@ -93,7 +93,7 @@ class ClipCache:
         return MaskedClip(found["frames"], alpha, found["times"])
 
     def _key(self, video: VideoRef, epoch: int) -> bytes | None:
-        """Return the key of the frames; None if there is no file: whoever reads it words that better."""
+        """Return the key of the frames; None if there is no file: reading it will raise a better error."""
         try:
             file = file_fingerprint(video)
         except OSError:
@@ -104,14 +104,14 @@ class ClipCache:
         return record_key(file, facts.frames, view, drawn)
 
     def _mask_key(self, video: VideoRef, key: bytes, *, drawn: bool) -> bytes:
-        """Masks may draw by seed and id: `Clip.rng`."""
+        """Return the key of the mask. Masks may be random by seed and id: `Clip.rng`."""
         return record_key(key.hex(), self.facts.mask, *([self.facts.seed, video.id] if drawn else []))
 
     def _keep_mask(self, video: VideoRef, key: bytes, alpha: NDArray[np.float32]) -> None:
         self.store.put_mask(self._mask_key(video, key, drawn=self.making.drawn()), alpha)
 
     def _kept_mask(self, video: VideoRef, key: bytes) -> NDArray[np.float32] | None:
-        """Return the mask of those frames, whether it draws or not: that shows only when it is made."""
+        """Return the cached mask of those frames, random or not: that is only known once a mask is made."""
         keys = [self._mask_key(video, key, drawn=drawn) for drawn in (False, True)]
         if not any(each in self.store for each in keys):
             self.store.refresh()
@@ -119,7 +119,7 @@ class ClipCache:
         return next((alpha for alpha in found if alpha is not None), None)
 
     def _first(self, video: VideoRef, epoch: int, key: bytes) -> MaskedClip:
-        """Make the clip and keep it."""
+        """Make the clip and store it."""
         viewed = self.making.view(self.making.read(video, epoch), epoch)
         made = MaskedClip(viewed.frames, self.making.mask(viewed), viewed.times)
         if self._keep(viewed, key):
@@ -127,7 +127,7 @@ class ClipCache:
         return made
 
     def _keep(self, clip: Clip, key: bytes) -> bool:
-        """Put a clip's frames; those of a damaged file not, as the store has no mark for them."""
+        """Store a clip's frames, unless its file is damaged, as the store has no mark for that."""
         near = {f"{_NEAR}{gap}": frames for gap, frames in clip.neighbours.items()} if self.before_view else {}
         aspect = np.array([clip.pixel_aspect])
         return clip.id not in self.making.repaired and self.store.put(
@@ -143,7 +143,7 @@ class ClipCache:
         return clip
 
     def _clip(self, video: VideoRef, found: Arrays) -> Clip:
-        """As it was kept, in arrays that can be written to: parts may expect such."""
+        """Return the stored clip in writable arrays, which parts may expect."""
         return Clip(
             video.id,
             np.array(found["frames"]),
@@ -156,7 +156,7 @@ class ClipCache:
     def forecast(self, videos: Sequence[VideoRef], epoch: int, *, frames: int, size: int) -> Forecast | None:
         """Return what the clips of these videos will take on disk, at `frames` of `size` pixels a side.
 
-        None while that cannot be told: frames as they are read have their size once the first of them are kept.
+        None while it is unknown: the size of frames as they are read is known once the first of them are stored.
         """
         keys = [key for video in videos if (key := self._key(video, epoch)) is not None]
         self.store.refresh()
@@ -176,14 +176,14 @@ class ClipCache:
         text = f"frame store: about {format_bytes(total)} {said}"
         if total > self.store.room:
             lacking = f"and room for {format_bytes(self.store.room)} in {self.store.folder}"
-            cure = "raise frame_store.limit_mb, or make room with `fdakit cache clear`"
-            says = f"{text}, {lacking}; the rest is decoded again each time; {cure}"
+            remedy = "raise frame_store.limit_mb, or make room with `fdakit cache clear`"
+            says = f"{text}, {lacking}; the rest is decoded again each time; {remedy}"
             return Forecast((says,), settles=(self.store.full_note(),))
         return Forecast((f"{text}, kept in {self.store.folder}",) if total >= _WORTH_A_WORD else ())
 
 
 def format_bytes(count: int) -> str:
-    """Bytes as people say them: 8.0 GB, 59.0 MB, 1.2 kB, 80 bytes."""
+    """Return bytes in readable form: 8.0 GB, 59.0 MB, 1.2 kB, 80 bytes."""
     for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
         if count >= unit:
             return f"{count / unit:.1f} {name}"

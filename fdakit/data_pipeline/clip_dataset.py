@@ -1,4 +1,4 @@
-"""Clips for the model: read, viewed, masked, and put into batches, in this process or in workers."""
+"""The clip data set: clips read, transformed, masked and batched, in this process or in workers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fdakit.values import UnreadableVideo, VideoRef
 from .cache_use import vanished
 from .clip_pipeline import ClipPipeline, ClipPipelineConfig
 from .collate import (
-    ClipItem,  # callers of a source look for it here
+    ClipItem,  # re-exported for callers of the data set
     Collate,
     LoadedBatch,
 )
@@ -32,7 +32,7 @@ from .worker_pool import read_in_workers
 
 @dataclass(frozen=True)
 class ClipRequest:
-    """One clip that is asked for: the epoch keys its randomness, the text belongs to it in training."""
+    """A requested clip: the epoch keys its randomness; in training, `text` is its caption."""
 
     video: int
     epoch: int = 0
@@ -40,7 +40,7 @@ class ClipRequest:
 
 
 class ClipDataset:
-    """Reads any video of a split by `ClipRequest`. Travels to workers and builds its parts there, once."""
+    """Reads any video of a split by `ClipRequest`. It is pickled to workers and builds its parts there, once."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class ClipDataset:
         keep: bool = True,
     ) -> None:
         self.videos = tuple(videos)
-        self.left_out = dict(left_out or {})  # reasons by id of videos that count as unreadable without a look
+        self.left_out = dict(left_out or {})  # reasons by id of videos that count as unreadable without being opened
         self.time_limit = recipe.loader.time_limit
         self.on_read: Callable[[VideoRef], None] | None = None
         self.training = training
@@ -72,14 +72,14 @@ class ClipDataset:
             repairs=recipe.loader.damage == "repair",
         )
         self._foretold = False
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
         self._built: ClipPipeline | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_built": None, "on_read": None}
 
     def check_travel(self) -> None:
-        """Raises `PartError` if a part cannot be sent to a loader worker, before any worker starts."""
+        """Raise `PartError` if a part cannot be pickled for a loader worker, before any worker starts."""
         for part in self._plan.parts.values():
             try:
                 pickle.dumps(part)
@@ -91,7 +91,7 @@ class ClipDataset:
 
     @property
     def built(self) -> ClipPipeline:
-        """Sampler, reader, mask, view and store, built on first use."""
+        """The pipeline of sampler, reader, mask, transform and store, built on first use."""
         if self._built is None:
             self._built = ClipPipeline(self._plan, on_read=self._begin_reading)
         return self._built
@@ -100,9 +100,9 @@ class ClipDataset:
         return len(self.videos)
 
     def __getitem__(self, draw: ClipRequest) -> ClipItem | UnreadableVideo | FdakitError:
-        """Return the clip; an `UnreadableVideo` where the file cannot be read.
+        """Return the clip; an `UnreadableVideo` if the file cannot be read.
 
-        An error, to be raised where it is seen.
+        An error is returned too, to be raised by the caller.
         """
         video = self.videos[draw.video]
         try:
@@ -134,7 +134,7 @@ class ClipDataset:
         return apply_control(clip.alpha, control=control, seed=self._plan.seed, video_id=video.id, partner=partner)
 
     def _partner(self, video: VideoRef) -> NDArray[np.float32]:
-        """Masks of another video; one that cannot be read is passed over, it is not this video's fault."""
+        """Return the masks of another video; unreadable ones are skipped, as that is not this video's fault."""
         others = {other.id: other for other in self.videos}
         while True:
             chosen = partner_of(video.id, list(others), seed=self._plan.seed)
@@ -144,30 +144,30 @@ class ClipDataset:
                 del others[chosen]
 
     def forecast_cache(self, plan: Sequence[Sequence[ClipRequest]]) -> None:
-        """Say once, as a warning, what the clips of a plan will take in the frame store, where that matters."""
+        """Warn once of the space that the clips of a plan will take in the frame store, if it matters."""
         if self._foretold or not plan:
             return
         asked = dict.fromkeys(self.videos[draw.video] for draws in plan for draw in draws)
         forecast = self.built.forecast(list(asked), plan[0][0].epoch)
         if forecast is not None:
             self._foretold = True
-            self.tell(forecast.says)
-            self._told.update(forecast.settles)
+            self.warn_once(forecast.says)
+            self._warned.update(forecast.settles)
 
-    def tell(self, notes: Sequence[str]) -> None:
+    def warn_once(self, notes: Sequence[str]) -> None:
         """Warn of each note once, whichever worker it comes from."""
         for note in notes:
-            if note not in self._told:
-                self._told.add(note)
+            if note not in self._warned:
+                self._warned.add(note)
                 warnings.warn(note, stacklevel=2)
 
 
 def batches(
     source: ClipDataset, plan: Sequence[Sequence[ClipRequest]], *, workers: int, prefetch: int
 ) -> Iterator[LoadedBatch]:
-    """Yield the batches of a plan, in its order. Errors met in a worker are raised here.
+    """Yield the batches of a plan, in its order. Errors of a worker are raised here.
 
-    Workers are held to `source.time_limit`, see `read_in_workers`; reading in this process is not.
+    Workers are subject to `source.time_limit`, see `read_in_workers`; reading in this process is not.
     """
     source.forecast_cache(plan)
     collate = Collate(source.built.length)
@@ -179,6 +179,6 @@ def batches(
     for batch in found:
         if isinstance(batch, FdakitError):
             raise batch
-        source.tell(batch.notes)
+        source.warn_once(batch.notes)
         source.forecast_cache(plan)
         yield batch

@@ -1,4 +1,4 @@
-"""The parts that make a clip, in the process that uses them: sampler, reader, mask, view and frame store."""
+"""The pipeline of a clip in the process that uses it: sampler, reader, transform, mask and frame store."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from .output_checks import check_alpha, check_indices, check_same_indices, tried
 
 @dataclass(frozen=True)
 class ClipPipelineConfig:
-    """What decides the clips of a source: its parts and settings. Travels to workers."""
+    """The parts and settings that determine the clips of a data set. It is pickled to workers."""
 
     parts: Mapping[str, Part]
     shapes: BuildContext
@@ -45,7 +45,7 @@ class ClipPipelineConfig:
 
 
 class ClipPipeline:
-    """The parts, built; `on_read` is told of each video whose file is about to be read."""
+    """The built parts; `on_read` is called with each video whose file is about to be read."""
 
     def __init__(self, plan: ClipPipelineConfig, *, on_read: Callable[[VideoRef], None]) -> None:
         self._plan, self._on_read = plan, on_read
@@ -56,17 +56,17 @@ class ClipPipeline:
         self._mask = self._parts["mask"].build(watch.over(plan.shapes))
         self._watched = RandomnessProbe(self._mask, watch)
         self._view = FrameTransform(plan.view, plan.preprocess)
-        self._mender = FrameRepair()
-        self._tried: set[str] = set()  # the parts that were asked twice for the same
-        self.repaired: dict[str, str] = {}  # of the clips as last read: the file's fault by id
+        self._repair = FrameRepair()
+        self._tried: set[str] = set()  # the parts that were tested by calling them twice
+        self.repaired: dict[str, str] = {}  # the file's fault by id, for the clips as last read
         drawn = partial(getattr, self._watched, "looked")
         self._making = ClipSteps(self._native, self._viewed, self.alpha, self._mask.needs, self.repaired, drawn)
         self._draws, self._keeper = self._keeping()
 
     def _keeping(self) -> tuple[int, ClipCache | None]:
-        """Return how many draws of a clip are used in turn, 0 for a new one each epoch.
+        """Return how many random versions of a clip are used in turn, 0 for a new one each epoch.
 
-        And who keeps clips, if anybody.
+        With it the cache, if clips are cached.
         """
         plan, settings = self._plan, self._plan.store
         frames_drawn, view_drawn = self._sampler.draws(plan.training), plan.training and self._view.draws
@@ -92,38 +92,38 @@ class ClipPipeline:
 
     @property
     def length(self) -> int:
-        """Frames a clip is padded to."""
+        """The number of frames a clip is padded to."""
         return int(self._sampler.frames(self._plan.training))
 
     @property
     def needs(self) -> Needs:
-        """What the mask asks the reader for."""
+        """What the mask needs of the reader."""
         needs: Needs = self._mask.needs
         return needs
 
     @property
     def on_device(self) -> bool:
-        """Whether the mask wants its frames on the model's device."""
+        """Whether the mask needs its frames on the model's device."""
         return bool(self._mask.place == "device")
 
     def stored(self, video: VideoRef, epoch: int) -> MaskedClip:
-        """Return the viewed clip with its mask, kept or made: see `fdakit.data_pipeline.clip_cache`."""
+        """Return the transformed clip with its mask, cached or made: see `fdakit.data_pipeline.clip_cache`."""
         turn = epoch % self._draws if self._draws else epoch
         return self._making.fresh(video, turn) if self._keeper is None else self._keeper.clip(video, turn)
 
     def forecast(self, videos: Sequence[VideoRef], epoch: int) -> Forecast | None:
-        """Return what these videos will take in the frame store; None while that cannot be told."""
+        """Return what these videos will take in the frame store; None while it is unknown."""
         if self._keeper is None:
             return Forecast()
         turn = epoch % self._draws if self._draws else epoch
         return self._keeper.forecast(videos, turn, frames=self.length, size=self._view.preprocess.size)
 
     def take_notes(self) -> tuple[str, ...]:
-        """Return what people should know of the frame store and were not told yet."""
+        """Return the frame store's notes that were not yet reported."""
         return self._keeper.store.take_notes() if self._keeper is not None else ()
 
     def _native(self, video: VideoRef, epoch: int) -> Clip:
-        """Return the sampled frames as the reader gives them."""
+        """Return the sampled frames as the reader returns them."""
         self._on_read(video)
         return replace(self._read(video, epoch), seed=self._plan.seed)
 
@@ -132,7 +132,7 @@ class ClipPipeline:
         return self._view(clip, training=self._plan.training, rng=rng)
 
     def _read(self, video: VideoRef, epoch: int) -> Clip:
-        """Return the sampled frames; where repair is asked for and the file is damaged, of those that decode."""
+        """Return the sampled frames; with repair enabled and a damaged file, of those that decode."""
         label, where = str(self._parts["reader"].offer), f"on video {video.id!r}"
         size = self._view.wanted_size(training=self._plan.training)
         self.repaired.pop(video.id, None)
@@ -146,7 +146,7 @@ class ClipPipeline:
         except VideoError as error:
             if not self._plan.repairs:
                 raise
-            sound = self._mender.sound_frames(video, self._mask.needs)
+            sound = self._repair.decodable_frames(video, self._mask.needs)
             chosen = sound.indices[self._chosen(video, epoch, sound.times)]
             clip = read_frames(video, indices=chosen, needs=self._mask.needs, size=size, tolerant=True)
             self.repaired[video.id] = sound.reason or str(error)
@@ -169,12 +169,12 @@ class ClipPipeline:
         return chosen
 
     def viewed(self, video: VideoRef, epoch: int) -> Clip:
-        """Return the clip of that epoch as the mask is given it, read from its file. Raises what reading raises."""
+        """Return the clip of that epoch as the mask receives it, read from its file. Raises what reading raises."""
         turn = epoch % self._draws if self._draws else epoch
         return self._viewed(self._native(video, turn), turn)
 
     def alpha(self, clip: Clip) -> NDArray[np.float32]:
-        """As `mask_alpha`; the first one is made twice, to see that it can be made again."""
+        """Return `mask_alpha`; the first mask is computed twice, to check that it is reproducible."""
         label = str(self._parts["mask"].offer)
         make = partial(mask_alpha, self._watched, label=label, device=self._plan.shapes.device)
         if "mask" in self._tried:
@@ -183,12 +183,15 @@ class ClipPipeline:
         return tried_alpha(make, clip, label=label, on_device=self.on_device)
 
     def remarks(self, clip: Clip) -> tuple[str, ...]:
-        """As `mask_remarks`."""
+        """Return `mask_remarks` of a clip."""
         return mask_remarks(self._mask, clip, label=str(self._parts["mask"].offer), device=self._plan.shapes.device)
 
 
 def mask_alpha(mask: MaskGenerator, clip: Clip, *, label: str, device: str) -> NDArray[np.float32]:
-    """Return the mask of a viewed clip, float32 `(t, h, w)`. Raises `PartError` if it fails or is no mask's."""
+    """Return the mask of a transformed clip, float32 `(t, h, w)`.
+
+    Raises `PartError` if the mask fails or returns something else.
+    """
     where = f"on video {clip.id!r}"
     with attribute_errors(label, where):
         on_device = mask.place == "device"
@@ -198,7 +201,7 @@ def mask_alpha(mask: MaskGenerator, clip: Clip, *, label: str, device: str) -> N
 
 
 def mask_remarks(mask: MaskGenerator, clip: Clip, *, label: str, device: str) -> tuple[str, ...]:
-    """Return what the mask remarks on each frame of a viewed clip, "" where it offers none. Raises `PartError`."""
+    """Return the mask's remark on each frame of a transformed clip, "" for a mask without. Raises `PartError`."""
     where, count = f"on video {clip.id!r}", len(clip.frames)
     remark = getattr(mask, "remarks", None)
     if remark is None:
@@ -211,7 +214,7 @@ def mask_remarks(mask: MaskGenerator, clip: Clip, *, label: str, device: str) ->
 
 
 def _moved(clip: Clip, device: str) -> Clip:
-    """Return the clip as a mask on the device sees it: pictures as torch uint8 `(t, 3, h, w)`, luma `(t, h, w)`."""
+    """Return the clip for a mask on the device: frames as torch uint8 `(t, 3, h, w)`, luma `(t, h, w)`."""
 
     def move(frames: NDArray[np.uint8]) -> torch.Tensor:
         return torch.from_numpy(frames).permute(0, 3, 1, 2).to(device)

@@ -1,7 +1,7 @@
-"""A digest of the code that a part runs: its own module, and all that it imports of its package and of fdakit.
+"""A digest of a part's code: its own module, and all that it imports of its package and of fdakit.
 
-The frame store's keys hold it, so that neither a changed part nor a changed step below it, nor one that moved to
-another module, is ever answered with clips of before.
+It is part of the frame store's keys, so that after a change of a part, or of code it depends on, or after a move to
+another module, no old clips are used.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ STEPS = (
     "fdakit.video.transform",
     "fdakit.random_keys",
 )
-"""The engine's own steps between the parts: these files count for every clip, what they import does not."""
+"""fdakit's own steps between the parts: these files count for every clip, their imports do not."""
 
 
 @cache
 def code_digest(module: str) -> str | None:
-    """Return a digest of a module's code and of what it imports; None for one that is in no file, as in a notebook.
+    """Return a digest of a module's code and of its imports; None for one without a file, as in a notebook.
 
-    Modules of its own top-level package and of fdakit are followed, other libraries are not: their versions count.
-    Raises `FdakitError` if a file of fdakit cannot be read.
+    Imports of its own top-level package and of fdakit are followed; of other libraries the versions count. Raises
+    `FdakitError` if a file of fdakit cannot be read.
     """
     if _path(module) is None:
         return None
@@ -38,7 +38,7 @@ def code_digest(module: str) -> str | None:
 
 
 def imported_files(modules: Iterable[str]) -> dict[str, Path]:
-    """Return the files of modules and of everything of their packages and of fdakit that they import, by name."""
+    """Return the files, by module name, of modules and of all they import of their packages and of fdakit."""
     found: dict[str, Path] = {}
     waiting = list(modules)
     while waiting:
@@ -61,33 +61,33 @@ def _digest(files: dict[str, Path]) -> str:
 def _own_path(module: str) -> Path:
     path = _path(module)
     if path is None:
-        raise FdakitError(f"{module}: its file cannot be found, so that clips cannot be cached; install fdakit again")
+        raise FdakitError(f"{module}: its file cannot be found, so clips cannot be cached; reinstall fdakit")
     return path
 
 
 def _path(module: str) -> Path | None:
     try:
         spec = find_spec(module)
-    except (ImportError, ValueError):  # a parent that is no package; a module made by hand
+    except (ImportError, ValueError):  # a parent that is not a package; a synthetic module
         return None
     path = Path(spec.origin) if spec is not None and spec.has_location and spec.origin else None
     return path if path is not None and path.suffix == ".py" and path.is_file() else None
 
 
 def _imports(module: str, path: Path, *, followed: Collection[str]) -> Iterator[str]:
-    """Yield the modules of the `followed` top-level packages that a module imports, in its functions too."""
+    """Yield the modules of the `followed` top-level packages that a module imports, also inside functions."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     for node in _running(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.partition(".")[0] in followed)
         elif isinstance(node, ast.ImportFrom):
             source = _absolute(node, package)
-            if source.partition(".")[0] in followed:  # looking into another package would import it
+            if source.partition(".")[0] in followed:  # inspecting another package would import it
                 yield from (_home(source, alias.name) for alias in node.names)
 
 
 def _running(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes of a tree without what stands under `if TYPE_CHECKING`."""
+    """Yield the nodes of a tree except those under `if TYPE_CHECKING`."""
     yield node
     for child in ast.iter_child_nodes(node):
         typing_only = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test)
@@ -103,7 +103,7 @@ def _absolute(node: ast.ImportFrom, package: str) -> str:
 
 
 def _home(source: str, name: str) -> str:
-    """Return the module that `from source import name` runs: a submodule, or the one that a package has it from."""
+    """Return the module that `from source import name` imports: a submodule, or where a package has the name from."""
     path = _path(source)
     if path is None or path.name != "__init__.py":
         return source

@@ -1,4 +1,4 @@
-"""Clips put together into batches: padded, stacked, the lost ones listed and the repaired ones marked."""
+"""Collation of clips into batches: padded, stacked, unreadable videos listed and repaired ones marked."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from fdakit.values import Batch, UnreadableVideo
 
 @dataclass(frozen=True)
 class ClipItem:
-    """A clip ready for the batch: frames uint8 `(t, s, s, 3)`, alphas float32 `(t, s, s)` by control.
+    """A clip ready to be batched: frames uint8 `(t, s, s, 3)`, alphas float32 `(t, s, s)` by control.
 
-    `repaired` says why the frames were chosen among those of a damaged file that decode; "" for a sound one.
+    `repaired` is why only the decodable frames of a damaged file were used; "" for an intact file.
     """
 
     id: str
@@ -27,12 +27,12 @@ class ClipItem:
     times: NDArray[np.float64]
     text: str
     repaired: str = ""
-    notes: tuple[str, ...] = ()  # what the frame store has to say, on its way out of a worker
+    notes: tuple[str, ...] = ()  # notes of the frame store, passed on from a worker
 
 
 @dataclass(frozen=True)
 class LoadedBatch(Batch):
-    """A batch that knows which of its clips are repaired: the fault of the file by id. `notes` are for people."""
+    """A batch with the repaired clips: the file's fault by id. `notes` are for the user."""
 
     repaired: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class LoadedBatch(Batch):
 
 @dataclass(frozen=True)
 class Collate:
-    """Pads clips to `length` frames and stacks them; lost videos are listed, not filled in."""
+    """Pads clips to `length` frames and stacks them; unreadable videos are listed, not filled in."""
 
     length: int
 

@@ -1,4 +1,4 @@
-"""What damaged videos mean to a training: the ledger asked before the first step, and files mended while read."""
+"""Damaged videos in training: the damage ledger checked before the first step, and files repaired while reading."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def ledger_path(recipe: Recipe | None) -> Path:
 
 
 def known_damage(recipe: Recipe, split: Split) -> dict[str, str]:
-    """Videos that a training leaves out by its ledger: reasons by id, as `loader.damage` has it.
+    """Return the reasons, by id, of the videos that training leaves out by the ledger and `loader.damage`.
 
-    With `fail`, raises `VideoError` with the whole list instead, and warns where the ledger does not know all
-    videos. `skip` leaves out every damaged one, `repair` those of which nothing decodes. Warns of those whose order
-    or times are not as they state. Raises `VideoError` if no video is left.
+    With `fail`, raises `VideoError` with the whole list instead, and warns if the ledger does not know all videos.
+    `skip` leaves out every damaged video, `repair` those with no decodable frames. Warns of videos whose order or
+    times are not as they state. Raises `VideoError` if no video is left.
     """
     ledger = Ledger(ledger_path(recipe))
     found = ledger.find({video.path for video in split.videos})
@@ -45,10 +45,10 @@ def known_damage(recipe: Recipe, split: Split) -> dict[str, str]:
         if video.path in found and found[video.path].status not in passable
     }
     if bad and (policy == "fail" or len(bad) == len(split.videos)):
-        cure = 'mend or remove them, or set loader.damage = "skip" or "repair"'
+        remedy = 'fix or remove them, or set loader.damage = "skip" or "repair"'
         raise VideoError(
             f"split {split.name!r}: {len(bad)} of {len(split.videos)} videos are damaged, by the ledger "
-            f"{ledger.path}; {cure if policy == 'fail' else 'fetch them again'}\n" + "\n".join(bad.values())
+            f"{ledger.path}; {remedy if policy == 'fail' else 'fetch them again'}\n" + "\n".join(bad.values())
         )
     return bad
 
@@ -70,21 +70,21 @@ def _line(video: VideoRef, finding: Finding) -> str:
 
 
 def _warn_of_unknown(recipe: Recipe, split: Split, unknown: list[VideoRef]) -> None:
-    # What lies below the cache folder, a data set of fdakit's has just rendered there.
+    # Files below the cache folder were just rendered there by a data set of fdakit's.
     ours = cache_folder().absolute()
     missing, count = len([v for v in unknown if ours not in v.path.absolute().parents]), len(split.videos)
     if missing:
         what = f"does not know {missing} of the {count}" if missing < count else f"knows none of the {count}"
         warnings.warn(
-            f"the ledger {what} {split.name} videos; `fdakit data check {recipe.where}` finds damaged ones before a "
-            "run meets them",
+            f"the ledger {what} {split.name} videos; `fdakit data check {recipe.where}` finds damaged ones before "
+            "a run meets them",
             stacklevel=2,
         )
 
 
 @dataclass(frozen=True)
 class DecodableFrames:
-    """The frames of a segment that can be used: `indices (s,)` ascending, their `times (s,)`, and the fault."""
+    """The usable frames of a segment: `indices (s,)` ascending, their `times (s,)`, and the fault."""
 
     indices: NDArray[np.int64]
     times: NDArray[np.float64]
@@ -92,13 +92,13 @@ class DecodableFrames:
 
 
 class FrameRepair:
-    """Finds the sound frames of damaged files, and remembers what it found: it takes a full decode."""
+    """Finds the decodable frames of damaged files, and caches the result, as it takes a full decode."""
 
     def __init__(self) -> None:
         self._surveys: dict[Path, Survey] = {}
 
-    def sound_frames(self, video: VideoRef, needs: Needs) -> DecodableFrames:
-        """Return those of the segment that decode along with the neighbours needed.
+    def decodable_frames(self, video: VideoRef, needs: Needs) -> DecodableFrames:
+        """Return the frames of the segment that decode along with the neighbours needed.
 
         Raises `VideoError` if there is none, or the file cannot be read at all.
         """

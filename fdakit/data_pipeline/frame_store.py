@@ -1,7 +1,7 @@
-"""Clips kept on disk between epochs, runs and processes: frames as they were decoded, masks beside them.
+"""A disk cache of clips, shared by epochs, runs and processes: decoded frames and their masks.
 
-Nothing is rounded: what comes out is bit for bit what went in, so that a run does not depend on what the store
-holds. A mask of 0 and 1 takes a bit a pixel, one of whole 255ths a byte, any other its four bytes.
+Storage is lossless, bit for bit, so a run does not depend on what the store holds. A mask of 0 and 1 takes one bit a
+pixel, one of multiples of 1/255 a byte, any other its four bytes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fdakit.values import VideoRef
 from .shard_files import ALIGN, KEY_BYTES
 from .shards import Shards
 
-FORMAT = 2  # part of every key: raise it with each change of what is kept or of how a clip is made
+FORMAT = 2  # part of every key: increment it with each change of what is stored or of how a clip is made
 FRAMES, MASK = 0, 1  # kinds of records
 _LENGTH = struct.Struct("<I")
 Arrays = Mapping[str, NDArray[Any]]
@@ -31,7 +31,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class MaskedClip:
-    """A viewed clip and its mask: frames uint8 `(t, s, s, 3)`, alpha float32 `(t, s, s)`, times `(t,)` s."""
+    """A transformed clip and its mask: frames uint8 `(t, s, s, 3)`, alpha float32 `(t, s, s)`, times `(t,)` s."""
 
     frames: NDArray[np.uint8]
     alpha: NDArray[np.float32]
@@ -39,10 +39,10 @@ class MaskedClip:
 
 
 class FrameStore:
-    """Frames and masks by key, on disk in `folder`, up to `limit_mb` of them; 0 keeps nothing.
+    """Frames and masks by key, on disk in `folder`, up to `limit_mb`; 0 stores nothing.
 
-    `about` names who writes, for `fdakit cache info`. Arrays come back mapped into memory and read only; masks are
-    unpacked. What does not fit is not kept: `take_notes` has what is to be told of that, and of damage, once.
+    `about` describes the writer, for `fdakit cache info`. Arrays are memory-mapped and read-only; masks are unpacked.
+    What does not fit is not stored: `take_notes` reports this, and damage, once.
     """
 
     def __init__(self, folder: Path, *, limit_mb: int, about: Mapping[str, Any] | None = None) -> None:
@@ -53,19 +53,19 @@ class FrameStore:
 
     @property
     def room(self) -> int:
-        """Bytes that may still be written."""
+        """The bytes that may still be written."""
         return self._shards.room
 
     def __contains__(self, key: bytes) -> bool:
         return key in self._shards
 
     def get(self, key: bytes) -> dict[str, NDArray[Any]] | None:
-        """Arrays by name as they were put, or None."""
+        """Return the arrays by name as they were put, or None."""
         record = self._shards.get(key)
         return None if record is None else _unpacked(record)
 
     def put(self, key: bytes, arrays: Arrays) -> bool:
-        """Keep arrays of numbers under a key. False where there is no room."""
+        """Store numeric arrays under a key. Return False if there is no room."""
         return self._shards.put(key, _packed(arrays), kind=FRAMES)
 
     def get_mask(self, key: bytes) -> NDArray[np.float32] | None:
@@ -74,21 +74,21 @@ class FrameStore:
         return None if found is None else _plain_mask(found)
 
     def put_mask(self, key: bytes, alpha: NDArray[np.float32]) -> bool:
-        """Keep a mask float32 `(t, s, s)` in [0, 1] under a key. False where there is no room."""
+        """Store a mask float32 `(t, s, s)` in [0, 1] under a key. Return False if there is no room."""
         return self._shards.put(key, _packed(_small_mask(alpha)), kind=MASK)
 
     def refresh(self) -> None:
-        """Learn of what other processes have kept."""
+        """Read what other processes have stored."""
         self._shards.refresh()
 
 
 def record_key(*facts: Any) -> bytes:
-    """Return the key that facts which JSON can say make, together with the format: 16 bytes."""
+    """Return the 16-byte key of JSON-serialisable facts and the format."""
     return blake2b(json.dumps([FORMAT, *facts], sort_keys=True).encode(), digest_size=KEY_BYTES).digest()
 
 
 def file_fingerprint(video: VideoRef) -> tuple[str, int, int, float | None, float | None]:
-    """Return what changes when a file is replaced or rewritten: path, size, mtime in ns, and the segment of it.
+    """Return what changes when a file is replaced or rewritten: path, size, mtime in ns, and its segment.
 
     Raises `OSError` if there is no such file.
     """
@@ -97,7 +97,7 @@ def file_fingerprint(video: VideoRef) -> tuple[str, int, int, float | None, floa
 
 
 def estimated_bytes(frames: int, size: int) -> int:
-    """Bytes of a clip with a hard mask: what `frames` of `size` x `size` pixels take on disk."""
+    """Return the bytes on disk of a clip of `frames` of `size` x `size` pixels with a hard mask."""
     return frames * size * size * 3 + frames * size * size // 8
 
 
@@ -122,7 +122,7 @@ def _shares(levels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _packed(arrays: Arrays) -> bytes:
-    """Return a line of JSON with names, types and shapes, and the arrays' bytes, each at a multiple of `ALIGN`."""
+    """Return a line of JSON with names, types and shapes, and the arrays' bytes, each aligned to `ALIGN`."""
     plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     head = json.dumps([[name, array.dtype.str, array.shape] for name, array in plain.items()]).encode()
     parts = [_LENGTH.pack(len(head)) + head, *(array.tobytes() for array in plain.values())]

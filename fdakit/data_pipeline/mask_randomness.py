@@ -1,7 +1,7 @@
-"""Whether a mask draws: one that never looks at a seed or an id is kept once, any other for each of them.
+"""Detection of random masks: a mask that never reads a seed or an id is stored once, any other for each of them.
 
-What a mask is given looks and behaves as ever, but remembers that its seed or id was asked for: by `Clip.rng`, by
-name, or by copying all fields. Nothing is asked of masks for that.
+The clip a mask is given behaves as ever, but records whether its seed or id was read: by `Clip.rng`, by name, or by
+copying all fields. Masks need do nothing for that.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _TOLD = ("seed", "id", "__dict__")
 
 
 class AccessLog:
-    """Whether a seed or an id was asked for. Once it was, a mask may keep what it drew."""
+    """Whether a seed or an id was read. Once it was, a mask may hold on to the random numbers."""
 
     def __init__(self) -> None:
         self.looked = False
 
     def over(self, value: V) -> V:
-        """Return the same value, watched."""
+        """Return the same value, probed."""
         kind = _ProbedClip if isinstance(value, Clip) else _ProbedContext
         watched: Any = kind(**{field.name: getattr(value, field.name) for field in fields(value)})
         object.__setattr__(watched, "_watch", self)
@@ -39,7 +39,7 @@ class _Probe:
         return super().__getattribute__(name)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        _tell(object.__getattribute__(self, "_watch"))  # what becomes of a copy is not seen
+        _tell(object.__getattribute__(self, "_watch"))  # later reads of a copy cannot be seen
         return super().__reduce_ex__(protocol)
 
 
@@ -49,15 +49,15 @@ def _tell(watch: AccessLog | None) -> None:
 
 
 class _ProbedClip(_Probe, Clip):
-    """A clip that tells when its seed or id is looked at."""
+    """A clip that records reads of its seed or id."""
 
 
 class _ProbedContext(_Probe, BuildContext):
-    """Shapes that tell when their seed is looked at."""
+    """A build context that records reads of its seed."""
 
 
 class RandomnessProbe:
-    """A mask as it is, on watched clips; `looked` says whether it, or its build, has looked at a seed or an id."""
+    """A mask called with probed clips; `looked` is whether it, or its build, has read a seed or an id."""
 
     def __init__(self, mask: Any, watch: AccessLog) -> None:
         self.needs, self.place = mask.needs, mask.place

@@ -1,8 +1,8 @@
-"""The two files of a shard: records one after another, and an index of them.
+"""The two files of a shard: concatenated records, and their index.
 
-`<name>.frames` holds the records; `<name>.frames-index` a line of JSON that says whose they are, and then an entry of
-fixed size a record, with a checksum of the record and one of itself. An entry is written after its record: what a
-killed process leaves behind is a record without an entry, or half an entry, and nobody looks at either.
+`<name>.frames` holds the records; `<name>.frames-index` holds a line of JSON that names their writer, and then a
+fixed-size entry a record, with a checksum of the record and one of itself. An entry is written after its record: a
+killed process leaves a record without an entry, or half an entry, and readers ignore both.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ KEY_BYTES = 16
 _ENTRY = struct.Struct(f"<{KEY_BYTES}sQQII")  # key, offset, length, kind, checksum of the record
 _CHECK = struct.Struct("<I")  # checksum of the entry
 ENTRY_BYTES = _ENTRY.size + _CHECK.size
-ALIGN = 64  # records begin at multiples of it
-_COLUMNS = 509  # words of 8 bytes a row of `checksum`: a prime, so that no pages that change places go unseen
+ALIGN = 64  # records start at multiples of it
+_COLUMNS = 509  # words of 8 bytes a row of `checksum`: a prime, so that swapped pages are detected
 
 
 @dataclass
 class Shard:
-    """One shard as far as its index has been read. `about` is what its writer said of itself."""
+    """One shard, up to where its index has been read. `about` is its writer's description."""
 
     index: Path
     about: Mapping[str, Any] = field(default_factory=dict)
     read: int = 0  # bytes of the index
-    end: int = 0  # bytes of the data that entries speak of
-    records: dict[int, int] = field(default_factory=dict)  # how many of each kind
+    end: int = 0  # bytes of the data that entries refer to
+    records: dict[int, int] = field(default_factory=dict)  # count by kind
     lost: bool = False
 
     @property
@@ -51,7 +51,7 @@ class Shard:
 
 
 class Entry(NamedTuple):
-    """Where a record lies, what it is, and its `checksum`."""
+    """Offset, length and kind of a record, and its `checksum`."""
 
     key: bytes
     offset: int
@@ -61,7 +61,7 @@ class Entry(NamedTuple):
 
 
 def checksum(record: bytes | memoryview) -> int:
-    """CRC-32 of the sums of 509 columns of 64-bit words, and of the bytes left over.
+    """Return the CRC-32 of the sums of 509 columns of 64-bit words, and of the remaining bytes.
 
     A changed byte, and pages that are missing, zero or swapped, change a sum. A plain CRC-32 would take most of the
     time of reading a clip; this takes a quarter of it.
@@ -73,7 +73,7 @@ def checksum(record: bytes | memoryview) -> int:
 
 
 class Writer:
-    """A fresh shard that this process alone appends to. Every call may raise `OSError`."""
+    """A new shard that only this process appends to. Every call may raise `OSError`."""
 
     def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ class Writer:
         _write_all(self._entries, json.dumps(dict(about)).encode() + b"\n")
 
     def append(self, key: bytes, record: bytes, *, kind: int) -> None:
-        """Record first, entry second: who is killed in between leaves no entry."""
+        """Write the record first, its entry second: a process killed in between leaves no entry."""
         padding = bytes(-len(record) % ALIGN)
         _write_all(self._data, record + padding)
         entry = _ENTRY.pack(key, self.end, len(record), kind, checksum(record))
@@ -93,13 +93,13 @@ class Writer:
         self.end += len(record) + len(padding)
 
     def abandon(self) -> None:
-        """Close after a failure, and give back the room of the record that was not finished."""
-        with suppress(OSError):  # the disk has failed us already, and readers pass over what hangs out
+        """Close after a failure, and free the space of the unfinished record."""
+        with suppress(OSError):  # the disk has already failed, and readers ignore trailing data
             self._data.truncate(self.end)
         self.close()
 
     def close(self) -> None:
-        """Append no more."""
+        """Close both files."""
         for file in (self._data, self._entries):
             file.close()
 
@@ -111,9 +111,9 @@ def _write_all(file: FileIO, data: bytes) -> None:
 
 
 def read_entries(shard: Shard) -> Iterator[Entry]:
-    """Yield the entries after those already read; moves `read`, `end` and `records` on.
+    """Yield the entries after those already read; advances `read`, `end` and `records`.
 
-    Half an entry at the end is left for the next time. Raises `ValueError` for an index that is damaged.
+    Half an entry at the end is left for the next call. Raises `ValueError` for a damaged index.
     """
     with open_without_waiting(shard.index) as file:
         file.seek(shard.read)

@@ -1,4 +1,4 @@
-"""The splits of a recipe's data set, with absent files found before anything starts."""
+"""The splits of a recipe's data set, checked for absent files before anything starts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Splits:
-    """The data set of a recipe, with absent files found before anything starts."""
+    """The splits of a recipe's data set, checked for absent files before anything starts."""
 
     def __init__(self, recipe: Recipe, *, device: torch.device, progress: Progress) -> None:
         self._recipe = recipe
@@ -26,16 +26,19 @@ class Splits:
         self._dataset: Dataset = recipe.parts["dataset"].build(base_shapes(recipe, device))
 
     def names(self) -> tuple[str, ...]:
-        """Return the splits that exist. Raises `DatasetError` if the data set cannot tell."""
+        """Return the existing splits. Raises `DatasetError` if the data set fails to list them."""
         with attribute_errors(str(self._recipe.parts["dataset"].offer), "while naming its splits"):
             return self._dataset.splits()
 
     def load(self, name: str) -> Split:
-        """Return the split, every file checked. Raises `DatasetError` if it is empty or files are absent."""
+        """Return the split with every file checked. Raises `DatasetError` if it is empty or files are absent."""
         return self._check_files(self.listed(name))
 
     def listed(self, name: str) -> Split:
-        """Return the split as the data set lists it, its files unchecked. Raises `DatasetError` if it is empty."""
+        """Return the split as the data set lists it, without a check of files.
+
+        Raises `DatasetError` if it is empty.
+        """
         if name not in self.names():
             close = get_close_matches(name, self.names(), n=1)
             guess = f"did you mean {close[0]!r}? " if close else ""

@@ -1,8 +1,8 @@
-"""Batches made by loader workers that are watched: a stuck file is named and given up, a killed worker reported.
+"""Supervised loader workers: a stuck file is named and given up, a killed worker reported.
 
-torch's own time limit names no file, and its handler for workers that die raises in the middle of whatever the
-main process does. So each worker writes down what it reads in memory that it shares with the main process; a
-thread there kills the one that takes too long; and a dead worker is looked at only where a batch is fetched.
+torch's own time limit names no file, and its handler for dead workers raises in the middle of whatever the main
+process does. So each worker records what it reads in memory shared with the main process; a thread there kills a
+worker that takes too long; and dead workers are handled only where a batch is fetched.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from fdakit.values import VideoRef
 
 _PID, _VIDEO, _BEGUN = range(3)
 _NOTHING = -1
-_PATIENCE = 5.0  # seconds for a process that has closed its pipes to be gone
+_PATIENCE = 5.0  # seconds for a process that has closed its pipes to exit
 _CRASHES = (signal.SIGSEGV, signal.SIGFPE, signal.SIGILL)
-"""Ends that a file can bring about in a decoder; memory that ran out gives others (SIGKILL, SIGBUS, SIGABRT)."""
+"""Signals that a file can cause in a decoder; exhausted memory causes others (SIGKILL, SIGBUS, SIGABRT)."""
 
 
 class Source(Protocol):
-    """What workers read from; `on_read` is called before a video is read, `left_out` are not read at all."""
+    """What workers read from; `on_read` is called before a video is read, `left_out` videos are not read at all."""
 
     videos: tuple[VideoRef, ...]
     left_out: dict[str, str]
@@ -46,8 +46,8 @@ def read_in_workers(
 ) -> Iterator[Any]:
     """Yield the batches of a plan in its order, read by `workers` spawned processes.
 
-    A video that takes a worker longer than `source.time_limit` seconds, or crashes it, goes to `source.left_out`;
-    the workers are started anew and the plan goes on. Raises `FdakitError` if a worker is killed from outside.
+    A video that takes a worker longer than `source.time_limit` seconds, or crashes it, is added to `source.left_out`;
+    the workers are restarted and the plan continues. Raises `FdakitError` if a worker is killed from outside.
     """
     done = 0
     while done < len(plan):
@@ -61,11 +61,13 @@ def read_in_workers(
 
 
 class _WorkerStatus:
-    """A row a worker: its process id, the video it reads by number, and how many it has begun."""
+    """A row a worker: its process id, the index of the video it reads, and how many it has started."""
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._cells = spawn_context().RawArray("q", 3 * workers)  # one writer a row, so no lock to die with
+        self._cells = spawn_context().RawArray(
+            "q", 3 * workers
+        )  # one writer a row, so no lock that a killed worker could hold
 
     def begin(self, worker: int, video: int) -> None:
         place = 3 * worker
@@ -81,7 +83,7 @@ class _WorkerStatus:
 
 
 class _TrackedDataset:
-    """The source as a worker sees it: writes onto the board what it reads."""
+    """The data set in a worker: records on the status board what it reads."""
 
     def __init__(self, source: Source, board: _WorkerStatus) -> None:
         self._source = source
@@ -102,7 +104,7 @@ class _TrackedDataset:
 
 
 class _WorkerPool:
-    """One set of workers, from their start to their end."""
+    """One set of workers, from start to end."""
 
     def __init__(
         self, source: Source, plan: Sequence[Any], *, collate: Callable[..., Any], workers: int, prefetch: int
@@ -120,7 +122,7 @@ class _WorkerPool:
             collate_fn=collate,
             multiprocessing_context=spawn_context(),
             worker_init_fn=_quiet_worker,
-            generator=torch.Generator(),  # of its own: seeding the workers must not move torch's
+            generator=torch.Generator(),  # a separate one: seeding the workers must not advance torch's
         )
         with interrupts_held():
             self._batches: Any = iter(loader)
@@ -133,7 +135,7 @@ class _WorkerPool:
             self._thread.start()
 
     def batches(self) -> Iterator[Any]:
-        """To the end of the plan, or to the first batch that a worker took with it when it ended."""
+        """Yield batches to the end of the plan, or to the first that is lost with a worker."""
         while True:
             try:
                 batch = next(self._batches)
@@ -149,7 +151,7 @@ class _WorkerPool:
             yield batch
 
     def _dead(self) -> list[BaseProcess]:
-        """Return the workers that have ended; one whose pipes are closed may still be on its way out."""
+        """Return the workers that have ended; one whose pipes are closed may still be exiting."""
         ending_now = wait([process.sentinel for process in self._processes], timeout=1)
         for process in self._processes:
             if process.sentinel in ending_now:
@@ -157,17 +159,20 @@ class _WorkerPool:
         return [process for process in self._processes if not process.is_alive()]
 
     def dismiss(self) -> None:
-        """End all of them, at once where one has failed."""
+        """End all workers, immediately if one has failed."""
         self._over.set()
         if self._thread.is_alive():
             self._thread.join()
         if self._failed:
             for process in self._processes:
                 process.kill()
-        del self._batches  # ends those that are left
+        del self._batches  # ends the remaining workers
 
     def _guard(self) -> None:
-        """Kills the worker that has been at one video for too long. Counts its own pauses, so sleep is no time."""
+        """Kill a worker that takes too long with one video.
+
+        Its own pauses are discounted, so a suspend does not count.
+        """
         limit = self._source.time_limit
         pause = min(1.0, limit / 4)
         begun, spent = [0] * self._board.workers, [0.0] * self._board.workers
@@ -182,7 +187,7 @@ class _WorkerPool:
                     by_pid[pid].kill()
 
     def _account(self, dead: Sequence[BaseProcess], error: Exception) -> None:
-        """Put down what the dead were reading as lost, or raise where that was not the file's fault."""
+        """Record what the dead workers were reading as unreadable, or raise if that was not the file's fault."""
         reading = {pid: video for pid, video, _ in map(self._board.row, range(self._board.workers))}
         for number in self._overdue.values():
             self._leave_out(
@@ -207,25 +212,25 @@ class _WorkerPool:
 
 
 def _killed(code: int | None, video: VideoRef | None) -> str:
-    """Return what to say of a worker that did not end by a file's fault."""
+    """Return the message for a worker that did not end because of a file."""
     at = f"while reading {video.path.absolute()} (video {video.id!r})" if video else "between two videos"
     if code is not None and code >= 0:
-        cure = 'a script that reads with loader workers needs `if __name__ == "__main__":`, or loader.workers = 0'
+        remedy = 'a script that reads with loader workers needs `if __name__ == "__main__":`, or loader.workers = 0'
     else:
-        cure = (
+        remedy = (
             "the system does so where memory runs out: lower loader.workers or loader.prefetch, or find more memory"
         )
-    return f"loader.workers: a loader worker {ending(code)} {at}; {cure}"
+    return f"loader.workers: a loader worker {ending(code)} {at}; {remedy}"
 
 
 def _child_handler() -> Any:
-    """What the end of a child process sets off, where that can be changed: not on Windows, in the main thread."""
+    """Return the SIGCHLD handler if it can be changed: not on Windows, only in the main thread."""
     if not hasattr(signal, "SIGCHLD") or threading.current_thread() is not threading.main_thread():
         return None
     return signal.getsignal(signal.SIGCHLD)
 
 
 def _quiet_worker(number: int) -> None:
-    """Ctrl-C belongs to the main process; a worker that also prints a traceback helps nobody."""
+    """Ignore Ctrl-C, which the main process handles, so that workers print no traceback."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)

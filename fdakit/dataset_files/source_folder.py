@@ -115,11 +115,11 @@ def _place_video(root: Path, folders: Sequence[FoundSource], member: PurePosixPa
         for name in (each.source.path, *each.source.others):
             rest = _behind(PurePosixPath(name), member)
             if rest is not None:
-                return _there(root, each, rest)
-    return _there(root, folders[0], member)
+                return _member_path(root, each, rest)
+    return _member_path(root, folders[0], member)
 
 
-def _there(root: Path, folder: FoundSource, rest: PurePosixPath) -> Path:
+def _member_path(root: Path, folder: FoundSource, rest: PurePosixPath) -> Path:
     return folder.by_name.get(rest.name) or (folder.path or root / folder.source.path) / rest
 
 

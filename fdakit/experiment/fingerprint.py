@@ -38,7 +38,7 @@ def take_fingerprint(recipe: Recipe, splits: Mapping[str, Split]) -> Fingerprint
     """
     return {
         "recipe": dict(_options(recipe)),
-        "splits": {name: _of_split(split) for name, split in splits.items()},
+        "splits": {name: _split_fingerprint(split) for name, split in splits.items()},
     }
 
 
@@ -68,7 +68,7 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _of_split(split: Split) -> Fingerprint:
+def _split_fingerprint(split: Split) -> Fingerprint:
     pairs = "".join(f"{caption.video_id}\t{caption.text}\n" for caption in split.captions)
     files = {video.id: _of_file(video.path) for video in split.videos}
     folders = {str(video.path.parent.absolute()) for video in split.videos}

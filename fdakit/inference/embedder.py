@@ -79,10 +79,10 @@ class VideoEncoding:
             gone = [place for place, row in enumerate(self._order) if row in self._lost]
             reasons = [f"{place}: {self._lost[self._order[place]]}" for place in gone]
             counted = f"{len(gone)} of {len(self._order)} videos could not be read; their rows are NaN"
-            warnings.warn(_told(counted, reasons), stacklevel=3)
+            warnings.warn(_unread_note(counted, reasons), stacklevel=3)
         if self._repaired:
             counted = f"{len(self._repaired)} of {len(self._rows)} videos are damaged; frames that decode were used"
-            warnings.warn(_told(counted, self._repaired), stacklevel=3)
+            warnings.warn(_unread_note(counted, self._repaired), stacklevel=3)
         if not self._vectors:
             return np.zeros((0, self._model.encoder.shapes.embedding), np.float32)
         return np.concatenate(self._vectors)[self._order]
@@ -143,7 +143,7 @@ def _absence(video: VideoInput) -> str:
     return f"{path.absolute()}: no such file; check the path"
 
 
-def _told(counted: str, reasons: Sequence[str]) -> str:
+def _unread_note(counted: str, reasons: Sequence[str]) -> str:
     more = f"; and {len(reasons) - _NAMED} more" if len(reasons) > _NAMED else ""
     return f"{counted}: {'; '.join(reasons[:_NAMED])}{more}"
 

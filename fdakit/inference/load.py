@@ -62,8 +62,8 @@ def _warn_of_untrained(recipe: Recipe, retriever: Retriever) -> None:
         said = f"these are the weights it starts from, before its {recipe.train.epochs} epochs of training"
     else:
         return
-    cure = "train it with `fdakit run` and load the run's folder" if recipe.train.epochs else "load weights"
-    warnings.warn(f"recipe {recipe.name!r}: {said}; {cure}", stacklevel=3)
+    remedy = "train it with `fdakit run` and load the run's folder" if recipe.train.epochs else "load weights"
+    warnings.warn(f"recipe {recipe.name!r}: {said}; {remedy}", stacklevel=3)
 
 
 def _as_model(name: str) -> str:

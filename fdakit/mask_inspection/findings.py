@@ -124,17 +124,18 @@ def advice(census: MaskStatistics) -> list[str]:
             f"{found['empty']:.0%} of masks mark next to nothing: little changes between the frames that are "
             f"compared; {remedies.get('empty', 'sample fewer frames, which are then further apart')}"
         )
-    cure = remedies.get("full", "try a mask that follows the camera")
+    remedy = remedies.get("full", "try a mask that follows the camera")
     own = covered[_words(census) == ""]  # what a fallback marks says nothing of the mask
     usual = float(np.median(own)) if own.size else 0.0
     if found["full"] > _MANY and not (covered == 1).all():
         said.append(
-            f"{found['full']:.0%} of masks cover more than {_FULL:.0%}: the camera moves or the light changes; {cure}"
+            f"{found['full']:.0%} of masks cover more than {_FULL:.0%}: the camera moves or the light changes; "
+            f"{remedy}"
         )
     elif _WIDE < usual < 1:
         said.append(
             f"half of the masks cover more than {usual:.0%}: what moves seldom fills as much; the camera may move, "
-            f"or the light change; {cure}"
+            f"or the light change; {remedy}"
         )
     if found["cut"] > _SOME and not census.source.compares_natively:
         said.append(

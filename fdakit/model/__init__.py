@@ -1,7 +1,6 @@
 """CLIP towers, their weights, and the retriever.
 
-The names for authors of encoders and fusions are listed in `__init__.pyi`; they arrive when first used, and torch
-with them.
+`__init__.pyi` lists the names for authors of encoders and fusions; they, and torch, are imported on first use.
 """
 
 from lazy_loader import attach_stub

@@ -1,4 +1,4 @@
-"""The alpha path of Alpha-CLIP, for fusions to build on: a convolution on alpha beside each of a stem's."""
+"""The alpha path of Alpha-CLIP, a base for fusions: a convolution on alpha parallel to each of the stem's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class AlphaPath(nn.Module):
         self.std = std
 
     def start_from(self, encoder: Any) -> bool:
-        """Take the weights that came with the encoder's checkpoint, if it was an Alpha-CLIP one; says whether.
+        """Load the alpha weights of the encoder's checkpoint; return False if it was not an Alpha-CLIP one.
 
         Raises `CheckpointError` if they have another shape than the stem.
         """
@@ -42,7 +42,7 @@ class AlphaPath(nn.Module):
         return bool(weights)
 
     def maps(self, alpha: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Return `alpha (n, 1, h, w)` in [0, 1] -> one map `(n, d, gh, gw)` a convolution."""
+        """Return one map `(n, d, gh, gw)` a convolution of `alpha (n, 1, h, w)` in [0, 1]."""
         level = (alpha - self.mean) / self.std
         return tuple(convolution(level) for convolution in self.convolutions)
 

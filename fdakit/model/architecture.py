@@ -1,4 +1,4 @@
-"""The sizes of a CLIP, read off the shapes of its weights."""
+"""The sizes of a CLIP, derived from the shapes of its weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNSIZED = "weights of no CLIP that fdakit can size by itself"
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes of both towers; `text_width` 0 where there is only a visual one. `layers` is a tuple for ResNets."""
+    """Sizes of both towers; `text_width` is 0 if there is only a visual one. `layers` is a tuple for ResNets."""
 
     embedding: int
     width: int
@@ -36,7 +36,7 @@ class Architecture:
         )
 
     def matching_models(self) -> tuple[str, ...]:
-        """open_clip's names of models of these sizes, QuickGELU variants among them."""
+        """Return open_clip's names of models of these sizes, including QuickGELU variants."""
         import open_clip
 
         return tuple(name for name in open_clip.list_models() if self._fits(open_clip.get_model_config(name)))
@@ -66,7 +66,10 @@ class Architecture:
 
 
 def read_architecture(weights: ClipWeights) -> Architecture:
-    """Sizes of the towers. Raises `CheckpointError` if they are not those of an OpenAI-like CLIP."""
+    """Return the sizes of the towers.
+
+    Raises `CheckpointError` if they are not those of an OpenAI-like CLIP.
+    """
     try:
         visual = weights.visual()
         sizes = _vit(visual) if "class_embedding" in visual else _resnet(visual)

@@ -1,4 +1,4 @@
-"""CLIP towers: the one place that touches the insides of open_clip and timm models."""
+"""The CLIP encoder: the only module that accesses the internals of open_clip and timm models."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from .weight_loading import load_towers
 
 
 class ClipEncoder(nn.Module):
-    """Any open_clip model as a fdakit encoder: frames through its visual tower, texts through its text tower.
+    """Any open_clip model as an fdakit encoder: frames through its visual tower, texts through its text tower.
 
-    `tokenizer` is open_clip's for the model; `max_tokens` cuts captions earlier than the context does; `pretrained`
-    is false where the weights are random draws.
-    The logit scale of the model is only read: training has its own, in the objective.
+    `tokenizer` is open_clip's for the model; `max_tokens` truncates captions earlier than the context length does;
+    `pretrained` is false if the weights are random. The logit scale of the model is only read: training has its own,
+    in the objective.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class ClipEncoder(nn.Module):
 
     @property
     def logit_scale(self) -> float:
-        """Natural logarithm of the factor the model was trained with."""
+        """The natural logarithm of the factor the model was trained with."""
         scale: Any = self.clip.logit_scale
         return float(scale.detach())
 
@@ -85,16 +85,16 @@ class ClipEncoder(nn.Module):
         )
 
     def load(self, weights: ClipWeights, *, where: Path) -> None:
-        """Load the towers of a weights file; its alpha convolution, if any, waits for the fusion.
+        """Load the towers of a weights file; its alpha convolution, if any, is held for the fusion.
 
-        A file of a visual tower alone replaces that tower. Raises `CheckpointError`, changing nothing, where
-        the weights are of another architecture.
+        A file with only a visual tower replaces that tower. Raises `CheckpointError`, changing nothing, if the
+        weights are of another architecture.
         """
         load_towers(self.clip, weights, where=where)
         self.alpha_weights = weights.alpha or self.alpha_weights
 
     def parameter_role(self, name: str) -> Role:
-        """Return what a weight of this encoder is to training: the stem's, a tower's, or a scale's."""
+        """Return the role of a weight of this encoder in training: stem, tower or scale."""
         return clip_role(name.removeprefix("clip."), stem=[stem.name for stem in self.shapes.stem])
 
     def encode_frames(self, frames: torch.Tensor, valid: torch.Tensor, fuse: Fuse) -> FrameFeatures:
@@ -117,11 +117,14 @@ class ClipEncoder(nn.Module):
                 vectors = self._visual(rgb)
         finally:
             self._stem.restore_convolution()
-        pooled: torch.Tensor = vectors[0] if isinstance(vectors, tuple) else vectors  # CoCa gives its tokens too
+        pooled: torch.Tensor = vectors[0] if isinstance(vectors, tuple) else vectors  # CoCa returns its tokens too
         return pooled
 
     def encode_texts(self, texts: Sequence[str]) -> TextFeatures:
-        """Return one vector a text `(q, d)`; texts of more than `max_tokens` tokens are cut, and `cut` says so."""
+        """Return one vector a text `(q, d)`.
+
+        Texts of more than `max_tokens` tokens are truncated and marked in `cut`.
+        """
         ids, cut = self.tokenise(texts)
         encode: Any = self.clip.encode_text
         device = next(self.clip.parameters()).device
@@ -129,12 +132,12 @@ class ClipEncoder(nn.Module):
         return TextFeatures(encode(ids), ids, ids != self._pad_id(), cut.to(device))
 
     def shared_words(self, texts: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-        """Groups of different words of the texts that share a token id; none unless the tokeniser tells of some."""
+        """Return groups of different words of the texts that share a token id; empty if the tokeniser has none."""
         shared = getattr(self.tokenizer, "shared", None)
         return tuple(shared(texts)) if shared is not None else ()
 
     def tokenise(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Token ids `(q, context)` int64, padded, and which texts were cut `(q,)` bool."""
+        """Return token ids `(q, context)` int64, padded, and which texts were truncated, `(q,)` bool."""
         pad = self._pad_id()
         spelt = [_respelt(text) if hasattr(self.tokenizer, "sot_token_id") else text for text in texts]
         longer = self.tokenizer(spelt, context_length=self.max_tokens + 1)
@@ -150,5 +153,5 @@ class ClipEncoder(nn.Module):
 
 
 def _respelt(text: str) -> str:
-    """OpenAI's spelling of CLIP's two marks, which count as marks inside a text too, in open_clip's spelling."""
+    """Replace OpenAI's spelling of CLIP's two special tokens, which count inside a text too, by open_clip's."""
     return text.replace("<|startoftext|>", "<start_of_text>").replace("<|endoftext|>", "<end_of_text>")

@@ -1,4 +1,4 @@
-"""What a file is, told by its first bytes: names and endings of weights files are not to be relied on."""
+"""The kind of a file, by its first bytes: names and suffixes of weights files are not reliable."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Literal
 
 Kind = Literal["safetensors", "zip", "legacy torch", "pickle"]
 HEAD = 1024
-"""Bytes at the beginning that are looked at."""
-_LARGEST_HEADER = 100_000_000  # of safetensors, by its own format
+"""Bytes examined at the start of a file."""
+_LARGEST_HEADER = 100_000_000  # of safetensors, by its specification
 _LEGACY = re.compile(rb"\x80[\x02-\x05](?:\x95.{8})?\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19\.", re.DOTALL)
 _PICKLE = re.compile(rb"\x80[\x02-\x05]|\(?[dl]p?\d*\n|c[\w.]+\n\w+\n|\([dl][VS]")
 _FETCH = "download it again"
@@ -37,13 +37,13 @@ _WEB = re.compile(r"<(!doctype\s+html|html|head|body|script|meta)\b", re.IGNOREC
 
 
 class ForeignFileError(ValueError):
-    """A file that is no weights file, or not as any is written: what it is, and what to do."""
+    """A file that is not a weights file, or in an unsupported form: what it is, and what to do."""
 
 
 def tell_kind(head: bytes, *, size: int) -> Kind:
-    """Return how to read a file that begins with `head` (its first `HEAD` bytes).
+    """Return the kind of a file that starts with `head` (its first `HEAD` bytes).
 
-    Raises `ForeignFileError` if it is something else, saying what.
+    Raises `ForeignFileError` with its description if it is something else.
     """
     if not size:
         raise ForeignFileError(f"is empty; {_FETCH}, or write it anew")
@@ -53,14 +53,14 @@ def tell_kind(head: bytes, *, size: int) -> Kind:
         return "zip"
     if _LEGACY.match(head):
         return "legacy torch"
-    for mark, what, cure in _MARKS:
+    for mark, what, remedy in _MARKS:
         if head.startswith(mark):
-            raise ForeignFileError(f"is {what}; {cure}")
+            raise ForeignFileError(f"is {what}; {remedy}")
     return _told_by_content(head)
 
 
 def _is_safetensors(head: bytes, *, size: int) -> bool:
-    """8 bytes with the length of a JSON object, and the object; also where the file is cut within it."""
+    """Return whether it starts with 8 bytes giving the length of a JSON object, and the object, even if cut."""
     if len(head) < 9 or head[8:9] != b"{":
         return False
     return bool(struct.unpack_from("<Q", head)[0] <= _LARGEST_HEADER)
@@ -70,16 +70,16 @@ def _told_by_content(head: bytes) -> Kind:
     if _PICKLE.match(head):
         return "pickle"
     if not head.strip(b"\0"):
-        what, cure = "nothing but zeros where it begins, as a broken download leaves", _FETCH
+        what, remedy = "zeros at its start, as after an interrupted download", _FETCH
     elif head[257:262] == b"ustar":
-        what, cure = "a tar archive", _UNPACK
+        what, remedy = "a tar archive", _UNPACK
     elif head[4:8] == b"ftyp" or head[:4] == b"\x1aE\xdf\xa3":
-        what, cure = "a video", _ANOTHER
+        what, remedy = "a video", _ANOTHER
     elif head[:1] == b"\x08" and head[1:2] <= b"\x20" and head[2:3] in (b"\x12", b":", b"B"):
-        what, cure = "an ONNX model, by its beginning", _FOREIGN
+        what, remedy = "an ONNX model, by its first bytes", _FOREIGN
     else:
         return _told_by_text(head)
-    raise ForeignFileError(f"is {what}; {cure}")
+    raise ForeignFileError(f"is {what}; {remedy}")
 
 
 def _told_by_text(head: bytes) -> Kind:
@@ -88,13 +88,13 @@ def _told_by_text(head: bytes) -> Kind:
     except UnicodeDecodeError:
         text = "\0"
     if any(not character.isprintable() and not character.isspace() for character in text):
-        what, cure = f"no kind of weights file that fdakit knows (it begins with {head[:8].hex(' ')})", _FOREIGN
+        what, remedy = f"no kind of weights file that fdakit knows (it begins with {head[:8].hex(' ')})", _FOREIGN
     elif _WEB.match(text):
-        what, cure = "a web page, as a failed download leaves", _FETCH
+        what, remedy = "a web page, as after a failed download", _FETCH
     elif text.startswith("<"):
-        what, cure = "an XML document, as a failed download leaves", _FETCH
+        what, remedy = "an XML document, as after a failed download", _FETCH
     elif text.startswith(("{", "[")):
-        what, cure = "a JSON text, not weights", _ANOTHER
+        what, remedy = "a JSON text, not weights", _ANOTHER
     else:
-        what, cure = f"a text (it begins with {text[:30]!r})", _FETCH
-    raise ForeignFileError(f"is {what}; {cure}")
+        what, remedy = f"a text (it begins with {text[:30]!r})", _FETCH
+    raise ForeignFileError(f"is {what}; {remedy}")

@@ -1,4 +1,4 @@
-"""One picture and its alpha to a vector, texts to vectors: an encoder and a fusion used as open_clip's models are."""
+"""An encoder and a fusion used like open_clip's models: an image and its alpha to a vector, texts to vectors."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .retriever import Retriever
 
 
 class ImageTextModel(nn.Module):
-    """`encode_image(image, alpha)` and `encode_text(texts)`; inputs are cast to the type of the weights.
+    """`encode_image(image, alpha)` and `encode_text(texts)`; inputs are cast to the dtype of the weights.
 
-    `tokenizer` is the encoder's own, `preprocess` what it wants of pictures, `logit_scale` the natural logarithm of
-    the factor it was trained with, as a float32 tensor. Parameter names are those of an fdakit checkpoint.
+    `tokenizer` is the encoder's own, `preprocess` its image preprocessing, `logit_scale` the natural logarithm of the
+    factor it was trained with, as a float32 tensor. Parameter names are those of an fdakit checkpoint.
     """
 
     def __init__(self, retriever: Retriever) -> None:
@@ -33,7 +33,7 @@ class ImageTextModel(nn.Module):
 
     @property
     def logit_scale(self) -> torch.Tensor:
-        """A scalar; cosines times its exponential are logits. 0 where the encoder has none."""
+        """A scalar whose exponential scales cosines to logits. 0 if the encoder has none."""
         return torch.tensor(self._log_scale, device=self._first().device)
 
     def _first(self) -> torch.Tensor:
@@ -43,11 +43,11 @@ class ImageTextModel(nn.Module):
     def encode_image(
         self, image: torch.Tensor, alpha: torch.Tensor | None = None, *, normalize: bool = False
     ) -> torch.Tensor:
-        """Vectors `(n, d)` of `image (n, 3, h, w)` normalised and `alpha (n, 1, h, w)` in [0, 1].
+        """Return vectors `(n, d)` of `image (n, 3, h, w)` normalised and `alpha (n, 1, h, w)` in [0, 1].
 
-        1 is foreground, 0 background. Without alpha everything is foreground, 1, as Alpha-CLIP was trained for
-        pictures with no region; 0.5 switches the alpha convolution off. `normalize` gives unit length.
-        Raises `ValueError` for other shapes, or an alpha that lies outside of [0, 1].
+        1 is foreground, 0 background. Without alpha everything is foreground, 1, as Alpha-CLIP was trained for images
+        without a region; 0.5 switches the alpha convolution off. `normalize` gives unit length. Raises `ValueError`
+        for other shapes, or alpha outside [0, 1].
         """
         first = self._first()
         size = self.preprocess.size
@@ -66,15 +66,15 @@ class ImageTextModel(nn.Module):
                 return fused
 
         valid = torch.ones((len(rgb), 1), dtype=torch.bool, device=first.device)
-        with attribute_errors(self.labels["encoder"], "while encoding pictures"):
+        with attribute_errors(self.labels["encoder"], "while encoding images"):
             features: FrameFeatures = self.encoder.encode_frames(rgb.unsqueeze(1), valid, fuse)
         vectors = features.vectors[:, 0]
         return nn.functional.normalize(vectors, dim=-1) if normalize else vectors
 
     def encode_text(self, texts: Sequence[str] | torch.Tensor, *, normalize: bool = False) -> torch.Tensor:
-        """Vectors `(q, d)` of a list of texts, or of token ids `(q, l)` as `tokenizer` gives them."""
+        """Return vectors `(q, d)` of a list of texts, or of token ids `(q, l)` from `tokenizer`."""
         if isinstance(texts, str):
-            raise TypeError(f"texts is {texts!r}, one value where several belong; give a list, as [{texts!r}]")
+            raise TypeError(f"texts is {texts!r}, one text instead of several; give a list, as [{texts!r}]")
         with attribute_errors(self.labels["encoder"], "while encoding texts"):
             if isinstance(texts, torch.Tensor):
                 vectors = self._encode_ids(texts)
@@ -89,7 +89,7 @@ class ImageTextModel(nn.Module):
         return vectors
 
     def forward(self, image: torch.Tensor, texts: Any, alpha: torch.Tensor | None = None) -> tuple[torch.Tensor, ...]:
-        """Unit vectors of pictures and texts, and the factor for their cosines, as open_clip's models give."""
+        """Return unit vectors of images and texts, and the factor for their cosines, as open_clip's models do."""
         return (
             self.encode_image(image, alpha, normalize=True),
             self.encode_text(texts, normalize=True),

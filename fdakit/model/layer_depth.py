@@ -1,7 +1,7 @@
-"""How deep a weight lies in its tower, counted as timm counts: for towers of open_clip and timm.
+"""The depth of a weight in its tower, counted as in timm, for towers of open_clip and timm.
 
-Layer 0 reads the input (embeddings, stem, first norm), then the blocks, and on top what follows them (last norm,
-projection, pooling). timm's trunks bring their own matcher; open_clip's towers are matched here by name.
+Layer 0 reads the input (embeddings, stem, first norm), then come the blocks, and above them the rest (last norm,
+projection, pooling). timm's trunks have their own matcher; open_clip's towers are matched here by name.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Ordinal = tuple[float, ...]
 SCALES = ("logit_scale", "logit_bias")
 
 _TOP: Ordinal = (math.inf,)
-_WITH_FORMER = 99999  # timm's mark of a norm that counts to the block before it
+_WITH_FORMER = 99999  # timm's marker of a norm that belongs to the block before it
 _VISUAL = {
     "stem": r"(?:conv\d|bn\d|class_embedding|positional_embedding|ln_pre)(?:\.|$)",
     "blocks": [(r"transformer\.resblocks\.(\d+)\.", None), (r"layer(\d+)\.(\d+)\.", None)],
@@ -34,7 +34,10 @@ _TEXT = {
 
 @dataclass(frozen=True)
 class Depth:
-    """Where a weight lies in its tower: `layer` of `of`, 0 at the input; `block` from 1, 0 outside the blocks."""
+    """The position of a weight in its tower: `layer` of `of`, 0 at the input.
+
+    `block` from 1, 0 outside the blocks.
+    """
 
     tower: str
     layer: int
@@ -43,7 +46,10 @@ class Depth:
 
 
 class TowerLayers:
-    """One tower with the two methods that timm's layer functions call; `weights` by any name, `ordinals` alike."""
+    """One tower with the two methods that timm's layer functions call.
+
+    `weights` and `ordinals` are by full name.
+    """
 
     def __init__(self, name: str, weights: Mapping[str, nn.Parameter], ordinals: Mapping[str, Ordinal]) -> None:
         self.name = name
@@ -51,15 +57,15 @@ class TowerLayers:
         self._ordinals = ordinals
 
     def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """Names and weights."""
+        """Yield names and weights."""
         yield from self._weights.items()
 
     def group_matcher(self, coarse: bool = False) -> Callable[[str], Ordinal]:
-        """timm's protocol: names to ordinals, which it counts into layers."""
+        """Return the function from names to ordinals that timm's protocol asks for and counts into layers."""
         return self._ordinals.__getitem__
 
     def depths(self) -> Mapping[str, Depth]:
-        """Return the depth of every weight; empty for a tower in which no input or no blocks can be told."""
+        """Return the depth of every weight; empty for a tower without a recognisable input or blocks."""
         from timm.models import group_parameters
 
         blocks = sorted({o for o in self._ordinals.values() if _in_a_block(o)})
@@ -73,9 +79,9 @@ class TowerLayers:
         }
 
     def scales(self, layer_decay: float) -> Mapping[str, float]:
-        """Factor on the rate of every weight that trains: `layer_decay` to the number of layers above it.
+        """Return the learning rate factor of every trained weight: `layer_decay` to the number of layers above it.
 
-        Empty where `depths` is.
+        Empty if `depths` is.
         """
         from timm.optim import param_groups_layer_decay
 
@@ -88,7 +94,7 @@ class TowerLayers:
 
 
 def clip_towers(clip: Any, *, prefix: str) -> tuple[TowerLayers, ...]:
-    """Visual and text tower of an open_clip model, weights named as in the model with `prefix` before them."""
+    """Return visual and text tower of an open_clip model, weights named as in the model, with `prefix`."""
     ordinal_of = {"visual tower": _visual_ordinals(clip.visual), "text tower": _text_ordinal}
     towers: dict[str, dict[str, nn.Parameter]] = {name: {} for name in ordinal_of}
     for name, weight in clip.named_parameters():
@@ -106,9 +112,9 @@ def clip_towers(clip: Any, *, prefix: str) -> tuple[TowerLayers, ...]:
 
 
 def clip_role(name: str, *, stem: Sequence[str] = ()) -> Role:
-    """Role of a weight of an open_clip model by its name; `stem` names the visual convolutions that read RGB.
+    """Return the role of an open_clip model's weight by its name; `stem` names the convolutions that read RGB.
 
-    The text tower lies under `text.`, or its parts directly in the model.
+    The text tower is under `text.`, or its parts are directly in the model.
     """
     if name in SCALES:
         return "logit-scale"
@@ -119,7 +125,7 @@ def clip_role(name: str, *, stem: Sequence[str] = ()) -> Role:
 
 
 def _visual_ordinals(visual: Any) -> Callable[[str], Ordinal]:
-    """By timm's own matcher for a timm trunk, else by open_clip's names."""
+    """Return timm's own matcher for a timm trunk, else a match by open_clip's names."""
     trunk: Any = getattr(visual, "trunk", None)
     matcher = trunk.group_matcher(coarse=False) if hasattr(trunk, "group_matcher") else None
 
@@ -137,7 +143,7 @@ def _text_ordinal(name: str) -> Ordinal:
 
 
 def _matched(name: str, matcher: Any) -> Ordinal:
-    """Return what timm's `group_with_matcher` makes of a name: place of the pattern, its numbers, its suffix."""
+    """Return what timm's `group_with_matcher` makes of a name: index of the pattern, its numbers, its suffix."""
     if callable(matcher):
         found = matcher(name)
         return tuple(found) if isinstance(found, Iterable) else (float(found),)

@@ -1,4 +1,4 @@
-"""What the names in a weights file's pickle stand for: tensors, storages, containers and TorchScript modules.
+"""The meaning of the names in a weights file's pickle: tensors, storages, containers and TorchScript modules.
 
 None of them is looked up in Python. Source: torch/_utils.py, torch/serialization.py, torch/jit/_pickle.py.
 """
@@ -12,28 +12,28 @@ from typing import Any
 MOST_TENSORS = 100_000
 MOST_DIMENSIONS = 64
 MOST_ITEMS = 4_000_000
-"""Items of containers that one file may have made, copied or looked into; a tensor has some 20."""
+"""Container items that one file may create, copy or visit; a tensor has some 20."""
 LONGEST_CLASS = 1000
 """Characters of the name of a class."""
 _LARGEST_KEY = 1 << 60  # larger numbers have the hashes of smaller ones, and equal hashes make a dictionary slow
 
 
 class DamagedFileError(ValueError):
-    """A file breaks off, contradicts itself, or holds what no weights file holds."""
+    """The file is truncated, inconsistent, or holds what no weights file holds."""
 
 
 class CodeFoundError(ValueError):
-    """A pickle names a class or function that is not part of a state dict."""
+    """The pickle names a class or function that is not part of a state dict."""
 
 
 class Budget:
-    """The work that one file may ask for, over all of its pickles and modules."""
+    """The work that one file may cause, over all of its pickles and modules."""
 
     def __init__(self) -> None:
         self._items, self._tensors = MOST_ITEMS, MOST_TENSORS
 
     def spend(self, items: int) -> None:
-        """Count items of containers. Raises `DamagedFileError` if a file has more of them than any."""
+        """Count container items. Raises `DamagedFileError` if a file has more than any weights file."""
         self._items -= items
         if self._items < 0:
             raise DamagedFileError(f"it asks for more than {MOST_ITEMS:,} items of lists and dictionaries")
@@ -47,7 +47,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Global:
-    """The name of a class or function; never the thing itself."""
+    """The name of a class or function, never the object itself."""
 
     module: str
     name: str
@@ -58,7 +58,7 @@ class Global:
 
 @dataclass(frozen=True)
 class StorageClaim:
-    """A storage as the pickle tells it: its key in the file, its class (`FloatStorage`), its number of elements."""
+    """A storage as described by the pickle: key in the file, class (`FloatStorage`), number of elements."""
 
     key: str
     kind: str
@@ -67,7 +67,7 @@ class StorageClaim:
 
 @dataclass(frozen=True)
 class TensorClaim:
-    """A tensor as the pickle tells it; `dtype` is None if the storage's class decides."""
+    """A tensor as described by the pickle; `dtype` is None if the storage's class determines it."""
 
     storage: StorageClaim
     offset: int
@@ -77,7 +77,7 @@ class TensorClaim:
 
 
 class OpaqueModule:
-    """An object of a TorchScript class (`kind`) and its attributes, or the state that its own code would unpack."""
+    """An object of a TorchScript class (`kind`) and its attributes, or the state that its code would unpack."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -85,7 +85,7 @@ class OpaqueModule:
 
 
 def shown(value: Any) -> str:
-    """Return an unchecked value for an error: a short scalar or a name, or the type of anything else."""
+    """Return an unchecked value for an error message: a short scalar or a name, or the type of anything else."""
     if isinstance(value, str | bytes):
         return str(value[:80])
     if value is None or isinstance(value, int | float | Global):
@@ -140,7 +140,10 @@ STORAGES: Mapping[str, str] = {
 
 
 def known(module: str, name: str) -> Global:
-    """Return the stand-in for a class or function. Raises `CodeFoundError` for one that makes up no state dict."""
+    """Return the placeholder of a class or function.
+
+    Raises `CodeFoundError` for one that is not part of a state dict.
+    """
     torchs = module == "torch" and (name in STORAGES or name in DTYPES)
     if len(module) + len(name) > LONGEST_CLASS:
         raise DamagedFileError(f"its pickle names a class with more than {LONGEST_CLASS:,} characters")
@@ -150,7 +153,7 @@ def known(module: str, name: str) -> Global:
 
 
 def made(called: Any, arguments: Any, *, budget: Budget) -> Any:
-    """Return what a call of one of the known names stands for. Raises `DamagedFileError` or `CodeFoundError`."""
+    """Return the placeholder result of calling a known name. Raises `DamagedFileError` or `CodeFoundError`."""
     if not isinstance(called, Global) or not isinstance(arguments, tuple):
         raise DamagedFileError("its pickle calls what cannot be called")
     name = (called.module, called.name)
@@ -164,7 +167,7 @@ def made(called: Any, arguments: Any, *, budget: Budget) -> Any:
     if name in _COLLECTIONS or name == ("torch", "Size") or called.module == _SCRIPT:
         return _items(arguments)
     if name in (("_codecs", "encode"), ("torch", "device")):
-        return None  # bytes and devices of a training state, which no weights lie in
+        return None  # bytes and devices of a training state, which contain no weights
     raise CodeFoundError(str(called))
 
 
@@ -204,7 +207,7 @@ def _tensor(rebuild: str, arguments: tuple[Any, ...]) -> TensorClaim:
 
 
 def _rebuilt(function: Any, arguments: Any) -> TensorClaim:
-    """Return the tensor of a subclass, which no other subclass is made of."""
+    """Return the tensor of a subclass; subclasses are not nested."""
     if not isinstance(function, Global) or function.module != _TENSORS or not isinstance(arguments, tuple):
         raise CodeFoundError(shown(function))
     return _tensor(function.name, arguments)
@@ -217,9 +220,10 @@ def _dtype(value: Any) -> str:
 
 
 def storage_claim(persistent: Any) -> StorageClaim:
-    """Return the storage that a persistent id stands for.
+    """Return the storage of a persistent id.
 
-    The id is `("storage", class, key, location, count)`, and in files before 2022 None or a view of another storage.
+    The id is `("storage", class, key, location, count)`, in files before 2022 followed by None or a view of another
+    storage.
     """
     if not isinstance(persistent, tuple) or len(persistent) < 5 or persistent[0] != "storage":
         raise DamagedFileError("its pickle refers to something that is no storage")
@@ -246,7 +250,7 @@ def _sizes(values: Any) -> tuple[int, ...]:
 
 
 def put(target: Any, pairs: list[Any], *, budget: Budget) -> dict[Any, Any]:
-    """Put keys and values, in turn, into a dictionary. Raises `DamagedFileError` if they cannot be."""
+    """Put alternating keys and values into a dictionary. Raises `DamagedFileError` if that is impossible."""
     if not isinstance(target, dict) or len(pairs) % 2:
         raise DamagedFileError(f"its pickle sets items of a {type(target).__name__}")
     for key, value in zip(pairs[::2], pairs[1::2], strict=True):
@@ -258,7 +262,7 @@ def put(target: Any, pairs: list[Any], *, budget: Budget) -> dict[Any, Any]:
 
 
 def _key(key: Any) -> Any:
-    """Return a key whose hash is cheap to compute: nested tuples could take for ever, or more stack than there is."""
+    """Return a key that is cheap to hash: nested tuples could take forever, or overflow the stack."""
     parts = key if isinstance(key, tuple) and len(key) < MOST_DIMENSIONS else (key,)
     if all(part is None or isinstance(part, str | bytes | float) or _is_small(part) for part in parts):
         return key

@@ -1,4 +1,4 @@
-"""How a tower wants its pictures, written into the header of its weights file and read back from it."""
+"""A tower's image preprocessing, written into the header of its weights file and read back."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from .file_kinds import HEAD, ForeignFileError, tell_kind
 
 KEY = "preprocess"
 LARGEST_SIZE = 8192
-"""Pixels a side. The largest picture that a tower of open_clip wants has 768."""
+"""Pixels a side. The largest input of open_clip's towers is 768."""
 SMALLEST_DEVIATION = 1e-6
-"""Of a colour in [0, 1]; those of pictures are near 0.25."""
+"""Smallest standard deviation of a colour in [0, 1]; those of images are near 0.25."""
 _LARGEST_COLOUR = 1e6
 
 
 def preprocess_header(preprocess: Preprocess) -> dict[str, str]:
-    """Return the entry of a safetensors header that `recorded_preprocess` reads back equal."""
+    """Return the entry of a safetensors header that `recorded_preprocess` reads back."""
     return {KEY: json.dumps(asdict(preprocess))}
 
 
 def recorded_preprocess(path: Path) -> Preprocess | None:
-    """Return what the header of a safetensors file says of pictures; None if it is silent, or for another file.
+    """Return the preprocessing in the header of a safetensors file; None if absent, or for another file.
 
-    Raises `CheckpointError` if it says what cannot be.
+    Raises `CheckpointError` if the header is invalid.
     """
     found = read_header(path).get(KEY)
     if found is None:
@@ -46,7 +46,7 @@ def recorded_preprocess(path: Path) -> Preprocess | None:
 
 
 def read_header(path: Path) -> dict[str, str]:
-    """Return the texts in the header of a safetensors file; nothing if it has none, or for another file."""
+    """Return the texts in the header of a safetensors file; empty if it has none, or for another file."""
     try:
         with open_without_waiting(path) as file:
             if tell_kind(file.read(HEAD), size=path.stat().st_size) != "safetensors":
@@ -54,7 +54,7 @@ def read_header(path: Path) -> dict[str, str]:
         with safe_open(path, "pt") as opened:
             return dict(opened.metadata() or {})
     except (OSError, ValueError, ForeignFileError, SafetensorError):
-        return {}  # reading the weights says what is wrong
+        return {}  # reading the weights will raise the error
 
 
 def _preprocess(found: Any) -> Preprocess:

@@ -1,4 +1,4 @@
-"""The retriever: encoder, fusion and aggregator joined. What a checkpoint holds."""
+"""The retriever: encoder, fusion and aggregator combined, as stored in a checkpoint."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 class Retriever(nn.Module):
     """Frames and alpha to video vectors, texts to text vectors, both to cosine scores.
 
-    `labels` name each part with its provider, for errors.
+    `labels` give each part with its provider, for errors.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Retriever(nn.Module):
         self.take_pictures_as(preprocess)
 
     def take_pictures_as(self, preprocess: Preprocess) -> None:
-        """Have pictures normalised, and made ready by whoever asks `preprocess`, in this way from now on."""
+        """Set the image preprocessing: normalisation here, and `preprocess` for those who prepare the frames."""
         self.preprocess = preprocess
         with torch.no_grad():
             for name, values in (("_mean", preprocess.mean), ("_std", preprocess.std)):
@@ -51,7 +51,7 @@ class Retriever(nn.Module):
     def encode_frames(
         self, frames: torch.Tensor, alpha: torch.Tensor, valid: torch.Tensor, times: torch.Tensor | None = None
     ) -> FrameFeatures:
-        """Return `frames (v, t, 3, h, w)` uint8 and `alpha (v, t, 1, h, w)` in [0, 1] to one vector a frame."""
+        """Encode `frames (v, t, 3, h, w)` uint8 with `alpha (v, t, 1, h, w)` in [0, 1] to one vector a frame."""
         rgb = self.normalise(frames)
         chosen = alpha.flatten(0, 1)
         if not bool(valid.all()):
@@ -68,7 +68,7 @@ class Retriever(nn.Module):
         return replace(features, times=times, coverage=alpha.mean(dim=(2, 3, 4)))
 
     def normalise(self, frames: torch.Tensor) -> torch.Tensor:
-        """Return uint8 to float32, divided by 255, then (x - mean) / std as torchvision does."""
+        """Convert uint8 to float32, divide by 255, then apply (x - mean) / std as torchvision does."""
         mean, std = self.get_buffer("_mean"), self.get_buffer("_std")
         return frames.to(torch.float32).div_(255).sub_(mean).div_(std)
 
@@ -79,7 +79,7 @@ class Retriever(nn.Module):
         return _given(features, TextFeatures, self.labels["encoder"], "while encoding texts")
 
     def video_vectors(self, frames: FrameFeatures, texts: TextFeatures | None = None) -> torch.Tensor:
-        """Return `(v, d)`, or `(q, v, d)` where the aggregator looks at the texts."""
+        """Return video vectors `(v, d)`, or `(q, v, d)` if the aggregator depends on the texts."""
         with attribute_errors(self.labels["aggregator"], "while pooling frames"):
             vectors = self.aggregator(frames, texts if self.text_conditioned else None)
         return _given(vectors, torch.Tensor, self.labels["aggregator"], "while pooling frames")
@@ -90,19 +90,19 @@ class Retriever(nn.Module):
         return bool(self.aggregator.text_conditioned)
 
     def scores(self, videos: torch.Tensor, texts: TextFeatures) -> torch.Tensor:
-        """Cosine similarities `(q, v)` of video vectors `(v, d)` or `(q, v, d)` and texts."""
+        """Return the cosine similarities `(q, v)` of video vectors `(v, d)` or `(q, v, d)` and texts."""
         return cosine(texts.vectors, videos)
 
 
 def _given(value: Any, wanted: type[T], label: str, where: str) -> T:
-    """Return what a part gave back. Raises `PartError` if it is of another type than its contract says."""
+    """Return the result of a part. Raises `PartError` if it is not of the type that its contract states."""
     if not isinstance(value, wanted):
         raise PartError(f"{label} failed {where}: returned {describe(value)}; wanted {wanted.__name__}")
     return value
 
 
 def cosine(texts: torch.Tensor, videos: torch.Tensor) -> torch.Tensor:
-    """Cosine similarities `(q, v)` float32 of `texts (q, d)` and `videos (v, d)` or `(q, v, d)`."""
+    """Return cosine similarities `(q, v)` float32 of `texts (q, d)` and `videos (v, d)` or `(q, v, d)`."""
     left = nn.functional.normalize(texts.float(), dim=-1)
     right = nn.functional.normalize(videos.float(), dim=-1)
     if right.ndim == 2:

@@ -1,4 +1,4 @@
-"""Finding the state dict in what a weights file holds, and the names that training wraps around a model's own."""
+"""The state dict in the content of a weights file, and the prefixes that training adds to a model's names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from .pickled_names import shown
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "module")
-"""Keys under which training scripts keep the model's state dict beside other things."""
+"""Keys under which training scripts store the model's state dict, next to other content."""
 LONGEST_NAME = 500
 """Characters of a tensor's name."""
 _DEEPEST = 6
@@ -21,11 +21,11 @@ Value = TypeVar("Value")
 
 
 class StateDictError(ValueError):
-    """A file in which no state dict is found, or several."""
+    """A file with no state dict, or several."""
 
 
 def find_state(content: Any, kind: type) -> State:
-    """Return the one state dict of `kind` in `content`, some levels down; optimiser states are passed over.
+    """Return the one state dict of `kind` nested in `content`; optimiser states are skipped.
 
     Raises `StateDictError` with the keys found if there is none, or more than one.
     """
@@ -35,7 +35,7 @@ def find_state(content: Any, kind: type) -> State:
         return chosen[0][1]
     if groups:
         names = ", ".join(".".join(path)[:80] or "its top level" for path, _ in groups[:_SHOWN])
-        raise StateDictError(f"holds {len(groups)} sets of weights ({names}); save the one that is meant by itself")
+        raise StateDictError(f"holds {len(groups)} sets of weights ({names}); save the intended one by itself")
     if isinstance(content, kind):
         raise StateDictError("holds one tensor without a name; give a state dict")
     keys = ", ".join(shown(key)[:40] for key in list(content)[:_SHOWN]) if isinstance(content, Mapping) else "none"
@@ -48,7 +48,7 @@ def find_state(content: Any, kind: type) -> State:
 
 
 def find_values(content: Any, kind: type[Value]) -> Iterator[Value]:
-    """Yield every value of a kind in containers, however deep; each container is looked into once."""
+    """Yield every value of a kind in containers, however deep; each container is visited once."""
     seen: set[int] = set()
     waiting = [content]
     while waiting:
@@ -61,7 +61,7 @@ def find_values(content: Any, kind: type[Value]) -> Iterator[Value]:
 
 
 def _models_own(groups: list[Group]) -> list[Group]:
-    """Return the set under a usual key, where no other is a copy of it, as an average of the weights is."""
+    """Return the set under a usual key, if no other is a copy of it, such as an average of the weights."""
     usual = [group for group in groups if set(group[0]) & set(WRAPPERS)]
     if len(usual) != 1:
         return []
@@ -71,7 +71,7 @@ def _models_own(groups: list[Group]) -> list[Group]:
 
 
 def _groups(content: Any, path: tuple[str, ...], kind: type, seen: set[int]) -> Iterator[Group]:
-    """Yield every state dict in `content`, once. Beside one under a usual key lie counters and measurements."""
+    """Yield every state dict in `content`, once. Next to one under a usual key there are counters and metrics."""
     if not isinstance(content, Mapping) or len(path) >= _DEEPEST or id(content) in seen:
         return
     seen.add(id(content))
@@ -90,11 +90,11 @@ def _groups(content: Any, path: tuple[str, ...], kind: type, seen: set[int]) -> 
 
 
 def unwrapped(name: str) -> str:
-    """Return a tensor's name without what `torch.compile` and distributed training put between its parts."""
+    """Return a tensor's name without the prefixes that `torch.compile` and distributed training add."""
     return ".".join(part for part in name.split(".") if part not in _WRAPPING)
 
 
 def unwrap_names(state: Mapping[str, Any]) -> State:
-    """Return a state dict under its unwrapped names; as it is where two names would become one."""
+    """Return a state dict under its unwrapped names; unchanged if two names would become one."""
     named = {unwrapped(name): value for name, value in state.items()}
     return named if len(named) == len(state) else dict(state)

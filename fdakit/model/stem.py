@@ -1,4 +1,4 @@
-"""The stem of a visual tower: the convolutions that read the picture, and how a fusion is put between."""
+"""The stem of a visual tower: the convolutions that read the image, and how a fusion is inserted."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from fdakit.plugin.component import StemConvolution
 
 
 class StemSlot(nn.Module):
-    """A stem convolution that can be handed its result: used once, then it computes again.
+    """A stem convolution that can be given its result: used once, then it computes again.
 
-    It becomes the class of the tower's own convolution, so that parameter names stay as they were.
+    It becomes the class of the tower's own convolution, so that parameter names do not change.
     """
 
     given: torch.Tensor | None = None
@@ -30,9 +30,9 @@ class StemSlot(nn.Module):
 
 
 class TowerStem:
-    """The convolutions of a tower that read RGB, as a fusion sees them; pictures have `size` pixels a side.
+    """The convolutions of a tower that read RGB, for a fusion; images have `size` pixels a side.
 
-    Raises `PluginError` if none does.
+    Raises `PluginError` if there is none.
     """
 
     def __init__(self, visual: nn.Module, *, size: int) -> None:
@@ -42,18 +42,18 @@ class TowerStem:
         self.convolutions = tuple(_facts(names[id(slot)], slot) for slot in self._slots)
 
     def __call__(self, rgb: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Maps `(n, d, gh, gw)`, one a convolution, of `rgb (n, 3, h, w)`."""
+        """Return the maps `(n, d, gh, gw)`, one a convolution, of `rgb (n, 3, h, w)`."""
         return tuple(slot(rgb) for slot in self._slots)
 
     def give(self, features: Sequence[torch.Tensor]) -> None:
-        """Have the next pass through the tower use these maps instead of computing them."""
+        """Make the tower's next forward pass use these maps instead of computing them."""
         if len(features) != len(self._slots):
             raise PluginError(f"fusion gave {len(features)} maps; this stem has {len(self._slots)} convolutions")
         for slot, feature in zip(self._slots, features, strict=True):
             slot.given = feature
 
     def restore_convolution(self) -> None:
-        """Forget maps that were given and not used."""
+        """Discard maps that were given and not used."""
         for slot in self._slots:
             slot.given = None
 
@@ -77,9 +77,9 @@ def _facts(name: str, slot: Any) -> StemConvolution:
 
 
 def _picture_readers(visual: nn.Module, *, size: int) -> list[nn.Conv2d]:
-    """Return the convolutions that are handed the picture itself in one pass, in the order of the modules.
+    """Return the convolutions that receive the image itself in a forward pass, in module order.
 
-    The number of channels tells nothing: a convolution further up may have three as well.
+    The number of channels does not identify them: a later convolution may have three as well.
     """
     picture = torch.linspace(-1, 1, 3 * size * size).view(1, 3, size, size).to(next(visual.parameters()))
     reached: list[nn.Module] = []
@@ -109,7 +109,7 @@ def _picture_readers(visual: nn.Module, *, size: int) -> list[nn.Conv2d]:
 
 @contextmanager
 def _still(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode for a while: nothing is drawn, and no statistics move."""
+    """Switch to evaluation mode for a while: no randomness, and no update of statistics."""
     training = {part: part.training for part in module.modules()}
     module.eval()
     try:

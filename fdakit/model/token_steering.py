@@ -1,6 +1,6 @@
-"""The tokens of a visual tower: which of them a fusion keeps, and where it draws attention.
+"""Token steering of a visual tower: which tokens a fusion keeps, and where it directs attention.
 
-Open_clip's own ViT and timm's ViT and EVA inside open_clip can be steered; other towers say why they cannot.
+Open_clip's own ViT and timm's ViT and EVA inside open_clip can be steered; for other towers `refusal` is the reason.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from fdakit.values import Fused
 
 
 class KeepSlot(nn.Module):
-    """Stands where a tower drops random patches in training: told which to keep, it keeps exactly those, once.
+    """Replaces a tower's patch dropout: given the tokens to keep, it keeps exactly those, once.
 
-    timm's EVA wants the kept positions too, to gather its rotary positions by.
+    timm's EVA also needs the kept positions, to gather its rotary embeddings.
     """
 
     def __init__(self, own: nn.Module | None, *, prefix: int, tells_positions: bool) -> None:
@@ -31,7 +31,7 @@ class KeepSlot(nn.Module):
         self._tells_positions = tells_positions
 
     def forward(self, tokens: torch.Tensor) -> Any:
-        """Tokens `(n, prefix + grid, d)` -> `(n, prefix + k, d)`."""
+        """Reduce tokens `(n, prefix + grid, d)` to `(n, prefix + k, d)`."""
         if self.keep is None:
             if self.own is None:
                 return (tokens, None) if self._tells_positions else tokens
@@ -46,8 +46,9 @@ class KeepSlot(nn.Module):
 class TokenSteering:
     """The transformer blocks of a visual tower.
 
-    `grid` is the token grid (rows, columns), `prefix` the tokens before it, `width` a token's numbers, `layers` the
-    blocks, `heads` those of one. All are 0 for a tower whose tokens cannot be steered: `refusal` says why.
+    `grid` is the token grid (rows, columns), `prefix` the number of tokens before it, `width` the token dimension,
+    `layers` the number of blocks, `heads` that of attention heads. All are 0 for a tower whose tokens cannot be
+    steered: `refusal` is the reason.
     """
 
     def __init__(self, visual: Any) -> None:
@@ -65,11 +66,11 @@ class TokenSteering:
             self._take(trunk, trunk.blocks, "patch_drop", prefix=trunk.num_prefix_tokens, width=trunk.embed_dim)
             self.grid = tuple(trunk.patch_embed.grid_size)
         else:
-            self.refusal = f"{self._name} is not a row of transformer blocks over one grid of tokens"
+            self.refusal = f"{self._name} is not a sequence of transformer blocks over one grid of tokens"
 
     @property
     def layers(self) -> int:
-        """How many blocks there are."""
+        """The number of blocks."""
         return len(self._blocks)
 
     def _take(self, owner: Any, blocks: Any, slot: str, *, prefix: int, width: int) -> None:
@@ -83,7 +84,7 @@ class TokenSteering:
 
     @contextmanager
     def steered(self, fused: Fused) -> Iterator[None]:
-        """Within, the tower's next pass keeps `fused.keep` and attends by `fused.attention_bias`.
+        """Make the tower's next pass inside this context keep `fused.keep` and add `fused.attention_bias`.
 
         Raises `PluginError` if the tower cannot, or shapes do not fit its grid.
         """
@@ -91,7 +92,8 @@ class TokenSteering:
         asked = "attention_bias" if bias is not None else "keep" if keep is not None else ""
         if asked and self.refusal:
             raise PluginError(
-                f"fusion asks for {asked}, but {self.refusal}; choose a ViT or EVA encoder, or a fusion as alpha-conv"
+                f"fusion asks for {asked}, but {self.refusal}; choose a ViT or EVA encoder, or a fusion such as "
+                "alpha-conv"
             )
         with ExitStack() as stack:
             if keep is not None:
@@ -140,7 +142,7 @@ Hook = Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], tuple[tuple[Any, .
 
 
 def _adding(bias: torch.Tensor, attention: nn.Module) -> Hook:
-    """Return a hook that hands `bias (n, keys)` to an attention layer in the shape that it takes."""
+    """Return a hook that passes `bias (n, keys)` to an attention layer in the shape that it expects."""
     packed = isinstance(attention, nn.MultiheadAttention)
     name, shaped = ("key_padding_mask", bias) if packed else ("attn_mask", bias[:, None, None])
 
@@ -153,7 +155,7 @@ def _adding(bias: torch.Tensor, attention: nn.Module) -> Hook:
 
 
 def _steerable_timm(visual: Any) -> Any:
-    """Return the trunk, if it is timm's and its blocks hand a mask on to their attention."""
+    """Return the trunk if it is timm's and its blocks pass a mask on to their attention."""
     trunk: Any = getattr(visual, "trunk", None)
     if not all(hasattr(trunk, name) for name in ("blocks", "patch_drop", "num_prefix_tokens")):
         return None

@@ -1,7 +1,7 @@
-"""Files that `torch.save` and TorchScript write: their tensors, read without torch's own readers.
+"""Files written by `torch.save` and TorchScript: their tensors, read without torch's own readers.
 
 Since torch 1.6 a file is a zip archive of uncompressed entries: `data.pkl` and one entry a storage. Before, it was a
-row of pickles with the storages behind them. Source: torch/serialization.py, caffe2/serialize/inline_container.cc.
+sequence of pickles followed by the storages. Source: torch/serialization.py, caffe2/serialize/inline_container.cc.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from .weight_pickle import LARGEST_PICKLE, read_pickle
 
 MAGIC = 0x1950A86A20F9469CFC6C
 MOST_ENTRIES = 200_000
-"""Entries of an archive: a storage, or the code of one TorchScript class, each."""
+"""Largest number of entries of an archive: each is a storage, or the code of one TorchScript class."""
 _LARGEST_DIRECTORY = 64 << 20
 _OVERLAP = 4
-"""Times the file's size that its tensors may claim together: tied weights are stored once and claimed twice."""
+"""Multiple of the file's size that its tensors may claim together: tied weights are stored once, claimed twice."""
 _SLACK = 1 << 20
 _END = struct.Struct("<4s4H2LH")
 _WIDE_LOCATOR = struct.Struct("<4sLQL")
@@ -39,7 +39,7 @@ _LOCAL = struct.Struct("<4s5H3L2H")
 
 @dataclass(frozen=True)
 class Record:
-    """Bytes of a file: where they begin, how many they are, and the checksum that an archive states of them."""
+    """A range of bytes of a file: offset, size, and the checksum that an archive states."""
 
     start: int
     size: int
@@ -47,7 +47,7 @@ class Record:
 
 
 class TorchFile:
-    """An open file: `content` as its pickle tells it, with claims in place of tensors, which `tensor` fulfils."""
+    """An open file: `content` as its pickle describes it, with claims in place of tensors, which `tensor` reads."""
 
     def __init__(self, file: IO[bytes], content: Any, records: Mapping[str, Record], *, size: int) -> None:
         self.content = content
@@ -86,7 +86,10 @@ class TorchFile:
         return self._storages[claim.key]
 
     def _read(self, key: str, record: Record) -> bytearray:
-        """Bytes of a record. A file whose checksums hold here and not there is damaged; torch can leave them out."""
+        """Return the bytes of a record.
+
+        Torch can omit checksums, so a wrong one means damage only if another one matches.
+        """
         self._file.seek(record.start)
         content = bytearray(record.size)
         if self._file.readinto(content) != record.size:  # type: ignore[attr-defined]
@@ -104,8 +107,8 @@ class TorchFile:
 def open_archive(file: IO[bytes], *, size: int) -> tuple[TorchFile, bool]:
     """Open a zip archive; return it, and whether it is a TorchScript one.
 
-    Nothing is inflated but the class definitions of a TorchScript archive, up to a limit.
-    Raises `DamagedFileError` or `CodeFoundError`.
+    Only the class definitions of a TorchScript archive are decompressed, up to a limit. Raises `DamagedFileError` or
+    `CodeFoundError`.
     """
     _check_directory(file, size=size)
     with zipfile.ZipFile(file) as archive:
@@ -137,7 +140,7 @@ def _pickle(file: IO[bytes], record: Record) -> bytes:
 
 
 def _check_directory(file: IO[bytes], *, size: int) -> None:
-    """Refuse a directory of entries that is too long before it is read whole."""
+    """Reject a directory of entries that is too long before it is read."""
     start = max(0, size - (1 << 16) - _END.size - _WIDE_LOCATOR.size)
     file.seek(start)
     tail = file.read()
@@ -151,13 +154,15 @@ def _check_directory(file: IO[bytes], *, size: int) -> None:
         told = _WIDE_LOCATOR.unpack_from(tail, locator)[2]
         place = locator - _WIDE_END.size
         if told != start + place or wide[:4] != b"PK\x06\x06" or len(wide) < _WIDE_END.size:
-            raise DamagedFileError("the end of its zip directory contradicts itself")  # readers differ in which holds
+            raise DamagedFileError(
+                "the end of its zip directory contradicts itself"
+            )  # readers differ in which one they use
         entries, length = _WIDE_END.unpack(wide)[7:9]
     _check_entries(file, entries, length, end=start + place)
 
 
 def _check_entries(file: IO[bytes], entries: int, length: int, *, end: int) -> None:
-    """Refuse a directory with more entries than are read, as it says or as they stand there up to its `end`."""
+    """Reject a directory with too many entries, by its header or as counted up to its `end`."""
     if entries > MOST_ENTRIES or length > _LARGEST_DIRECTORY:
         raise DamagedFileError(f"it says to hold {entries:,} entries; {MOST_ENTRIES:,} are the most that is read")
     file.seek(max(0, end - length))
@@ -181,7 +186,7 @@ def _not_torchs(names: list[str]) -> str:
 
 
 def _record(file: IO[bytes], entry: zipfile.ZipInfo, *, size: int) -> Record:
-    """Return where the bytes of an entry lie, which must be stored as they are."""
+    """Return the location of an entry's bytes, which must be stored uncompressed."""
     if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size or entry.flag_bits & 1:
         raise ForeignFileError(
             f"holds {entry.filename[:80]!r} compressed or encrypted, as torch writes no weights; unpack it and save "
@@ -207,7 +212,7 @@ def _check_byte_order(file: IO[bytes], entry: zipfile.ZipInfo | None, *, size: i
 
 
 def open_legacy(file: IO[bytes], *, size: int) -> TorchFile:
-    """Open a file as torch wrote it before 1.6. Raises `DamagedFileError` or `CodeFoundError`."""
+    """Open a file in torch's format before 1.6. Raises `DamagedFileError` or `CodeFoundError`."""
     file.seek(0)
     budget = Budget()
     magic, _, system, content, keys = (read_pickle(file, budget=budget) for _ in range(5))

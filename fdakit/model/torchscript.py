@@ -1,4 +1,4 @@
-"""The state dict of a TorchScript archive: which attributes of its modules are weights, as its classes declare them.
+"""The state dict of a TorchScript archive: the module attributes that its classes declare as weights.
 
 A class definition is a text in the archive (`code/__torch__/….py`). Its lists `__parameters__` and `__buffers__` are
 read as text; nothing of it is compiled or run.
@@ -17,19 +17,19 @@ from .pickled_names import MOST_TENSORS, Budget, DamagedFileError, OpaqueModule,
 from .state_dicts import LONGEST_NAME
 
 LARGEST_CODE = 64 << 20
-"""Bytes of all class definitions together, which alone may be compressed. OpenAI's archives have 0.3 MB."""
+"""Bytes of all class definitions together; only they may be compressed. OpenAI's archives have 0.3 MB."""
 DEEPEST = 64
-"""Modules within each other."""
+"""Largest nesting depth of modules."""
 _CLASS = re.compile(r"^class (\w+)\(", re.MULTILINE)
 _LIST = re.compile(r"^  __(?:parameters|buffers)__ = \[([^\]\n]*)\]", re.MULTILINE)
 
 
 def module_tensors(root: Any, archive: zipfile.ZipFile, *, top: str, budget: Budget) -> dict[str, TensorClaim]:
-    """Return name -> tensor of a module and all within it, as its `state_dict()` names them.
+    """Return the tensors of a module and its submodules, by the names of its `state_dict()`.
 
-    `budget` counts the attributes, those of a module once for every place that it lies in. Raises `DamagedFileError`
-    where the root is no module, or modules lie in each other without end, and `ForeignFileError` where nothing but
-    the code of a module could tell its weights.
+    `budget` counts the attributes, those of a shared module once for each occurrence. Raises `DamagedFileError` if
+    the root is not a module, or modules are nested endlessly, and `ForeignFileError` if only a module's code could
+    determine its weights.
     """
     if not isinstance(root, OpaqueModule):
         raise DamagedFileError("it is a TorchScript archive without a module")
@@ -41,7 +41,7 @@ def module_tensors(root: Any, archive: zipfile.ZipFile, *, top: str, budget: Bud
         prefix, depth, module = waiting.pop()
         looked_into += 1
         if depth > DEEPEST or looked_into > MOST_TENSORS or len(prefix) > LONGEST_NAME:
-            raise DamagedFileError("its modules lie in each other without end")
+            raise DamagedFileError("its modules are nested without end")
         attributes = module.attributes if isinstance(module.attributes, dict) else {}
         packed = packed or (module.kind if attributes is not module.attributes else "")
         budget.spend(len(attributes))
@@ -65,7 +65,7 @@ def module_tensors(root: Any, archive: zipfile.ZipFile, *, top: str, budget: Bud
 
 
 class _Declarations:
-    """The weights that each class declares, read when asked for."""
+    """The weights that each class declares, read on demand."""
 
     def __init__(self, archive: zipfile.ZipFile, *, top: str) -> None:
         self._archive = archive

@@ -1,4 +1,4 @@
-"""What `fdakit weights` does: say what a file is, and write it as safetensors in open_clip's names."""
+"""Inspection of weights files, and their conversion to safetensors with open_clip's names (`fdakit weights`)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from .preprocess_record import preprocess_header, recorded_preprocess
 from .weight_files import Contents, read_contents
 from .weight_formats import ALPHA, OPENAI_COLOURS, ClipWeights, State, detect_file_format
 
-_RESERVED = "__metadata__"  # where safetensors keeps what is not a tensor
+_RESERVED = "__metadata__"  # the entry of a safetensors header that is not a tensor
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a weights file is. `models` are open_clip's names of that size; `sha256` identifies the file."""
+    """A description of a weights file. `models` are open_clip's names of that size; `sha256` identifies the file."""
 
     path: str
     container: str
@@ -41,7 +41,7 @@ class Inspection:
 
 
 def inspect_weights(path: Path) -> Inspection:
-    """Raises `CheckpointError` if the file is absent, damaged or holds more than tensors."""
+    """Inspect a weights file. Raises `CheckpointError` if it is absent, damaged or holds more than tensors."""
     contents = read_contents(path)
     return _inspected(path, contents, detect_file_format(contents.state, where=path))
 
@@ -56,7 +56,7 @@ def _inspected(path: Path, contents: Contents, weights: ClipWeights) -> Inspecti
         architecture=sizes[0],
         models=sizes[1],
         alpha=bool(weights.alpha),
-        pictures=_told(_preprocess_of(path, weights)),
+        pictures=_describe(_preprocess_of(path, weights)),
         tensors=len(state),
         values=sum(value.numel() for value in state.values()),
         types=dict(Counter(str(value.dtype).removeprefix("torch.") for value in state.values())),
@@ -68,7 +68,7 @@ def _inspected(path: Path, contents: Contents, weights: ClipWeights) -> Inspecti
 def convert_weights(path: Path, out: Path) -> Inspection:
     """Write a recognised file as safetensors: the same values under open_clip's names, its origin in the header.
 
-    Makes the folders above `out`. Nothing is written where the file is not understood or `out` cannot be written.
+    Creates the folders above `out`. Nothing is written if the file is not recognised or `out` cannot be written.
     Raises `CheckpointError`.
     """
     if out.suffix != ".safetensors":
@@ -98,7 +98,7 @@ def convert_weights(path: Path, out: Path) -> Inspection:
 
 
 def _preprocess_of(path: Path, weights: ClipWeights) -> Preprocess | None:
-    """Return what pictures the weights want, as the file's header or OpenAI's layout tells; None if neither does."""
+    """Return the preprocessing of the weights, by the file's header or OpenAI's layout; None if neither has it."""
     recorded = recorded_preprocess(path)
     if recorded is not None or not weights.quick_gelu:
         return recorded
@@ -109,7 +109,7 @@ def _preprocess_of(path: Path, weights: ClipWeights) -> Preprocess | None:
     return Preprocess(size, *OPENAI_COLOURS, source=f"OpenAI's, by the layout {weights.format}")
 
 
-def _told(preprocess: Preprocess | None) -> str:
+def _describe(preprocess: Preprocess | None) -> str:
     if preprocess is None:
         return "not told by the file"
     mean, std = (" ".join(f"{value:.4g}" for value in values) for values in (preprocess.mean, preprocess.std))
@@ -120,12 +120,12 @@ def _told(preprocess: Preprocess | None) -> str:
 def _is_same(out: Path, path: Path) -> bool:
     try:
         return out.samefile(path)
-    except (OSError, ValueError):  # absent, or no name that a file can have
+    except (OSError, ValueError):  # absent, or not a valid file name
         return False
 
 
 def _named(weights: ClipWeights, *, where: str) -> State:
-    """Return all tensors as safetensors holds them: of a type it knows, in memory of their own."""
+    """Return all tensors as safetensors stores them: of a supported dtype, each in memory of its own."""
     state = {**weights.clip, **weights.other}
     if weights.alpha:
         state[f"visual.{ALPHA}"] = weights.alpha[0]
@@ -158,7 +158,7 @@ def _check_types(state: State, *, where: str) -> None:
 
 
 def _alone(value: torch.Tensor, taken: set[int]) -> torch.Tensor:
-    """Return a tensor that shares no memory with those in `taken`, as safetensors wants them, and add it to them."""
+    """Return a tensor that shares no memory with those in `taken`, as safetensors requires, and add it to them."""
     place = value.untyped_storage().data_ptr()
     whole = value.is_contiguous() and value.untyped_storage().nbytes() == value.nbytes and place not in taken
     taken.add(place)

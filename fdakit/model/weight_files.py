@@ -1,4 +1,4 @@
-"""Reading weights: safetensors and torch files, told apart by their first bytes. Nothing in a file is ever run."""
+"""Reading of weights: safetensors and torch files, told apart by their first bytes. No code in a file is ever run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .weight_pickle import read_pickle
 State = dict[str, torch.Tensor]
 
 LARGEST_FILE = 1 << 37
-"""Bytes of a weights file (128 GiB): no CLIP has a tenth of them."""
+"""Largest weights file in bytes (128 GiB): no CLIP has a tenth of that."""
 FAULTS = (
     SafetensorError,
     RuntimeError,
@@ -41,29 +41,29 @@ FAULTS = (
     struct.error,
     zipfile.BadZipFile,
 )
-"""What reading a damaged file was seen to raise."""
+"""Exceptions observed while reading damaged files."""
 _ADVICE = "put it there or correct the path"
 
 
 @dataclass(frozen=True)
 class Contents:
-    """The state dict of a weights file, and what contains it: safetensors, a torch file, a TorchScript archive."""
+    """The state dict of a weights file, and its container: safetensors, a torch file, a TorchScript archive."""
 
     state: State
     container: str
 
 
 def read_weights(path: Path) -> State:
-    """Name -> tensor of a weights file, on the CPU.
+    """Return the tensors of a weights file by name, on the CPU.
 
-    What the file is, its first bytes tell. A state dict some levels down (under `state_dict`, `module` or another
-    key) is found where there is only one. Raises `CheckpointError` naming file, fault and cure.
+    The first bytes determine the kind of file. A nested state dict (under `state_dict`, `module` or another key) is
+    found if there is only one. Raises `CheckpointError` with file, fault and remedy.
     """
     return read_contents(path).state
 
 
 def read_contents(path: Path) -> Contents:
-    """Return what `read_weights` reads, and what contains it. Raises `CheckpointError`."""
+    """Return the tensors as `read_weights` does, and their container. Raises `CheckpointError`."""
     where = full(path)
     if _is_folder(path):
         raise CheckpointError(f"{where}: a folder; name the weights file inside it")
@@ -75,14 +75,14 @@ def read_contents(path: Path) -> Contents:
         except CodeFoundError as error:
             raise CheckpointError(
                 f"{where}: holds more than tensors (it asks for {_short(error)}), and fdakit runs no code from "
-                "files; convert it to safetensors where you trust it, or fetch it again"
+                "files; convert it to safetensors if you trust it, or fetch it again"
             ) from error
         except (ForeignFileError, StateDictError) as error:
             raise CheckpointError(f"{where}: {error}") from error
         except FAULTS as error:
             raise CheckpointError(f"{where}: not readable as weights ({_short(error)}); fetch it again") from error
         except MemoryError as error:
-            raise CheckpointError(f"{where}: does not fit into memory; use a machine that has more") from error
+            raise CheckpointError(f"{where}: does not fit into memory; use a machine with more") from error
     if any(len(name) > LONGEST_NAME for name in found.state):
         raise CheckpointError(f"{where}: names a tensor with more than {LONGEST_NAME} characters; fetch it again")
     broken = next((name for name in found.state if not _is_text(name)), None)
@@ -92,7 +92,7 @@ def read_contents(path: Path) -> Contents:
 
 
 def _is_text(name: str) -> bool:
-    """Return whether a name has an encoding: a pickle may hold halves of characters."""
+    """Return whether a name can be encoded: a pickle may hold lone surrogates."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -130,7 +130,7 @@ def _opened(file: IO[bytes], kind: Kind, *, size: int) -> tuple[TorchFile, bool]
     if kind == "legacy torch":
         return open_legacy(file, size=size), False
     file.seek(0)
-    read_pickle(file)  # says what code it asks for, if it does
+    read_pickle(file)  # raises with the code it asks for, if any
     raise DamagedFileError("it is a pickle that torch did not write")
 
 
@@ -139,7 +139,7 @@ def _short(error: Exception) -> str:
 
 
 def load_strictly(module: nn.Module, state: Mapping[str, torch.Tensor], *, where: Path) -> None:
-    """Load every tensor or none; names may be wrapped as `torch.compile` and distributed training wrap them.
+    """Load all tensors or none; names may be wrapped as by `torch.compile` and distributed training.
 
     Raises `CheckpointError` listing what is missing, unexpected or misshapen.
     """

@@ -1,8 +1,8 @@
-"""What a weights file is, told by its keys, and its tensors in open_clip's names.
+"""Detection of a weights file's format by its keys, and its tensors under open_clip's names.
 
-Known layouts: OpenAI's CLIP, open_clip's (both text forms), the published Alpha-CLIP visual towers
-(arXiv 2312.03818: no prefix, `attn.in_proj.weight`, `conv1_alpha.weight`), CLIP4Clip's
-`pytorch_model.bin.N` (arXiv 2104.08860: `clip.` before every tower weight), and fdakit's own.
+Known formats: OpenAI's CLIP, open_clip's (both text forms), the published Alpha-CLIP visual towers (arXiv 2312.03818:
+no prefix, `attn.in_proj.weight`, `conv1_alpha.weight`), CLIP4Clip's `pytorch_model.bin.N` (arXiv 2104.08860: `clip.`
+before every tower weight), and fdakit's own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .state_dicts import StateDictError, unwrap_names
 State = dict[str, torch.Tensor]
 
 OPENAI_COLOURS = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
-"""Mean and deviation of RGB in OpenAI's training, and in everything that was trained from its weights."""
+"""Mean and standard deviation of RGB in OpenAI's training, and in all training from its weights."""
 SETTINGS = ("input_resolution", "context_length", "vocab_size")  # 0-d entries of OpenAI's archives
 ALPHA = "conv1_alpha.weight"
 TEXT_HEADS = ("token_embedding.", "transformer.", "ln_final.", "text.", "text_decoder.")  # the last is CoCa's
@@ -29,11 +29,11 @@ TEXT_NAMES = ("positional_embedding", "text_projection", "logit_scale", "logit_b
 
 @dataclass(frozen=True)
 class ClipWeights:
-    """Tensors sorted by what they are for.
+    """Tensors sorted by their purpose.
 
-    `format` names the layout; `clip` holds tower weights in open_clip's names (`visual.…` and the text
-    tower, which `visual_only` files lack); `alpha` Alpha-CLIP's convolution, if any; `other` what belongs to
-    no tower. `quick_gelu` is True if that layout's models were trained with it, None if it cannot tell.
+    `format` names the layout; `clip` holds tower weights in open_clip's names (`visual.…` and the text tower, which
+    `visual_only` files lack); `alpha` Alpha-CLIP's convolution, if any; `other` what belongs to no tower.
+    `quick_gelu` is True if that layout's models were trained with it, None if unknown.
     """
 
     format: str
@@ -44,11 +44,11 @@ class ClipWeights:
 
     @property
     def visual_only(self) -> bool:
-        """Whether only a visual tower is here."""
+        """Whether there is only a visual tower."""
         return all(name.startswith("visual.") for name in self.clip)
 
     def visual_part(self) -> ClipWeights:
-        """Return the same without a text tower."""
+        """Return these weights without the text tower."""
         return replace(self, clip={n: value for n, value in self.clip.items() if n.startswith("visual.")})
 
     def visual(self) -> State:
@@ -59,10 +59,10 @@ class ClipWeights:
 
 
 def detect_format(state: Mapping[str, torch.Tensor]) -> ClipWeights:
-    """Sort a state dict by its keys. `format` is `unknown`, with everything in `other`, where none fits.
+    """Sort a state dict by its keys. `format` is `unknown`, with everything in `other`, if none fits.
 
-    What `torch.compile` and distributed training put into names (`_orig_mod.`, `module.`) is left out, anywhere.
-    Raises `StateDictError` if two names mean one tensor.
+    What `torch.compile` and distributed training add to names (`_orig_mod.`, `module.`) is removed, anywhere. Raises
+    `StateDictError` if two names mean one tensor.
     """
     named = unwrap_names(state)
     named.pop("n_averaged", None)  # the count of torch's AveragedModel

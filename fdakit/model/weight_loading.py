@@ -1,4 +1,4 @@
-"""Putting recognised weights into towers: strict, in fp32, with what was changed on the way announced."""
+"""Loading of recognised weights into towers: strict, in fp32, with warnings of changes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from fdakit.errors import CheckpointError
 from .weight_files import load_strictly, read_weights
 from .weight_formats import ClipWeights, State, detect_file_format
 
-COUNTERS = "num_batches_tracked"  # of batch norms: counts that no output depends on
+COUNTERS = "num_batches_tracked"  # of batch norms: counters that no output depends on
 
 
 def read_clip_weights(path: Path) -> ClipWeights:
-    """Return the tensors of a weights file, sorted by what they are for.
+    """Return the tensors of a weights file, sorted by their purpose.
 
     Raises `CheckpointError` as `read_weights`.
     """
@@ -26,10 +26,10 @@ def read_clip_weights(path: Path) -> ClipWeights:
 
 
 def load_towers(clip: Any, weights: ClipWeights, *, where: Path) -> None:
-    """Load a whole CLIP, or its visual tower alone, into an open_clip model: all of it or none.
+    """Load a whole CLIP, or only its visual tower, into an open_clip model: all tensors or none.
 
-    Half-precision weights become fp32. A position embedding of another grid is interpolated, with a warning.
-    Raises `CheckpointError` naming what is missing, unexpected or misshapen.
+    Half-precision weights become fp32. A position embedding of another grid is interpolated, with a warning. Raises
+    `CheckpointError` with what is missing, unexpected or misshapen.
     """
     if not weights.clip:
         known = "OpenAI, open_clip, Alpha-CLIP, CLIP4Clip or fdakit"
@@ -43,7 +43,7 @@ def load_towers(clip: Any, weights: ClipWeights, *, where: Path) -> None:
         visual = {name.removeprefix("visual."): value for name, value in state.items()}
         load_strictly(clip.visual, _with_counters(clip.visual, visual), where=where)
         return
-    if hasattr(clip, "text"):  # the text tower is a module of its own in open_clip's newer models
+    if hasattr(clip, "text"):  # the text tower is a separate module in open_clip's newer models
         from open_clip.model import convert_to_custom_text_state_dict
 
         state = convert_to_custom_text_state_dict(state)
@@ -51,7 +51,7 @@ def load_towers(clip: Any, weights: ClipWeights, *, where: Path) -> None:
 
 
 def _as_saved_today(clip: torch.nn.Module, state: State) -> State:
-    """Older files of open_clip: positions that transformers kept as numbers, and the scale as a row of one."""
+    """Convert older files of open_clip: position ids of transformers, and the logit scale as a 1-d tensor."""
     own = clip.state_dict()
     kept = {name: value for name, value in state.items() if name in own or not name.endswith(".position_ids")}
     for name in ("logit_scale", "logit_bias"):

@@ -1,8 +1,8 @@
-"""Pickles of weights files, read without running anything that is in them.
+"""A reader of weights files' pickles that runs none of their code.
 
-`read_pickle` interprets the opcodes itself. Callables and classes are only ever names: those that make up a state
-dict (tensors, storages, containers) are stood in for by values of `pickled_names`, classes of a TorchScript archive
-by `OpaqueModule`, and every other name ends the reading. Opcodes: Lib/pickletools.py of CPython.
+`read_pickle` interprets the opcodes itself. Callables and classes are only ever names: those of a state dict
+(tensors, storages, containers) are replaced by values of `pickled_names`, classes of a TorchScript archive by
+`OpaqueModule`, and any other name ends the reading. Opcodes: Lib/pickletools.py of CPython.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ LARGEST_PICKLE = 64 << 20
 """Bytes of one pickle. That of a model of 2,000 million weights with its optimiser takes about 2 MB."""
 MOST_OPERATIONS = 2_000_000
 """Opcodes of one pickle. A tensor takes some 45."""
-_LARGEST_NUMBER = 256  # bytes of one whole number; random states of NumPy and Python are made of small ones
+_LARGEST_NUMBER = 256  # bytes of one integer; random states of NumPy and Python consist of small ones
 
 
 def read_pickle(stream: IO[bytes], *, budget: Budget | None = None) -> Any:
-    """Return what a pickle of plain values, containers, tensors and TorchScript modules holds; reads up to its end.
+    """Return the content of a pickle of plain values, containers, tensors and TorchScript modules.
 
-    Sets become lists. `budget` counts what a file's other pickles asked for. Raises `CodeFoundError` if anything
-    else is named, `DamagedFileError` for all other faults.
+    Reads up to its end. Sets become lists. `budget` counts the work of the file's other pickles. Raises
+    `CodeFoundError` for any other name, `DamagedFileError` for all other faults.
     """
     machine = _Machine(budget or Budget())
     bounded = cast(IO[bytes], _Bounded(stream))
@@ -53,7 +53,7 @@ def read_pickle(stream: IO[bytes], *, budget: Budget | None = None) -> Any:
 
 
 class _Bounded:
-    """A stream that gives out `LARGEST_PICKLE` bytes at most."""
+    """A stream of at most `LARGEST_PICKLE` bytes."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -73,7 +73,7 @@ class _Bounded:
 
 
 class _Machine:
-    """A stack, the marks in it and the memo. Opcodes that are not listed here have no place in a weights file."""
+    """A stack with marks, and the memo. Opcodes that are not listed here do not occur in weights files."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
@@ -93,7 +93,7 @@ class _Machine:
 
     def pop(self) -> Any:
         if not self._stack or (self._marks and self._marks[-1] >= len(self._stack)):
-            raise DamagedFileError("its pickle takes more than it has put down")
+            raise DamagedFileError("its pickle pops more than it has pushed")
         return self._stack.pop()
 
     def _top(self) -> Any:
@@ -102,7 +102,7 @@ class _Machine:
 
     def _marked(self) -> list[Any]:
         if not self._marks:
-            raise DamagedFileError("its pickle takes more than it has put down")
+            raise DamagedFileError("its pickle pops more than it has pushed")
         place = self._marks.pop()
         found = self._stack[place:]
         self._budget.spend(len(found))
@@ -187,7 +187,10 @@ class _Machine:
         self._stack.append(made(called, arguments, budget=self._budget))
 
     def _build(self, _: Any) -> None:
-        """State for the object below: kept for a module, left out for a dictionary (`_metadata`) or a tensor."""
+        """Set the state of the object below.
+
+        It is stored for a module, ignored for a dictionary (`_metadata`) or a tensor.
+        """
         state, below = self.pop(), self._top()
         if isinstance(below, OpaqueModule):
             below.attributes = state

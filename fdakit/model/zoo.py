@@ -1,6 +1,6 @@
-"""Models by name: which weights belong together, what their licences say, and where their files are looked for.
+"""Models by name: which weights belong together, their licences, and where their files are looked for.
 
-Nothing here asks the network. Alpha-CLIP's files are those of its model zoo (github.com/SunzeY/AlphaCLIP, arXiv
+Nothing here uses the network. Alpha-CLIP's files are those of its model zoo (github.com/SunzeY/AlphaCLIP, arXiv
 2312.03818), with the ImageNet-S top-1 published there; OpenAI's those of github.com/openai/CLIP.
 """
 
@@ -27,10 +27,10 @@ _ZERO = "The alpha convolution starts at zero: until it is trained, every mask g
 class ZooModel:
     """One combination of weights.
 
-    `model` and `pretrained` are open_clip's name and tag, `hub` the repository in which the tag's file lies and
-    `archive` OpenAI's file of the same weights. `alpha` is what the alpha convolution was trained on, or `zero`.
-    `visual_checkpoint` is an Alpha-CLIP tower's file, `other_name` what it is called where it is fetched; None if
-    alpha starts at zero. `sha256` identifies that file, where known.
+    `model` and `pretrained` are open_clip's name and tag, `hub` the repository of the tag's file and `archive`
+    OpenAI's file of the same weights. `alpha` is what the alpha convolution was trained on, or `zero`.
+    `visual_checkpoint` is an Alpha-CLIP tower's file, `other_name` its name at the download source; None if alpha
+    starts at zero. `sha256` identifies that file, if known.
     """
 
     name: str
@@ -47,7 +47,7 @@ class ZooModel:
 
     @property
     def research_only(self) -> bool:
-        """Whether the licence forbids other use than research."""
+        """Whether the licence permits research use only."""
         return self.licence == _ALPHA
 
 
@@ -130,7 +130,7 @@ ZOO: tuple[ZooModel, ...] = (
 
 @dataclass(frozen=True)
 class ZooFile:
-    """One file of a model: `part` is `clip` or `alpha`, `places` where it may lie, `found` where it does."""
+    """One file of a model: `part` is `clip` or `alpha`, `places` its possible locations, `found` the actual one."""
 
     part: str
     places: tuple[Path, ...]
@@ -138,12 +138,12 @@ class ZooFile:
 
     @property
     def archive(self) -> bool:
-        """Whether OpenAI's own file was found, of which open_clip is told by path and not by tag."""
+        """Whether OpenAI's own file was found, which open_clip is given by path and not by tag."""
         return self.part == "clip" and self.found is not None and self.found.suffix == ".pt"
 
 
 def find_model(name: str) -> ZooModel:
-    """Return the model of that name. Raises `CheckpointError` with the nearest one."""
+    """Return the model of that name. Raises `CheckpointError` with the nearest name if there is none."""
     known = {model.name: model for model in ZOO}
     if name not in known:
         raise CheckpointError(f"model {name!r}: not in the zoo; {nearest(name, known)}")
@@ -156,7 +156,7 @@ def weights_folder() -> Path:
 
 
 def zoo_files(model: ZooModel) -> tuple[ZooFile, ...]:
-    """What the model needs and whether it is here: the CLIP, and Alpha-CLIP's visual tower where it has one."""
+    """Return the files that the model needs, with where they were found: CLIP, and any Alpha-CLIP visual tower."""
     files = [_clip_file(model)]
     if model.visual_checkpoint is not None:
         names = (model.visual_checkpoint, *((model.other_name,) if model.other_name else ()))
@@ -182,7 +182,7 @@ def _first(part: str, places: list[Path]) -> ZooFile:
 
 
 def encoder_table(model: ZooModel, files: tuple[ZooFile, ...]) -> dict[str, Any]:
-    """The recipe's `[encoder]` for the model: by paths where files were found, else by tag and expected path."""
+    """Return the recipe's `[encoder]` for the model: by path if files were found, else by tag and expected path."""
     by_part = {file.part: file for file in files}
     clip, alpha = by_part["clip"], by_part.get("alpha")
     table: dict[str, Any] = {"use": "open-clip", "model": model.model, "pretrained": model.pretrained}
@@ -194,9 +194,9 @@ def encoder_table(model: ZooModel, files: tuple[ZooFile, ...]) -> dict[str, Any]
 
 
 def known_sha256(model: ZooModel, file: ZooFile) -> str | None:
-    """Return the SHA-256 that a found file should have, or None if nobody published it.
+    """Return the expected SHA-256 of a found file, or None if nobody published it.
 
-    OpenAI's is part of the archive's address in open_clip; the hub's cache names a file by its own.
+    OpenAI's is part of the archive's URL in open_clip; the hub's cache names a file by its hash.
     """
     if file.part == "alpha":
         return model.sha256
@@ -207,13 +207,13 @@ def known_sha256(model: ZooModel, file: ZooFile) -> str | None:
 
 
 def archive_sha256(model: ZooModel) -> str | None:
-    """Return the SHA-256 of OpenAI's archive, read from its address; None for the other models."""
+    """Return the SHA-256 of OpenAI's archive, from its URL; None for the other models."""
     address = archive_address(model)
     return address.split("/")[-2] if address else None
 
 
 def archive_address(model: ZooModel) -> str | None:
-    """Return where OpenAI publishes its archive; None for the other models."""
+    """Return the URL of OpenAI's archive; None for the other models."""
     if model.archive is None:
         return None
     import open_clip

@@ -33,13 +33,13 @@ def contract_fault(kind: str, part: object) -> str:
     """Return what keeps an object from being a part of its kind, and what to do; "" where nothing does."""
     if part is None:
         return f"build returned None; return the {kind}" + (f", with {_listed(kind)}" if MEMBERS[kind] else "")
-    lacking = [name for name in MEMBERS[kind] if not _there(part, name)]
+    lacking = [name for name in MEMBERS[kind] if not _offers(part, name)]
     if lacking:
         return f"{_shown(part)} lacks {', '.join(map(_named, lacking))}; {kind}s have {_listed(kind)}"
     return next(_odd_values(kind, part), "")
 
 
-def _there(part: Any, name: str) -> bool:
+def _offers(part: Any, name: str) -> bool:
     if name == _CALL:
         return callable(part) and not isinstance(part, type)
     return callable(getattr(part, name, None)) if name in _CALLED else hasattr(part, name)

@@ -25,7 +25,7 @@ def is_installed(module: str) -> bool:
 
 
 def library_fault(module: str) -> str:
-    """Return why a module cannot be used, in one line with the cure; "" where it can. Imports it."""
+    """Return why a module cannot be used, in one line with the remedy; "" where it can. Imports it."""
     if not is_installed(module):
         return f"{module} cannot be imported (No module named {module!r})"
     try:

@@ -184,8 +184,8 @@ class Trainer:
         """Count the damaged videos of a batch; under `fail` they end the training."""
         lost = {video.id: video.reason for video in batch.lost}
         if lost and self.recipe.loader.damage == "fail":
-            cure = 'set loader.damage = "skip" or "repair" to train without what is damaged'
-            raise VideoError("\n".join([*lost.values(), cure]))
+            remedy = 'set loader.damage = "skip" or "repair" to train without what is damaged'
+            raise VideoError("\n".join([*lost.values(), remedy]))
         self.skipped |= lost
         self.repaired |= batch.repaired
 

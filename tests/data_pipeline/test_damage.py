@@ -269,7 +269,7 @@ def test_sound_frames_are_those_that_come_out_with_their_neighbours(
     holed: Path, start: float | None, end: float | None, gaps: tuple[int, ...]
 ) -> None:
     video, needs = VideoRef("v", holed, start, end), Needs(neighbours=gaps)
-    found = FrameRepair().sound_frames(video, needs)
+    found = FrameRepair().decodable_frames(video, needs)
     times = frame_times(video)
     assert found.times.tolist() == times[found.indices].tolist()
     clip = read_frames(video, indices=found.indices, needs=needs, tolerant=True)
@@ -282,4 +282,4 @@ def test_sound_frames_are_those_that_come_out_with_their_neighbours(
 def test_a_segment_without_a_sound_frame_is_lost(holed: Path) -> None:
     hole = VideoRef("v", holed, 5 / 8, 7 / 8)
     with pytest.raises(VideoError, match=r"holed\.mp4: decoding fails: .*; none of the 2 frames of video 'v' can be"):
-        FrameRepair().sound_frames(hole, Needs())
+        FrameRepair().decodable_frames(hole, Needs())

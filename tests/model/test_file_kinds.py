@@ -43,7 +43,7 @@ def test_a_file_is_read_as_what_it_is_under_any_name(tmp_path: Path, form: str, 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"<!DOCTYPE html><html><head>", "is a web page, as a failed download leaves; download it again"),
+        (b"<!DOCTYPE html><html><head>", "is a web page, as after a failed download; download it again"),
         (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer, not .*; fetch it with git lfs pull"),
         (b"", "is empty; download it again"),
         (b"\x1f\x8b\x08\0\0", "is compressed with gzip; unpack it"),

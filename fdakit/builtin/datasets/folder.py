@@ -72,7 +72,7 @@ class Folder:
 
         if split not in self.splits():
             raise DatasetError(f"{self.root.absolute()}: no split {split!r}; it has: {', '.join(self.splits())}")
-        samples = self._of_split(split)
+        samples = self._split_samples(split)
         texts: dict[str, tuple[str, ...]] = {}
         for done, (name, sample) in enumerate(samples.items(), 1):
             texts[name] = read_captions(sample, key=self._options.caption_key)
@@ -108,7 +108,7 @@ class Folder:
         """Return what the names of a split begin with: its folder, or nothing where the whole folder is one split."""
         return f"{split}/" if self._has(split) else ""
 
-    def _of_split(self, split: str) -> dict[str, Sample]:
+    def _split_samples(self, split: str) -> dict[str, Sample]:
         prefix = self._prefix(split)
         found = {name: sample for name, sample in self._found[0].items() if name.startswith(prefix)}
         if not found:

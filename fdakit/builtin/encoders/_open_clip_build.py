@@ -92,16 +92,16 @@ def _check_files(source: Source, pretrained: str | None, visual: Path | None) ->
     """All that is missing in one message."""
     faults = []
     tags = _tags(source)
-    if pretrained is not None and pretrained not in tags and not _lies_there(Path(pretrained)):
-        absent = f"encoder.pretrained: {pretrained!r} is neither a file ({_what_is_there(Path(pretrained))}) nor"
+    if pretrained is not None and pretrained not in tags and not _is_file_there(Path(pretrained)):
+        absent = f"encoder.pretrained: {pretrained!r} is neither a file ({_describe_path(Path(pretrained))}) nor"
         faults.append(
             f"{absent} a tag, which {source.asked!r} has none of; leave it out for the weights that lie there"
             if source.folder
             else f"{absent} a tag of {source.name}; tags: {', '.join(tags) or 'none'}"
         )
-    if visual is not None and not _lies_there(visual):
+    if visual is not None and not _is_file_there(visual):
         faults.append(
-            f"encoder.visual_checkpoint: {_what_is_there(visual)}; fetch that Alpha-CLIP visual tower from the "
+            f"encoder.visual_checkpoint: {_describe_path(visual)}; fetch that Alpha-CLIP visual tower from the "
             "model zoo of github.com/SunzeY/AlphaCLIP (research use only) and put it there, or leave the option "
             "out to start from a zero-initialised alpha convolution"
         )
@@ -109,7 +109,7 @@ def _check_files(source: Source, pretrained: str | None, visual: Path | None) ->
         raise CheckpointError("\n".join(faults))
 
 
-def _lies_there(path: Path) -> bool:
+def _is_file_there(path: Path) -> bool:
     """Return whether a path leads to anything but a folder, which may bear a tag's name.
 
     Reading it says what it is.
@@ -117,7 +117,7 @@ def _lies_there(path: Path) -> bool:
     return os.path.lexists(path) and not os.path.isdir(path)  # noqa: PTH112 - Path's raises for a name too long
 
 
-def _what_is_there(path: Path) -> str:
+def _describe_path(path: Path) -> str:
     return f"{path.absolute()} is {'a folder' if os.path.isdir(path) else 'absent'}"  # noqa: PTH112 - as above
 
 

@@ -62,8 +62,8 @@ def _mended(path: Path, past: Sequence[Mapping[str, float]] | None) -> list[str]
         known = {int(facts["epoch"]): _line({"event": _EPOCH, **facts}) for facts in past}
         damaged += [number for number, event in events.items() if _differs(event, lines[number - 1], known)]
     if damaged:
-        cure = "left out" if past is None else "written anew from the training state where it tells of an epoch"
-        warnings.warn(f"{path.absolute()}: line {_numbers(damaged)}: changed or damaged; {cure}", stacklevel=2)
+        remedy = "left out" if past is None else "written anew from the training state where it tells of an epoch"
+        warnings.warn(f"{path.absolute()}: line {_numbers(damaged)}: changed or damaged; {remedy}", stacklevel=2)
     whole = [(lines[number - 1] + "\n", event) for number, event in events.items() if number not in damaged]
     return [line for line, _ in whole] if past is None else _completed(whole, known)
 
