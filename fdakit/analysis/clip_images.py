@@ -1,6 +1,6 @@
-"""The pictures of clips on report and compare pages: some frames of each, and what the run's mask marks in them.
+"""Images of clips on report and compare pages: some frames of each, and what the run's mask marks in them.
 
-What reads videos is imported when a picture is drawn, so that tables of runs need neither torch nor PyAV.
+Modules that read videos are imported when an image is made, so that tables of runs need neither torch nor PyAV.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from fdakit.mask_inspection.viewer import MaskViewer
 
 Draw = Callable[[VideoRef], bytes]
-"""Draws a video as JPEG. Raises `VideoError` where it cannot be read."""
+"""Renders a video as JPEG. Raises `VideoError` if it cannot be read."""
 
-_MASKED_HEIGHT = 112  # px of a frame with its mask: as the model sees it, smaller
+_MASKED_HEIGHT = 112  # px of a frame with its mask: the model's input, smaller
 
 
 def clip_pictures(run: SavedRun, *, frames: int = 1, masks: bool = False, catalog: Catalog | None = None) -> Draw:
-    """Return what draws a video of the run as JPEG, None if it cannot be read.
+    """Return a function that renders a video of the run as JPEG.
 
-    `frames` uniform frames stand side by side. With `masks` they are those that the run's mask is given in an
-    evaluation, each over what the mask marks in it; `catalog` is needed then. Raises `RecipeError` if the run's
-    recipe cannot be read or its mask built.
+    `frames` uniform frames are side by side. With `masks` they are the frames that the run's mask gets in an
+    evaluation, each above its mask; `catalog` is needed then. Raises `RecipeError` if the run's recipe cannot be read
+    or its mask built.
     """
     if not masks:
         return partial(uniform_frames, frames=frames)
@@ -67,9 +67,9 @@ def _masked(viewer: MaskViewer, video: VideoRef, *, frames: int) -> bytes:
 
 
 def picture_of(draw: Draw, files: Iterable[VideoRef], reasons: list[str]) -> bytes | None:
-    """Return the picture of the first of a video's files that can be read.
+    """Return the image of the first of a video's files that can be read.
 
-    None where none can; why not is added to `reasons` then.
+    None if none can; the causes are then appended to `reasons`.
     """
     said = []
     for file in files:
@@ -82,8 +82,6 @@ def picture_of(draw: Draw, files: Iterable[VideoRef], reasons: list[str]) -> byt
 
 
 def warn_of_missing(reasons: Sequence[str], count: int) -> None:
-    """Say how many of `count` pictures are missing on a page, and why the first one is."""
+    """Warn how many of `count` images are missing on a page, and why the first one is."""
     if reasons:
-        warnings.warn(
-            f"{len(reasons)} of {count} pictures are missing on the page; first: {reasons[0]}", stacklevel=2
-        )
+        warnings.warn(f"{len(reasons)} of {count} images are missing on the page; first: {reasons[0]}", stacklevel=2)

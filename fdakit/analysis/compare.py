@@ -1,4 +1,4 @@
-"""Runs compared over the same queries: tests, what changed, and in what the runs differ."""
+"""Comparison of runs over the same queries: tests, changes, and the differences of the runs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .recipe_diff import Difference, recipe_differences
 from .run_groups import RunGroup, match_queries
 
 Values = NDArray[np.float64]
-_EVEN = 9  # decimals to which two means over seeds are the same
+_EVEN = 9  # decimals to which two means over seeds count as equal
 
 
 @dataclass(frozen=True)
 class WinLoss:
-    """Queries that the other side places better than the baseline, worse, and alike."""
+    """The number of queries that the other side ranks better than the baseline, worse, and equally."""
 
     won: int
     lost: int
@@ -42,7 +42,7 @@ class RankChange:
 
 @dataclass(frozen=True)
 class DirectionResult:
-    """One direction of one pair; `won` and `lost` by rank, what gains or loses the first place before the rest."""
+    """One direction of one pair; `won` and `lost` by rank, with changes of the first place listed first."""
 
     queries: int
     clusters: int
@@ -66,7 +66,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Every side against the first; `measured[side][direction][metric]` has a value a run, in their order."""
+    """Every side against the first; `measured[side][direction][metric]` has a value for each run, in order."""
 
     sides: tuple[RunGroup, ...]
     labels: tuple[str, ...]
@@ -84,11 +84,11 @@ def compare(
     level: float = 0.95,
     show: int = 5,
 ) -> Comparison:
-    """Compare every side with the first in both directions, and keep the `show` largest changes each way.
+    """Compare every side with the first in both directions, and list the `show` largest gains and losses.
 
-    A query's value is its mean over the seeds of a side; captions of one video are redrawn and swapped together.
-    Raises `ScoreError` if there are fewer than two sides, a folder is no finished run, the runs did not rank the
-    same queries, or a metric is no mean over queries.
+    A query's value is its mean over the seeds of a side; captions of one video are resampled and swapped together.
+    Raises `ScoreError` if there are fewer than two sides, a folder is not a finished run, the runs did not rank the
+    same queries, or a metric is not a mean over queries.
     """
     if len(sides) < 2:
         raise ScoreError(f"compare: found {len(sides)} run; name two or more, first the one to compare with")
@@ -134,11 +134,11 @@ class _Read:
         }
 
     def means(self, way: Direction, *metrics: str) -> dict[str, Values]:
-        """Over seeds, `(n,)`."""
+        """Return means over seeds, `(n,)`."""
         return {metric: self.values[way][metric].mean(axis=0) for metric in metrics}
 
     def measured(self) -> dict[Direction, dict[str, tuple[float, ...]]]:
-        """Over queries, one a run."""
+        """Return values over queries, one for each run."""
         return {
             way: {metric: tuple(self.values[way][metric].mean(axis=1).tolist()) for metric in self.metrics}
             for way in DIRECTIONS

@@ -1,4 +1,4 @@
-"""A comparison as JSON, Markdown and a page with pictures."""
+"""A comparison as JSON, Markdown and an HTML page with thumbnails."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ JSON, MARKDOWN, HTML = "compare.json", "compare.md", "compare.html"
 
 
 def comparison_document(comparison: Comparison) -> dict[str, Any]:
-    """Return everything as JSON holds it; the deviation of a single seed is null."""
+    """Return everything as JSON stores it; the deviation of a single seed is null."""
     protocol = comparison.sides[0].runs[0].report["protocol"]
     sides = zip(comparison.labels, comparison.sides, comparison.measured, strict=True)
     document = {
@@ -45,7 +45,7 @@ def write_comparison(
     progress: Progress,
     draws: Mapping[str, Draw] | None = None,
 ) -> list[Path]:
-    """Write compare.json, compare.md and compare.html into a folder that is there, each atomically.
+    """Write compare.json, compare.md and compare.html into an existing folder, each atomically.
 
     `draws` is as in `comparison_html`.
     """

@@ -1,4 +1,4 @@
-"""A comparison as a page: its tables, and the queries won and lost with pictures of what was found."""
+"""A comparison as a page: its tables, and the queries won and lost with images of the retrieved videos."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .clip_images import Draw, picture_of, uniform_frames, warn_of_missing
 from .compare import Comparison, Pair, RankChange
 from .run_groups import RunGroup
 
-Finds = Mapping[int, VideoRef]  # row of a side's first run -> the video that stands first
+Finds = Mapping[int, VideoRef]  # row of a side's first run -> the video ranked first
 
 
 def comparison_html(
@@ -34,10 +34,10 @@ def comparison_html(
     progress: Progress,
     draws: Mapping[str, Draw] | None = None,
 ) -> str:
-    """Return one HTML file that needs no other.
+    """Return one self-contained HTML file.
 
-    `draws` makes the pictures of videos for each side, by its label; left out, they are thumbnails. Raises
-    `ScoreError` where the similarities of a run are damaged.
+    `draws` renders the videos of each side, by its label; left out, they are thumbnails. Raises `ScoreError` if the
+    similarities of a run are damaged.
     """
     pictures = _Pictures(comparison, progress, draws or {})
     galleries = [
@@ -54,9 +54,9 @@ def comparison_html(
 
 
 class _Pictures:
-    """What each side ranks first for the queries shown, and a picture of every video, made once by each drawer.
+    """What each side ranks first for the queries shown, and an image of every video, made once by each renderer.
 
-    The video that was sought is drawn as the first side draws.
+    The target video is rendered as the first side renders.
     """
 
     def __init__(self, comparison: Comparison, progress: Progress, draws: Mapping[str, Draw]) -> None:
@@ -77,22 +77,22 @@ class _Pictures:
         self._made: dict[tuple[str, str], bytes | None] = {}
         reasons: list[str] = []
         for done, (drawer, name) in enumerate(sorted(wanted), 1):
-            files = dict.fromkeys(self._references[name])  # of several runs: the first one that can be read
+            files = dict.fromkeys(self._references[name])  # of several runs: the first readable file
             draw = draws[drawer] if drawer else uniform_frames
             self._made[drawer, name] = picture_of(draw, files, reasons)
             progress("drawing videos", done, len(wanted))
         warn_of_missing(reasons, len(wanted))
 
     def _drawer(self, label: str) -> str:
-        """Who draws for a side: itself, or "" where all draw alike."""
+        """Return whose renderer a side uses: its own, or "" if all are alike."""
         return label if label in self._draws else ""
 
     def target(self, change: RankChange) -> Shot:
-        """Return the video that was sought."""
+        """Return the target video."""
         return Shot(f"sought: {change.target}", self._made[self._drawer(self._first), change.target])
 
     def first(self, label: str, change: RankChange, row: int) -> tuple[Shot, ...]:
-        """Return what a side ranks first; nothing if it is not known."""
+        """Return what a side ranks first; empty if it is not known."""
         found = self._firsts[label].get(row)
         if found is None:
             return ()
@@ -102,13 +102,13 @@ class _Pictures:
         return (Shot(f"first in {label}{seed}: {found.id}", self._made[self._drawer(label), found.id], mark),)
 
     def unknown(self, *labels: str) -> str:
-        """Return which sides kept no similarities, in words."""
+        """Return which sides stored no similarities, as text."""
         names = [label for label in labels if not self._firsts.get(label)]
         return f"; what {' and '.join(names)} ranked first is not shown: no {SIMILARITY}" if names else ""
 
 
 def _shown(comparison: Comparison) -> Iterator[tuple[str, RankChange, int]]:
-    """Yield every query shown with the label of each side and that side's place in it."""
+    """Yield every displayed query with the label and index of each side."""
     for pair in comparison.pairs:
         for change in (*pair.found["t2v"].won, *pair.found["t2v"].lost):
             yield from ((label, change, place) for place, label in enumerate(pair.labels))

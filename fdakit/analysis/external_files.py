@@ -1,4 +1,4 @@
-"""What `fdakit metrics --out` keeps: the numbers, and the rank of every query beside its right answers."""
+"""The files of `fdakit metrics --out`: the numbers, and every query's rank and right answers."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def write_scored(
     *,
     ties: TieRule,
 ) -> None:
-    """Write metrics.json and ranks_t2v.csv, ranks_v2t.csv. Raises `FdakitError` if they cannot be.
+    """Write metrics.json and ranks_t2v.csv, ranks_v2t.csv. Raises `FdakitError` if they cannot be written.
 
-    Captions are called by their row, videos by their column, what a TREC run names by its ids. Several right answers
-    stand in `target` with spaces between them.
+    Captions are identified by their row, videos by their column, queries and documents of a TREC run by their ids.
+    Several right answers are separated by spaces in `target`.
     """
     text = json.dumps(found, indent=2, allow_nan=False) + "\n"
     write_text(folder / "metrics.json", text, advice="name another folder with --out, or make room")
@@ -39,7 +39,7 @@ def write_scored(
 
 
 def _names(given: ExternalScores, way: Direction) -> tuple[list[str], list[str]]:
-    """Queries in the order of the ranking, and the right answers of each."""
+    """Return the queries in the order of the ranking, and the right answers of each."""
     if isinstance(given, TrecRun):
         right = {
             query: [name for name, worth in judged.items() if worth > 0] for query, judged in given.qrels.items()

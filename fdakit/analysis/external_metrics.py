@@ -1,4 +1,4 @@
-"""`fdakit metrics`: given similarities ranked, measured and rescored, as the report of a run does it."""
+"""`fdakit metrics`: external similarities ranked, measured and rescored like those of a run."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def measure(
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> tuple[dict[str, Any], Rankings]:
-    """Return what report.json holds of the numbers, and the rankings behind them.
+    """Return the numbers in the form of report.json, and the rankings behind them.
 
-    `t2v` and, but for a TREC run, `v2t` as in a report, `ci95` by `draws` of the bootstrap, `ties` and `pool` of each
-    direction, `rescored` apart, `compat` as CLIP4Clip counts, `trec` by trec_eval's names for a run, and remarks in
-    words. Raises `ScoreError`.
+    `t2v` and, except for a TREC run, `v2t` as in a report, `ci95` by `draws` bootstrap resamples, `ties` and `pool`
+    of each direction, `rescored` separately, `compat` as CLIP4Clip counts, `trec` by trec_eval's names for a run, and
+    remarks as text. Raises `ScoreError`.
     """
     found, clusters = _rankings(given, mode=mode, device=device, progress=progress)
     measured: dict[str, Any] = {
@@ -75,7 +75,7 @@ def measure(
 def _rankings(
     given: ExternalScores, *, mode: VideoToTextRule, device: str, progress: Progress | None
 ) -> tuple[Rankings, Mapping[Direction, NDArray[np.int64]]]:
-    """Return both rankings, and what cluster of the bootstrap each query lies in."""
+    """Return both rankings, and the bootstrap cluster of each query."""
     if isinstance(given, TrecRun):
         ranking = rank_run(given.run, given.qrels)
         return {"t2v": ranking}, {"t2v": np.arange(len(ranking.better))}
@@ -90,7 +90,7 @@ def _rankings(
 
 
 def _of_videos(given: GradedScores) -> tuple[NDArray[np.floating[Any]], NDArray[np.float64]]:
-    """Scores and gains with videos as rows; a video that answers no caption is no query."""
+    """Return scores and gains with videos as rows; a video that answers no caption is not a query."""
     described = (given.gains > 0).any(axis=0)
     return given.scores.matrix.T[described], given.gains.T[described]
 
@@ -131,13 +131,13 @@ def _remarks_of(part: Part, scores: Scores) -> Iterable[str]:
 
 
 def _unit(vectors: Vectors) -> bool:
-    """Return whether every vector that counts has length one, nearly."""
+    """Return whether every counted vector has unit length, approximately."""
     kept = vectors.texts, vectors.videos[~vectors.lost]
     return all(bool((np.abs(np.linalg.norm(rows, axis=1) - 1) < 1e-2).all()) for rows in kept)
 
 
 def _remarks(given: ExternalScores, rescoring: Sequence[Part]) -> list[str]:
-    """Return what must be read beside the numbers."""
+    """Return the remarks to be read with the numbers."""
     found = []
     if isinstance(given, TrecRun):
         missed = sum(query not in given.run for query in given.qrels)

@@ -1,4 +1,4 @@
-"""Anyone's similarities: a matrix, two files of vectors, a TREC run or a run folder, with the truth beside them."""
+"""External similarities: a matrix, two files of vectors, a TREC run or a run folder, with their ground truth."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from fdakit.values import Scores
 from .saved_run import SavedRun
 
 ARRAYS = (".npy", ".npz")
-LARGEST_NPZ = 2**32  # bytes unpacked: packed bytes say nothing of what they swell to, and .npy has no such limit
-LARGEST = 2**53  # whole numbers up to here are exact as float64
+LARGEST_NPZ = 2**32  # uncompressed bytes: the compressed size does not bound them; .npy has no such limit
+LARGEST = 2**53  # integers up to here are exact as float64
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class GradedScores:
-    """Similarities `scores.matrix (q, v)` with several right answers: `gains (q, v)`, above 0 where one is right."""
+    """Similarities `scores.matrix (q, v)` with several right answers: `gains (q, v)`, above 0 for right ones."""
 
     scores: Scores
     gains: NDArray[np.float64]
@@ -52,7 +52,7 @@ ExternalScores = Scores | GradedScores | TrecRun | Vectors
 
 
 def read_scores(source: Path, truth: Path | None) -> ExternalScores:
-    """Return what a file or run folder holds: `.npy` or `.npz` similarities `(q, v)`, else a TREC run.
+    """Return the scores of a file or run folder: `.npy` or `.npz` similarities `(q, v)`, else a TREC run.
 
     `truth` is one column for each row (`.npy`, `.npz`, `.json` or a number a line), a gain for each score (an array
     `(q, v)`), or qrels for a run; left out, the truth of a square matrix is its diagonal. Raises `ScoreError`.
@@ -74,31 +74,31 @@ def read_scores(source: Path, truth: Path | None) -> ExternalScores:
 
 
 def read_vectors(texts: Path, videos: Path, truth: Path | None) -> Vectors:
-    """Vectors `(q, d)` and `(v, d)` from two arrays, with `truth` as in `read_scores`. Raises `ScoreError`."""
+    """Return vectors `(q, d)` and `(v, d)` from two arrays, with `truth` as in `read_scores`. Raises `ScoreError`."""
     rows, columns = (_numbers(path, dimensions=2) for path in (texts, videos))
     owners = _owners(truth, len(rows), len(columns), source=texts)
     return Vectors(_single(rows), _single(columns), owners, np.zeros(len(columns), np.bool_))
 
 
 def read_bank(path: Path) -> NDArray[np.float32]:
-    """Similarities of training captions to the same videos `(b, v)`. Raises `ScoreError`."""
+    """Return similarities of training captions to the same videos `(b, v)`. Raises `ScoreError`."""
     return _single(_numbers(path, dimensions=2))
 
 
 def _single(values: NDArray[Any]) -> NDArray[np.float32]:
-    """As float32; what is too large becomes infinite and is refused by who takes it."""
+    """Return float32 values; what is too large becomes infinite and is rejected by the caller."""
     with np.errstate(over="ignore"):
         return values.astype(np.float32)
 
 
 def _of_run(folder: Path) -> Scores | Vectors:
-    """The similarities of a run folder, or the vectors that a run too large for a matrix leaves in their place."""
+    """Return a run folder's similarities, or its vectors if it is too large for a matrix."""
     run = SavedRun(folder)
     try:
         lost = set(run.report["videos"]["damaged_reasons"])
     except (KeyError, TypeError) as error:
         raise ScoreError(
-            f"{(folder / REPORT).absolute()}: does not say which videos were lost; make the run again"
+            f"{(folder / REPORT).absolute()}: does not state which videos were unreadable; repeat the run"
         ) from error
     texts, videos = folder / "text_vectors.npy", folder / "video_vectors.npy"
     names = {path.name for path in _read(folder, lambda: list(folder.iterdir()))}
@@ -122,7 +122,7 @@ def _of_run(folder: Path) -> Scores | Vectors:
 
 
 def rules(source: Path | None) -> tuple[TieRule, VideoToTextRule]:
-    """Tie rule and video-to-text mode: of a run folder its report's, else the defaults. Raises `ScoreError`."""
+    """Return tie rule and video-to-text rule: a run folder's, else the defaults. Raises `ScoreError`."""
     if source is None or not _is_folder(source):
         return "expected", "grouped"
     named = SavedRun(source).report["protocol"]
@@ -164,14 +164,16 @@ def _owners(truth: Path | None, queries: int, videos: int, *, source: Path) -> N
         of_run = f"`fdakit metrics {shlex.quote(str(source.parent))}`" if (source.parent / REPORT).is_file() else ""
         if queries != videos:
             given = "the column of each row with --truth (rows are captions, columns videos: transpose it if not so)"
-            remedy = f"name the run that it lies in, which knows its truth: {of_run}" if of_run else f"give {given}"
+            remedy = (
+                f"name the run that it belongs to, which knows its truth: {of_run}" if of_run else f"give {given}"
+            )
             raise ScoreError(
                 f"{source.absolute()}: {queries} captions and {videos} videos, so the truth is no diagonal; {remedy}"
             )
         if of_run:
             warnings.warn(
-                f"{source.absolute()}: its diagonal is taken for the truth; the run that it lies in knows its "
-                f"truth and its lost videos: {of_run}",
+                f"{source.absolute()}: its diagonal is taken for the truth; the run that it belongs to knows its "
+                f"truth and its unreadable videos: {of_run}",
                 stacklevel=2,
             )
         return np.arange(queries)
@@ -214,7 +216,7 @@ def _column_numbers(path: Path) -> NDArray[np.int64]:
 
 
 def _whole(value: Any) -> int | None:
-    """Return a whole number, written as 2 or 2.0; None for everything else."""
+    """Return an integer written as 2 or 2.0; None for everything else."""
     if isinstance(value, bool) or (isinstance(value, str) and not set(value) <= set("+-.0123456789eE")):
         return None
     try:
@@ -240,7 +242,7 @@ def _numbers(path: Path, *, dimensions: int | None) -> NDArray[Any]:
 
 
 def _only_array(path: Path, archive: np.lib.npyio.NpzFile) -> Any:
-    """Return the one array of an .npz file, unless it would unpack to more than is read."""
+    """Return the only array of an .npz file, unless it is too large uncompressed."""
     if len(archive.files) != 1:
         names = ", ".join(archive.files[:5]) or "none"
         raise ScoreError(f"{path.absolute()}: holds {len(archive.files)} arrays ({names}); save one alone")
@@ -263,6 +265,6 @@ def _read(path: Path, read: Callable[[], T]) -> T:
             f"{path.absolute()}: does not fit in memory ({error}); give the vectors with --texts and --videos, which "
             "are ranked tile by tile"
         ) from error
-    # what damaged arrays, archives and JSON make their readers raise; RuntimeError: encrypted, or nested too deep
+    # exceptions of damaged arrays, archives and JSON; RuntimeError: encrypted, or nested too deeply
     except (ValueError, EOFError, BadZipFile, DeflateError, TokenError, SyntaxError, RuntimeError) as error:
         raise ScoreError(f"{path.absolute()}: not readable as {path.suffix or 'text'} ({error})") from error

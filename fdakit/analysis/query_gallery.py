@@ -1,4 +1,4 @@
-"""Galleries of single queries: what was asked for, and what was found instead, as pictures."""
+"""Galleries of single queries: the target and the retrieved videos, as images."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _ORDER = "By rank, then by margin: the target's score less the best other one. O
 def query_galleries(
     run: SavedRun, *, worst: int, best: int, progress: Progress, draw: Draw | None = None
 ) -> list[Gallery]:
-    """Return the worst and the best text-to-video queries as cards, with target and the first three videos retrieved.
+    """Return the worst and the best text-to-video queries as cards, with target and first three retrieved videos.
 
-    Queries at rank 1 are never among the worst, and none stands in both. A video that cannot be read now is shown
-    without its picture. `draw` makes the pictures; left out, they are thumbnails. Raises `ScoreError` as `SavedRun`
+    Queries at rank 1 are never among the worst, and no query is in both. A video that cannot be read now is shown
+    without an image. `draw` renders the videos; left out, they are thumbnails. Raises `ScoreError` as `SavedRun`
     does.
     """
     scores = run.scores()
@@ -45,9 +45,10 @@ def query_galleries(
 
 
 def query_margins(scores: Scores) -> NDArray[np.float64]:
-    """Return how far the target's score is above the best other of each caption `(q,)`; lost videos are no rivals.
+    """Return the margin of the target's score over the best other of each caption `(q,)`.
 
-    Infinite where there is no rival; of captions of lost videos it means nothing.
+    Unreadable videos are not counted as others. Infinite if there is no other; meaningless for captions of unreadable
+    videos.
     """
     queries, videos = scores.matrix.shape
     found = np.empty(queries)
@@ -63,7 +64,7 @@ def query_margins(scores: Scores) -> NDArray[np.float64]:
 def extremes(
     run: SavedRun, scores: Scores, margins: NDArray[np.float64], *, worst: int, best: int
 ) -> tuple[list[int], list[int]]:
-    """Rows of the worst and of the best queries, the most extreme first, each of another video."""
+    """Return the rows of the worst and of the best queries, the most extreme first, each of another video."""
     ranks = run.ranked["t2v"].ranking.ranks(run.ties)
     read = np.flatnonzero(~scores.lost[scores.owners])
     falling = read[np.lexsort((margins[read], -ranks[read]))]
@@ -74,7 +75,7 @@ def extremes(
 
 
 def _distinct(rows: Iterable[int], scores: Scores, count: int) -> list[int]:
-    """Return the first rows, one a video."""
+    """Return the first rows, one for each video."""
     found: dict[int, int] = {}
     for row in rows:
         if len(found) == count:
@@ -107,7 +108,7 @@ def _gaps(scores: Scores, pictures: Mapping[int, bytes | None]) -> list[str]:
         found.append(f"Queries of videos that could not be read count as misses and are not shown: {lost:,}.")
     absent = sum(picture is None for picture in pictures.values())
     if absent:
-        found.append(f"Videos without a picture, as their files are absent or cannot be read now: {absent}.")
+        found.append(f"Videos without an image, as their files are absent or cannot be read now: {absent}.")
     return found
 
 

@@ -1,4 +1,4 @@
-"""In what two runs differ, as their recipes and reports say."""
+"""The differences of two runs, by their recipes and reports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .saved_run import SavedRun
 
 Difference = tuple[Any, Any]
 
-# No result depends on these, or it is compared by itself: the seeds are told beside the runs.
+# No result depends on these, or they are compared separately: the seeds are listed with the runs.
 _ASIDE = (
     *("name", "seed", "observer", "loader.workers", "loader.prefetch", "loader.ledger", "loader.time_limit"),
     *("frame_store.enabled", "frame_store.limit_mb", "frame_store.folder", "train.device"),
@@ -25,10 +25,10 @@ LOST = "videos that could not be read"
 
 
 def recipe_differences(first: SavedRun, second: SavedRun) -> dict[str, Difference]:
-    """Option -> its value in both, where they differ; None if it is not set.
+    """Return option -> its value in both, for those that differ; None if it is not set.
 
-    Of a table that uses another part only `use` is told, and `control`. Where a folder holds no recipe, only what the
-    report says of both is compared. Raises `RecipeError` if a recipe cannot be read.
+    Of a table that uses another part only `use` and `control` are listed. If a folder has no recipe, only the common
+    facts of the reports are compared. Raises `RecipeError` if a recipe cannot be read.
     """
     one, two = _options(first), _options(second)
     if not one or not two:
@@ -48,12 +48,12 @@ def recipe_differences(first: SavedRun, second: SavedRun) -> dict[str, Differenc
 
 
 def reading_differences(differences: Mapping[str, Difference]) -> tuple[str, ...]:
-    """Return those among them that make evaluation see other pixels, whatever the model."""
+    """Return those that change the pixels that an evaluation uses, whatever the model."""
     return tuple(key for key in differences if key.startswith(_READING) and ".train_" not in key)
 
 
 def _options(run: SavedRun) -> dict[str, Any]:
-    """Return the resolved recipe's options, none where the folder holds no recipe."""
+    """Return the resolved recipe's options; empty if the folder has no recipe."""
     path = (run.folder / RECIPE).absolute()
     run.check(path)
     document = read_document(path) if path.is_file() else {}
@@ -61,7 +61,7 @@ def _options(run: SavedRun) -> dict[str, Any]:
 
 
 def _told(run: SavedRun) -> dict[str, Any]:
-    """Return what the report alone says."""
+    """Return what only the report states."""
     return {
         "checkpoint chosen by": run.report["protocol"].get("checkpoint_chosen_by"),
         "fdakit": run.report.get("provenance", {}).get("fdakit"),
@@ -70,7 +70,7 @@ def _told(run: SavedRun) -> dict[str, Any]:
 
 
 def same_recipe(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Return whether two resolved recipes are the same, wherever a relative path of theirs began."""
+    """Return whether two resolved recipes are the same, whatever their relative paths were relative to."""
     first, second = dict(_flat(one)), dict(_flat(other))
     return first.keys() == second.keys() and all(same_option(first[key], second[key]) for key in first)
 
@@ -78,7 +78,7 @@ def same_recipe(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def same_option(one: Any, other: Any) -> bool:
     """Return whether two values of an option mean the same.
 
-    An older fdakit kept paths relative to where it was started: such a path is that of any place ending in it.
+    An older fdakit stored paths relative to its working directory: such a path equals any path that ends in it.
     """
     if isinstance(one, str) and isinstance(other, str) and one != other:
         short, long = sorted((PurePath(one), PurePath(other)), key=PurePath.is_absolute)
@@ -93,7 +93,7 @@ def same_option(one: Any, other: Any) -> bool:
 
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Options as dotted keys; the tables of a list are numbered."""
+    """Yield options as dotted keys; the tables of a list are numbered."""
     if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
         value = {str(place): item for place, item in enumerate(value)}
     if isinstance(value, dict):
@@ -104,5 +104,5 @@ def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def without_effect(key: str) -> bool:
-    """Return whether no result depends on an option, or it is compared by itself."""
+    """Return whether no result depends on an option, or it is compared separately."""
     return any(key == name or key.startswith(f"{name}.") for name in _ASIDE)

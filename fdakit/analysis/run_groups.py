@@ -1,4 +1,4 @@
-"""What stands on one side of a comparison, and whether two runs were scored on the same queries."""
+"""The sides of a comparison, and whether two runs were scored on the same queries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fdakit.plugin.contracts import DIRECTIONS, Direction
 from .recipe_diff import LOST, recipe_differences
 from .saved_run import RankedQueries, SavedRun
 
-_RULES = {  # of the report's protocol: what `fdakit eval` is told to change it
+_RULES = {  # of the report's protocol: the `fdakit eval` option that changes it
     "dataset": "--set dataset.use={}",
     "split": "--split {}",
     "captions": "",
@@ -28,7 +28,7 @@ _RULES = {  # of the report's protocol: what `fdakit eval` is told to change it
 
 @dataclass(frozen=True)
 class RunGroup:
-    """The runs of one recipe, one a seed; `given` is how the user named them.
+    """The runs of one recipe with different seeds; `given` is how the user named them.
 
     Raises `ScoreError` if two have the same seed or are runs of different recipes.
     """
@@ -64,7 +64,7 @@ class RunGroup:
 
 
 def read_run_group(given: str) -> RunGroup:
-    """Return a run folder, a folder of `seed-*/` as `fdakit sweep` writes it, or several of them separated by commas.
+    """Return the runs of a run folder, a folder of `seed-*/` as of `fdakit sweep`, or several separated by commas.
 
     Raises `ScoreError` if a folder holds no finished run.
     """
@@ -76,7 +76,7 @@ def _runs(folder: Path) -> list[Path]:
     if folder.is_file():
         raise ScoreError(f"{folder.absolute()}: found a file; name the folder of a finished run, and leave this out")
     if (folder / REPORT).is_file() or not folder.is_dir():
-        return [folder]  # a folder that is not there is named when its report is read
+        return [folder]  # an absent folder is reported when its report is read
     seeds = sorted((path for path in folder.glob("seed-*") if path.is_dir()), key=lambda path: (len(path.name), path))
     unfinished = [path for path in seeds if not (path / REPORT).is_file()]
     if unfinished:
@@ -97,10 +97,10 @@ def _runs(folder: Path) -> list[Path]:
 
 
 def match_queries(first: SavedRun, other: SavedRun) -> dict[Direction, NDArray[np.int64]]:
-    """Return where the queries of `first` stand in `other`: their rows, `(n,)`, in both directions.
+    """Return the rows `(n,)` of the queries of `first` in `other`, in both directions.
 
-    Raises `ScoreError`, saying what differs and how to score alike, where the two did not rank the same queries
-    among the same videos under the same rules.
+    Raises `ScoreError`, with the differences and how to score alike, if the two did not rank the same queries among
+    the same videos under the same rules.
     """
     differing = {
         rule: (first.report["protocol"].get(rule), other.report["protocol"].get(rule))
@@ -124,7 +124,7 @@ def _places(first: SavedRun, other: SavedRun, way: Direction) -> NDArray[np.int6
     if Counter(wanted) != Counter(its):
         apart = _apart({query for query, _ in wanted}, {query for query, _ in its})
         raise _unlike(first, other, f"{len(its)} queries instead of {len(wanted)} ({way}), {apart}")
-    # The same queries in another order; one that stands there twice ties with itself, whichever is taken.
+    # The same queries in another order; a repeated query ties with itself, so either row will do.
     places = np.empty(len(wanted), np.int64)
     places[sorted(range(len(wanted)), key=wanted.__getitem__)] = sorted(range(len(its)), key=its.__getitem__)
     return places

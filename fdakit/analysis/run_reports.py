@@ -1,4 +1,4 @@
-"""Reports of finished runs in the forms that people and other tools take."""
+"""Reports of finished runs in several formats."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ADVICE = "name another place with --out, or make room"
 
 
 def reported(sides: Sequence[RunGroup]) -> list[ReportedRuns]:
-    """Return the reports of runs for one table; runs that share a name are told apart by their folders.
+    """Return the reports of runs for one table; runs that share a name are distinguished by their folders.
 
     Raises `ScoreError` if a report lacks what a table shows.
     """
@@ -53,7 +53,7 @@ def _check(run: SavedRun) -> None:
 
 
 def report_json(side: RunGroup) -> dict[str, Any]:
-    """Return the report itself; of several seeds mean and deviation of every metric, and all their reports."""
+    """Return the report itself; for several seeds mean and deviation of every metric, and all their reports."""
     reports = [dict(run.report) for run in side.runs]
     if len(reports) == 1:
         return reports[0]
@@ -65,10 +65,10 @@ def report_json(side: RunGroup) -> dict[str, Any]:
 
 
 def run_page(run: SavedRun, *, worst: int, best: int, progress: Progress, draw: Draw | None = None) -> str:
-    """Return the run as one HTML page: words, tables, ranks, and its worst and best queries as pictures.
+    """Return the run as one HTML page: text, tables, ranks, and its worst and best queries with images.
 
-    `draw` makes the pictures of videos, see `clip_pictures`. Raises `ScoreError` if the folder lacks a file that
-    the page is made of, such as its similarities.
+    `draw` renders the videos, see `clip_pictures`. Raises `ScoreError` if the folder lacks a file that the page
+    needs, such as its similarities.
     """
     protocol = run.report["protocol"]
     galleries = query_galleries(run, worst=worst, best=best, progress=progress, draw=draw)
@@ -88,10 +88,10 @@ def run_page(run: SavedRun, *, worst: int, best: int, progress: Progress, draw: 
 
 
 def write_trec(run: SavedRun, folder: Path) -> list[Path]:
-    """run_t2v.trec, run_v2t.trec, qrels_t2v.txt and qrels_v2t.txt; returns their paths.
+    """Write run_t2v.trec, run_v2t.trec, qrels_t2v.txt and qrels_v2t.txt; return their paths.
 
     Captions are q0, q1, ... in the order of ranks_t2v.csv, videos have their ids. Raises `ScoreError` as `SavedRun`
-    does, `FdakitError` where the folder cannot be written.
+    does, `FdakitError` if the folder cannot be written.
     """
     scores = run.scores()
     captions = [f"q{row}" for row in range(len(scores.owners))]
@@ -107,7 +107,7 @@ def write_trec(run: SavedRun, folder: Path) -> list[Path]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file atomically, with the folders above it; what stood there is replaced.
+    """Write a file atomically, with the folders above it; an existing file is replaced.
 
     Raises `FdakitError` if it cannot be written.
     """

@@ -1,4 +1,4 @@
-"""A finished run read back from its folder: its report, its queries with their ranks, its videos."""
+"""A finished run, read back from its folder: its report, its queries with their ranks, its videos."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _DAMAGE = (
     *(OSError, EOFError, ValueError, LookupError, TypeError, AttributeError),
     *(OverflowError, MemoryError, csv.Error),
 )
-"""What files that are damaged, or hold other things than they should, make their readers raise."""
+"""Exceptions of reading files that are damaged or have unexpected content."""
 
 
 @dataclass(frozen=True)
 class RankedQueries:
-    """The queries of one direction in their order, each with the name of its target, and where those stand.
+    """The queries of one direction in order, each with the name and rank of its target.
 
     Text to video: `queries` are captions, `targets` ids of videos. Video to text: both are ids of videos.
     """
@@ -46,16 +46,16 @@ class RankedQueries:
 
 @dataclass(frozen=True)
 class SavedRun:
-    """A run folder as it lies on disk; every file is read when it is first asked for.
+    """A run folder on disk; every file is read on first use.
 
-    Raises `ScoreError`, naming the file, where it is absent, damaged or of an older fdakit.
+    Raises `ScoreError`, naming the file, if it is absent, damaged or of an older fdakit.
     """
 
     folder: Path
 
     @cached_property
     def report(self) -> Mapping[str, Any]:
-        """report.json as it stands."""
+        """The content of report.json."""
 
         def read(path: Path) -> Mapping[str, Any]:
             found = read_json(path, error=ScoreError, advice=self._again, what="part of a run")
@@ -97,7 +97,7 @@ class SavedRun:
         return self._read(VIDEOS, read)
 
     def scores(self) -> Scores:
-        """Similarities, owners and lost videos. Similarities too many for a matrix were not written."""
+        """Similarities, owners and unreadable videos. Similarities too many for a matrix were not written."""
         matrix: NDArray[np.float32] = self._read(SIMILARITY, self._matrix)
         column = {video.id: place for place, video in enumerate(self.videos)}
         lost = self._read(REPORT, lambda _: set(self.report["videos"]["damaged_reasons"]))
@@ -116,7 +116,7 @@ class SavedRun:
         return matrix
 
     def check(self, path: Path) -> None:
-        """Compare a file of the folder with its digest, if it is there. Raises `ScoreError` if it was changed."""
+        """Compare a file of the folder with its digest, if it has one. Raises `ScoreError` if it was modified."""
         if path in self._checked or not path.exists():
             return
         self._checked.add(path)
@@ -125,7 +125,7 @@ class SavedRun:
             self._explain_lack_of_digests()
 
     def _explain_lack_of_digests(self) -> None:
-        """Warn of a run that an older fdakit made. Raises `ScoreError` if the digests were lost."""
+        """Warn of a run that an older fdakit made. Raises `ScoreError` if the digests are missing."""
         folder = self.folder.absolute()
         if (folder / CHECKPOINTS / "best" / SUMS).is_file():
             raise ScoreError(f"{folder / SUMS}: absent, though its checkpoints have theirs; {self._again}")
@@ -156,7 +156,7 @@ class SavedRun:
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    """At least one row; raises `ValueError` where a column is absent or a row is short."""
+    """Return at least one row; raises `ValueError` if a column is absent or a row is short."""
     text = read_text(path, error=ScoreError, names=True)
     with fields_of_any_length(text):
         rows = list(csv.DictReader(io.StringIO(text, newline="")))

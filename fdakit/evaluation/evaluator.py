@@ -1,7 +1,7 @@
-"""Evaluation: a split becomes similarities, ranks and a report.
+"""Evaluation: from a split to similarities and rankings.
 
-Each distinct text and each distinct video is encoded and scored once and copied to its duplicates, so that
-equal captions tie to the last bit whatever the batch.
+Each distinct text and each distinct video is encoded and scored once and copied to its duplicates, so that equal
+captions tie exactly whatever the batch.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """Similarities and rankings under each control (the recipe's own first), and what was met on the way.
+    """Similarities and rankings under each control (the recipe's own first), and the damage encountered.
 
-    `repaired` says of which videos only the frames that decode were used, and the file's fault. `bank (b, v)` are
-    the similarities of training captions to the same videos, where a rescorer of the recipe needs them.
+    `repaired` is the file's fault for each video of which only the decodable frames were used. `bank (b, v)` are the
+    similarities of training captions to the same videos, if a rescorer of the recipe needs them.
     """
 
     scores: Mapping[str, Similarities]
@@ -49,7 +49,7 @@ class EvaluationResult:
 
 
 class Evaluator:
-    """Scores one split with any weights; keeps its clips so that validating again decodes nothing."""
+    """Scores one split with any weights; caches its clips so that further validations decode nothing."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Evaluator:
 
     @torch.inference_mode()
     def run(self, retriever: Retriever) -> EvaluationResult:
-        """Scores of every caption against every video, under each control."""
+        """Return the scores of every caption against every video, under each control."""
         retriever.eval()
         frames, lost, repaired = self._frames(retriever)
         captions = [caption.text for caption in self._split.captions]
@@ -108,11 +108,11 @@ class Evaluator:
         )
 
     def _by_every_name(self, found: Mapping[str, T]) -> list[tuple[str, T]]:
-        """Return what was found of files, for each video of the split: several may be one file."""
+        """Return the result of a file for each video of the split that it contains."""
         return [(name, found[shown]) for name, shown in self._shown.items() if shown in found]
 
     def _banked(self, retriever: Retriever, frames: FrameFeatures) -> NDArray[np.float32] | None:
-        """Similarities of the bank's captions, each once, to every video of the split."""
+        """Return the similarities of the bank's distinct captions to every video of the split."""
         if not self._bank:
             return None
         texts = self._texts(retriever, self._bank, what="bank captions")
@@ -188,7 +188,10 @@ class Evaluator:
 
 
 def _fits(recipe: Recipe, split: Split) -> bool:
-    """Return whether the matrix of similarities is kept. Raises `RecipeError` if a rescorer needs one too large."""
+    """Return whether the similarity matrix is stored.
+
+    Raises `RecipeError` if a rescorer needs one that is too large.
+    """
     size = 4 * len(split.captions) * len(split.videos) / 1e6
     fits = size <= recipe.eval.similarity_mb
     if not fits and recipe.rescoring:
@@ -200,13 +203,13 @@ def _fits(recipe: Recipe, split: Split) -> bool:
 
 
 def _places(keys: Sequence[Any]) -> list[int]:
-    """For each key the number of its first appearance among the distinct keys."""
+    """Return for each key its index among the distinct keys, in order of first appearance."""
     seen: dict[Any, int] = {}
     return [seen.setdefault(key, len(seen)) for key in keys]
 
 
 def _placed(parts: Sequence[FrameFeatures], order: Sequence[int]) -> FrameFeatures:
-    """Batches joined in the order of the videos; a lost video (-1) has no valid frame."""
+    """Concatenate batches in the order of the videos; an unreadable video (-1) has no valid frame."""
     index = torch.tensor(order)
     lost = index < 0
 
@@ -227,4 +230,4 @@ def _placed(parts: Sequence[FrameFeatures], order: Sequence[int]) -> FrameFeatur
 def _joined(parts: Sequence[TextFeatures]) -> TextFeatures:
     names = ("vectors", "ids", "mask", "cut")
     joined = TextFeatures(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
-    return replace(joined, vectors=joined.vectors.float())  # as frames are: autocast gives bf16
+    return replace(joined, vectors=joined.vectors.float())  # like frames: autocast gives bf16

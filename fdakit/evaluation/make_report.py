@@ -1,4 +1,4 @@
-"""What was scored, as the report: plain numbers, both directions, every rule named."""
+"""The report of an evaluation: plain numbers, both directions, every rule named."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Report = dict[str, Any]
 
 
 def both_metrics(rankings: Rankings, recipe: Recipe) -> dict[Direction, dict[str, float]]:
-    """Return what `metrics()` says of each direction, by the recipe's tie rule."""
+    """Return `metrics()` of each direction, by the recipe's tie rule."""
     return {direction: metrics(ranking, ties=recipe.eval.ties) for direction, ranking in rankings.items()}
 
 
@@ -41,11 +41,11 @@ def make_report(
     finding: str = "",
     random_weights: bool = False,
 ) -> Report:
-    """Return the report of one evaluation; the same weights and recipe give it again to the last digit.
+    """Return the report of one evaluation; the same weights and recipe reproduce it to the last digit.
 
-    `selection` says in words how the weights were chosen, `chosen_on` on which split, if on any; `training_damage` is
-    what `Trainer.damage` said when the weights were kept, `training` what `trained_on` did, and `finding` what
-    `collapse_warning` did.
+    `selection` is how the weights were chosen, `chosen_on` the split that was used for that, if any;
+    `training_damage` is `Trainer.damage` when the weights were saved, `training` the result of `trained_on`, and
+    `finding` that of `collapse_warning`. `random_weights`: the encoder's weights are random and nothing was trained.
     """
     own, *others = evaluated.scores
     found = evaluated.rankings[own]
@@ -70,7 +70,7 @@ def make_report(
 
 
 def _intervals(recipe: Recipe, owners: NDArray[np.int64], found: Rankings) -> dict[str, Any]:
-    """95% bootstrap intervals over queries; captions of one video are drawn together."""
+    """Return 95% bootstrap intervals over queries; captions of one video are resampled together."""
     if recipe.eval.bootstrap == 0:
         return {}
     clusters: dict[Direction, NDArray[np.int64]] = {"t2v": owners, "v2t": np.arange(len(found["v2t"].better))}

@@ -1,4 +1,4 @@
-"""The rules and the data behind a report's numbers, in names that others can follow."""
+"""The evaluation protocol: the rules and the data behind a report's numbers, so that others can reproduce them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .evaluator import EvaluationResult
 
 
 def protocol(recipe: Recipe, split: Split, selection: str, chosen_on: str | None) -> dict[str, Any]:
-    """Data set, split, captions, directions, ties, how the checkpoint was chosen, and what frames were seen."""
+    """Return data set, split, captions, directions, ties, how the checkpoint was chosen, and the frames used."""
     sampler, dataset = recipe.parts["sampler"], recipe.parts["dataset"]
     draws = recipe.frame_store.draws if recipe.frame_store.enabled else 0
     return {
@@ -41,15 +41,15 @@ def protocol(recipe: Recipe, split: Split, selection: str, chosen_on: str | None
 
 
 def _places(options: BaseModel) -> set[str]:
-    """Options that are paths, set or not: where files lie changes no number, and the digests tell what they hold."""
+    """Return the options that are paths, set or not: locations change no number; digests identify the contents."""
     fields = type(options).model_fields
     return {name for name, field in fields.items() if Path in (field.annotation, *get_args(field.annotation))}
 
 
 def trained_on(splits: Mapping[str, Split]) -> dict[str, Any]:
-    """What the split `train` holds, for the checkpoint to remember; `shared` counts what the others have of it.
+    """Return a description of the split `train` for the checkpoint; `shared` counts what other splits have of it.
 
-    A video is shared by its id, or by its footage: file and segment, or files equal byte for byte.
+    A video is shared by its id, or by its content: file and segment, or files equal byte for byte.
     """
     train = splits["train"]
     ids = {video.id for video in train.videos}
@@ -77,9 +77,9 @@ def counted_videos(
     training_damage: Mapping[str, Mapping[str, str]],
     training: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Published, counted, missing and damaged videos; `id_hash` names the list that was scored.
+    """Return published, counted, missing and damaged videos; `id_hash` identifies the scored list.
 
-    `training` is what `trained_on` said when the weights were trained; nothing is known of other weights.
+    `training` is the `trained_on` of the training run; for other weights nothing is known.
     """
     skipped, repaired = (training_damage.get(kind, {}) for kind in ("skipped", "repaired"))
     known = {**training, "shared": training["shared"].get(split.name)} if training else {}
@@ -105,9 +105,9 @@ def counted_videos(
 
 
 def counted_captions(split: Split, evaluated: EvaluationResult) -> dict[str, Any]:
-    """Published, counted and distinct captions, and the best R@1 that equal texts and footage allow.
+    """Return published, counted and distinct captions, and the best R@1 possible with equal texts and videos.
 
-    `hash` names the pairs of video and caption, in their order.
+    `hash` identifies the pairs of video and caption, in their order.
     """
     identical = identical_groups(split.videos)
     pairs = "".join(f"{caption.video_id}\t{caption.text}\n" for caption in split.captions)

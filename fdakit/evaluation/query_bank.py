@@ -1,4 +1,4 @@
-"""The bank of a rescorer: training captions, which are known before any query is asked."""
+"""The query bank of a rescorer: training captions, which are known before any query."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ TRAINING = "train"
 
 
 def query_bank_captions(recipe: Recipe, *, device: torch.device, progress: Progress) -> tuple[str, ...]:
-    """Return `eval.bank` distinct captions of the training split, or none where no rescorer needs them.
+    """Return `eval.bank` distinct captions of the training split, or none if no rescorer needs them.
 
-    Raises `RecipeError` if one needs them and the data set has no training split: captions of the split that
-    is scored would tell the answers.
+    Raises `RecipeError` if one needs them and the data set has no training split: captions of the scored split would
+    leak the answers.
     """
     needing = [part.name for part in recipe.rescoring if part.build(BuildContext(seed=recipe.seed)).needs_bank]
     if not needing:

@@ -1,4 +1,4 @@
-"""Rescorers by their labels, and the rows of a report that they give, always apart from the result itself."""
+"""Rescorers by their labels, and their rows in a report, always separate from the result itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fdakit.values import Scores
 
 
 def rescorers(labels: Sequence[str], *, catalog: Catalog) -> tuple[Part, ...]:
-    """Return the rescorers of `"NAME KEY=VALUE ..."` labels. Raises `RecipeError` with the faults of all."""
+    """Return the rescorers of `"NAME KEY=VALUE ..."` labels. Raises `RecipeError` with all faults."""
     parts: list[Part] = []
     faults: list[str] = []
     for label in labels:
@@ -43,9 +43,9 @@ def rescored_rows(
     *,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """A labelled row for each rescorer: its options, what it needs, metrics of the directions it has a formula for.
+    """Return a labelled row for each rescorer: options, requirements, and metrics of its directions.
 
-    A rescorer that stands there twice is numbered.
+    A rescorer that is listed twice is numbered.
     """
     found: dict[str, Any] = {}
     for place, part in enumerate(rescoring):

@@ -1,4 +1,4 @@
-"""Similarities of captions and videos: the whole matrix where it fits, else vectors that are ranked tile by tile."""
+"""Similarities of captions and videos: the whole matrix if it fits, else vectors that are ranked in tiles."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Rankings = Mapping[Direction, Ranking]
 def score_matrix(
     retriever: Retriever, frames: FrameFeatures, texts: TextFeatures, *, block: int
 ) -> NDArray[np.float32]:
-    """Cosines `(q, v)` float32; text-conditioned aggregators see `block` texts at a time."""
+    """Return cosines `(q, v)` float32; text-conditioned aggregators get `block` texts at a time."""
     if not retriever.text_conditioned:
         return retriever.scores(retriever.video_vectors(frames), texts).float().cpu().numpy()
     rows = []
@@ -39,7 +39,7 @@ def score_matrix(
 def unit_vectors(
     retriever: Retriever, frames: FrameFeatures, texts: TextFeatures
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Texts `(q, d)` and videos `(v, d)` of length one, whose products are the cosines."""
+    """Return texts `(q, d)` and videos `(v, d)` of unit length, whose products are the cosines."""
     from torch import nn
 
     found = (texts.vectors, retriever.video_vectors(frames))
@@ -50,7 +50,7 @@ def unit_vectors(
 def rank_both_directions(
     similarities: Similarities, *, mode: VideoToTextRule, device: str = "cpu", progress: Progress | None = None
 ) -> dict[Direction, Ranking]:
-    """Return both rankings; vectors are multiplied on the device."""
+    """Return the rankings of both directions; vectors are multiplied on the device."""
     if isinstance(similarities, Vectors):
         captions, videos = rank_vectors(similarities, mode=mode, device=device, progress=progress)
         return {"t2v": captions, "v2t": videos}
@@ -58,7 +58,7 @@ def rank_both_directions(
 
 
 def rank(scores: Scores, direction: Direction, *, mode: VideoToTextRule) -> Ranking:
-    """Return one direction; `mode` is how several captions of a video count, video to text."""
+    """Return the ranking of one direction; `mode` is the rule for several captions of a video, video to text."""
     return rank_captions(scores) if direction == "t2v" else rank_videos(scores, mode=mode)
 
 

@@ -1,4 +1,4 @@
-"""The report of given weights: those a run has chosen, or a checkpoint under any recipe."""
+"""The report of given weights: those chosen by a run, or a checkpoint under any recipe."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from .run_folder import RunFolder, recipe_text
 
 @dataclass(frozen=True)
 class RunResult:
-    """A finished job: the report, and the folder it lies in, if any."""
+    """The result of a job: the report, and its folder, if any."""
 
     report: Report
     folder: Path | None
@@ -42,7 +42,7 @@ class RunResult:
 def evaluate_checkpoint(
     recipe: Recipe, checkpoint: Path, *, out: Path | None = None, watchers: ObserverGroup | None = None
 ) -> RunResult:
-    """Return the report of a checkpoint under a recipe; `checkpoint` is a folder of ours or a weights file."""
+    """Return the report of a checkpoint under a recipe; `checkpoint` is an fdakit folder or a weights file."""
     device = choose_device(recipe.train.device)
     with ExitStack() as held, moved_file_hints(recipe):
         watchers = watchers or held.enter_context(closing(ObserverGroup.of(recipe)))
@@ -59,12 +59,12 @@ def evaluate_checkpoint(
 
 
 def _load(recipe: Recipe, checkpoint: Path, *, device: torch.device) -> tuple[dict[str, Any], Retriever]:
-    """Return what a checkpoint says of itself, which is read first as it costs nothing, and its retriever."""
+    """Return the checkpoint's facts, read first as they cost nothing, and its retriever."""
     return _facts(checkpoint), load_retriever(recipe, checkpoint, device=device)
 
 
 def _facts(checkpoint: Path) -> dict[str, Any]:
-    """Return what a checkpoint says of itself; nothing where bare weights are given."""
+    """Return the checkpoint's facts; empty for bare weights."""
     if checkpoint.is_file() and checkpoint.name != WEIGHTS:
         return {}
     return read_info(find_checkpoint(checkpoint))
@@ -79,7 +79,7 @@ def report_weights(
     watchers: ObserverGroup,
     folder: RunFolder | None,
 ) -> RunResult:
-    """Evaluate the weights on the split; write the report where there is a folder."""
+    """Evaluate the weights on the split; write the report if there is a folder."""
     evaluator = Evaluator(
         recipe,
         split,

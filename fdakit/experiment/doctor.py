@@ -1,4 +1,4 @@
-"""What `fdakit doctor` finds: versions, devices, codecs, plugins, and the troubles among them."""
+"""The findings of `fdakit doctor`: versions, devices, codecs, plugins, and problems with them."""
 
 from __future__ import annotations
 

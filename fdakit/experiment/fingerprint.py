@@ -1,4 +1,7 @@
-"""What a run was started on (its recipe, and the videos, captions and files of its splits) and what changed since."""
+"""The fingerprint of a run's inputs, and later changes of them.
+
+The inputs are its recipe, and the videos, captions and files of its splits.
+"""
 
 from __future__ import annotations
 
@@ -19,22 +22,22 @@ from fdakit.values import Split
 
 KINDS: tuple[ChangeKind, ...] = get_args(ChangeKind)
 Fingerprint = dict[str, Any]
-_LISTED = 100_000  # videos of a split whose files are listed one by one; beyond, their digest has to do
+_LISTED = 100_000  # splits up to this size list every file; larger ones only a digest
 _SHOWN = 3
 
 
 class Change(NamedTuple):
-    """One difference, in words."""
+    """One difference, as text."""
 
     kind: ChangeKind
     text: str
 
 
 def take_fingerprint(recipe: Recipe, splits: Mapping[str, Split]) -> Fingerprint:
-    """Return plain values: the recipe's options that decide results, and of each split its videos, captions, files.
+    """Return plain values: the options that determine results, and each split's videos, captions and files.
 
-    Files are told by size and time of change, so nothing is read. Options that only say where something lies are
-    left out, or stand by the name alone.
+    Files are identified by size and modification time, so nothing is read. Options that only name a location are left
+    out, or reduced to the name.
     """
     return {
         "recipe": dict(_options(recipe)),
@@ -43,13 +46,13 @@ def take_fingerprint(recipe: Recipe, splits: Mapping[str, Split]) -> Fingerprint
 
 
 def _options(recipe: Recipe) -> Iterator[tuple[str, Any]]:
-    """Yield every option as `table.key` that decides results."""
+    """Yield every option that determines results as `table.key`."""
     lists = {"objective": [part for part, _ in recipe.objectives]}
     tables = {**recipe.parts, **{f"{key}.{n}": part for key, parts in lists.items() for n, part in enumerate(parts)}}
     found: dict[str, Any] = {"seed": recipe.seed, "mask.control": recipe.control}
     for table, part in tables.items():
         options = dict(part.options)
-        if table == "dataset":  # its videos and captions are told by themselves, wherever they lie
+        if table == "dataset":  # its videos and captions are compared themselves, wherever they are
             options = {key: value for key, value in options.items() if not isinstance(value, Path)}
         found |= {f"{table}.use": part.name, **{f"{table}.{key}": value for key, value in options.items()}}
     found |= {f"objective.{number}.weight": weight for number, (_, weight) in enumerate(recipe.objectives)}
@@ -84,7 +87,7 @@ def _split_fingerprint(split: Split) -> Fingerprint:
 
 
 def _of_file(path: Path) -> list[int]:
-    """Size and date; what fdakit has rendered into its cache may be rendered anew, and has none."""
+    """Return size and modification time; files rendered into the cache may be rendered again, and have no time."""
     try:
         found = path.stat()
     except OSError:
@@ -94,7 +97,7 @@ def _of_file(path: Path) -> list[int]:
 
 
 def changes_since(before: Fingerprint, now: Fingerprint) -> list[Change]:
-    """Return every difference, in the order recipe, then split by split videos, captions, files."""
+    """Return every difference: recipe, then split by split videos, captions, files."""
     found = list(_recipe_changes(before["recipe"], now["recipe"]))
     for name in (name for name in before["splits"] if name in now["splits"]):
         found += _split_changes(name, before["splits"][name], now["splits"][name])
@@ -123,7 +126,7 @@ def _split_changes(name: str, before: Fingerprint, now: Fingerprint) -> Iterator
 
 
 def _changed_files(before: Fingerprint, now: Fingerprint) -> Iterator[str]:
-    """Yield the videos whose files were written anew: a copy elsewhere may have another date, but no other size."""
+    """Yield the videos with rewritten files: a copy may have another time, but not another size."""
     moved = before["folder"] != now["folder"]
     for video, (size, date) in now["files"].items():
         known = before["files"].get(video)
@@ -148,7 +151,7 @@ def _few(names: list[str]) -> str:
 
 
 def refuse_changes(folder: Path, changes: list[Change], allowed: Collection[str]) -> None:
-    """Raise `RecipeError` with every difference of a kind that is not allowed, and how to allow them."""
+    """Raise `RecipeError` with every difference of a kind that is not allowed, and how to allow it."""
     refused = [change for change in changes if change.kind not in allowed]
     if refused:
         kinds = ",".join(kind for kind in KINDS if kind in {change.kind for change in refused})
@@ -156,6 +159,6 @@ def refuse_changes(folder: Path, changes: list[Change], allowed: Collection[str]
             [
                 f"{folder.absolute()}: what this run was last trained on has changed:",
                 *(f"  {change.kind}: {change.text}" for change in refused),
-                f"put it back as it was, start a new run, or go on all the same with --allow-changed {kinds}",
+                f"put it back as it was, start a new run, or continue anyway with --allow-changed {kinds}",
             ]
         )

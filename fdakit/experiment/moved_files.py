@@ -1,4 +1,4 @@
-"""Where the files of a kept recipe lie: what to set when they were moved, or lay relative to another folder."""
+"""Locations of the files of a saved recipe: what to set if they were moved, or were relative to another folder."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _OF_PLACES = (DatasetError, CheckpointError, VideoError)
 
 @contextmanager
 def moved_file_hints(recipe: Recipe) -> Iterator[None]:
-    """Add to what goes wrong with data or weights which options of the recipe say where these lie.
+    """Add to errors about data or weights which options of the recipe name their locations.
 
-    Raises the error that came, with a line more where a path of the recipe is absent or videos are.
+    Re-raises the error, with one more line if a path of the recipe or videos are absent.
     """
     try:
         yield
@@ -30,7 +30,7 @@ def moved_file_hints(recipe: Recipe) -> Iterator[None]:
 
 
 def _places(recipe: Recipe, said: str) -> str:
-    """Return one line on the paths that the error is about; nothing where all are there."""
+    """Return one line on the paths that the error is about; "" if all exist."""
     paths = {
         f"{table}.{key}": path for table, part in recipe.parts.items() for key, path in path_fields(part.options)
     }
@@ -41,7 +41,7 @@ def _places(recipe: Recipe, said: str) -> str:
     asked = {key: path for key, path in paths.items() if key.partition(".")[0] in tables}
     if not asked:
         return ""
-    # Where all paths are there, videos are not: where they lie is said by a folder, not by a table that is found.
+    # If all paths exist, videos are missing: an existing folder, not a table, names their location.
     places = (key for key, path in asked.items() if path is None or not path.is_file())
     chosen = absent[0] if absent else next(places, next(iter(asked)))
     shown = ", ".join(f"{key} = {_spoken(path)}" for key, path in asked.items())
@@ -56,7 +56,7 @@ def _spoken(path: Path | None) -> str:
 
 
 def _relative(recipe: Recipe, keys: list[str]) -> str:
-    """Return what to say of a recipe that an older fdakit kept with relative paths."""
+    """Return a hint for a recipe that an older fdakit stored with relative paths."""
     try:
         document = read_document(Path(recipe.where))
     except RecipeError:

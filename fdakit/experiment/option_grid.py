@@ -1,4 +1,4 @@
-"""One option over several values: a sweep's recipes, and the curves it draws."""
+"""One option with several values: a sweep's recipes, and its curves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ReadRecipe = Callable[[list[str]], Recipe]
 
 @dataclass(frozen=True)
 class OptionGrid:
-    """An option `table.key` and its values; `places` says of each recipe name which (recipe, value) it is."""
+    """An option `table.key` and its values; `places` maps each recipe name to its (recipe, value)."""
 
     key: str
     values: tuple[Any, ...]
@@ -29,16 +29,16 @@ class OptionGrid:
 
     @property
     def numeric(self) -> bool:
-        """Whether every value is a number that a curve can run over."""
+        """Whether every value is a number, so that curves can be drawn."""
         return all(
             isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 for value in self.values
         )
 
 
 def expand_grid(text: str, readers: Sequence[ReadRecipe]) -> tuple[list[Recipe], OptionGrid]:
-    """Return every recipe with every value of `table.key=v1,v2,...`, named after it.
+    """Return every recipe with every value of `table.key=v1,v2,...`, with the value in its name.
 
-    A reader makes its recipe with settings added. Raises `RecipeError` if the text or a recipe is at fault.
+    A reader makes its recipe with settings added. Raises `RecipeError` if the text or a recipe is invalid.
     """
     key, equals, listed = text.partition("=")
     values = _values(listed)
@@ -63,7 +63,7 @@ def _values(listed: str) -> list[Any]:
 
 
 def epoch_seconds(folder: Path) -> float | None:
-    """Median seconds of a run's training epochs, from its metrics.jsonl; None if it wrote none.
+    """Return the median seconds of a run's training epochs, from its metrics.jsonl; None if there are none.
 
     Raises `ScoreError` if a line of it is damaged.
     """
@@ -72,7 +72,7 @@ def epoch_seconds(folder: Path) -> float | None:
 
 
 def grid_panels(summary: Mapping[str, Any], varied: OptionGrid) -> list[Panel]:
-    """R@1 text to video and, where it was recorded, seconds an epoch, over the varied option."""
+    """Return R@1 text to video and, if recorded, seconds an epoch, over the varied option."""
     rows = [row for row in summary["rows"] if row["control"] is None]
     panels = [Panel("R@1 text to video, %", _series(rows, varied, lambda row: row["t2v"]["R@1"]))]
     if all("epoch_seconds" in row for row in rows):

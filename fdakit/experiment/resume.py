@@ -1,4 +1,4 @@
-"""Resuming an interrupted run: its checkpoints are whole, and what it was started on is what is there now."""
+"""Resuming an interrupted run: its checkpoints must be intact, and its inputs unchanged."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .run_folder import RunFolder
 
 
 def resumed_state(folder: RunFolder, now: Fingerprint, allowed: Collection[str]) -> dict[str, Any]:
-    """Return the state to go on from.
+    """Return the state to resume from.
 
-    Raises `RecipeError` if what the run was started on has changed, `CheckpointError` where a checkpoint has.
+    Raises `RecipeError` if the run's inputs have changed, `CheckpointError` if a checkpoint has.
     """
     last, best = (current_checkpoint(folder.checkpoint(name)) for name in ("last", "best"))
     state = read_state(last)
@@ -24,7 +24,7 @@ def resumed_state(folder: RunFolder, now: Fingerprint, allowed: Collection[str])
     before = state.get("start")
     if before is None:
         warnings.warn(
-            f"{folder.path.absolute()}: was started by an older fdakit, which did not note its data; whether they "
+            f"{folder.path.absolute()}: was started by an older fdakit, which did not record its data; whether they "
             "changed cannot be told",
             stacklevel=2,
         )
@@ -33,6 +33,6 @@ def resumed_state(folder: RunFolder, now: Fingerprint, allowed: Collection[str])
         changes = changes_since(before, now)
     refuse_changes(folder.path, changes, allowed)
     told = [
-        f"taken up after step {state['position'][2]} with {change.kind} changed: {change.text}" for change in changes
+        f"resumed after step {state['position'][2]} with {change.kind} changed: {change.text}" for change in changes
     ]
     return {**state, "changed": [*state.get("changed", []), *told]}

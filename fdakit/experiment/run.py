@@ -1,4 +1,4 @@
-"""The two jobs: train and evaluate a recipe, and evaluate a checkpoint. Both give the same report."""
+"""The two jobs: train and evaluate a recipe, and evaluate a checkpoint. Both make the same report."""
 
 from __future__ import annotations
 
@@ -65,10 +65,10 @@ class Interrupted(KeyboardInterrupt):
 def run_recipe(
     recipe: Recipe, *, out: Path | None = None, resume: Path | None = None, allowed: Collection[str] = ()
 ) -> RunResult:
-    """Train, keep the best checkpoint, evaluate it, write the run folder.
+    """Train, save the best checkpoint, evaluate it, write the run folder.
 
-    `resume` takes up a stopped run; what has changed since it was started is refused, but for the `allowed` kinds of
-    `fingerprint.KINDS`. Raises `FdakitError` also where another process works in the folder.
+    `resume` resumes an interrupted run; changes since it was started are refused, except for the `allowed` kinds of
+    `fingerprint.KINDS`. Raises `FdakitError` also if another process works in the folder.
     """
     with ExitStack() as held:
         folder = None
@@ -90,7 +90,7 @@ def run_recipe(
         held.enter_context(cached_clips_in_use(loaded))
         if folder is not None:
             adopt_preprocess(retriever, recipe, current_checkpoint(folder.checkpoint("last")) / WEIGHTS)
-        # Whatever the trainer finds at fault is said before there is a folder.
+        # Errors of the trainer are raised before a folder is created.
         trainer = _trainer(recipe, by_name["train"], retriever, device, watchers) if training else None
         state = resumed_state(folder, take_fingerprint(recipe, by_name), allowed) if folder and trainer else None
         if folder is None:
@@ -109,11 +109,11 @@ def _trainer(
 
 
 def _wanted(recipe: Recipe, splits: Splits) -> list[str]:
-    """Train, val where there is one, and the split that is reported, each once."""
+    """Return train, val if it exists, and the reported split, each once."""
     try:
         validated = VALIDATION in splits.names()
     except FdakitError:
-        validated = False  # loading says why, together with what else is missing
+        validated = False  # loading will report why, together with what else is missing
     return list(dict.fromkeys(["train", *([VALIDATION] if validated else []), recipe.eval.split]))
 
 
@@ -174,7 +174,7 @@ class _Run:
         )
 
     def evaluate_only(self) -> dict[str, Any]:
-        """Without training the weights as built are the best and the last."""
+        """Save the weights as built as the best and the last checkpoint."""
         self._announce()
         random = not getattr(self.retriever.encoder, "pretrained", True)
         facts = {"epoch": 0, "step": 0, "chosen_by": UNTRAINED, "random_weights": random}
@@ -183,7 +183,7 @@ class _Run:
         return facts
 
     def train(self, trainer: Trainer, state: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Train to the end, from a state where there is one; returns what the best checkpoint says of itself."""
+        """Train to the end, from a state if given; return the facts of the best checkpoint."""
         past = None
         if state is not None:
             self._take_up(trainer, state)
@@ -235,14 +235,14 @@ class _Run:
                 self._save("best", facts, None)
         elif last:
             self._save("best", facts, None)
-        trainer.history[-1] |= found  # in the state before any observer hears of it: a kill loses no line of a log
+        trainer.history[-1] |= found  # in the state before any observer is notified: a kill loses no line of a log
         self._save_last(trainer, facts)
         return found
 
     def _finding(self, trainer: Trainer) -> str:
-        """Return what there is to say of the training so far.
+        """Return the collapse warning of the training so far.
 
-        Said once, and added to the best checkpoint there is.
+        It is given once, and added to the current best checkpoint.
         """
         finding = collapse_warning(trainer.history, self.recipe.train, steps=trainer.steps)
         if finding and finding != self._found:

@@ -43,7 +43,7 @@ _WRITTEN = (
     *(RECIPE, REPORT, SUMS, *ARRAYS, "report.md", ENVIRONMENT, VIDEOS, "ranks_t2v.csv", "ranks_v2t.csv"),
     LOG,
 )
-_FULL = "make room there or correct its rights, then do the same again; a run goes on with --resume"
+_FULL = "make room there or correct its permissions, then repeat this; a run resumes with --resume"
 
 
 class RunFolder:
@@ -54,9 +54,9 @@ class RunFolder:
 
     @classmethod
     def create(cls, recipe: Recipe, *, out: Path | None) -> RunFolder:
-        """Return a fresh folder: `out` itself, or a new stamp under `runs/<name>/`.
+        """Return a new folder: `out` itself, or a new stamp under `runs/<name>/`.
 
-        Raises `RecipeError` if in use.
+        Raises `RecipeError` if it is in use.
         """
         if out is not None:
             if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -73,7 +73,7 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other processes out while the block runs, and clear away what killed ones had begun to write.
+        """Lock out other processes while the block runs, and remove partial files of killed ones.
 
         Raises `FdakitError` if another process works here, or the folder cannot be written.
         """
@@ -94,11 +94,11 @@ class RunFolder:
             yield
 
     def checkpoint(self, name: str) -> Path:
-        """Return `best` or `last`."""
+        """Return the path of the checkpoint `best` or `last`."""
         return self.path / CHECKPOINTS / name
 
     def write_start(self, recipe: Recipe, device: torch.device) -> str:
-        """Write recipe.toml and environment.json, which opens the log; returns the resolved recipe's text."""
+        """Write recipe.toml and environment.json, and open the log; return the resolved recipe's text."""
         text = recipe_text(recipe)
         self._reopen_log()
         self.write(RECIPE, text)
@@ -110,7 +110,7 @@ class RunFolder:
     ) -> None:
         """Write the report, the similarities or their vectors, the videos, the rank of every query, and SHA256SUMS.
 
-        report.json comes last: where it stands, all the others do. Raises `FdakitError` if the disk refuses.
+        report.json is written last: if it exists, so do all the others. Raises `FdakitError` if the disk refuses.
         """
         with write_errors(self.path, advice=_FULL):
             for name in (REPORT, *ARRAYS):
@@ -137,7 +137,7 @@ class RunFolder:
             self.write(REPORT, text)
 
     def _write_scores(self, scores: Similarities) -> list[str]:
-        """Return the names of the files written."""
+        """Write similarities or vectors; return the names of the files."""
         if isinstance(scores, Scores):
             arrays = dict(zip(ARRAYS[:1], [scores.matrix], strict=True))
         else:
@@ -148,21 +148,21 @@ class RunFolder:
         return list(arrays)
 
     def check_log(self) -> None:
-        """Compare the log of a run that has ended with its digest. Raises `ScoreError` where it was changed."""
+        """Compare the log of a finished run with its digest. Raises `ScoreError` if it was modified."""
         check_log(self.path, advice="remove it; its epochs are written anew from the training state")
 
     def close_log(self) -> None:
-        """List the digest of the log, to which nothing is added now. Raises `FdakitError` where the disk refuses."""
+        """Add the digest of the finished log to SHA256SUMS. Raises `FdakitError` if the disk refuses."""
         if (self.path / LOG).is_file():
             self._relist({LOG: file_sha256(self.path / LOG)})
 
     def _reopen_log(self) -> None:
-        """Take the log off SHA256SUMS, as it is about to be written on."""
+        """Remove the log from SHA256SUMS, as it is about to be extended."""
         if LOG in (read_digests(self.path) or {}):
             self._relist({})
 
     def _relist(self, digests: Mapping[str, str]) -> None:
-        """Write SHA256SUMS anew, with these digests in the place of the log's."""
+        """Rewrite SHA256SUMS with these digests in place of the log's."""
         known = {name: digest for name, digest in (read_digests(self.path) or {}).items() if name != LOG}
         self.write(SUMS, listed({**known, **digests}))
 
@@ -172,7 +172,7 @@ class RunFolder:
 
 
 def _videos_csv(videos: Sequence[VideoRef]) -> str:
-    """Id, absolute path and segment of each video, in the order of the columns of the similarities."""
+    """Return id, absolute path and segment of each video, in the order of the similarity columns."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(("id", "path", "start", "end"))
@@ -186,12 +186,12 @@ def _unused(path: Path) -> Path:
 
 
 def recipe_text(recipe: Recipe) -> str:
-    """Return the resolved recipe, with the version of every part's provider on top."""
+    """Return the resolved recipe, preceded by the version of every part's provider."""
     return dump_document(recipe.document(), comments=["resolved by fdakit " + __version__, *recipe.providers()])
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """Versions and device, for environment.json and `fdakit doctor`."""
+    """Return versions and device, for environment.json and `fdakit doctor`."""
     packages = {}
     for name in PACKAGES:
         try:
@@ -209,7 +209,7 @@ def environment(device: torch.device) -> dict[str, Any]:
 
 
 def device_name(device: torch.device) -> str:
-    """Return the device in words."""
+    """Return a readable name of the device."""
     if device.type == "cuda":
         return f"{device}: {torch.cuda.get_device_name(device)}"
     return str(device)

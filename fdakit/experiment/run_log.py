@@ -1,4 +1,4 @@
-"""The log of a run, `metrics.jsonl`, read back: by its digest where the run has ended, line by line in any case."""
+"""Reading the log of a run, `metrics.jsonl`: verified by its digest if the run has ended, and line by line always."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ ADVICE = "remove it, and the seconds are left out"
 
 
 def check_log(folder: Path, *, advice: str = ADVICE) -> None:
-    """Compare the log of a run that has ended with its digest in SHA256SUMS; a log still written on has none.
+    """Compare the log of a finished run with its digest in SHA256SUMS; an open log has none.
 
-    Raises `ScoreError`, ending in `advice`, where it was changed.
+    Raises `ScoreError`, ending in `advice`, if it was modified.
     """
     path = folder / LOG
     if path.exists() and LOG in (read_digests(folder, error=ScoreError) or {}):
@@ -26,10 +26,10 @@ def check_log(folder: Path, *, advice: str = ADVICE) -> None:
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
-    """Return the events of a run's log in their order, none where there is no log.
+    """Return the events of a run's log in order; empty if there is no log.
 
-    A last line without its end is what a kill leaves, and is left out. Raises `ScoreError`, naming the line, where
-    the log was changed since the run ended or a line is no event.
+    An incomplete last line, as a kill leaves it, is ignored. Raises `ScoreError`, naming the line, if the log was
+    modified since the run ended or a line is not an event.
     """
     path = folder / LOG
     if not path.is_file():

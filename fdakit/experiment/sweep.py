@@ -35,11 +35,11 @@ Tell = Callable[[str], None]
 def sweep(
     recipes: Sequence[Recipe], seeds: Sequence[int], *, out: Path, tell: Tell, varied: OptionGrid | None = None
 ) -> dict[str, Any]:
-    """Run every recipe with every seed into `out/<name>/seed-<n>/`; returns the summary, also written there.
+    """Run every recipe with every seed into `out/<name>/seed-<n>/`; return the summary, also written there.
 
-    A run that finished is read, one that was stopped is taken up, the others are made. If `varied` names an
-    option with numbers for values and matplotlib is installed, its curves are drawn into sweep.svg. Raises
-    `RecipeError` if two recipes share a name or a folder holds a run of another recipe.
+    A finished run is read, an interrupted one resumed, the others are made. If `varied` names an option with numeric
+    values and matplotlib is installed, its curves are drawn into sweep.svg. Raises `RecipeError` if two recipes
+    share a name or a folder holds a run of another recipe.
     """
     names = [recipe.name for recipe in recipes]
     if len(set(names)) < len(names):
@@ -86,7 +86,7 @@ def _report(recipe: Recipe, folder: Path) -> Mapping[str, Any]:
 
 
 def _clear_start(folder: Path) -> None:
-    """Take away what a run killed before its first checkpoint to go on from left, and nothing else."""
+    """Remove what a run killed before its first resumable checkpoint left, and nothing else."""
     run = RunFolder(folder)
     with run.held():
         files = [path for path in folder.iterdir() if path.name != LOCK]
@@ -102,7 +102,7 @@ def summarise(
 ) -> dict[str, Any]:
     """Return mean and deviation over seeds of every metric, for each recipe and each of its controls.
 
-    `seconds`: of a training epoch, for each recipe and seed; told where all are known.
+    `seconds` are those of a training epoch, for each recipe and seed; reported if all are known.
     """
     rows = []
     for name, found in reports.items():
@@ -122,7 +122,7 @@ def _both(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def sweep_rows(summary: Mapping[str, Any], way: str) -> list[list[str]]:
-    """Label and `mean ± sd` of every metric, as text."""
+    """Return label and `mean ± sd` of every metric, as text."""
     return [[_label(row), *(format_mean_std(**row[way][metric]) for metric in METRICS)] for row in summary["rows"]]
 
 

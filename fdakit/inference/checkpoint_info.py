@@ -1,4 +1,4 @@
-"""What checkpoint.json and training.pt must hold, checked before any of it is used."""
+"""The schemas of checkpoint.json and training.pt, validated before use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Reasons = dict[str, str]
 
 
 class Training(BaseModel):
-    """What was trained on, as `trained_on` says it."""
+    """The training data, as `trained_on` describes it."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
@@ -27,7 +27,7 @@ class Training(BaseModel):
 
 
 class CheckpointInfo(BaseModel):
-    """checkpoint.json: what a checkpoint says of itself. Older and newer ones hold less and more."""
+    """The content of checkpoint.json. Older and newer files have fewer and more keys."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
@@ -42,7 +42,7 @@ class CheckpointInfo(BaseModel):
 
 
 class State(BaseModel):
-    """training.pt: what `Trainer.restore` and the run take up, as far as it is the same for every recipe."""
+    """The part of training.pt that is the same for every recipe, for `Trainer.restore` and the run."""
 
     model_config = ConfigDict(extra="allow", strict=True, arbitrary_types_allowed=True)
 
@@ -58,7 +58,7 @@ class State(BaseModel):
 
 
 def validate_state(found: Any, model: type[BaseModel], path: Path, *, advice: str) -> dict[str, Any]:
-    """Return what was found, if it fits the model. Raises `CheckpointError` naming what does not."""
+    """Return the values if they fit the model. Raises `CheckpointError` naming what does not."""
     try:
         model.model_validate(found)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Checkpoint folders: weights, the state to go on from, and the resolved recipe; complete when copied."""
+"""Checkpoint folders: weights, training state, and the resolved recipe; self-contained when copied."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ WEIGHTS = "model.safetensors"
 STATE = "training.pt"
 FACTS = "checkpoint.json"
 _LARGEST_FACTS = 1 << 28
-_FULL = "make room there or correct its rights, then go on with `fdakit run --resume` and the run folder"
+_FULL = "make room there or correct its permissions, then resume with `fdakit run --resume` and the run folder"
 
 
 def save_checkpoint(
@@ -45,8 +45,8 @@ def save_checkpoint(
 ) -> None:
     """Write the folder atomically: a kill leaves the former checkpoint or the new one.
 
-    SHA256SUMS lists the digest of every file, and the state names the weights that belong to it. Raises
-    `CheckpointError` where the disk refuses; the former checkpoint stands then.
+    SHA256SUMS lists the digest of every file, and the state names its weights. Raises `CheckpointError` if the disk
+    refuses; the former checkpoint remains then.
     """
     weights = {name: value.detach().cpu().contiguous() for name, value in retriever.state_dict().items()}
     with write_errors(folder, error=CheckpointError, advice=_FULL), atomic_folder(folder) as fresh:
@@ -61,9 +61,9 @@ def save_checkpoint(
 
 
 def update_info(folder: Path, more: Mapping[str, Any]) -> None:
-    """Write facts that became known later into a checkpoint, atomically; its other files stay as they are.
+    """Add facts that became known later to a checkpoint, atomically; its other files are unchanged.
 
-    Raises `CheckpointError` if the disk refuses or the checkpoint cannot be read; it stands as it was then.
+    Raises `CheckpointError` if the disk refuses or the checkpoint cannot be read; it is unchanged then.
     """
     facts = {**read_info(folder), **more}
     with write_errors(folder, error=CheckpointError, advice=_FULL), atomic_folder(folder) as fresh:
@@ -75,12 +75,12 @@ def update_info(folder: Path, more: Mapping[str, Any]) -> None:
 
 
 def current_checkpoint(folder: Path) -> Path:
-    """Return where a checkpoint lies: its place, or beside it after a kill between the renames of its writing."""
+    """Return the current location of a checkpoint: its own, or next to it after a kill between two renames."""
     return current_folder(folder, is_whole=lambda fresh: (fresh / SUMS).is_file())  # which is written last
 
 
 def find_checkpoint(path: Path) -> Path:
-    """Return the checkpoint folder meant by a checkpoint folder, its weights file, or a run folder (its best).
+    """Return the checkpoint folder of a checkpoint folder, its weights file, or a run folder (its best).
 
     Raises `CheckpointError` if there is none.
     """
@@ -93,7 +93,7 @@ def find_checkpoint(path: Path) -> Path:
 
 
 def checkpoint_recipe(folder: Path, *, catalog: Catalog, settings: tuple[str, ...] = ()) -> Recipe:
-    """Return the recipe that lies in a checkpoint folder. Raises `CheckpointError` if it is absent or was changed."""
+    """Return the recipe of a checkpoint folder. Raises `CheckpointError` if it is absent or was modified."""
     path = folder / RECIPE
     if not path.is_file():
         raise CheckpointError(f"{folder.absolute()}: holds no {RECIPE}; {with_recipe(folder / WEIGHTS)}")
@@ -109,14 +109,14 @@ def checkpoint_recipe(folder: Path, *, catalog: Catalog, settings: tuple[str, ..
 def load_weights(retriever: Retriever, path: Path) -> None:
     """Load weights into the retriever, all or none.
 
-    Raises `CheckpointError` on another architecture, and where a checkpoint's weights are not as they were written.
+    Raises `CheckpointError` for another architecture, and if a checkpoint's weights were modified.
     """
     check_weights(path)
     load_strictly(retriever, read_weights(path), where=path)
 
 
 def check_weights(path: Path) -> None:
-    """Compare a checkpoint's weights with their digest; weights of other makers have none.
+    """Compare a checkpoint's weights with their digest; weights of other tools have none.
 
     Raises `CheckpointError` if they differ, warns of a checkpoint that an older fdakit wrote without digests.
     """
@@ -135,15 +135,15 @@ def check_weights(path: Path) -> None:
 
 
 def check_going_on(folder: Path) -> None:
-    """Compare every file of a checkpoint that a run goes on with to its digest; older ones have none.
+    """Compare every file of a checkpoint to be resumed with its digest; older checkpoints have none.
 
-    The state is left to `read_state`. Raises `CheckpointError` where one was changed or is absent.
+    The state is left to `read_state`. Raises `CheckpointError` if one was modified or is absent.
     """
     advice = f"put back what the run wrote, or start the run again{_other(folder, ', or evaluate {}')}"
     for name in read_digests(folder, error=CheckpointError) or (WEIGHTS,):
         path = folder / name
         if not path.exists():
-            raise CheckpointError(f"{path.absolute()}: absent, so this run cannot be taken up; {advice}")
+            raise CheckpointError(f"{path.absolute()}: absent, so this run cannot be resumed; {advice}")
         if name != STATE:
             check_digest(path, error=CheckpointError, advice=advice)
 
@@ -154,14 +154,14 @@ def _instead(folder: Path) -> str:
 
 
 def _other(folder: Path, words: str) -> str:
-    """Return the words with the run's other checkpoint, best or last; nothing if there is none."""
+    """Return the words with the run's other checkpoint, best or last; "" if there is none."""
     others = [folder.with_name(name) for name in ("best", "last") if name != folder.name]
     there = [other for other in others if (current_checkpoint(other) / WEIGHTS).is_file()]
     return words.format(there[0].absolute()) if folder.name in ("best", "last") and there else ""
 
 
 def weights_hash(retriever: Retriever) -> str:
-    """SHA-256 over every weight by name: equal for equal weights, whatever file they lie in."""
+    """Return the SHA-256 over every weight by name: equal for equal weights, whatever the file."""
     digest = sha256()
     for name, value in sorted(retriever.state_dict().items()):
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
@@ -170,7 +170,7 @@ def weights_hash(retriever: Retriever) -> str:
 
 
 def read_info(folder: Path) -> dict[str, Any]:
-    """Return what a checkpoint says of itself: epoch, step, how it was chosen. Empty where it says nothing.
+    """Return the content of checkpoint.json: epoch, step, how it was chosen. Empty if there is none.
 
     Raises `CheckpointError` if it is damaged.
     """
@@ -184,21 +184,21 @@ def read_info(folder: Path) -> dict[str, Any]:
 
 
 def read_state(folder: Path) -> dict[str, Any]:
-    """Return the state to go on from. Raises `CheckpointError` if there is none, or it belongs to other weights."""
+    """Return the training state. Raises `CheckpointError` if there is none, or it belongs to other weights."""
     path = folder / STATE
     if not path.is_file():
-        raise CheckpointError(f"{path.absolute()}: absent, so this run cannot be taken up; start it again")
-    advice = f"this state cannot be taken up: start the run again{_other(folder, ', or evaluate {}')}"
+        raise CheckpointError(f"{path.absolute()}: absent, so this run cannot be resumed; start it again")
+    advice = f"this state cannot be resumed: start the run again{_other(folder, ', or evaluate {}')}"
     check_digest(path, error=CheckpointError, advice=advice)
     try:
         found: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, *FAULTS) as error:
         raise CheckpointError(f"{path.absolute()}: not readable as a training state; {advice}") from error
     state = validate_state(found, State, path, advice=advice)
-    tied = state.get("weights")  # older checkpoints do not say
+    tied = state.get("weights")  # older checkpoints do not state it
     if tied is not None and tied != file_sha256(folder / WEIGHTS):
         raise CheckpointError(
-            f"{(folder / WEIGHTS).absolute()}: not the weights that {STATE} beside it belongs to; put back those the "
+            f"{(folder / WEIGHTS).absolute()}: not the weights that the {STATE} next to it belongs to; restore those the "
             "run wrote, or start it again"
         )
     return state
@@ -206,7 +206,7 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 @contextmanager
 def fitting(folder: Path) -> Iterator[None]:
-    """Turn what a training state raises that does not fit its trainer into `CheckpointError`."""
+    """Turn errors of a training state that does not fit its trainer into `CheckpointError`."""
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:

@@ -23,7 +23,7 @@ from .load import load
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _PREFIXES = ("local-dir:", "hf-hub:")
-_CROP = (0.9, 1.0)  # open_clip's own for training
+_CROP = (0.9, 1.0)  # open_clip's default for training
 _ENCODER = "fdakit:open-clip"
 
 Options = dict[str, Any]
@@ -47,16 +47,17 @@ def create_model_and_transforms(
 ) -> tuple[ImageTextModel, ImageTransform, ImageTransform]:
     """Return `(model, train_transform, eval_transform)`; the model is in evaluation mode.
 
-    `name` is one of `fdakit models`, any of open_clip's models, `local-dir:FOLDER`, `hf-hub:ORG/REPO`, or the path
-    of an fdakit checkpoint or run folder. `pretrained` is open_clip's tag or a weights file; without it, one of
-    open_clip's models has random weights drawn from `seed`. `visual_checkpoint` is an Alpha-CLIP tower's file. A
-    model of the zoo knows both; given, they say where else its files lie. All weights are held in `precision`: fp32,
-    bf16 or fp16. The training transform crops and flips as a checkpoint's recipe does, else as open_clip
-    (0.9 to 1 of the area, no flip); `crop_scale` and `flip` change that. `mean`, `std`, `interpolation` and `resize`
-    stand in for the weights' own preprocessing, as in `[view]`; they are asked for where a file's weights tell none.
+    `name` is one of `fdakit models`, any of open_clip's models, `local-dir:FOLDER`, `hf-hub:ORG/REPO`, or the path of
+    an fdakit checkpoint or run folder. `pretrained` is open_clip's tag or a weights file; without it, one of
+    open_clip's models has random weights initialised by `seed`. `visual_checkpoint` is an Alpha-CLIP tower's file. A
+    model of the zoo implies both; if given, they are other locations of its files. All weights are held in
+    `precision`: fp32, bf16 or fp16. The training transform crops and flips as a checkpoint's recipe does, else as
+    open_clip (0.9 to 1 of the area, no flip); `crop_scale` and `flip` change that. `mean`, `std`, `interpolation` and
+    `resize` replace the weights' own preprocessing, as in `[view]`; they are required if the weights' file states
+    none.
 
-    Raises `CheckpointError` if the name means nothing or weights are not to be had, `RecipeError` for a
-    precision, device, crop or flip that there is not.
+    Raises `CheckpointError` if the name is unknown or weights cannot be loaded, `RecipeError` for an invalid
+    precision, device, crop or flip.
     """
     if precision not in PRECISIONS:
         raise RecipeError(f"precision: {precision!r} is not known; give one of {', '.join(PRECISIONS)}")
@@ -74,7 +75,7 @@ def create_model_and_transforms(
         visual_checkpoint=visual_checkpoint and str(visual_checkpoint),
         quick_gelu=quick_gelu,
     )
-    with torch.random.fork_rng(devices=[]):  # the seed is the model's; the caller's draws go on as they were
+    with torch.random.fork_rng(devices=[]):  # the seed is for the model only; the caller's random state is unchanged
         recipe, retriever = _made(str(name), weights, view, device=chosen, seed=seed)
     model = ImageTextModel(retriever).to(device=chosen, dtype=PRECISIONS[precision]).eval()
     train, still = (ImageTransform(recipe.view, retriever.preprocess, training=drawn) for drawn in (True, False))
@@ -102,7 +103,7 @@ def _made(name: str, weights: Options, view: Options, *, device: torch.device, s
     document = {
         "name": "created",
         "seed": seed,
-        "dataset": {"use": "fdakit:moving-shapes"},  # a recipe names one; it is not built
+        "dataset": {"use": "fdakit:moving-shapes"},  # a recipe must name one; it is not built
         "encoder": encoder,
         "view": {"crop_scale": list(_CROP), **view},
     }
@@ -126,18 +127,18 @@ def _unknown(name: str, known: list[str]) -> str:
 
 
 def _zoo_table(model: ZooModel, weights: Options) -> Options:
-    """Return the encoder of a zoo model. Raises `CheckpointError` if its visual checkpoint is not here."""
+    """Return the encoder table of a zoo model. Raises `CheckpointError` if its visual checkpoint is missing."""
     files = zoo_files(model)
     absent = [file for file in files if file.part == "alpha" and file.found is None]
     if absent and "visual_checkpoint" not in weights:
         places = " or ".join(str(path.absolute()) for path in absent[0].places)
         raise CheckpointError(
             f"model {model.name!r}: its Alpha-CLIP tower is absent; put it at {places} (`fdakit models {model.name}` "
-            "tells where it is published), or give its path as visual_checkpoint"
+            "prints where it is published), or give its path as visual_checkpoint"
         )
     if model.research_only:
         warnings.warn(f"model {model.name!r}: {model.licence}", stacklevel=4)
     table = {**encoder_table(model, files), **weights, "use": _ENCODER}
     if model.archive is not None and Path(table["pretrained"]).is_file():
-        table.setdefault("quick_gelu", True)  # a file of OpenAI's weights does not say how they were trained
+        table.setdefault("quick_gelu", True)  # a file of OpenAI's weights does not state how they were trained
     return table

@@ -1,4 +1,4 @@
-"""Videos become vectors, however many at a time: each distinct one is encoded once, and what is lost is told."""
+"""Encoding of videos into vectors, any number at a time: each distinct one once, with warnings of unreadable ones."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from fdakit.values import Clip
 
 from .video_inputs import VideoInput, as_video_input, reading_from
 
-_NAMED = 5  # videos whose reasons a warning holds
+_NAMED = 5  # videos whose reasons a warning includes
 
 
 class VideoEncoding:
-    """Takes videos, some at a time, and gives their unit vectors in the end."""
+    """Accepts videos, some at a time, and returns all unit vectors at the end."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class VideoEncoding:
     ) -> None:
         self._recipe, self._model, self._device = recipe, model, device
         self._control, self._skips, self._size, self._tell = control, skips, size, tell
-        self._clips: dict[str, Clip] = {}  # those in memory of the videos at hand, by id
+        self._clips: dict[str, Clip] = {}  # current in-memory videos, by id
         self._source = ClipDataset(
             replace(recipe, parts={**recipe.parts, "reader": reading_from(self._clips, recipe.parts["reader"])}),
             (),
@@ -51,17 +51,17 @@ class VideoEncoding:
             preprocess=model.preprocess,
             shapes=replace(model.encoder.shapes, device=str(device)),
             controls=(control,),
-            keep=False,  # whose vectors are wanted did not ask for files on disk
+            keep=False,  # callers who want vectors did not ask for files on disk
         )
         self._rows: dict[object, int] = {}  # by content
         self._ids: set[str] = set()
-        self._order: list[int] = []  # the row of each video given
+        self._order: list[int] = []  # the row of each given video
         self._vectors: list[NDArray[np.float32]] = []
         self._lost: dict[int, str] = {}  # reasons by row
         self._repaired: list[str] = []
 
     def add(self, values: Iterable[object]) -> None:
-        """Encode the videos among some more values. Raises `VideoError` unless it skips."""
+        """Encode the videos among further values. Raises `VideoError` unless it skips."""
         fresh = []
         for place, value in enumerate(values, len(self._order)):
             video = as_video_input(value, place)
@@ -74,7 +74,7 @@ class VideoEncoding:
             self._encode(fresh)
 
     def finish(self) -> NDArray[np.float32]:
-        """Return the vectors `(v, d)` in the order of the videos, after warnings of what was lost or repaired."""
+        """Return the vectors `(v, d)` in the order of the videos, and warn of unreadable or repaired ones."""
         if self._lost:
             gone = [place for place, row in enumerate(self._order) if row in self._lost]
             reasons = [f"{place}: {self._lost[self._order[place]]}" for place in gone]
@@ -88,7 +88,7 @@ class VideoEncoding:
         return np.concatenate(self._vectors)[self._order]
 
     def _named(self, video: VideoInput) -> VideoInput:
-        """Return the video under an id of its own. It keys what a mask draws, so it stays as given where it can."""
+        """Return the video under a unique id. It keys random masks, so it is unchanged if possible."""
         name, number = video.ref.id, 2
         while name in self._ids:
             name, number = f"{video.ref.id} ({number})", number + 1
@@ -131,7 +131,7 @@ class VideoEncoding:
     def _refuse(self, reasons: Iterable[str]) -> None:
         found = list(reasons)
         if found and not self._skips:
-            raise VideoError("\n".join([*found, 'encode_videos(..., on_error="skip") goes on without such videos']))
+            raise VideoError("\n".join([*found, 'encode_videos(..., on_error="skip") continues without such videos']))
 
 
 def _absence(video: VideoInput) -> str:
@@ -149,5 +149,5 @@ def _unread_note(counted: str, reasons: Sequence[str]) -> str:
 
 
 def unit(vectors: torch.Tensor) -> NDArray[np.float32]:
-    """Return vectors of length 1, float32 in numpy."""
+    """Return vectors normalised to length 1, float32 in numpy."""
     return torch.nn.functional.normalize(vectors.float(), dim=-1).cpu().numpy()

@@ -1,4 +1,4 @@
-"""From a recipe to its parts, built: the retriever and its objectives."""
+"""Construction of a recipe's retriever and objectives."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .preprocessing import check_known, merged_preprocess
 
 
 def build_retriever(recipe: Recipe, *, device: torch.device, pretrained: bool = True) -> Retriever:
-    """Encoder, fusion and aggregator, with weights drawn from the recipe's seed.
+    """Return encoder, fusion and aggregator combined, with weights initialised by the recipe's seed.
 
-    `pretrained = False` fetches no weights: a checkpoint fills them right after.
+    `pretrained = False` loads no weights: a checkpoint will replace them.
     """
     torch.manual_seed(recipe.seed)
     parts = recipe.parts
@@ -55,7 +55,7 @@ class WeightedObjective:
 
 
 def build_objectives(recipe: Recipe, retriever: Retriever, device: torch.device) -> tuple[WeightedObjective, ...]:
-    """Return every `[[objective]]`, started from the encoder and moved to the device."""
+    """Return every `[[objective]]`, initialised from the encoder and moved to the device."""
     shapes = replace(retriever.encoder.shapes, device=str(device))
     found = []
     for chosen, weight in recipe.objectives:
@@ -68,7 +68,7 @@ def build_objectives(recipe: Recipe, retriever: Retriever, device: torch.device)
 
 
 def count_parameters(retriever: Retriever, objectives: Sequence[Any] = ()) -> tuple[int, int]:
-    """Parameters of a retriever and its objectives, shared ones once: all of them, and those that train."""
+    """Return the parameter counts of a retriever and its objectives: all, and trainable. Shared ones count once."""
     modules = [part for part in (retriever, *objectives) if isinstance(part, nn.Module)]
     values = {id(value): value for module in modules for value in module.parameters()}.values()
     return sum(v.numel() for v in values), sum(v.numel() for v in values if v.requires_grad)

@@ -1,4 +1,4 @@
-"""`fdakit.load`: a retriever in five lines, in the caller's own process."""
+"""`fdakit.load`: a retriever in the caller's own process."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def load(
 ) -> LoadedRetriever:
     """Return a retriever from a checkpoint folder, a run folder, or a recipe (file or shipped name).
 
-    A recipe gives the weights it starts from, and a warning where they are random or about to be trained. `settings`
-    are `table.key=value` as for `--set`. Raises `CheckpointError` or `RecipeError` if neither is there.
+    A recipe gives the weights it starts from, with a warning if they are random or yet to be trained. `settings` are
+    `table.key=value` as for `--set`. Raises `CheckpointError` or `RecipeError` if neither is found.
     """
     catalog = load_catalog()
     path = Path(checkpoint_or_recipe)
@@ -67,7 +67,7 @@ def _warn_of_untrained(recipe: Recipe, retriever: Retriever) -> None:
 
 
 def _as_model(name: str) -> str:
-    """Return what to do with the name of a model; "" where it is near none."""
+    """Return what to do with the name of a model; "" if it is near none."""
     zoo = {model.name: model for model in ZOO}
     close = get_close_matches(name, zoo, n=1, cutoff=0.8)
     if not close:
@@ -78,6 +78,6 @@ def _as_model(name: str) -> str:
     settings = [f"encoder.{key}={value}" for key, value in options.items() if key != "use"]
     said = "the name of a model" if name in zoo else f"neither a checkpoint nor a recipe; the model {model.name!r}?"
     return (
-        f"{said}; `fdakit models` lists them. For pictures: fdakit.create_model_and_transforms({model.name!r}); for "
+        f"{said}; `fdakit models` lists them. For images: fdakit.create_model_and_transforms({model.name!r}); for "
         f'videos: fdakit.load("manifest_zero_shot", settings={settings!r})'
     )

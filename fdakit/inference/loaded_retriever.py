@@ -1,4 +1,4 @@
-"""A retriever that is loaded and encodes, in the caller's own process."""
+"""The loaded retriever that encodes in the caller's own process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Vectors = NDArray[np.float32]
 class LoadedRetriever:
     """Encodes videos and texts into unit vectors whose products are cosines.
 
-    `recipe` is what it was built by, `model` the torch module, `device` where that is.
+    `recipe` is the recipe it was built from, `model` the torch module, `device` the module's device.
     """
 
     def __init__(self, recipe: Recipe, retriever: Retriever, device: torch.device, *, origin: str = "") -> None:
@@ -49,7 +49,7 @@ class LoadedRetriever:
         )
 
     def to(self, device: str | torch.device) -> LoadedRetriever:
-        """Move it to another device, and return it. Raises `RecipeError` for a device that there is not."""
+        """Move it to another device, and return it. Raises `RecipeError` for a device that does not exist."""
         self.device = choose_device(str(device))
         self.model.to(self.device)
         return self
@@ -67,12 +67,12 @@ class LoadedRetriever:
 
         `videos` is any iterable of paths, `VideoRef`s, and clips in memory: frames uint8 `(t, h, w, 3)` of numpy or
         torch, evenly spaced, or a `Clip` with its times. A generator is read a batch at a time. A video named twice
-        is encoded once. `control` swaps the masks as `[mask] control` does. `progress` is called with what, done and
-        total (so far, for a generator); True tells the observers of the recipe, as a run does.
+        is encoded once. `control` replaces the masks as `[mask] control` does. `progress` is called with label, done
+        and total (so far, for a generator); True notifies the observers of the recipe, as a run does.
 
-        Raises `VideoError` naming every file that cannot be read. With `on_error = "skip"`, a video that cannot be
-        read has a row of NaN, a warning names it, and the others are encoded. Raises `TypeError` or `ValueError` for
-        a value that is no video, and `PluginError` where a video has no vector without a text.
+        Raises `VideoError` naming every file that cannot be read. With `on_error = "skip"`, an unreadable video has a
+        row of NaN, a warning names it, and the others are encoded. Raises `TypeError` or `ValueError` for a value
+        that is not a video, and `PluginError` if a video has no vector without a text.
         """
         if self.model.text_conditioned:
             label = self.model.labels["aggregator"]
@@ -81,7 +81,7 @@ class LoadedRetriever:
             raise ValueError(f"on_error is {on_error!r}; wanted 'raise' or 'skip'")
         size = _batch_size(batch_size, self.recipe.eval.batch_size)
         chosen = control or self.recipe.control
-        if chosen == "other-video":  # partners are drawn among all of them
+        if chosen == "other-video":  # partners are chosen among all of them
             videos = [video for chunk in chunks(videos, name="videos", size=size) for video in chunk]
         with self._telling(progress) as tell, torch.inference_mode():
             job = VideoEncoding(
@@ -102,8 +102,8 @@ class LoadedRetriever:
     ) -> Vectors:
         """Return unit vectors `(q, d)` float32, one a text, in their order.
 
-        `texts` is any iterable of strings, a generator too; `progress` as in `encode_videos`. Raises `TypeError`
-        for one string instead of several, and for a value that is no string.
+        `texts` is any iterable of strings, a generator too; `progress` as in `encode_videos`. Raises `TypeError` for
+        one string instead of several, and for a value that is not a string.
         """
         size = _batch_size(batch_size, self.recipe.eval.text_batch_size)
         parts = [np.zeros((0, self.model.encoder.shapes.embedding), np.float32)]

@@ -1,4 +1,4 @@
-"""Observers of a run, kept apart from it: one that fails is named once and left out."""
+"""Observers of a run, isolated from it: one that fails is reported once and left out."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ObserverGroup:
         self._tell("run_finished", report)
 
     def close(self) -> None:
-        """Tell those that want to know that it is over, however it ended: finished, failed or stopped."""
+        """Notify observers with a `close` that the run is over: finished, failed or interrupted."""
         self._observers = [(label, one) for label, one in self._observers if hasattr(one, "close")]
         self._tell("close")
 
@@ -44,7 +44,7 @@ class ObserverGroup:
         for label, observer in list(self._observers):
             try:
                 getattr(observer, event)(*facts)
-            except Exception as error:  # noqa: BLE001 - a watcher must never end the run it watches
+            except Exception as error:  # noqa: BLE001 - an observer must never end the run
                 self._observers.remove((label, observer))
                 warnings.warn(
                     f"{label} failed in {event} and is left out: {type(error).__name__}: {error}", stacklevel=2

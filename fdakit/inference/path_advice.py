@@ -1,4 +1,4 @@
-"""What a path that was given for a run or a checkpoint holds instead, and which command helps, in words."""
+"""What a path given as a run or a checkpoint contains instead, and which command helps, in words."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ def missing_checkpoint(path: Path) -> str:
 
 
 def with_recipe(weights: Path) -> str:
-    """Say how to evaluate a weights file."""
+    """Return how to evaluate a weights file."""
     return f"name the recipe they belong to: `fdakit eval {_quoted(weights)} --recipe RECIPE`"
 
 
 def missing_run(path: Path) -> str:
-    """Return why a folder holds no run that could be taken up, and what to do next; "" where it holds one."""
+    """Return why a folder holds no run to resume, and what to do next; "" if it holds one."""
     where, run = path.absolute(), run_around(path)
     if run is not None:
         if run != path:
-            return f"{where}: part of a run; take up the run itself: {_resume(run)}"
-        if not any((run / CHECKPOINTS).glob("*last*")):  # or beside its place, after a kill
-            again = f"begin again with `fdakit run {_quoted(run / RECIPE)}`"
-            return f"{where}: stopped before its first checkpoint, so there is nothing to go on from; {again}"
+            return f"{where}: part of a run; resume the run itself: {_resume(run)}"
+        if not any((run / CHECKPOINTS).glob("*last*")):  # or next to its place, after a kill
+            again = f"start again with `fdakit run {_quoted(run / RECIPE)}`"
+            return f"{where}: stopped before its first checkpoint, so there is nothing to resume; {again}"
         return ""
     if path.is_file() or not path.exists():
         found = "a file" if path.is_file() else "no such folder"
@@ -61,7 +61,7 @@ def missing_run(path: Path) -> str:
 
 
 def unfinished(path: Path) -> str:
-    """Return what to know before a run's best checkpoint is taken for its result; "" where the run is finished."""
+    """Return a remark if an unfinished run's best checkpoint is evaluated; "" if the run is finished."""
     if run_around(path) != path or (path / REPORT).is_file():
         return ""
     told = "this run is not finished; its best checkpoint so far is evaluated"
@@ -69,7 +69,7 @@ def unfinished(path: Path) -> str:
 
 
 def run_around(path: Path) -> Path | None:
-    """Return the run folder that a path is, or lies in: one that holds recipe.toml and environment.json."""
+    """Return the run folder that a path is, or is in: one with recipe.toml and environment.json."""
     for folder in (path, path.parent, path.parent.parent):
         if (folder / RECIPE).is_file() and (folder / ENVIRONMENT).is_file():
             return folder
@@ -77,7 +77,7 @@ def run_around(path: Path) -> Path | None:
 
 
 def newest_run(path: Path) -> str:
-    """Return `; the newest run there is ...`, looked for below a folder, else below runs/; "" if there is none."""
+    """Return `; the newest run there is ...`, searched below a folder, else below runs/; "" if there is none."""
     for folder in (path, Path("runs")):
         found = [one.parent for depth in ("*", "*/*") for one in folder.glob(f"{depth}/{ENVIRONMENT}")]
         if found:

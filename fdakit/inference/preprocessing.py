@@ -1,4 +1,4 @@
-"""What pictures a retriever wants: its encoder's way with `[view]` on top, or the way its checkpoint was trained."""
+"""A retriever's image preprocessing: its encoder's or its checkpoint's, with the recipe's overrides."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from fdakit.video.transform import FrameTransform
 
 
 def merged_preprocess(recipe: Recipe, own: Preprocess, *, size: int) -> Preprocess:
-    """Return `own` with what the recipe's `[view]` sets.
+    """Return `own` with the recipe's overrides.
 
-    Raises `CheckpointError` unless that is a tower's of `size` px.
+    Raises `CheckpointError` if its size differs from the tower's, `size` px.
     """
     preprocess = FrameTransform(recipe.view, own).preprocess
     if preprocess.size != size:
@@ -29,17 +29,17 @@ def merged_preprocess(recipe: Recipe, own: Preprocess, *, size: int) -> Preproce
 
 
 def check_known(preprocess: Preprocess) -> None:
-    """Raise `CheckpointError` where nothing tells how these weights want their pictures, naming what to set."""
+    """Raise `CheckpointError` if the preprocessing of these weights is unknown, naming what to set."""
     if preprocess.unknown:
         keys = ", ".join(f"view.{name}" for name in preprocess.unknown)
         raise CheckpointError(f"{preprocess.source}; set {keys} to what these weights were trained with")
 
 
 def adopt_preprocess(retriever: Retriever, recipe: Recipe, weights: Path) -> None:
-    """Have a retriever take pictures as the checkpoint that fills it was trained, and `[view]` of the recipe on top.
+    """Set a retriever's preprocessing to that of its checkpoint's training, with the recipe's overrides.
 
-    Warns of a checkpoint of an older fdakit that was trained in another way than its encoder's weights. Raises
-    `CheckpointError` where nothing tells what the weights want.
+    Warns of a checkpoint of an older fdakit that was trained with another preprocessing than its encoder's weights.
+    Raises `CheckpointError` if the preprocessing is unknown.
     """
     encoder = retriever.encoder
     chosen = recorded_preprocess(weights)
@@ -60,7 +60,7 @@ def adopt_preprocess(retriever: Retriever, recipe: Recipe, weights: Path) -> Non
 
 
 def preprocess_facts(preprocess: Preprocess) -> dict[str, Any]:
-    """Return the preprocessing as a report states it."""
+    """Return the preprocessing as stated in a report."""
     return {
         "size": preprocess.size,
         "mean": list(preprocess.mean),

@@ -1,4 +1,4 @@
-"""Names of what lies in a run folder, for all that write it or read it back."""
+"""Names of the files in a run folder, for all that write or read them."""
 
 RECIPE = "recipe.toml"
 REPORT = "report.json"

@@ -1,4 +1,4 @@
-"""Videos as callers of `encode_videos` give them: paths, `VideoRef`s, clips, arrays of frames, in any iterable."""
+"""Videos as arguments of `encode_videos`: paths, `VideoRef`s, clips, arrays of frames, in any iterable."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ VideoLike = str | os.PathLike[str] | VideoRef | Clip | NDArray[np.uint8] | torch
 """A path, a `VideoRef`, or frames uint8 `(t, h, w, 3)` in memory; in a `Clip` with their times."""
 
 T = TypeVar("T")
-_RATE = 25.0  # frames a second of an array, which does not say when its frames were shown
+_RATE = 25.0  # assumed frames a second of an array, which has no times
 _WANTED = "a path, a fdakit.plugin.VideoRef, a fdakit.plugin.Clip, or frames uint8 (t, h, w, 3)"
 
 
 @dataclass(frozen=True)
 class VideoInput:
-    """One video: `ref` names it, `clip` holds its frames where they are in memory already."""
+    """One video: `ref` identifies it, `clip` holds its frames if they are in memory already."""
 
     ref: VideoRef
     clip: Clip | None = None
 
 
 def chunks(values: Iterable[T], *, name: str, size: int) -> Iterator[list[T]]:
-    """Yield a collection whole, any other iterable `size` values at a time, so that clips are not held all at once.
+    """Yield a collection whole, any other iterable `size` values at a time, so that not all clips are held at once.
 
-    Raises `TypeError` if one value is given instead of several, or what cannot be gone through.
+    Raises `TypeError` if one value is given instead of several, or it is not iterable.
     """
     one = isinstance(values, str | bytes | os.PathLike | VideoRef | Clip) or getattr(values, "ndim", 1) in (0, 4)
     if one:
         shown = describe(values)
-        raise TypeError(f"{name} is {shown}, one value where several belong; give a list, as [{shown}]")
+        raise TypeError(f"{name} is {shown}, one value instead of several; give a list, as [{shown}]")
     try:
         found = iter(values)
     except TypeError:
@@ -55,7 +55,10 @@ def chunks(values: Iterable[T], *, name: str, size: int) -> Iterator[list[T]]:
 
 
 def as_video_input(value: object, place: int) -> VideoInput:
-    """Return the video that a value means. Raises `TypeError` or `ValueError` for what is none, naming its place."""
+    """Return the video that a value stands for.
+
+    Raises `TypeError` or `ValueError` for any other value, with its index.
+    """
     if isinstance(value, str | os.PathLike):
         path = Path(value)
         return VideoInput(VideoRef(str(path), path))
@@ -86,7 +89,7 @@ def _frames(values: Any, place: int) -> NDArray[np.uint8]:
 
 
 class InputReader:
-    """Reads clips that are in memory by their id, and any other video with the recipe's own reader."""
+    """A reader of in-memory clips by their id, and of any other video with the recipe's own reader."""
 
     def __init__(self, clips: Mapping[str, Clip], others: Reader) -> None:
         self._clips, self._others = clips, others
@@ -119,7 +122,7 @@ class InputReader:
 
 
 def reading_from(clips: Mapping[str, Clip], reader: Part) -> Part:
-    """Return the reader's part that takes those clips from memory, under the same name."""
+    """Return the reader's part, under the same name, extended by in-memory clips."""
 
     def build(options: Any, shapes: BuildContext) -> Reader:
         others: Callable[[Any, BuildContext], Reader] = reader.offer.component.build

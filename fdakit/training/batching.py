@@ -1,4 +1,4 @@
-"""The batches of an epoch, drawn by seed and number."""
+"""The batches of an epoch, sampled by seed and epoch."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from fdakit.data_pipeline.clip_dataset import ClipRequest
 from fdakit.random_keys import keyed_rng
 
 Pairs = Sequence[tuple[int, str]]
-"""Number of a video, and a caption of it."""
+"""Index of a video, and a caption of it."""
 
 
 def epoch_batches(
     pairs: Pairs, *, batch_size: int, seed: int, epoch: int, shown: Sequence[int] | None = None
 ) -> list[list[ClipRequest]]:
-    """Return the batches of one epoch, drawn by (seed, epoch): no footage twice in a batch, all of one size.
+    """Return the batches of one epoch, sampled by (seed, epoch): equal sizes, no video content twice in a batch.
 
-    `shown[video]` numbers what a video shows; left out, every video shows something else.
+    `shown[video]` numbers the content of a video; left out, every video has other content.
 
-    A pair whose video is in the batch already waits for a later one; what fills no batch is left for the
-    next epoch's draw.
+    A pair whose video is already in the batch waits for a later one; an incomplete last batch is left for the next
+    epoch's sample.
     """
     order = deque(keyed_rng(seed, "order", epoch).permutation(len(pairs)).tolist())
     footage = shown or range(1 + max((video for video, _ in pairs), default=0))

@@ -1,7 +1,7 @@
-"""Signs that a training learns nothing: a loss that stays at chance, embeddings of different videos that are alike.
+"""Signs that a training learns nothing: a loss that stays at chance, nearly equal embeddings of different videos.
 
-Chance is for an objective to tell, by `chance_loss`: what it gives where nothing tells the pairs of a batch apart.
-How alike embeddings are is measured here, whatever the objectives.
+Chance is stated by an objective in `chance_loss`: its loss if the pairs of a batch cannot be told apart. The
+similarity of embeddings is measured here, whatever the objectives.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from fdakit.settings import TrainSettings
 
 Epochs = Sequence[Mapping[str, float]]
 
-AT_CHANCE = 0.995  # share of the loss of chance; docs/training.md shows what three seeds of four trainings gave
-ALIKE = 0.9995  # mean cosine of different videos; dark clips gave 1.00000, the slowest training that learns 0.99881
-PATIENCE = 12  # epochs at chance after which there is a word also where embeddings differ; the slowest had 7
+AT_CHANCE = 0.995  # share of the chance loss; docs/training.md has the figures of four trainings with three seeds
+ALIKE = 0.9995  # mean cosine of different videos; dark clips gave 1.00000, the slowest training that learned 0.99881
+PATIENCE = 12  # epochs at chance after which a warning is given even if embeddings differ; the slowest had 7
 
 
 class CollapseSigns:
-    """Collects what the steps of an epoch show. Nothing is fetched from the device before the epoch ends."""
+    """Collects the signs of an epoch's steps. Nothing is fetched from the device before the epoch ends."""
 
     def __init__(self) -> None:
         self._steps: list[torch.Tensor] = []
 
     @torch.no_grad()
     def see(self, videos: torch.Tensor, texts: torch.Tensor, chance: float | None) -> None:
-        """Take in `videos (v, d)` or `(q, v, d)` and `texts (q, d)` of a step, and its loss by chance."""
+        """Record `videos (v, d)` or `(q, v, d)` and `texts (q, d)` of a step, and its chance loss."""
         own = videos if videos.ndim == 2 else videos.diagonal(dim1=0, dim2=1).T
         told = torch.tensor(float("nan") if chance is None else chance, device=own.device)
         self._steps.append(torch.stack([mean_cosine(own), mean_cosine(texts), told]))
 
     def close(self) -> dict[str, float]:
-        """Return the means over the steps: `video_cosine`, `text_cosine` and, where it is known, `chance`."""
+        """Return the means over the steps: `video_cosine`, `text_cosine` and, if known, `chance`."""
         if not self._steps:
             return {}
         means = torch.stack(self._steps).mean(0).tolist()
@@ -45,23 +45,23 @@ class CollapseSigns:
         return {name: value for name, value in named if value == value}
 
     def state(self) -> list[list[float]]:
-        """Plain numbers, for `restore`."""
+        """Return plain numbers, for `restore`."""
         return [step.tolist() for step in self._steps]
 
     def restore(self, state: Sequence[Sequence[float]]) -> None:
-        """Go on from a `state()`."""
+        """Continue from a `state()`."""
         self._steps = [torch.tensor(step) for step in state]
 
 
 def mean_cosine(vectors: torch.Tensor) -> torch.Tensor:
-    """Mean cosine of different rows of `(n, d)`, a scalar; NaN for a single row."""
+    """Return the mean cosine of different rows of `(n, d)`, a scalar; NaN for a single row."""
     unit = torch.nn.functional.normalize(vectors.detach().float(), dim=-1)
     count = len(unit)
     return ((unit.sum(0) ** 2).sum() - (unit**2).sum()) / (count * (count - 1))
 
 
 def chance_loss(objectives: Sequence[WeightedObjective], batch_size: int) -> float | None:
-    """Return the weighted sum of what objectives call the loss of chance; None if one does not tell."""
+    """Return the weighted sum of the objectives' chance losses; None if one states none."""
     total = 0.0
     for objective in objectives:
         if not hasattr(objective.part, "chance_loss"):
@@ -72,11 +72,11 @@ def chance_loss(objectives: Sequence[WeightedObjective], batch_size: int) -> flo
 
 
 def collapse_warning(epochs: Epochs, train: TrainSettings, *, steps: int) -> str:
-    """In words, that the epochs so far have learnt nothing; "" where they have, or it is too early to tell.
+    """Return a warning that the epochs so far have learnt nothing; "" if they have, or it is too early.
 
-    `steps` are those of the whole training. Told after the warm-up, where two epochs in succession stand at chance
-    (or nobody says what chance is) and the embeddings of different videos are alike; after `PATIENCE` epochs at
-    chance, and at the end of a training, embeddings that differ change nothing.
+    `steps` are those of the whole training. The warning is given after the warm-up if two consecutive epochs are at
+    chance (or chance is unknown) and the embeddings of different videos are nearly equal; after `PATIENCE` epochs at
+    chance, and at the end of a training, regardless of the embeddings.
     """
     warmup = math.ceil(steps * train.warmup)
     for count in range(1, len(epochs) + 1):

@@ -1,8 +1,8 @@
-"""What stays as loaded: by role, by depth in the towers, and the running statistics that go with it.
+"""Freezing: by role, by depth in the towers, and the running statistics that belong to frozen weights.
 
-`clip4clip` is the rule of CLIP4Clip (arXiv 2104.08860, its code with `freeze_layer_num` 0) stated by depth: what
-lies below the first block of a tower is frozen, blocks and what follows them train, and so does all that is no
-tower's, the alpha path among it.
+`clip4clip` is the rule of CLIP4Clip (arXiv 2104.08860, its code with `freeze_layer_num` 0) stated by depth: what is
+below the first block of a tower is frozen, blocks and what follows them train, and so does everything outside the
+towers, including the alpha path.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _TOWER = ("stem", "visual-trunk", "text-tower")
 
 
 def freeze(weights: Sequence[Weight], train: TrainSettings, *, encoder: str) -> None:
-    """Take the gradient from every weight that `[train]` says stays as loaded.
+    """Disable the gradient of every weight that `[train]` freezes.
 
-    `encoder` is its label for errors. Raises `RecipeError` if depths are asked for that nothing tells, or more
-    blocks than a tower has.
+    `encoder` is its label for errors. Raises `RecipeError` if depths are required but unknown, or more blocks than a
+    tower has.
     """
     _check_depths(weights, train, encoder)
     for weight in weights:
@@ -54,7 +54,7 @@ def _check_depths(weights: Sequence[Weight], train: TrainSettings, encoder: str)
             f"{keys}: nothing tells how deep {unknown[0]!r} lies in {encoder}; leave it out, or choose an encoder "
             "with towers of open_clip or timm, or freeze that role whole with train.freeze"
         )
-    blocks: dict[str, int] = {}  # of towers whose blocks are not frozen by their role
+    blocks: dict[str, int] = {}  # for towers whose blocks are not frozen by role
     for depth in (weight.depth for weight in concerned):
         if depth is not None and depth.block:
             blocks[depth.tower] = max(blocks.get(depth.tower, 0), depth.block)
@@ -69,9 +69,9 @@ def _check_depths(weights: Sequence[Weight], train: TrainSettings, encoder: str)
 
 
 def frozen_batch_norms(modules: Iterable[nn.Module]) -> list[nn.Module]:
-    """Return the batch norms whose weights are frozen. Their running statistics move in training mode all the same.
+    """Return the batch norms with frozen weights, whose running statistics would still change in training.
 
-    One without weights of its own goes with the nearest module around it that has some.
+    One without weights of its own follows the nearest enclosing module that has some.
     """
     found: list[nn.Module] = []
     for module in modules:

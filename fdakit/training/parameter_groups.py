@@ -1,4 +1,4 @@
-"""What trains at which rate: a plan for every weight, the optimiser's groups, and the table `fdakit check` shows."""
+"""Learning rates: a plan for every weight, the optimiser's groups, and the table of `fdakit check`."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from .freezing import freeze
 
 @dataclass(frozen=True)
 class ParameterPlan:
-    """What becomes of one weight: its peak rate (0 where frozen), whether it decays, and its place in the table.
+    """The plan of one weight: its peak rate (0 if frozen), whether it decays, and its place in the table.
 
-    `layer` is None unless rates fall with depth there.
+    `layer` is None unless its rate depends on depth.
     """
 
     weight: Weight
@@ -37,9 +37,9 @@ class ParameterPlan:
 
 
 def plan_training(retriever: Retriever, objectives: Sequence[Any], train: TrainSettings) -> tuple[ParameterPlan, ...]:
-    """Freeze what `[train]` says stays as loaded, and plan every weight.
+    """Freeze what `[train]` freezes, and plan every weight.
 
-    Raises `RecipeError` if a key asks for what the towers do not have, or a pattern matches no weight.
+    Raises `RecipeError` if a key requires what the towers do not have, or a pattern matches no weight.
     """
     weights = list_weights(retriever, objectives)
     _check_patterns(train.no_decay, [weight.name for weight in weights])
@@ -78,9 +78,10 @@ def _check_patterns(patterns: Sequence[str], names: Sequence[str]) -> None:
 
 
 def parameter_groups(plan: Sequence[ParameterPlan]) -> list[dict[str, Any]]:
-    """Groups of `params`, `lr`, `decays` and `name`. One rate for all makes two: matrices and kernels, and the rest.
+    """Return groups of `params`, `lr`, `decays` and `name`.
 
-    Other rates make a group of every role, layer and kind. Frozen weights are in none.
+    A single rate gives two: matrices and kernels, and the rest. Otherwise there is one group for every role, layer
+    and kind. Frozen weights are in none.
     """
     trained = [planned for planned in plan if planned.trains]
     if len({planned.rate for planned in trained}) > 1:
@@ -102,7 +103,7 @@ def parameter_groups(plan: Sequence[ParameterPlan]) -> list[dict[str, Any]]:
 
 
 def _rows(plan: Sequence[ParameterPlan]) -> Iterator[tuple[str, list[ParameterPlan]]]:
-    """Weights that share role, layer, decay and fate, with a name, in the order of roles and layers."""
+    """Yield the weights that share role, layer, decay and rate, with a name, ordered by role and layer."""
 
     def key(planned: ParameterPlan) -> tuple[int, bool, int, bool]:
         layer = -1 if planned.layer is None else planned.layer
@@ -117,7 +118,7 @@ def _rows(plan: Sequence[ParameterPlan]) -> Iterator[tuple[str, list[ParameterPl
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table of what trains. `rate` is None and `decays` false where the weights are frozen."""
+    """A row of the table of trained weights. `rate` is None and `decays` false if the weights are frozen."""
 
     name: str
     trains: bool
@@ -128,11 +129,11 @@ class Row:
 
 
 def training_rows(recipe: Recipe) -> list[Row]:
-    """Return what a recipe trains, by role; nothing where `train.epochs = 0`.
+    """Return what a recipe trains, by role; empty if `train.epochs = 0`.
 
     Builds its model with random weights; needs no weights, data or optimiser.
 
-    Raises what building and planning raise, and what the optimiser's options do.
+    Raises what building and planning raise, and errors of the optimiser's options.
     """
     device = torch.device("cpu")
     retriever = build_retriever(recipe, device=device, pretrained=False)

@@ -1,4 +1,4 @@
-"""Training: batches of distinct videos, weighted objectives, warm-up and cosine, a state to go on from."""
+"""Training: batches of distinct videos, weighted objectives, warm-up and cosine schedule, a state to resume from."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ AfterEpoch = Callable[["Trainer", int], Mapping[str, float]]
 
 
 class Stopped(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM, taken between two steps: the trainer's state is whole and may be saved."""
+    """Ctrl-C or SIGTERM, handled between two steps: the trainer's state is complete and can be saved."""
 
     def __init__(self, signal: int) -> None:
         super().__init__(f"stopped by signal {signal}")
@@ -43,7 +43,7 @@ class Stopped(KeyboardInterrupt):
 
 
 def lr_factor(step: int, steps: int, *, warmup: float, schedule: str) -> float:
-    """Factor on the learning rate: a linear rise over the warm-up, then cosine to 0 or constant."""
+    """Return the learning rate factor: a linear warm-up, then cosine decay to 0 or constant."""
     rise = math.ceil(round(steps * warmup, 6))  # 0.07 of 100 steps are 7, and not 7.000000000000001
     if step < rise:
         return (step + 1) / rise
@@ -54,7 +54,7 @@ def lr_factor(step: int, steps: int, *, warmup: float, schedule: str) -> float:
 
 @dataclass
 class Position:
-    """Where a training stands: the next step is `step` of `epoch`, `done` steps lie behind."""
+    """The position in a training: the next step is `step` of `epoch`; `done` steps are complete."""
 
     epoch: int = 0
     step: int = 0
@@ -62,7 +62,7 @@ class Position:
 
 
 class Trainer:
-    """Trains a retriever on a split; `state` and `restore` make it go on as if it had never stopped."""
+    """Trains a retriever on a split; `state` and `restore` make it continue exactly as if it had never stopped."""
 
     def __init__(
         self,
@@ -77,9 +77,9 @@ class Trainer:
         self.recipe = recipe
         self.retriever = retriever
         self.position = Position()
-        self.history: list[dict[str, float]] = []  # what observers hear of each epoch
+        self.history: list[dict[str, float]] = []  # what observers receive for each epoch
         self._signs = CollapseSigns()
-        self._losses: list[torch.Tensor] = []  # of the epoch that is under way
+        self._losses: list[torch.Tensor] = []  # of the current epoch
         self._objectives = objectives
         self._device = device
         self._watchers = watchers
@@ -95,7 +95,7 @@ class Trainer:
             shapes=replace(retriever.encoder.shapes, device=str(device)),
             left_out=known_damage(recipe, split),
         )
-        self.skipped: dict[str, str] = {}  # the fault by video id, of those met so far
+        self.skipped: dict[str, str] = {}  # the fault by video id, of those seen so far
         self.repaired: dict[str, str] = {}
         self._modules = nn.ModuleList([o.part for o in objectives if isinstance(o.part, nn.Module)])
         plan = plan_training(retriever, self.objectives, recipe.train)
@@ -111,12 +111,12 @@ class Trainer:
 
     @property
     def objectives(self) -> tuple[Any, ...]:
-        """The objectives themselves."""
+        """The objectives, without their weights."""
         return tuple(objective.part for objective in self._objectives)
 
     @cached_property
     def steps(self) -> int:
-        """Steps of the whole training. Epochs differ in length, as their batches are drawn anew."""
+        """The number of steps of the whole training. Epochs differ in length, as their batches are resampled."""
         limit, planned = self.recipe.train.max_steps, 0
         for epoch in range(self.recipe.train.epochs):
             planned += len(self._plan(epoch))
@@ -132,10 +132,10 @@ class Trainer:
         return plan
 
     def run(self, after_epoch: AfterEpoch) -> None:
-        """Train to the end. On Ctrl-C or SIGTERM the step is finished first and `Stopped` raised after it."""
+        """Train to the end. On Ctrl-C or SIGTERM the current step is finished, then `Stopped` is raised."""
         steps = self.steps
         with stop_request() as asked:
-            # After a stop at the last step of an epoch, that epoch is still to be closed.
+            # After a stop at the last step of an epoch, that epoch is yet to be completed.
             while self.position.done < steps or self.position.step > 0:
                 epoch, started = self.position.epoch, time.perf_counter()
                 loss = self._epoch(steps, asked)
@@ -181,7 +181,7 @@ class Trainer:
         return lr_factor(step, self.steps, warmup=train.warmup, schedule=train.schedule)
 
     def _take_stock(self, batch: LoadedBatch) -> None:
-        """Count the damaged videos of a batch; under `fail` they end the training."""
+        """Count the damaged videos of a batch; with `fail` they end the training."""
         lost = {video.id: video.reason for video in batch.lost}
         if lost and self.recipe.loader.damage == "fail":
             remedy = 'set loader.damage = "skip" or "repair" to train without what is damaged'
@@ -231,11 +231,11 @@ class Trainer:
         return total
 
     def damage(self) -> dict[str, dict[str, str]]:
-        """Damaged videos met so far, `skipped` and `repaired`: the fault by id."""
+        """Damaged videos seen so far, `skipped` and `repaired`: the fault by id."""
         return {"skipped": dict(self.skipped), "repaired": dict(self.repaired)}
 
     def state(self) -> dict[str, Any]:
-        """Tensors and plain values only, so that it loads with `weights_only=True`."""
+        """Return tensors and plain values only, so that it loads with `weights_only=True`."""
         return {
             "optimiser": self._optimiser.state_dict(),
             "objectives": self._modules.state_dict(),
@@ -248,7 +248,7 @@ class Trainer:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state()`; the retriever's weights are loaded apart."""
+        """Continue from a `state()`; the retriever's weights are loaded separately."""
         self._optimiser.load_state_dict(state["optimiser"])
         self._modules.load_state_dict(state["objectives"])
         self.position = Position(*state["position"])
@@ -261,7 +261,7 @@ class Trainer:
 
 
 def _until_asked(loaded: Iterator[LoadedBatch], asked: StopRequest) -> Iterator[LoadedBatch]:
-    """Yield the batches; a loader that breaks down after a request to stop was ended by the same signal."""
+    """Yield the batches; a loader that fails after a request to stop was ended by the same signal."""
     try:
         yield from loaded
     except FdakitError as error:

@@ -1,4 +1,4 @@
-"""Words of the captions that an encoder cannot tell apart, as it says itself."""
+"""Words of the captions that an encoder maps to one token, as it reports itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SHOWN = 5
 
 
 def indistinct_words(recipe: Recipe, retriever: Retriever, splits: Mapping[str, Split]) -> str:
-    """Return in words how many words of all captions share a meaning to the encoder, and which; "" where none do."""
+    """Return how many words of all captions share a token, and which, as text; "" if none do."""
     encoder: Any = retriever.encoder
     if not hasattr(encoder, "shared_words"):
         return ""

@@ -370,7 +370,7 @@ def test_a_page_without_similarities_or_films_says_so(make_run: MakeRun, tmp_pat
     assert "first in B: green-across (right)" in page
     assert "no picture" not in page  # the other run's films are there
     lone = compared(second, make_run("c", GOOD, videos=gone))
-    with pytest.warns(UserWarning, match=r"(\d) of \1 pictures are missing on the page; first: .*mp4: no such file"):
+    with pytest.warns(UserWarning, match=r"(\d) of \1 images are missing on the page; first: .*mp4: no such file"):
         write_comparison(lone, comparison_document(lone), tmp_path, progress=lambda *_: None)
     assert "no picture" in (tmp_path / "compare.html").read_text()
     (second / "similarity.npy").write_bytes(b"torn")

@@ -84,7 +84,7 @@ def test_ties_are_told(make: Make) -> None:
 def test_videos_that_are_gone_have_no_picture_and_lost_ones_no_card(make: Make, clips: Path, tmp_path: Path) -> None:
     videos = [clips / "red-across.mp4", clips / "blue-down.mp4", tmp_path / "gone.mp4", clips / "white-across.mp4"]
     run = make(videos=videos, lost=[3])
-    with pytest.warns(UserWarning, match=r"1 of 3 pictures are missing on the page; first: .*gone\.mp4: "):
+    with pytest.warns(UserWarning, match=r"1 of 3 images are missing on the page; first: .*gone\.mp4: "):
         worst, best = galleries(run)
     shots = [shot for card in (*worst.cards, *best.cards) for shot in card.shots]
     assert {shot.label.partition(": ")[2].partition(",")[0] for shot in shots if shot.picture is None} == {"gone"}

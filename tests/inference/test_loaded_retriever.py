@@ -213,7 +213,7 @@ def test_one_value_is_not_taken_for_several(loaded: LoadedRetriever, paths: list
     frames = film(paths[0]).frames
     singles: list[Any] = [str(paths[0]), paths[0], VideoRef("a", paths[0]), film(paths[0]), frames, b"a.mp4"]
     for single in [*singles, torch.from_numpy(frames), np.array("a.mp4")]:
-        with pytest.raises(TypeError, match=r"^videos is .*, one value where several belong; give a list, as \["):
+        with pytest.raises(TypeError, match=r"^videos is .*, one value instead of several; give a list, as \["):
             loaded.encode_videos(single)
     with pytest.raises(TypeError, match=r"^texts is 'a red square', .*; give a list, as \['a red square'\]"):
         loaded.encode_texts("a red square")

@@ -62,7 +62,7 @@ def test_json_is_the_document_and_nothing_else(tell: Tell, runs: tuple[str, str]
     assert len(pair["t2v"]["won"]) == 5
     *_, drawn, missing = told.err.splitlines()
     assert drawn.startswith("drawing videos: ")
-    assert missing.startswith("warning: 7 of 8 pictures are missing on the page; first: ")  # all but one video
+    assert missing.startswith("warning: 7 of 8 images are missing on the page; first: ")  # all but one video
     again = tell("compare", *runs, "--out", str(out))
     assert again.out.splitlines()[-3:] == [f"written: {out}/compare.{kind}" for kind in ("json", "md", "html")]
     assert "data:image/jpeg" in (out / "compare.html").read_text()
