@@ -1,6 +1,6 @@
-"""Reading what data sets ship: tables, caption files, archives, videos by id.
+"""Reading the files of data sets: tables, caption files, archives, videos by id.
 
-The names for authors of data sets are listed in `__init__.pyi`; they arrive when first used.
+`__init__.pyi` lists the names for authors of data sets; they are imported on first use.
 """
 
 from lazy_loader import attach_stub

@@ -1,4 +1,4 @@
-"""Annotation files in the forms people have them: id lists, caption maps, JSON. Pickles are read without code."""
+"""Annotation files in common formats: id lists, caption maps, JSON. Pickles are read without running code."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from fdakit.system.regular_files import LARGEST_TEXT, read_bytes, read_json as r
 
 from .plain_pickles import PlainPickleError, read_plain_pickle
 
-_SWELLING = 100  # times the file's bytes that captions may take: a pickle may name one list a million times
-_SMALL = 1 << 20  # characters that are fine whatever the file's size
+_SWELLING = 100  # multiple of the file's bytes that captions may take: a pickle may refer to one list a million times
+_SMALL = 1 << 20  # characters that are always allowed
 
 
 def read_id_list(path: Path) -> tuple[str, ...]:
@@ -33,19 +33,19 @@ def read_id_list(path: Path) -> tuple[str, ...]:
 
 
 def read_name_lines(path: Path, *, advice: str, what: str) -> list[str]:
-    """Return the lines of a list of names; bytes that are not UTF-8 are kept as `os.fsdecode` keeps them.
+    """Return the lines of a list of names; bytes that are not UTF-8 are preserved as by `os.fsdecode`.
 
-    Raises `DatasetError` if it cannot be read, or is no list of names, as UTF-16 is none.
+    Raises `DatasetError` if it cannot be read, or is not a list of names, such as UTF-16.
     """
     text = read_text(path, error=DatasetError, advice=advice, what=what, names=True)
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")  # names may hold what else ends a line
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")  # names may contain other line separators
 
 
 def read_json(path: Path, what: str) -> Any:
-    """Return what a JSON file holds; `what` it is to hold, in words, stands in errors ("captions").
+    """Return the content of a JSON file; `what` describes it in errors ("captions").
 
-    Raises `DatasetError` if the file is absent or damaged, and where one object has a key twice: of two caption
-    lists of a video, the first would be lost in silence.
+    Raises `DatasetError` if the file is absent or damaged, and if an object has a key twice: of two caption lists of
+    a video, the first would be lost silently.
     """
     return read_any_json(
         path, error=DatasetError, advice=f"put the {what} there, or fetch it again", what=what, pairs_hook=_once
@@ -56,14 +56,14 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):
         twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        raise ValueError(f"{twice!r} stands twice in one object")
+        raise ValueError(f"{twice!r} is twice in one object")
     return made
 
 
 def read_caption_map(path: Path) -> dict[str, tuple[str, ...]]:
-    """Video id -> captions from JSON or a pickle of plain values; captions may be strings or lists of words.
+    """Return video id -> captions from JSON or a pickle of plain values; captions are strings or word lists.
 
-    Raises `DatasetError` if the file is absent, holds code, or is not such a map.
+    Raises `DatasetError` if the file is absent, contains code, or is not such a map.
     """
     found = _load(path)
     if not isinstance(found, Mapping) or not found:
@@ -88,9 +88,9 @@ def read_caption_map(path: Path) -> dict[str, tuple[str, ...]]:
 def require_captions(
     captions: Mapping[str, Sequence[str]], ids: Sequence[str], *, split: str, path: Path, remedy: str
 ) -> None:
-    """Raises `DatasetError` with their number where videos of `ids` have none of the `captions` of file `path`.
+    """Raise `DatasetError` with their number if videos of `ids` have none of the `captions` of file `path`.
 
-    Where none has any, the ids of the file are shown: they may be written in another form.
+    If none has any, ids of the file are shown: they may be written in another form.
     """
     without = [name for name in ids if not captions.get(name)]
     if without:
@@ -131,7 +131,7 @@ def _sentence(path: Path, key: str, item: Any) -> str:
 
 
 def _shown_value(value: Any) -> str:
-    """Return a value in an error: its beginning, because values that hold each other print without end."""
+    """Return the start of a value, for an error: values that contain each other print endlessly."""
     brief = Repr()
     brief.maxlevel, brief.maxlist, brief.maxtuple, brief.maxdict, brief.maxstring = 2, 3, 3, 3, 60
     return brief.repr(value)

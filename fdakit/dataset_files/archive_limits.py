@@ -1,4 +1,4 @@
-"""How far archives may swell: a few megabytes of zeros packed well are gigabytes on the disk, or in memory."""
+"""Limits on decompression: a few megabytes of compressed zeros are gigabytes on disk, or in memory."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ import lzma
 from io import BufferedReader
 from typing import IO
 
-LARGEST_RATIO = 200  # times the archive's own bytes: videos hardly shrink, text to a tenth
+LARGEST_RATIO = 200  # multiple of the archive's bytes: videos hardly compress, text to a tenth
 LEAST_ROOM = 1 << 30  # bytes that any archive may unpack to
-_LARGEST_READ = 1 << 25  # bytes of one read: a header that claims more is none
+_LARGEST_READ = 1 << 25  # bytes of one read: no valid header claims more
 
 
 class SwellingError(Exception):
-    """An archive unpacks to more than any archive of its size should."""
+    """An archive decompresses to more than any archive of its size should."""
 
 
 class Room:
-    """Bytes that an archive of `size` bytes may still unpack to."""
+    """The bytes that an archive of `size` bytes may still decompress to."""
 
     def __init__(self, size: int) -> None:
         self.left = max(LEAST_ROOM, LARGEST_RATIO * size)
 
     def take(self, count: int) -> None:
-        """Count bytes that were unpacked. Raises `SwellingError` if they are too many."""
+        """Count decompressed bytes. Raises `SwellingError` if they are too many."""
         self.left -= count
         if self.left < 0:
             raise SwellingError(f"it unpacks to more than {LARGEST_RATIO} times its size")
 
 
 class BoundedStream:
-    """What a tar file's reader asks of a file, up to the room of its archive and never much at a time."""
+    """The stream that a tar reader needs, limited to the room of its archive and small reads."""
 
     def __init__(self, stream: IO[bytes], room: Room) -> None:
         self._stream, self._room, self._furthest = stream, room, 0
@@ -45,7 +45,7 @@ class BoundedStream:
         return found
 
     def seek(self, place: int, whence: int = 0) -> int:
-        """Move on, or back: what is skipped is unpacked too, piece by piece."""
+        """Move forward, or back; skipped data are decompressed too, piece by piece."""
         while whence == 0 and place - self._furthest > _LARGEST_READ:
             self._stream.seek(self._furthest + _LARGEST_READ)
             if self._stream.tell() <= self._furthest:  # the end
@@ -56,7 +56,7 @@ class BoundedStream:
         return found
 
     def tell(self) -> int:
-        """Place in what is unpacked."""
+        """Return the position in the decompressed data."""
         return self._stream.tell()
 
     def _moved(self) -> None:
@@ -67,7 +67,7 @@ class BoundedStream:
 
 
 def bounded_stream(raw: BufferedReader) -> BoundedStream:
-    """Return what a tar file holds, unpacked where it is packed by gzip, bzip2 or xz."""
+    """Return the content of a tar file, decompressed from gzip, bzip2 or xz."""
     start = raw.peek(6)[:6]
     size = raw.seek(0, 2)
     raw.seek(0)

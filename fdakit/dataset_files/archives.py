@@ -1,7 +1,7 @@
-"""Archives as they are downloaded: what is wanted comes out of them, nothing else, and never over a file.
+"""Downloaded archives: only needed members are unpacked, and never over an existing file.
 
-Nothing is extracted by its own name or with its own rights: each wanted member is copied to a path that the caller
-gives, so links, devices and names that lead elsewhere can do nothing.
+Nothing is extracted by its own name or with its own permissions: each needed member is copied to a path that the
+caller gives, so links, devices and names that lead elsewhere are harmless.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .archive_limits import Room, SwellingError, bounded_stream
 ARCHIVE_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
 
 Place = Callable[[PurePosixPath], Path | None]
-"""Where a member of an archive, by its path in it, belongs; None where it is not wanted."""
+"""Returns where a member of an archive belongs, by its path in it; None if it is not needed."""
 
 _DAMAGE = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, BadGzipFile, NotImplementedError),
@@ -43,10 +43,10 @@ _LONGEST_PATH, _DEEPEST = 4000, 100  # bytes and folders
 
 @dataclass(frozen=True)
 class Unpacked:
-    """What came of an archive: files written, how many wanted ones lay there already, and what was left out.
+    """The result of an archive: files written, how many needed ones existed already, and what was left out.
 
-    `refused` names members that were wanted and are no plain files or lead elsewhere, each with the reason; `fault`
-    is why reading stopped, "" where the archive was read to its end.
+    `refused` names needed members that are not plain files or lead elsewhere, with the reason; `fault` is why reading
+    stopped, "" if the archive was read to its end.
     """
 
     archive: Path
@@ -58,7 +58,7 @@ class Unpacked:
 
 @dataclass(frozen=True)
 class _Member:
-    """A member that is no folder; `odd` says what it is where it is no plain file."""
+    """A member that is not a folder; `odd` is what it is if not a plain file."""
 
     name: str
     odd: str
@@ -68,16 +68,16 @@ class _Member:
 
 
 def archives_in(folder: Path) -> tuple[Path, ...]:
-    """Return the archives directly in the folder, by name; hidden ones do not count."""
+    """Return the archives directly in the folder, sorted by name, without hidden ones."""
     found = (path for path in folder.iterdir() if path.name.lower().endswith(ARCHIVE_ENDINGS))
     return tuple(sorted(path for path in found if not path.name.startswith(".") and path.is_file()))
 
 
 def unpack(archive: Path, place: Place, *, progress: Progress) -> Unpacked:
-    """Copy the members that `place` wants to where it says, each atomically, none over an existing file.
+    """Copy the members that `place` maps to a path, each atomically, none over an existing file.
 
-    Ctrl-C leaves whole files. An archive that is damaged, or still being downloaded, gives what can be read of it.
-    Raises `DatasetError` if it cannot be opened, or a file cannot be written.
+    Ctrl-C leaves complete files. A damaged or incomplete archive gives what can be read of it. Raises `DatasetError`
+    if it cannot be opened, or a file cannot be written.
     """
     files: list[Path] = []
     refused: list[str] = []
@@ -102,7 +102,7 @@ def unpack(archive: Path, place: Place, *, progress: Progress) -> Unpacked:
                     _copy(member, target, room)
                     files.append(target)
     except _DAMAGE as error:
-        fault = (str(error) or type(error).__name__).partition(":\n")[0]  # tarfile goes on with each kind it tried
+        fault = (str(error) or type(error).__name__).partition(":\n")[0]  # tarfile appends each format it tried
     except OSError as error:
         raise DatasetError(f"{archive.absolute()}: cannot be read ({error.strerror}); correct its rights") from error
     return Unpacked(archive, tuple(files), already, tuple(refused), fault)
@@ -115,7 +115,7 @@ def _odd_path(path: PurePosixPath) -> str:
 
 
 def _odd_name(target: Path) -> str:
-    """Return what of a name no disk takes; the parts of the path as well as the whole."""
+    """Return why a name is invalid on disk; parts of the path as well as the whole."""
     if "\0" in str(target):
         return "its name holds a NUL character"
     if len(target.parts) > _DEEPEST or len(encoded(str(target))) > _LONGEST_PATH:
@@ -137,7 +137,7 @@ def _tar_members(archive: Path) -> Generator[_Member]:
                     kind = "a link" if member.issym() or member.islnk() else "no plain file"
                     odd = "" if member.isreg() else kind
                     yield _Member(member.name, odd, partial(tar.extractfile, member), raw.tell())
-                cast(Any, tar).members.clear()  # of millions, each would be kept
+                cast(Any, tar).members.clear()  # otherwise all members would be held in memory
 
 
 def _zip_members(archive: Path) -> Generator[_Member]:
@@ -145,18 +145,18 @@ def _zip_members(archive: Path) -> Generator[_Member]:
         for info in found.infolist():
             if info.is_dir():
                 continue
-            kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where it was packed without Unix rights
+            kind = stat.S_IFMT(info.external_attr >> 16)  # 0 if it was packed without Unix permissions
             odd = "a link" if kind == stat.S_IFLNK else "" if kind in (0, stat.S_IFREG) else "no plain file"
             if info.flag_bits & 1:
                 odd = odd or "encrypted"
-            # zipfile unpacks what it reads of other methods at one go, whatever that swells to.
+            # zipfile decompresses other methods in one go, whatever size that gives.
             bounded = info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
             chunk = 1 << _MB if bounded else 1 << 12
             yield _Member(info.filename, odd, partial(found.open, info), info.header_offset, chunk)
 
 
 def _copy(member: _Member, target: Path, room: Room) -> None:
-    """Write beside the target under a hidden name first: a data set must never meet half a file."""
+    """Write next to the target under a hidden name first: a data set must never read half a file."""
     part = _part(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

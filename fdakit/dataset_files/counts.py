@@ -1,4 +1,4 @@
-"""How a local copy of a data set compares with the published one."""
+"""Comparison of a local copy of a data set with the published counts."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from fdakit.values import PublishedCounts
 
 
 def count_remarks(name: str, *, videos: int, captions: int, official: PublishedCounts | None) -> tuple[str, ...]:
-    """Return how the counts of split `name` differ from the published ones, a sentence each; empty if they do not.
+    """Return how the counts of split `name` differ from the published ones, a sentence each; empty if equal.
 
-    For example `test: 668 videos, published 670`. Captions are left out where publications differ on them.
+    For example `test: 668 videos, published 670`. Captions are left out if publications disagree on them.
     """
     if official is None:
         return ()
@@ -24,5 +24,5 @@ def count_remarks(name: str, *, videos: int, captions: int, official: PublishedC
 
 
 def id_hash(ids: Iterable[str]) -> str:
-    """SHA-256 in hex over the sorted ids, one a line: equal for two lists that name the same videos."""
+    """Return the SHA-256 in hex over the sorted ids, one a line: equal for two lists of the same videos."""
     return sha256("".join(f"{name}\n" for name in sorted(ids)).encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,9 +1,8 @@
-"""The ledger of `fdakit data check`: what decoding each video file to its end has shown.
+"""The ledger of `fdakit data check`: the findings of decoding each video file to its end.
 
-One SQLite file, by the standard library. Each row is written atomically while a scan goes on, several
-scans may write at once, and a training asks for its own videos without reading a million others; lines of JSON
-would have to be read from end to end, and two writers could tear them. A row holds as long as size and mtime of
-its file do.
+One SQLite file, by the standard library. Each row is written atomically during a scan, several scans may write at
+once, and a training looks up its own videos without reading a million others; lines of JSON would have to be read
+completely, and two writers could corrupt them. A row is valid as long as its file's size and mtime do not change.
 """
 
 from __future__ import annotations
@@ -21,22 +20,22 @@ from fdakit.system.regular_files import require_regular
 
 Status = Literal["ok", "repaired", "unreadable"]
 Mark = tuple[int, int]
-"""Size in bytes and time of the last change in ns: while both stay, a file counts as the same."""
+"""Size in bytes and mtime in ns: while both stay, a file counts as unchanged."""
 
 _KINDS: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "Status": str}
 _ADVICE = "name another file with --ledger or loader.ledger"
 _VERSION = 2
-_FORMER = frozenset({1})  # versions whose rows are forgotten: what they say was found by other rules
+_FORMER = frozenset({1})  # versions whose rows are dropped, as they were found by other rules
 _WAIT = 60.0  # seconds for another writer's single row
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One file. `repaired`: some of its frames decode; `reason` is the first fault in words, "" where all do.
+    """The finding of one file. `repaired`: some of its frames decode; `reason` is the first error, "" if all do.
 
     `promised` frames by its packets, of which `decoded` came out; `duration` the last frame's time in seconds;
-    `width` and `height` in pixels as stored, `rotation` clockwise degrees that set them upright. `remarks`, one a
-    line: what about order and times is not as the file states.
+    `width` and `height` in pixels as stored, `rotation` in clockwise degrees to upright. `remarks`, one a line: how
+    order and times differ from what the file states.
     """
 
     status: Status
@@ -55,7 +54,7 @@ _COLUMNS = tuple(field.name for field in fields(Finding))
 
 
 def mark_of(path: Path) -> Mark | None:
-    """Size and mtime of a file, or None if there is none that can be reached."""
+    """Return size and mtime of a file, or None if there is no accessible file."""
     try:
         found = path.stat()
     except (OSError, ValueError):  # ValueError: NUL in its name
@@ -64,16 +63,16 @@ def mark_of(path: Path) -> Mark | None:
 
 
 class Ledger:
-    """Findings by absolute path. Raises `FdakitError` if the file is no ledger or cannot be used.
+    """Findings by absolute path. Raises `FdakitError` if the file is not a ledger or cannot be used.
 
-    One of a former version knows no file, and is begun anew by `create`.
+    One of an older version has no valid rows, and is recreated by `create`.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
 
     def find(self, paths: Iterable[Path]) -> dict[Path, Finding]:
-        """Return the findings that still hold, by path as given; empty if there is no ledger file yet."""
+        """Return the findings that are still valid, by path as given; empty if there is no ledger file yet."""
         if not self._is_there():
             return {}
         found = {}
@@ -88,18 +87,18 @@ class Ledger:
         return found
 
     def _is_there(self) -> bool:
-        """Return whether there is a file. Raises `FdakitError` if something else stands there."""
+        """Return whether there is a file. Raises `FdakitError` if it is something else."""
         try:
             self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
             return False
         except (OSError, ValueError):
-            pass  # the reason is worded next
+            pass  # reported next
         require_regular(self.path, advice=_ADVICE)
         return True
 
     def _finding(self, values: tuple[Any, ...]) -> Finding:
-        """Return a row's finding. Raises `FdakitError` if it holds what no check ever wrote."""
+        """Return a row's finding. Raises `FdakitError` if it has values that no check writes."""
         found = Finding(*values)
         kinds = {field.name: _KINDS[str(field.type)] for field in fields(Finding)}
         if found.status not in get_args(Status) or not all(
@@ -112,13 +111,13 @@ class Ledger:
         return found
 
     def write(self, path: Path, mark: Mark, finding: Finding) -> None:
-        """Add or replace the row of a file; on return it is on disk."""
+        """Add or replace the row of a file; it is on disk on return."""
         values = (_key(path), *mark, *astuple(finding))
         with self._opened(f"{self.path.as_uri()}?mode=rwc") as table, table:
             table.execute(f"INSERT OR REPLACE INTO videos VALUES ({', '.join('?' * len(values))})", values)
 
     def create(self) -> None:
-        """Make the file and its folder where they are absent, so that a scan cannot end with nowhere to write."""
+        """Create the file and its folder if absent, so that a scan does not end with nowhere to write."""
         self._is_there()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -163,5 +162,5 @@ def _version(table: sqlite3.Connection) -> int:
 
 
 def _key(path: Path) -> bytes:
-    """As bytes, because a file name need not be text."""
+    """Return the path as bytes, as a file name need not be text."""
     return os.fsencode(path.absolute())

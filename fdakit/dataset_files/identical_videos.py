@@ -1,4 +1,4 @@
-"""Videos that show the same under several ids: one file and segment, or files equal byte for byte."""
+"""Videos with the same content under several ids: one file and segment, or files equal byte for byte."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from pathlib import Path
 
 from fdakit.values import VideoRef
 
-_END = 1 << 16  # bytes at each end of a file, which tell most files of one size apart
+_END = 1 << 16  # bytes at each end of a file, which distinguish most files of one size
 _BLOCK = 1 << 20
 
 
 def footage_numbers(videos: Sequence[VideoRef]) -> list[int]:
-    """Return for each video the place of the first one with the same footage.
+    """Return for each video the index of the first one with the same content.
 
-    Files are compared by size first, those of one size by their ends and only then as a whole. A file that cannot be
-    read is like no other.
+    Files are compared by size first, then by their ends and only then completely. An unreadable file equals no other.
     """
     alike = _identical_files(dict.fromkeys(video.path for video in videos))
     first: dict[Hashable, int] = {}
@@ -28,13 +27,13 @@ def footage_numbers(videos: Sequence[VideoRef]) -> list[int]:
 
 
 def identical_videos(videos: Sequence[VideoRef]) -> dict[str, str]:
-    """Map the id of every video that is not the first of its footage to the id of the first."""
+    """Map the id of every video that is not the first with its content to the id of the first."""
     numbers = enumerate(footage_numbers(videos))
     return {videos[place].id: videos[number].id for place, number in numbers if number != place}
 
 
 def identical_groups(videos: Sequence[VideoRef]) -> tuple[tuple[str, ...], ...]:
-    """Return the ids of each footage that stands there several times, in their order."""
+    """Return groups of ids with the same content, in their order."""
     groups: dict[str, list[str]] = defaultdict(list)
     for name, leader in identical_videos(videos).items():
         groups[leader].append(name)
@@ -50,12 +49,12 @@ def _identical_files(paths: Iterable[Path]) -> dict[Path, Path]:
 
 
 def _split(paths: Sequence[Path], facts: Callable[[Path], Hashable]) -> list[list[Path]]:
-    """Return the paths with equal facts together, those alone left out."""
+    """Return groups of paths with equal facts, without single ones."""
     groups: Mapping[Hashable, list[Path]] = defaultdict(list)
     for path in paths:
         try:
             groups[facts(path)].append(path)
-        except (OSError, ValueError):  # it is reported where it is wanted
+        except (OSError, ValueError):  # it is reported where it is needed
             continue
     return [group for group in groups.values() if len(group) > 1]
 

@@ -1,4 +1,4 @@
-"""A data set's folder: which of a file's names is there."""
+"""A data set's folder: which of a file's possible names exists."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from fdakit.values import SourceFile
 
 
 def require_root(root: Path, name: str, sources: Iterable[SourceFile]) -> None:
-    """Raises `DatasetError` if the folder of data set `name` is absent, saying all that belongs into it.
+    """Raise `DatasetError` if the folder of data set `name` is absent, with all that belongs into it.
 
-    Said before any split's own files are looked for, it stands once and not once a split.
+    Checked before any split's own files, it is reported once and not for each split.
     """
     if root.is_file():
         raise DatasetError(f"{root.absolute()}: found a file; name the folder of {name} as dataset.root")
@@ -25,9 +25,9 @@ def require_root(root: Path, name: str, sources: Iterable[SourceFile]) -> None:
 
 
 def locate_source(root: Path, source: SourceFile) -> Path | None:
-    """Return the file or folder under the first of its names that exists, or None; an empty folder only before none.
+    """Return the first existing file or folder among its names, or None; an empty folder only if nothing else.
 
-    Raises `DatasetError` if the folder may not be looked into.
+    Raises `DatasetError` if the folder cannot be listed.
     """
     try:
         found = [root / name for name in (source.path, *source.others) if (root / name).exists()]
@@ -42,9 +42,9 @@ def _empty_folder(path: Path) -> bool:
 
 
 def find_source(root: Path, source: SourceFile) -> Path:
-    """Return the file or folder under the first of its names that exists.
+    """Return the first existing file or folder among its names.
 
-    Raises `DatasetError` saying what it is, under which names it may lie, and where to get it.
+    Raises `DatasetError` with what it is, its possible names, and where to get it.
     """
     found = locate_source(root, source)
     if found is None:

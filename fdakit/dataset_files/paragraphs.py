@@ -1,4 +1,4 @@
-"""Paragraph retrieval: the sentences of a video, joined, are its one caption."""
+"""Paragraph retrieval: the joined sentences of a video are its one caption."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from fdakit.errors import DatasetError
 def join_paragraphs(
     split: str, ids: Iterable[str], sentences: Mapping[str, Sequence[str]], *, listing: Path, annotations: Path
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return a paragraph for each id that has sentences, and the remark that names the others, of `split`.
+    """Return a paragraph for each id with sentences, and the remark of `split` that names the others.
 
-    Sentences keep their order; runs of white space, line breaks too, become one space. `listing` names the ids and
-    `annotations` holds the sentences. Raises `DatasetError` if none has any: they are of different splits.
+    Sentences keep their order; runs of white space, including line breaks, become one space. `listing` names the ids
+    and `annotations` holds the sentences. Raises `DatasetError` if no id has any: they belong to different splits.
     """
     texts = {name: " ".join(" ".join(sentences.get(name, ())).split()) for name in ids}
     bare = [name for name, text in texts.items() if not text]
@@ -31,6 +31,6 @@ def join_paragraphs(
 
 
 def name_ids(ids: Sequence[str], *, shown: int = 20) -> str:
-    """Return the ids in a row, for a message; beyond `shown` of them, how many more there are."""
+    """Return the ids as a list for a message; beyond `shown` of them, how many more there are."""
     more = f" and {len(ids) - shown:,} more" if len(ids) > shown else ""
     return ", ".join(ids[:shown]) + more

@@ -1,9 +1,8 @@
-"""Pickles of plain values, read by a machine that knows nothing else: no imports, no calls, no objects.
+"""A reader of pickles of plain values that knows nothing else: no imports, no calls, no objects.
 
-The interpreter's own unpickler, even with imports forbidden, takes gigabytes for a few bytes that name a far memo
-cell and crashes on a dictionary key nested a million deep. This one allocates no more than a small multiple of the
-file.
-Opcodes: the module `pickletools` of the standard library.
+The interpreter's own unpickler, even with imports forbidden, allocates gigabytes for a few bytes that name a far memo
+cell and crashes on a dictionary key nested a million levels deep. This one allocates no more than a small multiple of
+the file. Opcodes: the module `pickletools` of the standard library.
 """
 
 from __future__ import annotations
@@ -15,18 +14,18 @@ from functools import partial
 from typing import Any
 
 _MARK = object()
-_LARGEST_KEY = 1 << 60  # larger ones have the hashes of smaller ones, and equal hashes make a dictionary slow
+_LARGEST_KEY = 1 << 60  # larger integers share hashes with smaller ones, and equal hashes make a dictionary slow
 
 
 class PlainPickleError(ValueError):
-    """Bytes that are no pickle of plain values."""
+    """The bytes are not a pickle of plain values."""
 
 
 def read_plain_pickle(data: bytes) -> Any:
     """Return the strings, numbers, lists, tuples and dictionaries of a pickle of any protocol.
 
-    Strings of Python 2 are read as UTF-8. Raises `PlainPickleError` for everything else, also where a dictionary has
-    keys that are no strings or numbers.
+    Strings of Python 2 are read as UTF-8. Raises `PlainPickleError` for everything else, also if a dictionary has
+    keys other than strings or numbers.
     """
     machine = _Machine(data)
     try:
@@ -39,7 +38,7 @@ def read_plain_pickle(data: bytes) -> Any:
 
 
 class _Machine:
-    """A stack of values with marks, and a memo: what a pickle's opcodes work on."""
+    """A stack of values with marks, and a memo, on which a pickle's opcodes operate."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.place = data, 0
@@ -51,7 +50,7 @@ class _Machine:
         while self.place < end:
             code = data[self.place]
             self.place += 1
-            # The memo's opcodes are most of a file of words; a step for each would take three times as long.
+            # Memo opcodes dominate a file of words; a step for each would take three times as long.
             if code == _BINGET:
                 stack.append(memo[data[self.place]])
                 self.place += 1
@@ -80,7 +79,7 @@ class _Machine:
             return PlainPickleError(f"byte {self.place - 1:,} begins nothing that plain values are made of")
         if name == "an import":
             named = self.stack[-2:] if code == 0x93 else [self.line(), self.line()]
-            # Any other value may hold itself many times over, and its text never end.
+            # Any other value may contain itself many times, and its text be endless.
             name = ".".join(part[:60] if isinstance(part, str) else type(part).__name__ for part in named)
         return PlainPickleError(f"it asks to run {name}, and fdakit runs no code from files")
 
@@ -94,18 +93,18 @@ class _Machine:
         return found
 
     def number(self, kind: struct.Struct) -> Any:
-        """Return the number that stands next."""
+        """Return the next number."""
         return kind.unpack(self.take(kind.size))[0]
 
     def line(self) -> str:
-        """Return the text up to the line's end."""
+        """Return the text up to the end of the line."""
         end = self.data.index(b"\n", self.place)
         found = self.data[self.place : end].decode("latin-1")
         self.place = end + 1
         return found
 
     def since_mark(self) -> list[Any]:
-        """Take everything above the last mark, and the mark, from the stack."""
+        """Pop everything above the last mark, and the mark, from the stack."""
         stack = self.stack
         place = len(stack) - 1
         while stack[place] is not _MARK:
@@ -148,7 +147,7 @@ def _line(machine: _Machine, read: Callable[[str], Any]) -> None:
 
 
 def _quoted(text: str) -> str:
-    """Return a string as Python 2 wrote it, between quotes and with escapes."""
+    """Return the value of a string as Python 2 wrote it, in quotes and with escapes."""
     if len(text) < 2 or text[0] != text[-1] or text[0] not in "'\"":
         raise PlainPickleError("a string lacks its quotes")
     found: tuple[bytes, int] = codecs.escape_decode(text[1:-1].encode("latin-1"))

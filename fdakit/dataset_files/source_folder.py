@@ -1,4 +1,4 @@
-"""The folder of a data set, held against the files that it names: what lies there, and where the rest belongs."""
+"""The folder of a data set compared with its file list: what is there, and where the rest belongs."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from .layout import locate_source
 from .video_files import VIDEO_ENDINGS
 
 Digest = Literal["equal", "differs", "unknown"]
-"""Whether a file is one of the known copies; unknown where no copy is known under that name."""
+"""Whether a file is one of the known copies; unknown if there is no known copy under that name."""
 
-_DEEPEST = 3  # folders of an archive that was unpacked by hand
+_DEEPEST = 3  # nesting of folders of an archive that was unpacked by hand
 
 
 @dataclass(frozen=True)
 class FoundSource:
-    """A file or folder of the layout, and what of it is there.
+    """A file or folder of the layout, and what of it exists.
 
-    `path` is what exists under the first of its names, `digest` what a file is; `videos` are those below a folder, by
-    path. `hidden` names other folders that hold files and are not looked at, because one without videos comes first.
-    `deeper` is where an absent one lies instead, too far down to be looked for: an archive was unpacked by hand.
+    `path` is the first existing of its names, `digest` whether a file is a known copy; `videos` are those below a
+    folder, by path. `hidden` names other folders that hold files and are not searched, because one without videos
+    comes first. `deeper` is the actual location of an absent one, too far down to be searched: an archive was
+    unpacked by hand.
     """
 
     source: SourceFile
@@ -40,27 +41,27 @@ class FoundSource:
 
     @property
     def absent(self) -> bool:
-        """Whether there is nothing, an empty folder for one."""
+        """Whether there is nothing, or an empty folder."""
         return self.path is None or (is_folder(self.source) and not self.videos)
 
     @cached_property
     def by_name(self) -> Mapping[str, Path]:
-        """The videos by file name; of several of a name, the first by path."""
+        """The videos by file name; for several of a name, the first by path."""
         return {path.name: path for path in reversed(self.videos)}
 
 
 def is_folder(source: SourceFile) -> bool:
-    """Return whether a source is a folder: its name has no ending."""
+    """Return whether a source is a folder: its name has no suffix."""
     return not PurePosixPath(source.path).suffix
 
 
 def find_sources(
     root: Path, sources: Sequence[SourceFile], *, elsewhere: Mapping[str, Path] | None = None
 ) -> tuple[FoundSource, ...]:
-    """Return what of the sources is there. `elsewhere` says for some where they lie instead, by their path.
+    """Return what of the sources exists. `elsewhere` maps the paths of some to other locations.
 
-    Files with known copies are read, to compare; of videos only the names are looked at. Raises `DatasetError` if
-    a file cannot be read.
+    Files with known copies are read, to compare; of videos only the names are listed. Raises `DatasetError` if a file
+    cannot be read.
     """
     moved = elsewhere or {}
     found = tuple(_find(root, source, moved.get(source.path)) for source in sources)
@@ -70,9 +71,9 @@ def find_sources(
 
 
 def make_folders(root: Path, found: Sequence[FoundSource]) -> tuple[Path, ...]:
-    """Make the root and those folders that exist under none of their names; returns what was made.
+    """Create the root and those folders that exist under none of their names; return what was created.
 
-    Raises `DatasetError` if that cannot be.
+    Raises `DatasetError` if that fails.
     """
     wanted = [root, *(root / each.source.path for each in found if each.path is None and is_folder(each.source))]
     made = [path for path in dict.fromkeys(wanted) if not path.is_dir()]
@@ -87,11 +88,11 @@ def make_folders(root: Path, found: Sequence[FoundSource]) -> tuple[Path, ...]:
 
 
 def place_member(root: Path, found: Sequence[FoundSource], archive: Path, member: PurePosixPath) -> Path | None:
-    """Return where a member of an archive belongs, or None if no source of the data set wants it.
+    """Return where a member of an archive belongs, or None if no source of the data set needs it.
 
-    A file that is not there yet is known by the end of its path, a video by its ending; a video of which a file of
-    the same name lies there already belongs to that. Where the root itself is the folder of videos, whatever the
-    archive holds belongs into a folder of the archive's name.
+    A missing file is identified by the end of its path, a video by its suffix; a video belongs to an existing file of
+    the same name. If the root itself is the folder of videos, everything in the archive belongs into a folder of the
+    archive's name.
     """
     if not member.parts or any(
         (part.startswith(".") and part != "..") or part == "__MACOSX" for part in member.parts
@@ -110,7 +111,7 @@ def place_member(root: Path, found: Sequence[FoundSource], archive: Path, member
 
 
 def _place_video(root: Path, folders: Sequence[FoundSource], member: PurePosixPath) -> Path:
-    """Below the folder that the member's own path names, else the first one, without that name."""
+    """Return a path below the folder that the member's own path names, else the first one, without that name."""
     for each in folders:
         for name in (each.source.path, *each.source.others):
             rest = _behind(PurePosixPath(name), member)
@@ -154,7 +155,7 @@ def _find(root: Path, source: SourceFile, elsewhere: Path | None) -> FoundSource
 
 
 def _deeper(root: Path, sources: Sequence[SourceFile]) -> dict[str, Path]:
-    """Where sources lie below other folders of the root, by their path: files, and folders with videos in them."""
+    """Return sources below other folders of the root, by their path: files, and folders with videos."""
     found: dict[str, Path] = {}
     for place, folders, names in os.walk(root):
         here = Path(place)
@@ -174,17 +175,17 @@ def _digest(path: Path, source: SourceFile) -> Digest:
     if not source.sha256:
         return "unknown"
     equal = file_sha256(path, error=DatasetError, advice="correct its rights or fetch it again") in source.sha256
-    # The digests need not be of every form that circulates under another name.
+    # There need not be digests of every version that circulates under another name.
     return "equal" if equal else "differs" if path.name == PurePosixPath(source.path).name else "unknown"
 
 
 def _videos_below(folder: Path) -> Iterator[Path]:
-    """Video files below a folder as `find_videos` sees them: links followed, hidden names left out."""
+    """Yield video files below a folder as `find_videos` does: following links, without hidden names."""
     seen: set[str] = set()
     for place, folders, names in os.walk(folder, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         here = os.path.realpath(place)
-        if here in seen:  # links may go in circles
+        if here in seen:  # links may be cyclic
             folders[:] = []
             continue
         seen.add(here)

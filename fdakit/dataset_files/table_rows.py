@@ -1,4 +1,4 @@
-"""Rows of a table, each with the line it starts on: CSV, TSV or JSON Lines, told by the ending."""
+"""Rows of a table, each with the line it starts on: CSV, TSV or JSON Lines, by the suffix."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _NAMES = {",": "','", "\t": "tabs", ";": "';'", "|": "'|'"}
 _NOT_UTF8 = "not UTF-8; save the file as UTF-8"
 _ESCAPED = re.compile("[\udc80-\udcff]")  # bytes that are not UTF-8, as "surrogateescape" decodes them
-_HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # as JSON may hold them: no path and no file can
+_HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # JSON may contain them; paths and files cannot
 _QUOTED = re.compile(r' *"(?:[^"]|"")*"')
-_MOST, _LONGEST = 20, 60  # columns that are named in an error, and characters of each
+_MOST, _LONGEST = 20, 60  # columns named in an error, and characters of each
 _QUOTES = 'a field that begins with " must end with it, and quotes inside it are written twice'
 
 
@@ -33,7 +33,7 @@ _QUOTES = 'a field that begins with " must end with it, and quotes inside it are
 class TableRow:
     """One row: the line it starts on, and its fields by column.
 
-    In CSV and TSV every field is text, without the white space around it unless it stands between double quotes.
+    In CSV and TSV every field is text, with surrounding white space removed unless it is quoted.
     """
 
     line: int
@@ -45,10 +45,10 @@ def read_table_rows(
 ) -> tuple[TableRow, ...]:
     """Return all rows that are not blank, at least one.
 
-    `required` are the columns that every row must have, mapped to the options that name them where there are such.
-    A given `separator` holds whatever the ending. Columns in `names` hold names of files, which need not be UTF-8:
-    their bytes are kept as `os.fsdecode` keeps them. Raises `DatasetError` with the line where the file cannot be
-    read so, also where its columns are plainly separated by another character.
+    `required` are the columns that every row must have, mapped to the options that name them, if any. A given
+    `separator` overrides the suffix. Columns in `names` hold file names, which need not be UTF-8: their bytes are
+    preserved as by `os.fsdecode`. Raises `DatasetError` with the line if the file cannot be read, also if its columns
+    are clearly separated by another character.
     """
     path = path.absolute()
     wanted = required if isinstance(required, Mapping) else dict.fromkeys(required, "")
@@ -63,7 +63,7 @@ def read_table_rows(
         lines = enumerate(text.split("\n"), 1)
         rows = tuple(_read_object(path, i, line, wanted) for i, line in lines if line.strip())
     else:
-        raise DatasetError(f"{path}: unknown ending {ending!r}; name it .csv, .tsv or .jsonl")
+        raise DatasetError(f"{path}: unknown suffix {ending!r}; name it .csv, .tsv or .jsonl")
     if _ESCAPED.search(text):
         _refuse_escaped(path, rows, names)
     return rows
@@ -75,9 +75,9 @@ def row_error(path: Path, line: int, what: str) -> DatasetError:
 
 
 def missing_column_message(wanted: str, option: str, columns: Iterable[str]) -> str:
-    """Return what to say where a column is absent: those that are there, the nearest, and the option that names it.
+    """Return the message for an absent column: the existing ones, the nearest, and the option that names it.
 
-    The option is "" where no option can name another column.
+    The option is "" if no option can name another column.
     """
     found = [column for column in columns if column]
     close = get_close_matches(wanted, found, n=1)
@@ -89,7 +89,7 @@ def missing_column_message(wanted: str, option: str, columns: Iterable[str]) -> 
 
 
 def _refuse_escaped(path: Path, rows: Iterable[TableRow], names: frozenset[str]) -> None:
-    """Raise `DatasetError` with the line where bytes that are not UTF-8 stand outside the columns `names`."""
+    """Raise `DatasetError` with the line if bytes that are not UTF-8 are outside the columns `names`."""
     for row in rows:
         for column, value in row.fields.items():
             if _ESCAPED.search(column) or (column not in names and isinstance(value, str) and _ESCAPED.search(value)):
@@ -136,8 +136,8 @@ def _read_table(path: Path, text: str, required: Mapping[str, str], separator: s
 
 
 def _read_records(path: Path, text: str, separator: str) -> list[tuple[int, list[str]]]:
-    """First line and fields of each record; a quoted field may hold line ends, so records may span lines."""
-    # strict: a stray quote is an error here, where it would else swallow the rows that follow.
+    """Return first line and fields of each record; a quoted field may contain line ends."""
+    # strict: a stray quote is an error here; otherwise it would swallow the following rows.
     lines = io.StringIO(text, newline="").readlines()
     reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=True)
     records: list[tuple[int, list[str]]] = []
@@ -146,7 +146,7 @@ def _read_records(path: Path, text: str, separator: str) -> list[tuple[int, list
         with fields_of_any_length(text):
             for fields in reader:
                 if any(field.strip() for field in fields):
-                    if not records:  # quotes further down may be wrong for no other reason
+                    if not records:  # later quotes may be wrong for the same reason
                         _refuse_other_separator(path, line, fields, separator)
                     if any(field != field.strip() for field in fields):
                         raw = "".join(lines[line - 1 : reader.line_num])
@@ -161,7 +161,7 @@ def _read_records(path: Path, text: str, separator: str) -> list[tuple[int, list
 
 @contextmanager
 def fields_of_any_length(text: str) -> Iterator[None]:
-    """Let `csv` read fields as long as the whole text while the block runs; its own limit is 131,072 characters."""
+    """Let `csv` read fields of any length while the block runs; its own limit is 131,072 characters."""
     former = csv.field_size_limit(len(text) + 1)
     try:
         yield
@@ -170,7 +170,7 @@ def fields_of_any_length(text: str) -> Iterator[None]:
 
 
 def _quoted(raw: str, separator: str) -> list[bool]:
-    """Return which fields of a record, as it stands in the file, are between double quotes: `csv` does not tell."""
+    """Return which fields of a raw record are in double quotes, which `csv` does not report."""
     found, place = [], 0
     while place <= len(raw):
         match = _QUOTED.match(raw, place)

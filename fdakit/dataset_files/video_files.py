@@ -1,4 +1,4 @@
-"""Video files on disk: which endings count, and where the file of an id lies, whatever it is called exactly."""
+"""Video files on disk: known suffixes, and the file of an id under its possible names."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ VIDEO_ENDINGS = (
     *(".mp4", ".avi", ".webm", ".mkv", ".mov", ".mpg", ".mpeg", ".m4v", ".gif", ".3gp", ".flv", ".wmv"),
     *(".ts", ".m2ts", ".mts", ".ogv", ".asf", ".vob", ".m2v", ".3g2", ".3gpp", ".qt", ".divx"),
 )
-"""Lower case; a file counts whatever the case of its ending."""
+"""Lower case; suffixes are compared without regard to case."""
 
 
 def find_videos(folder: Path, ids: Iterable[str]) -> dict[str, Path]:
-    """Return where each id's file lies below the folder; an absent one is expected as `.mp4`. Nothing is opened.
+    """Return the path of each id's file below the folder; an absent one is expected as `.mp4`. Nothing is opened.
 
-    An id names its file with an ending, whole or without its own (`x.mov` on a list, `x.mp4` on disk), or without
-    the dot that some ids end in. Endings count in any case, ids as they are written; hidden files and folders do
-    not count. Of several files of an id, the most literal name is taken, then the least deep, then the first by
-    path. Raises `DatasetError` if a folder is absent or cannot be read.
+    An id names its file plus a suffix, with or without the id's own (`x.mov` in a list, `x.mp4` on disk), or without
+    the dot that some ids end in. Suffixes are compared without regard to case, ids as they are; hidden files and
+    folders are ignored. Of several files of an id, the most literal name is taken, then the least deep, then the
+    first by path. Raises `DatasetError` if a folder is absent or cannot be read.
     """
     try:
         there = folder.is_dir()
@@ -30,8 +30,8 @@ def find_videos(folder: Path, ids: Iterable[str]) -> dict[str, Path]:
         raise _unreadable(folder, error) from error
     if not there:
         raise DatasetError(f"{folder.absolute()}: no such folder; put the videos there")
-    names: dict[str, str] = {}  # whole name -> path
-    stems: dict[str, str] = {}  # name without a video ending -> path
+    names: dict[str, str] = {}  # full name -> path
+    stems: dict[str, str] = {}  # name without a video suffix -> path
     for name, path in _files(str(folder)):
         names.setdefault(name, path)
         stem = _stem(name)
@@ -48,7 +48,7 @@ def find_videos(folder: Path, ids: Iterable[str]) -> dict[str, Path]:
 
 
 def find_clips(paths: Sequence[Path]) -> tuple[Path, ...]:
-    """Return the files given, and the videos below the folders given, sorted.
+    """Return the given files, and the videos below the given folders, sorted.
 
     Raises `DatasetError` if there is none.
     """
@@ -67,7 +67,7 @@ def find_clips(paths: Sequence[Path]) -> tuple[Path, ...]:
 
 
 def is_there(path: Path) -> bool:
-    """Return whether there is such a file, and its folder may be looked into."""
+    """Return whether the file exists and its folder is accessible."""
     try:
         return path.is_file()
     except OSError:
@@ -75,13 +75,13 @@ def is_there(path: Path) -> bool:
 
 
 def _stem(name: str) -> str:
-    """Return the name without its ending, where that is a video's."""
+    """Return the name without its suffix, if that is a video's."""
     stem, _, ending = name.rpartition(".")
     return stem if stem and f".{ending.lower()}" in VIDEO_ENDINGS else name
 
 
 def _files(folder: str) -> Iterator[tuple[str, str]]:
-    """Name and path of each file below the folder, level by level, each level by path; no file is looked at."""
+    """Yield name and path of each file below the folder, level by level, sorted by path; no file is opened."""
     level, seen = [folder], {os.path.realpath(folder)}
     while level:
         below: list[str] = []
@@ -90,7 +90,7 @@ def _files(folder: str) -> Iterator[tuple[str, str]]:
             try:
                 with os.scandir(place) as entries:
                     shown = [entry for entry in entries if not entry.name.startswith(".")]
-                if not os.access(place, os.X_OK):  # names may be listed where files may not be opened
+                if not os.access(place, os.X_OK):  # a folder may be listable without its files being accessible
                     raise PermissionError(EACCES, os.strerror(EACCES))
             except OSError as error:
                 raise _unreadable(Path(place), error) from error

@@ -1,4 +1,4 @@
-"""What annotations hold and lack, before anything is read or trained: counts, gaps, and what splits share."""
+"""An audit of annotations before anything is read or trained: counts, gaps, and overlaps of splits."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from fdakit.values import Split
 
 @dataclass(frozen=True)
 class SplitAudit:
-    """One split.
+    """The audit of one split.
 
     `absent` and `uncaptioned` are ids of videos without a file and without a caption. `empty` captions have no word,
-    `repeated` ones stand before for the same video. `shared_texts` stand for more than one video, as captions of
-    which `shared` are counted. `identical` are groups of ids that show the same footage. `ceiling` is the best R@1 in
-    percent, text to video, that equal texts and footage allow; None if there is no caption.
+    `repeated` ones occur before for the same video. `shared_texts` are texts of more than one video, `shared` the
+    number of their captions. `identical` are groups of ids with the same video content. `ceiling` is the best R@1 in
+    percent, text to video, that equal texts and videos allow; None if there is no caption.
     """
 
     split: Split
@@ -39,10 +39,10 @@ class SplitAudit:
 
 @dataclass(frozen=True)
 class Overlap:
-    """What two splits share.
+    """The overlap of two splits.
 
-    `videos` are ids in both; `footage` ids of the first that show what another id of the second does;
-    `texts` counts captions, equal ones once, that stand for different videos in them.
+    `videos` are ids in both; `footage` ids of the first with the content of another id of the second; `texts` counts
+    distinct captions that belong to different videos in them.
     """
 
     first: str
@@ -61,7 +61,7 @@ class Audit:
 
 
 def audit_splits(splits: Sequence[Split], *, present: Callable[[Path], bool] = is_there) -> Audit:
-    """Look at annotations alone; of the videos only `present` is asked, so all of them may be absent."""
+    """Audit annotations only; for videos only `present` is called, so all of them may be absent."""
     pairs = [_overlap(first, second) for first, second in combinations(splits, 2)]
     found = tuple(pair for pair in pairs if pair.videos or pair.footage or pair.texts)
     return Audit(tuple(_audit(split, present) for split in splits), found)
@@ -108,7 +108,7 @@ def _overlap(first: Split, second: Split) -> Overlap:
 
 
 def _owners(split: Split) -> dict[str, set[str]]:
-    """Text -> the videos it stands for."""
+    """Return text -> its videos."""
     owners: dict[str, set[str]] = defaultdict(set)
     for caption in split.captions:
         owners[caption.text].add(caption.video_id)
@@ -116,7 +116,7 @@ def _owners(split: Split) -> dict[str, set[str]]:
 
 
 def audit_facts(audit: Audit) -> dict[str, Any]:
-    """Return the audit as JSON has it: `splits`, and `overlaps` between them."""
+    """Return the audit as JSON: `splits`, and `overlaps` between them."""
     return {
         "splits": [_split_facts(found) for found in audit.splits],
         "overlaps": [

@@ -1,4 +1,4 @@
-"""`fdakit data prepare`: a data set's folder laid out and held against what was published."""
+"""`fdakit data prepare`: a data set's folder created and compared with the published data."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from .annotation_audit import Audit, audit_splits
 from .split_loading import LoadedSplits, load_splits
 
 FOLDER_OPTIONS = ("root", "path")
-"""The option of a data set that says where it lies: the first of these that it has."""
+"""The option of a data set for its location: the first of these that it has."""
 
 
 @dataclass(frozen=True)
 class PreparedDataset:
-    """A data set's folder after the work: what was made and unpacked, what is there, and what the splits hold.
+    """A data set's folder after preparation: created and unpacked files, present files, and the splits.
 
-    `strangers` are video files in its folders that no split which loads names.
+    `strangers` are video files in its folders that belong to no loaded split.
     """
 
     name: str
@@ -60,12 +60,12 @@ class PreparedDataset:
         return {name: paths[name] for found in self.audit.splits for name in found.absent}
 
     def present(self) -> tuple[Path, ...]:
-        """Return the video files that splits name and that are there, as absolute paths."""
+        """Return the existing video files that splits name, as absolute paths."""
         gone = {str(path) for path in self.missing.values()}
         return tuple(path.absolute() for text, path in self.videos.items() if text not in gone)
 
     def to_fetch(self) -> tuple[FoundSource, ...]:
-        """Return what a split that does not load lacks, and folders of which videos are missing."""
+        """Return the sources missing for a split that does not load, and folders with missing videos."""
         return tuple(each for each in self.sources if self._wanted(each))
 
     def _wanted(self, each: FoundSource) -> bool:
@@ -76,7 +76,7 @@ class PreparedDataset:
 
     @property
     def ready(self) -> bool:
-        """Whether a run can begin: all splits load, and no video is missing, or some are and that is allowed."""
+        """Whether a run can start: all splits load, and no video is missing, unless that is allowed."""
         if self.loaded.reasons or not self.loaded.splits:
             return False
         if self.allow_missing:
@@ -85,9 +85,9 @@ class PreparedDataset:
 
 
 def choose_dataset(name: str, *, root: Path | None, settings: Sequence[str], catalog: Catalog) -> Recipe:
-    """The data set `name` at `root`, or where its own default is, with `dataset.KEY=VALUE` settings, in a recipe.
+    """Return a recipe of the data set `name` at `root`, or at its default, with `dataset.KEY=VALUE` settings.
 
-    Raises `FdakitError` where it is unknown, cannot tell which files it needs, or a setting is wrong.
+    Raises `FdakitError` if it is unknown, does not list its files, or a setting is wrong.
     """
     offer = catalog.find("dataset", name)
     if _tells_sources(offer) is False:
@@ -100,7 +100,7 @@ def choose_dataset(name: str, *, root: Path | None, settings: Sequence[str], cat
     if root is None and field is not None and field.is_required() and not any(f".{where}=" in s for s in settings):
         raise RecipeError(f"fdakit data prepare {name}: no folder is named; name it with --root")
     table = {"use": name, **({where: str(root)} if root is not None else {})}
-    # A recipe names an encoder too; this one is never built.
+    # A recipe must name an encoder; this one is never built.
     document = apply_settings({"dataset": table, "encoder": {"use": "fdakit:tiny"}}, settings)
     return validate(document, where=f"fdakit data prepare {name}", catalog=catalog)
 
@@ -119,7 +119,7 @@ def _folder_option(offer: Offer) -> str:
 
 
 def _tells_sources(offer: Offer) -> bool | None:
-    """Return whether a data set says what it is read from.
+    """Return whether a data set lists its source files.
 
     None if it cannot be built without options of the user's.
     """
@@ -136,10 +136,10 @@ def _tells(dataset: Any) -> bool:
 
 
 def prepare(recipe: Recipe, *, progress: Progress) -> PreparedDataset:
-    """Lay out the folder, unpack archives in it while something is wanted, load all splits and look for their videos.
+    """Create the folders, unpack archives while files are missing, load all splits and check for their videos.
 
-    Nothing is moved, deleted or written over. Raises `FdakitError` if the data set offers no `sources()` and
-    `root`, or the folder cannot be read or written.
+    Nothing is moved, deleted or overwritten. Raises `FdakitError` if the data set offers no `sources()` and `root`,
+    or the folder cannot be read or written.
     """
     part = recipe.parts["dataset"]
     dataset = _build(recipe)
@@ -189,6 +189,6 @@ def _look(
 
 
 def _unpack(root: Path, found: tuple[FoundSource, ...], progress: Progress) -> tuple[Unpacked, ...]:
-    """Return what came of the archives in the root that hold something wanted, or cannot be read."""
+    """Return the results of archives in the root that contain something needed, or cannot be read."""
     done = (unpack(path, partial(place_member, root, found, path), progress=progress) for path in archives_in(root))
     return tuple(each for each in done if each.files or each.already or each.refused or each.fault)

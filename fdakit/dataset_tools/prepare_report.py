@@ -1,4 +1,4 @@
-"""What `fdakit data prepare` found, as JSON has it, and what to do next."""
+"""The findings of `fdakit data prepare` as JSON, and the next step."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ANY = "manifest_zero_shot"
 
 
 def preparation_facts(prepared: PreparedDataset) -> dict[str, Any]:
-    """Return `files`, `splits`, `videos` and what is beside them; one JSON document."""
+    """Return `files`, `splits`, `videos` and further facts, as one JSON document."""
     wanted = set(prepared.to_fetch())
     return {
         "dataset": prepared.name,
@@ -61,7 +61,7 @@ def _file_facts(each: FoundSource, prepared: PreparedDataset, *, needed: bool) -
 
 
 def _misplaced(each: FoundSource, root: Path) -> dict[str, str | None]:
-    """Return where it lies instead, and where it would be found; both below the root."""
+    """Return where it is, and where it should be; both below the root."""
     if each.deeper is None:
         return {"lies_at": None, "belongs_at": None}
     lies = PurePosixPath(each.deeper.relative_to(root).as_posix())
@@ -79,7 +79,7 @@ def _unpacked_facts(each: Unpacked) -> dict[str, Any]:
 
 
 def waiting_for(prepared: PreparedDataset, split: str) -> tuple[str, ...]:
-    """Return the absent files for which a split waits, where its reason says just that; else nothing."""
+    """Return the absent files that a split waits for, if that is its only fault; else nothing."""
     absent = [each.source for each in prepared.sources if each.absent]
     reason = prepared.loaded.reasons[split]
     if not any(reason.startswith(f"{(prepared.root / source.path).absolute()}: absent") for source in absent):
@@ -91,7 +91,7 @@ def waiting_for(prepared: PreparedDataset, split: str) -> tuple[str, ...]:
 def next_step(prepared: PreparedDataset, recipe: Recipe, settings: Sequence[str], *, damaged: int | None) -> str:
     """Return one line: how to run what is ready, or what is missing.
 
-    `damaged` videos are None if none were looked at.
+    `damaged` videos are None if none were examined.
     """
     count = len(prepared.missing)
     if prepared.ready:
@@ -110,7 +110,7 @@ def next_step(prepared: PreparedDataset, recipe: Recipe, settings: Sequence[str]
     said = f"not ready: {', '.join(filter(None, lacks)) or 'no split'}; put what is missing there and run this again"
     some = any(len(found.absent) < len(found.split.videos) for found in prepared.audit.splits)
     if count and some and not unloaded:
-        said += ", or go on without these videos: --set dataset.allow_missing=true"
+        said += ", or continue without these videos: --set dataset.allow_missing=true"
     return said
 
 
@@ -121,9 +121,9 @@ def _damage(damaged: int | None) -> str:
 
 
 def _command(prepared: PreparedDataset, recipe: Recipe, settings: Sequence[str]) -> str:
-    """Return the run of a shipped recipe that reads this data set, with the settings that differ from the recipe's.
+    """Return the command for a shipped recipe that reads this data set, with the settings that differ from it.
 
-    Where none does, that of one for any set.
+    If there is none, that of a recipe for any data set.
     """
     name = prepared.name
     tables = {found: _dataset_of(found) for found in shipped_recipes() if "/" not in found}

@@ -1,4 +1,4 @@
-"""All splits of a data set, each for itself: one that cannot be loaded does not hide the others."""
+"""Loading of all splits of a data set, each separately: one that fails does not hide the others."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from fdakit.values import Split
 
 @dataclass(frozen=True)
 class LoadedSplits:
-    """The splits that load, in the data set's order, and by name why others do not, in words."""
+    """The splits that load, in the data set's order, and by name why others do not, as text."""
 
     splits: tuple[Split, ...]
     reasons: Mapping[str, str]
 
     def need_some(self) -> LoadedSplits:
-        """Itself. Raises `DatasetError` with all reasons where no split loads."""
+        """Return this object. Raises `DatasetError` with all reasons if no split loads."""
         if not self.splits:
             raise DatasetError("\n".join(dict.fromkeys(self.reasons.values())) or "the data set names no split")
         return self
 
 
 def load_splits(dataset: Dataset, *, who: str, progress: Progress) -> LoadedSplits:
-    """Load each split, its files unchecked; `who` is named where the part itself fails.
+    """Load each split, its files unchecked; `who` is named if the part itself fails.
 
-    Raises `PartError` there, and `FdakitError` where the data set cannot name its splits.
+    Raises `PartError` then, and `FdakitError` if the data set cannot name its splits.
     """
     splits: list[Split] = []
     reasons: dict[str, str] = {}
@@ -50,9 +50,10 @@ def load_splits(dataset: Dataset, *, who: str, progress: Progress) -> LoadedSpli
 
 
 def load_without_videos(part: Part, shapes: BuildContext, *, progress: Progress) -> LoadedSplits:
-    """`load_splits` of a data set whose folder of videos may be absent: then every video is, and captions still tell.
+    """Return `load_splits` of a data set whose video folder may be absent; then all videos are.
 
-    That works where the data set names the folder in `sources()` and has an option of the same name for it.
+    Captions are loaded anyway. This works if the data set names the folder in `sources()` and has an option of the
+    same name for it.
     """
     dataset = part.build(shapes)
     root = Path(getattr(dataset, "root", ""))
@@ -61,7 +62,7 @@ def load_without_videos(part: Part, shapes: BuildContext, *, progress: Progress)
     for source in sources:
         unset = source.path in fields and getattr(part.options, source.path) is None
         if unset and is_folder(source) and locate_source(root, source) is None:
-            # Any folder that exists will do to list the videos; then each is named where it is wanted.
+            # Any existing folder will do to list the videos; then each gets its intended path.
             there = replace(part, options=part.options.model_copy(update={source.path: root}))
             loaded = load_splits(there.build(shapes), who=str(part.offer), progress=progress)
             return replace(loaded, splits=tuple(_moved(split, root / source.path) for split in loaded.splits))

@@ -1,4 +1,4 @@
-"""`fdakit data check`: every file decoded to its end, in guarded processes, and what came of it in the ledger."""
+"""`fdakit data check`: every file decoded to its end, in isolated processes, with the findings in the ledger."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fdakit.values import VideoRef
 
 @dataclass(frozen=True)
 class ScanResult:
-    """What a scan found, by path in the order given; `known` of them stood in the ledger and have not changed."""
+    """The findings of a scan, by path in the given order; `known` of them were in the ledger and unchanged."""
 
     findings: Mapping[Path, Finding]
     known: int
@@ -38,16 +38,17 @@ def scan_videos(
     progress: Progress,
     look: Callable[[Path], Finding] | None = None,
 ) -> ScanResult:
-    """Look at each file that the ledger does not know as it now is, or at all of them with `again`.
+    """Scan the files that the ledger does not know in their current state, or all of them with `again`.
 
-    Each finding is on disk in the ledger before the next one is told; a file that takes more than `time_limit`
-    seconds (0: any time) or ends its process is `unreadable`. An absent file is too, but is not written down.
-    `look` is `scan_video` unless another function of a module is given. Raises `FdakitError` if the ledger
-    cannot be used.
+    Each finding is stored in the ledger before the next one is reported; a file that takes more than `time_limit`
+    seconds (0: no limit) or ends its process is `unreadable`. So is an absent file, but that is not stored. `look` is
+    `scan_video` unless another module-level function is given. Raises `FdakitError` if the ledger cannot be used.
     """
     ledger.create()
     known = {} if again else ledger.find(paths)
-    marks = {path: mark_of(path) for path in paths if path not in known}  # before reading: a later change shows
+    marks = {
+        path: mark_of(path) for path in paths if path not in known
+    }  # before reading, so that a later change is noticed
     found = dict(known)
     progress("checking videos", 0, len(marks))
     for path, outcome in run_isolated(look or scan_video, list(marks), jobs=jobs, time_limit=time_limit):
@@ -60,7 +61,7 @@ def scan_videos(
 
 
 def scan_video(path: Path) -> Finding:
-    """Decode a file to its end. Imports the decoder only here, where it runs in a process of its own."""
+    """Decode a file to its end. Imports the decoder only here, as it runs in a process of its own."""
     from fdakit.video.damage_survey import survey_video
 
     try:
@@ -83,10 +84,10 @@ def scan_video(path: Path) -> Finding:
 
 
 def without_path(reason: str, path: Path) -> str:
-    """Return an error with a message for users without the path that it begins with."""
+    """Return an error message without the path that it starts with."""
     return reason.removeprefix(f"{path.absolute()}: ")
 
 
 def usable_cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Which video files are meant: a folder, a list, a single file, or all splits of a recipe."""
+"""The video files of a source: a folder, a list, a single file, or all splits of a recipe."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LISTS = (".txt", ".csv", ".tsv", ".jsonl")
 
 @dataclass(frozen=True)
 class VideoCollection:
-    """The files, each once, as absolute paths, and where their ledger lies; of each recipe also its splits."""
+    """The files, each once, as absolute paths, and the path of their ledger; for recipes also their splits."""
 
     paths: tuple[Path, ...]
     ledger: Path
@@ -47,11 +47,11 @@ def find_collection(
 ) -> VideoCollection:
     """Return the videos of all sources, whether or not they exist.
 
-    A folder is walked for known endings, hidden names left out. A list is text with a path a line, or a table
-    whose `column` holds paths; relative ones start at the list's folder. `settings` change recipes. The ledger is
-    the one given, else a recipe's own, else that in the cache folder. Splits of a recipe that cannot be loaded are
-    left out, with the reason in `annotations`. Raises `FdakitError` with the faults of all sources, that no split of
-    a recipe can be loaded among them.
+    Folders are searched for known suffixes, without hidden names. A list is text with a path a line, or a table whose
+    `column` holds paths; relative ones start at the list's folder. `settings` change recipes. The ledger is the one
+    given, else a recipe's own, else that in the cache folder. Splits of a recipe that cannot be loaded are left out,
+    with the reason in `annotations`. Raises `FdakitError` with the faults of all sources, including recipes of which
+    no split can be loaded.
     """
     found: list[Path] = []
     ledgers: set[Path] = set()
@@ -111,7 +111,7 @@ def _listed(path: Path, *, column: str) -> list[Path]:
     if path.suffix.lower() != ".txt":
         values = [str(row.fields[column]) for row in read_table_rows(path, {column: "--column"}, names=[column])]
     else:
-        values = [line.strip() for line in read_name_lines(path, advice="mend the list", what="list")]
+        values = [line.strip() for line in read_name_lines(path, advice="fix the list", what="list")]
     named = [value for value in values if value.strip()]
     if not named:
         raise DatasetError(f"{path.absolute()}: names no video; write one path a line")

@@ -198,7 +198,7 @@ def read_state(folder: Path) -> dict[str, Any]:
     tied = state.get("weights")  # older checkpoints do not state it
     if tied is not None and tied != file_sha256(folder / WEIGHTS):
         raise CheckpointError(
-            f"{(folder / WEIGHTS).absolute()}: not the weights that the {STATE} next to it belongs to; restore those the "
+            f"{(folder / WEIGHTS).absolute()}: not the weights that its {STATE} belongs to; put back those the "
             "run wrote, or start it again"
         )
     return state

@@ -1,4 +1,4 @@
-"""`fdakit masks`: one folder a video, with its contact sheet, masks, overlay video and masks.json."""
+"""`fdakit masks`: one folder for each video, with contact sheet, masks, overlay video and masks.json."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ Facts = dict[str, Any]
 
 
 def write_masks(viewer: MaskViewer, video: VideoRef, out: Path, *, film_frames: int | None = None) -> Facts:
-    """See a video and write its folder below `out`; returns what masks.json holds, and the `folder`.
+    """Compute a video's masks and write its folder below `out`; return the content of masks.json, and the `folder`.
 
-    The folder has the video's name, with a number where another file or video has it already; a former one of the
-    same video is replaced, but for what else lies in it. It is there atomically. With `film_frames` as many
-    uniform frames are masked once more for overlay.mp4. Raises `FdakitError` if nothing can be written, and what
+    The folder has the video's name, with a number if another file or video has it already; an earlier one of the same
+    video is replaced, except for foreign files in it. It is written atomically. With `film_frames` as many uniform
+    frames are masked once more for overlay.mp4. Raises `FdakitError` if nothing can be written, and what
     `MaskViewer.see` does.
     """
     with _writing(out):
@@ -58,7 +58,7 @@ def write_masks(viewer: MaskViewer, video: VideoRef, out: Path, *, film_frames: 
 
 
 def mask_facts(seen: MaskedFrames, viewer: MaskViewer, folders: Mapping[str, str]) -> Facts:
-    """Per mask its options and provider, and per frame time, index, coverage and remark."""
+    """Return options and provider of each mask, and time, index, coverage and remark of each frame."""
     rows = []
     for mask in seen.masks:
         part = viewer.choice.masks[mask.name]
@@ -87,7 +87,7 @@ def mask_facts(seen: MaskedFrames, viewer: MaskViewer, folders: Mapping[str, str
 
 
 def write_overlay_video(seen: MaskedFrames, path: Path) -> None:
-    """The overlay video, H.264, else MPEG-4 with a warning; as long as the video, however few frames are seen."""
+    """Write the overlay video, H.264, else MPEG-4 with a warning; as long as the video for any number of frames."""
     codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
     if codec == "mpeg4":
         warnings.warn("this PyAV has no libx264; overlay videos are encoded as mpeg4 instead", stacklevel=2)
@@ -102,13 +102,13 @@ def write_overlay_video(seen: MaskedFrames, path: Path) -> None:
                 stream.pix_fmt, stream.codec_context.thread_count = "yuv420p", 1
                 stream.options = {"crf": "18"} if codec == "libx264" else {}
                 if codec == "mpeg4":
-                    stream.bit_rate = int(picture[..., 0].size * rate)  # a bit a pixel
+                    stream.bit_rate = int(picture[..., 0].size * rate)  # one bit a pixel
             file.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         file.mux(stream.encode())
 
 
 def _folder_names(seen: MaskedFrames) -> dict[str, str]:
-    """Return a folder for each mask: its title, numbered where it comes again."""
+    """Return a folder for each mask: its title, numbered if repeated."""
     titles = [mask.title for mask in seen.masks]
     numbers = [titles[:place].count(title) + 1 for place, title in enumerate(titles)]
     pairs = zip(seen.masks, titles, numbers, strict=True)
@@ -127,12 +127,12 @@ def _place(out: Path, video: VideoRef) -> Path:
 def _video_of(folder: Path) -> Any:
     try:
         return read_json(folder / FACTS)["video"]
-    except (FdakitError, KeyError, TypeError):  # not one of ours
+    except (FdakitError, KeyError, TypeError):  # not written by fdakit
         return None
 
 
 def _keep_others(former: Path, fresh: Path) -> None:
-    """Copy what lies in a former folder besides ours into the one that takes its place."""
+    """Copy foreign files of an earlier folder into the one that replaces it."""
     ours = {SHEET, FILM, FACTS, *_mask_folders(former)}
     for path in former.iterdir() if former.is_dir() else ():
         if path.name in ours:
@@ -144,9 +144,9 @@ def _keep_others(former: Path, fresh: Path) -> None:
 
 
 def _mask_folders(place: Path) -> set[str]:
-    """Return the folders of masks that a former masks.json names.
+    """Return the folders of masks that an earlier masks.json names.
 
-    None where it is damaged, so that nothing is lost.
+    Empty if it is damaged, so that nothing is lost.
     """
     try:
         return {str(mask["folder"]) for mask in read_json(place / FACTS)["masks"]}

@@ -1,4 +1,4 @@
-"""What a census of masks says: shares, histogram, the oddest clips, and advice where the numbers are bad."""
+"""The findings of mask statistics: shares, histogram, outliers, and advice for bad numbers."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from .statistics import ClipMaskStats, MaskStatistics
 
 BINS, ODDEST = 20, 20
 FINDINGS = ("empty", "full", "cut")
-"""What a mask's `remedies` are asked for by name; every other key is a word that it remarks."""
+"""The findings that a mask's `remedies` may name; every other key is one of its remarks."""
 _EMPTY, _FULL = 0.002, 0.9
-_WIDE = 0.3  # a usual coverage that is more than what moves: still cameras of real clips gave 0.08 to 0.23
-_MANY, _SOME = 0.2, 0.1  # shares of the frames from which on there is advice
+_WIDE = 0.3  # median coverage beyond moving objects: real clips of still cameras gave 0.08 to 0.23
+_MANY, _SOME = 0.2, 0.1  # shares of the frames above which advice is given
 
 
 @dataclass(frozen=True)
 class OutlierClip:
-    """A clip that stands out, why in words, and the frame that shows it best."""
+    """A clip that stands out, the reason as text, and the frame that shows it best."""
 
     clip: ClipMaskStats
     reason: str
@@ -34,7 +34,7 @@ class OutlierClip:
 
 
 def statistics_facts(census: MaskStatistics) -> dict[str, Any]:
-    """Return everything as plain values: what masks.json holds."""
+    """Return everything as plain values: the content of masks.json."""
     part = census.recipe.parts["mask"]
     covered = _coverage(census)
     counts, edges = np.histogram(covered, bins=BINS, range=(0, 1))
@@ -88,10 +88,10 @@ def _row(clip: ClipMaskStats) -> dict[str, Any]:
 
 
 def shares(census: MaskStatistics) -> dict[str, float]:
-    """Shares of the frames. `empty` and `full` are of the mask's own finding, before a fallback took its place.
+    """Return shares of the frames. `empty` and `full` are the mask's own findings, before a fallback replaced it.
 
-    `cut` are frames that show another scene than the one before, `repeated` native frames that show the picture
-    before them again, or rest.
+    `cut` frames show another scene than the one before, `repeated` native frames show the frame before them again, or
+    a still scene.
     """
     covered, words = _coverage(census), _words(census)
     own = words == ""
@@ -115,17 +115,17 @@ def _repeated(clips: Sequence[ClipMaskStats]) -> float:
 
 
 def advice(census: MaskStatistics) -> list[str]:
-    """Return a sentence for each number that is bad; none for a mask that marks everything on purpose."""
+    """Return a sentence for each bad number; none for a mask that marks everything on purpose."""
     covered, found, remarks = _coverage(census), shares(census), _remarks(census)
     remedies = census.recipe.parts["mask"].offer.component.remedies
     said = []
     if found["empty"] > _MANY:
         said.append(
-            f"{found['empty']:.0%} of masks mark next to nothing: little changes between the frames that are "
+            f"{found['empty']:.0%} of masks mark almost nothing: little changes between the frames that are "
             f"compared; {remedies.get('empty', 'sample fewer frames, which are then further apart')}"
         )
     remedy = remedies.get("full", "try a mask that follows the camera")
-    own = covered[_words(census) == ""]  # what a fallback marks says nothing of the mask
+    own = covered[_words(census) == ""]  # fallbacks are not findings of the mask
     usual = float(np.median(own)) if own.size else 0.0
     if found["full"] > _MANY and not (covered == 1).all():
         said.append(
@@ -134,8 +134,8 @@ def advice(census: MaskStatistics) -> list[str]:
         )
     elif _WIDE < usual < 1:
         said.append(
-            f"half of the masks cover more than {usual:.0%}: what moves seldom fills as much; the camera may move, "
-            f"or the light change; {remedy}"
+            f"half of the masks cover more than {usual:.0%}: moving objects rarely cover so much; the camera may "
+            f"move, or the light change; {remedy}"
         )
     if found["cut"] > _SOME and not census.source.compares_natively:
         said.append(
@@ -157,13 +157,13 @@ def advice(census: MaskStatistics) -> list[str]:
 
 
 def _levels(census: MaskStatistics) -> dict[str, Any]:
-    """Facts of the pixels under the view; none of a census whose clips were not measured."""
+    """Return facts of the transformed pixels; empty if the clips were not measured."""
     found = [clip.levels for clip in census.clips if clip.levels]
     return level_facts(found, census.source.preprocess) if found else {}
 
 
 def outliers(census: MaskStatistics, *, most: int = ODDEST) -> list[OutlierClip]:
-    """Up to `most` clips, each once: in turn the emptiest, fullest, most remarked on and of largest change."""
+    """Return up to `most` clips, each once: in turn the emptiest, fullest, most remarked and most changing."""
     rankings = [_emptiest(census), _fullest(census), _remarked(census), _changing(census)]
     found: dict[str, OutlierClip] = {}
     while any(rankings) and len(found) < most:

@@ -1,4 +1,4 @@
-"""How bright clips are, and how much contrast is left of them under the mean and std of a view."""
+"""The brightness of clips, and the contrast that remains after normalisation with a transform's mean and std."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fdakit.plugin.contracts import Preprocess
 
-LOW = 0.3  # of a deviation of 1: a fresh encoder still tells clips apart (docs/guides/training.md); quickstart: 0.73
+LOW = 0.3  # of a deviation of 1: a new encoder still distinguishes clips (docs/guides/training.md); quickstart: 0.73
 Levels = tuple[float, ...]
 
 
@@ -21,10 +21,10 @@ def clip_levels(frames: NDArray[np.uint8]) -> Levels:
 
 
 def level_facts(clips: Sequence[Levels], preprocess: Preprocess) -> dict[str, Any]:
-    """Return `mean` and `std` of R, G and B over all clips, those of the view, and the `contrast` left under them.
+    """Return `mean` and `std` of R, G and B over all clips, the transform's, and the resulting `contrast`.
 
-    `contrast` is the measured deviation over the view's, of the channel that has least; `offset` how many of the
-    view's deviations the mean lies off its mean, of the channel farthest off.
+    `contrast` is the measured deviation over the transform's, of the channel with the least; `offset` the distance of
+    the means in units of the transform's deviation, of the channel with the most.
     """
     means = np.array([levels for levels in clips if levels], np.float64).reshape(-1, 6).mean(0)
     mean, std = means[:3], np.sqrt(np.maximum(means[3:] - means[:3] ** 2, 0))
@@ -40,7 +40,7 @@ def level_facts(clips: Sequence[Levels], preprocess: Preprocess) -> dict[str, An
 
 
 def level_advice(facts: dict[str, Any]) -> list[str]:
-    """Return a sentence where the view leaves little contrast: less than `LOW` of the deviation it is made for."""
+    """Return a sentence if normalisation leaves little contrast: less than `LOW` of the intended deviation."""
     if facts["contrast"] >= LOW:
         return []
     std = [max(value, 0.01) for value in facts["std"]]

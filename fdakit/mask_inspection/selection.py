@@ -1,4 +1,4 @@
-"""Which masks are looked at: a recipe's and those named by `"NAME KEY=VALUE ..."`, each with a name of its own."""
+"""The selected masks: a recipe's and those named by `"NAME KEY=VALUE ..."`, each with a unique name."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _PLAIN: Document = {"name": "masks", "dataset": {"use": "moving-shapes"}, "encod
 
 @dataclass(frozen=True)
 class MaskSelection:
-    """The masks by name, and the recipe that reader, sampler and view come from; `given` tells if it is the user's.
+    """The masks by name, and the recipe of reader, sampler and transform; `given` is whether it is the user's.
 
-    Where two masks share a name, their names tell the options too.
+    If two masks share a name, their names include the options.
     """
 
     recipe: Recipe
@@ -38,11 +38,11 @@ def choose_masks(
     options: Mapping[str, Any] | None = None,
     catalog: Catalog,
 ) -> MaskSelection:
-    """`masks` and `compare` by label, in this order; the recipe's own, else frame-difference, where `masks` is empty.
+    """Return `masks` and `compare` by label, in this order.
 
-    Without a recipe `compare` alone is enough. `settings`, as for `--set`, and `options`, plain values, change the
-    first of all masks and, of a recipe, whatever they name. `frames` stands in for the recipe's sampler. Raises
-    `RecipeError` with the faults of all masks.
+    If `masks` is empty, the recipe's own mask is first, else frame-difference; without a recipe `compare` alone is
+    enough. `settings`, as for `--set`, and `options`, plain values, change the first of all masks and, in a recipe,
+    whatever they name. `frames` replaces the recipe's sampler. Raises `RecipeError` with the faults of all masks.
     """
     path = None if recipe is None else find_recipe(recipe)
     document = _PLAIN if path is None else read_document(path)
@@ -68,7 +68,7 @@ def _validated(documents: Sequence[Document], *, where: str, catalog: Catalog) -
         except RecipeError as error:
             faults += error.faults
     if faults:
-        raise RecipeError(dict.fromkeys(faults))  # what the documents share is at fault in each
+        raise RecipeError(dict.fromkeys(faults))  # faults of the shared tables occur in each document
     return recipes
 
 
@@ -80,7 +80,7 @@ def _table(label: str) -> Document:
 
 
 def _named(parts: Sequence[Part]) -> dict[str, Part]:
-    """Each mask once, by the shortest of its names that no other one has: name, with options, with provider."""
+    """Return each mask once, by its shortest unique name: name, with options, with provider."""
     distinct: list[Part] = []
     for part in parts:
         if part not in distinct:
@@ -97,7 +97,7 @@ def _named(parts: Sequence[Part]) -> dict[str, Part]:
 
 
 def format_options(part: Part) -> str:
-    """Return the options that are not as declared, as `key=value key=value`."""
+    """Return the options that differ from the defaults, as `key=value key=value`."""
     fields = type(part.options).model_fields
     changed = {key: getattr(part.options, key) for key in fields if getattr(part.options, key) != fields[key].default}
     return " ".join(f"{key}={value}" for key, value in changed.items())

@@ -1,4 +1,4 @@
-"""`fdakit data masks`: the masks of a whole split, as training or evaluation would be given them, counted."""
+"""`fdakit data masks`: statistics of the masks of a whole split, as in training or evaluation."""
 
 from __future__ import annotations
 
@@ -26,12 +26,11 @@ from .viewer import tower_view
 
 @dataclass(frozen=True)
 class ClipMaskStats:
-    """What is kept of a clip's masks: for each frame its time in seconds, the share marked, and the mask's remark.
+    """The statistics of a clip's masks: for each frame its time in seconds, the marked share, and the mask's remark.
 
-    `seconds` is what reading, viewing and masking took; `repaired` the fault of a file that was read in part. `cuts`
-    says of each frame whether it shows another scene than the one before it. `repeats` are how many native frames
-    repeat the picture before them, and of how many; of none where the file cannot be read in full. `levels` are those
-    of `clip_levels`.
+    `seconds` is the time of reading, transforming and masking; `repaired` the fault of a partly read file. `cuts` is
+    whether each frame shows another scene than the one before. `repeats` are how many native frames repeat the one
+    before them, and of how many; of none if the file cannot be read completely. `levels` are those of `clip_levels`.
     """
 
     id: str
@@ -47,7 +46,7 @@ class ClipMaskStats:
 
 @dataclass(frozen=True)
 class MaskStatistics:
-    """The clips of a split that were counted, and the videos that could not be read; of `whole`, `asked` were."""
+    """The clips of a split with statistics, and the unreadable videos; of `whole` videos, `asked` were requested."""
 
     recipe: Recipe
     split: str
@@ -60,9 +59,9 @@ class MaskStatistics:
 
 
 class MaskDataset:
-    """The clips and masks of a split, by number, first draws of a training included; travels to workers.
+    """The clips and masks of a split, by index, as in the first training epoch if it is trained on; picklable.
 
-    Masks are counted before `mask.control` acts, and nothing is kept in the frame store.
+    Masks are those before `mask.control` acts, and nothing is stored in the frame store.
     """
 
     def __init__(self, recipe: Recipe, videos: Sequence[VideoRef], *, training: bool) -> None:
@@ -82,7 +81,7 @@ class MaskDataset:
 
     @property
     def on_read(self) -> Callable[[VideoRef], None] | None:
-        """Told of each video whose file is about to be read."""
+        """Called with each video whose file is about to be read."""
         return self._source.on_read
 
     @on_read.setter
@@ -91,12 +90,12 @@ class MaskDataset:
 
     @property
     def compares_natively(self) -> bool:
-        """Whether the mask looks at native neighbours or at motion vectors, and so seldom across a cut."""
+        """Whether the mask uses native neighbours or motion vectors, and so rarely compares across a cut."""
         needs = self._source.built.needs
         return bool(needs.neighbours or needs.motion_vectors)
 
     def travels(self) -> bool:
-        """Return whether workers can do the work: not where the mask wants the device.
+        """Return whether workers can do the work: not if the mask needs the device.
 
         Raises `PartError` as clips do.
         """
@@ -131,16 +130,16 @@ class MaskDataset:
             return error
 
     def clip(self, number: int) -> tuple[Clip, NDArray[np.float32]]:
-        """Return the viewed clip and its masks `(t, h, w)`. Raises what reading and masking raise."""
+        """Return the transformed clip and its masks `(t, h, w)`. Raises what reading and masking raise."""
         parts = self._source.built
         clip = parts.viewed(self.videos[number], 0)
         return clip, parts.alpha(clip)
 
 
 def selected_split(recipe: Recipe, names: Sequence[str]) -> str:
-    """Return the split that is counted unless another is asked for: of those there are, the one that is trained on.
+    """Return the default split: the existing one that is trained on.
 
-    Where nothing is trained or there is no `train`, it is the one that is reported, else the only one.
+    If nothing is trained or there is no `train`, it is the reported split, else the only one.
     """
     wanted = (*(["train"] if recipe.train.epochs else []), recipe.eval.split, *(names if len(names) == 1 else []))
     return next((name for name in wanted if name in names), wanted[0])
@@ -149,18 +148,18 @@ def selected_split(recipe: Recipe, names: Sequence[str]) -> str:
 def _repeats(video: VideoRef) -> tuple[int, int]:
     try:
         return count_repeats(video)
-    except VideoError:  # damaged in part: its sound frames were counted all the same
+    except VideoError:  # partly damaged: its decodable frames were counted anyway
         return 0, 0
 
 
 def collect_statistics(
     recipe: Recipe, split: Split, *, limit: int | None = None, jobs: int | None = None, progress: Progress
 ) -> MaskStatistics:
-    """Count the masks of a split's videos, or of `limit` of them, spread over it.
+    """Compute statistics of the masks of a split's videos, or of `limit` of them, spread over it.
 
-    The split named "train" is drawn and sampled as for training. `jobs` stands in for `loader.workers`. Ctrl-C ends
-    it early with what there is; it passes where that is nothing. Raises `PartError` if sampler or mask fails, and
-    `VideoError` where no video could be read.
+    The split named "train" is sampled as for training. `jobs` replaces `loader.workers`. Ctrl-C ends it early with
+    the results so far; without any it propagates. Raises `PartError` if sampler or mask fails, and `VideoError` if no
+    video could be read.
     """
     count = min(limit or len(split.videos), len(split.videos))
     chosen = [split.videos[int((place + 0.5) * len(split.videos) / count)] for place in range(count)]

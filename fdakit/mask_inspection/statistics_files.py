@@ -1,4 +1,4 @@
-"""The files of a census of masks: facts as JSON, the histogram, and a sheet of the oddest clips."""
+"""The files of mask statistics: facts as JSON, the histogram, and a sheet of outlier clips."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ FACTS, HISTOGRAM, SHEET = "masks.json", "coverage.svg", "oddest.png"
 
 
 def write_facts(census: MaskStatistics, facts: Mapping[str, Any], out: Path) -> str:
-    """Write masks.json and, where matplotlib is installed, coverage.svg into a folder that is there.
+    """Write masks.json and, if matplotlib is installed, coverage.svg into an existing folder.
 
-    Returns why coverage.svg is not drawn, in one line, "" where it is. One of a former census is taken away then.
+    Return why coverage.svg is not drawn, in one line, "" if it is. An earlier one is removed then.
     """
     found = facts["coverage"]["histogram"]
     write_text(out / FACTS, json.dumps(facts, indent=2, allow_nan=False) + "\n")
@@ -36,20 +36,20 @@ def write_facts(census: MaskStatistics, facts: Mapping[str, Any], out: Path) -> 
 
 
 def write_outliers(census: MaskStatistics, out: Path, *, progress: Progress) -> Path | None:
-    """Read the oddest clips again and draw them into oddest.png; None if no clip stands out."""
+    """Read the outlier clips again and draw them into oddest.png; None if no clip stands out."""
     odd = outliers(census)
     strips = []
     numbers = {video.id: number for number, video in enumerate(census.source.videos)}
     for done, one in enumerate(odd, 1):
         strips.append(_strip(census, one, numbers[one.clip.id]))
-        progress("drawing the oddest clips", done, len(odd))
+        progress("drawing outlier clips", done, len(odd))
     if not strips:
         with write_errors(out / SHEET):
-            (out / SHEET).unlink(missing_ok=True)  # that of a former census
+            (out / SHEET).unlink(missing_ok=True)  # that of earlier statistics
         return None
     part = census.recipe.parts["mask"]
     facts = ", ".join(words for words in (part.name, format_options(part)) if words)
-    sheet = outlier_sheet(strips, title=f"The oddest masks of {_whole(census)}", facts=facts)
+    sheet = outlier_sheet(strips, title=f"Outlier masks of {_whole(census)}", facts=facts)
     with write_errors(out / SHEET), atomic_file(out / SHEET) as fresh:
         sheet.save(fresh, "png")
     return out / SHEET

@@ -31,9 +31,9 @@ from .selection import SIZE, MaskSelection, choose_masks, format_options
 
 
 def tower_view(recipe: Recipe) -> tuple[Preprocess, BuildContext]:
-    """Return how the recipe's encoder wants its pictures.
+    """Return the image preprocessing of the recipe's encoder.
 
-    Builds it with random weights, so that none need be there.
+    It is built with random weights, so that none are needed.
     """
     device = choose_device("cpu")
     encoder = recipe.parts["encoder"].build(replace(base_shapes(recipe, device), pretrained=False))
@@ -42,9 +42,9 @@ def tower_view(recipe: Recipe) -> tuple[Preprocess, BuildContext]:
 
 @dataclass(frozen=True)
 class MaskedFrames:
-    """Frames uint8 `(t, h, w, 3)` of a video as the masks were given them, and the masks.
+    """Frames uint8 `(t, h, w, 3)` of a video as the masks got them, and the masks.
 
-    `indices (t,)` and `times (t,)` are those of the frames, in seconds; `count` and `duration` are the video's.
+    `indices (t,)` and `times (t,)`, in seconds, are those of the frames; `count` and `duration` are the video's.
     """
 
     video: VideoRef
@@ -63,7 +63,9 @@ class MaskedFrames:
 
 
 class MaskViewer:
-    """Builds what seeing takes, once. Without a recipe frames keep their aspect, with it they are as the model's.
+    """The parts for viewing masks, built once.
+
+    Without a recipe frames keep their aspect, else they are the model's input.
 
     `size` is the shorter side in px; left out, that of the recipe's encoder, else 224.
     """
@@ -87,7 +89,7 @@ class MaskViewer:
     def see(self, video: VideoRef, *, frames: int | None = None) -> MaskedFrames:
         """Return the frames that the sampler chooses, or `frames` uniform ones, masked.
 
-        Raises `VideoError` if the file cannot be read and `PartError` where a part fails.
+        Raises `VideoError` if the file cannot be read and `PartError` if a part fails.
         """
         label, where = str(self.choice.recipe.parts["reader"].offer), f"on video {video.id!r}"
         with attribute_errors(label, where):
@@ -143,7 +145,7 @@ def _all_needs(needs: Sequence[Needs]) -> Needs:
 
 
 def _as_needed(clip: Clip, needs: Needs) -> Clip:
-    """Return the clip with what one mask asks for, and nothing that another one does."""
+    """Return the clip with what one mask needs, without what only others need."""
     gaps = (0, *needs.neighbours)
     return replace(
         clip,
@@ -154,7 +156,7 @@ def _as_needed(clip: Clip, needs: Needs) -> Clip:
 
 
 class MaskView:
-    """The masks of a video, for notebooks: shows itself as its contact sheet.
+    """The masks of a video, for notebooks: displays itself as its contact sheet.
 
     By mask name: `alpha` float32 `(t, h, w)`, `coverage (t,)` in [0, 1], and `remarks`, a word a frame. `times (t,)`
     in seconds and `frames` uint8 `(t, h, w, 3)` are those of the frames.
@@ -169,14 +171,14 @@ class MaskView:
 
     @cached_property
     def image(self) -> Image.Image:
-        """The contact sheet."""
+        """Return the contact sheet."""
         return self._seen.sheet()
 
     def save(self, path: str | Path) -> None:
-        """Write the sheet, in the form that the file's name says. Raises `FdakitError` if that cannot be done."""
+        """Write the sheet in the format of the file's suffix. Raises `FdakitError` if that fails."""
         try:
             self.image.save(path)
-        except (OSError, ValueError) as error:  # a name that says no form is a ValueError
+        except (OSError, ValueError) as error:  # a name without a known suffix is a ValueError
             raise FdakitError(
                 f"{Path(path).absolute()}: the sheet cannot be written ({error}); name a .png file in a folder that "
                 "is there"
@@ -201,11 +203,11 @@ def show_masks(
     size: int = SIZE,
     **options: Any,
 ) -> MaskView:
-    """Return what a mask marks in a video, as a picture and as arrays; `options` are the mask's own.
+    """Return what a mask marks in a video, as an image and as arrays; `options` are the mask's own.
 
-    `compare` names further masks, each as `"NAME KEY=VALUE ..."`. `frames` uniform frames are taken, `size` px on
-    their shorter side; masks are made at that size. Raises `RecipeError` for a mask or option that there is not,
-    `VideoError` where the file cannot be read.
+    `compare` names further masks, each as `"NAME KEY=VALUE ..."`. `frames` uniform frames are used, `size` px on
+    their shorter side; masks are made at that size. Raises `RecipeError` for an unknown mask or option, `VideoError`
+    if the file cannot be read.
     """
     others = (compare,) if isinstance(compare, str) else tuple(compare)
     if frames < 1 or size < 8:

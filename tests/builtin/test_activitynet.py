@@ -149,7 +149,7 @@ def test_val_2_is_offered_where_its_file_is(root: Path) -> None:
         ),
         ("val_1.json", '{"v_dogs-3xxQ_8": {"sentences": ["x", 5]}}', "v_dogs-3xxQ_8: found .* a list of text"),
         ("val_1.json", '[{"caption": ["x"]}]', "an entry: found"),
-        ("val_1.json", '{"v_a": {"sentences": []}, "v_a": {"sentences": []}}', "'v_a' stands twice"),
+        ("val_1.json", '{"v_a": {"sentences": []}, "v_a": {"sentences": []}}', "'v_a' is twice"),
         (
             "val_1.json",
             '{"dogs-3xxQ_8": {"sentences": ["x"]}, "v_dogs-3xxQ_8": {"sentences": ["y"]}}',

@@ -113,7 +113,7 @@ def test_columns_by_option_and_root(tmp_path: Path) -> None:
 ERRORS = [
     ("m.csv", "", "the file is empty"),
     ("m.csv", "\ufeff \n\n", "the file is empty"),
-    ("m.txt", "path,caption\na,b\n", "unknown ending '.txt'; name it .csv, .tsv or .jsonl"),
+    ("m.txt", "path,caption\na,b\n", "unknown suffix '.txt'; name it .csv, .tsv or .jsonl"),
     ("m.csv", "path,caption\n", "columns but no rows, an empty split"),
     ("m.csv", "path,captoin\na,b\n", "line 1: no column 'caption' among 'path', 'captoin'; did you mean 'captoin'?"),
     (

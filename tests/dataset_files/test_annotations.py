@@ -132,7 +132,7 @@ def test_json_is_read_with_or_without_a_mark(tmp_path: Path) -> None:
         (b"[1,", "not readable as labels"),
         (b"[" * 100_000, "not readable as labels"),
         (b"\xff\xfe[", "line 1: not UTF-8; save the labels as UTF-8"),
-        (b'[{"a": 1, "b": 2, "b": 3}]', "not readable as labels .'b' stands twice in one object"),
+        (b'[{"a": 1, "b": 2, "b": 3}]', "not readable as labels .'b' is twice in one object"),
     ],
 )
 def test_what_is_wrong_with_a_json_file_is_said(tmp_path: Path, content: bytes, words: str) -> None:
@@ -141,7 +141,7 @@ def test_what_is_wrong_with_a_json_file_is_said(tmp_path: Path, content: bytes, 
 
 
 def test_a_video_whose_captions_stand_twice_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="'v1' stands twice"):
+    with pytest.raises(DatasetError, match="'v1' is twice"):
         read_caption_map(put(tmp_path / "c.json", '{"v1": ["a"], "v2": ["b"], "v1": ["c"]}'))
 
 
