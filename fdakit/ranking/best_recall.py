@@ -1,4 +1,4 @@
-"""The best R@1 that equal captions and equal videos allow, whatever the model."""
+"""The best R@1 possible with equal captions and equal videos, whatever the model."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Iterable
 def best_recall(pairs: Iterable[tuple[str, str]], identical: Iterable[tuple[str, ...]] = ()) -> float | None:
     """Return the best R@1 in percent, text to video, of `(text, video id)` queries; None if there is none.
 
-    Equal texts are scored alike, so whatever the model, only one video comes first for all queries of a text: at
-    best the one that most of them mean. Videos of one group in `identical` are scored alike too: of k that come first
-    together, the expected tie rule counts a query by 1 / k.
+    Equal texts are scored alike, so whatever the model, only one video ranks first for all queries of a text: at best
+    the most frequent target. Videos of one group in `identical` are scored alike too: of k that share the first rank,
+    the expected tie rule counts a query by 1 / k.
     """
     group_of = {name: group for group in identical for name in group}
     meant: dict[str, Counter[tuple[str, ...]]] = defaultdict(Counter)

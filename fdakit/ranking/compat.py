@@ -1,7 +1,7 @@
-"""How CLIP4Clip counts, for comparison with published tables only: it ranks ties wrong.
+"""Metrics as CLIP4Clip counts them, for comparison with published tables only: its ranks of ties are wrong.
 
-Its code looks every position of the right score up in the sorted row, so that a query tied with e others gives e + 1
-ranks and weighs e + 1 times as much (facts of github.com/ArrowLuo/CLIP4Clip, metrics.py; mmaction2 does the same).
+Its code finds every position of the right score in the sorted row, so a query tied with e others gives e + 1 ranks
+and has e + 1 times the weight (see github.com/ArrowLuo/CLIP4Clip, metrics.py; mmaction2 does the same).
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from .ranks import Ranking
 
 
 def clip4clip_metrics(ranking: Ranking) -> dict[str, float]:
-    """Return the names of `metrics()` over one rank for each tied place, and `entries`, how many those are.
+    """Return the names of `metrics()` over one rank for each tied position, and `entries`, their number.
 
-    Where nothing ties it is what `metrics()` says. With several captions a video CLIP4Clip orders ties at random,
-    text to video, and takes the lower of the two middle ranks; that is not followed. Raises `ScoreError` without
-    queries.
+    Without ties it equals `metrics()`. With several captions a video CLIP4Clip orders ties at random, text to video,
+    and takes the lower of the two middle ranks; that is not reproduced. Raises `ScoreError` without queries.
     """
     if ranking.better.size == 0:
         raise ScoreError("metrics: the ranking holds no query; give a split with captions")

@@ -1,4 +1,4 @@
-"""Ranks of single queries as a table that others can read and score again."""
+"""Per-query ranks as a CSV table."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ def write_ranks(
 ) -> None:
     """Write a UTF-8 CSV with the columns query, target, rank, better and equal, one row a query.
 
-    `queries (n,)` and `targets (n,)` are names in the order of the ranking and keep bytes that are not UTF-8; ranks
-    are from 1, by `ties`. The file appears atomically: it is written beside its place and moved there, over
-    an older one.
-    Raises `ValueError` if the names do not fit the ranking, `FdakitError` where the file cannot be written.
+    `queries (n,)` and `targets (n,)` are names in the order of the ranking; bytes that are not UTF-8 are preserved.
+    Ranks start at 1, by `ties`. The file is written atomically, replacing an older one. Raises `ValueError` if the
+    names do not fit the ranking, `FdakitError` if the file cannot be written.
     """
     count = ranking.better.size
     if len(queries) != count or len(targets) != count:

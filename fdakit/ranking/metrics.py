@@ -10,16 +10,16 @@ from fdakit.errors import ScoreError
 from .ranks import Ranking
 
 CUTOFFS = (1, 5, 10, 50)
-SUMMED = (1, 5, 10)  # RSum, as the field adds it up for one direction
+SUMMED = (1, 5, 10)  # RSum, as is usual for one direction
 
 
 def metrics(ranking: Ranking, *, ties: TieRule = "expected", cutoffs: tuple[int, ...] = CUTOFFS) -> dict[str, float]:
-    """`R@K` in percent for every cutoff, `MdR` and `MnR`, the median and mean rank from 1, `MRR`, `RSum`; unrounded.
+    """Return `R@K` in percent for every cutoff, `MdR`, `MnR`, `MRR` and `RSum`, unrounded.
 
-    The median is the mean of the middle two. `MRR` is the mean of 1 / rank, in (0, 1]; `RSum` is R@1 + R@5 + R@10 of
-    this direction, up to 300. Under `expected` R@K and MRR are means over all orders of the tied, and the ranks are
-    their mean ranks. Raises `ScoreError` for a ranking without queries, `ValueError` for an unknown tie rule or a
-    cutoff below 1.
+    `MdR` and `MnR` are the median and mean rank from 1; the median is the mean of the middle two. `MRR` is the mean
+    of 1 / rank, in (0, 1]; `RSum` is R@1 + R@5 + R@10 of this direction, up to 300. Under `expected` R@K and MRR are
+    means over all orders of tied candidates, and the ranks are their mean ranks. Raises `ScoreError` for a ranking
+    without queries, `ValueError` for an unknown tie rule or a cutoff below 1.
     """
     if ranking.better.size == 0:
         raise ScoreError("metrics: the ranking holds no query; give a split with captions")

@@ -1,6 +1,6 @@
-"""Two rankings of the same queries against each other: the difference, its interval, and a p value.
+"""Paired comparison of two rankings of the same queries: the difference, its interval, and a p value.
 
-Everything is a mean over queries, so that whole clusters of queries can be redrawn and swapped by their sums.
+Everything is a mean over queries, so whole clusters of queries can be resampled and swapped by their sums.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from .metrics import CUTOFFS, SUMMED
 from .ranks import Ranking
 
 PAIRED = (*(f"R@{k}" for k in CUTOFFS), "MnR", "MRR")
-BLOCK = 1 << 20  # draws of clusters held together, 8 MiB in float64
-_ROUNDING = 1e-10  # of the summed changes: what the order of a sum may change
+BLOCK = 1 << 20  # cluster resamples in memory at once, 8 MiB in float64
+_ROUNDING = 1e-10  # of the summed changes: tolerance for the order of summation
 
 
 @dataclass(frozen=True)
 class PairedTest:
     """A metric of both rankings in its own units: `difference` is second - first, `interval` its ends.
 
-    `p` is two-sided: how probable so large a difference is where the two are alike. Never 0, and 1 for equal ones.
+    `p` is two-sided: the probability of so large a difference if the two are equivalent. Never 0, and 1 for equal
+    ones.
     """
 
     first: float
@@ -39,10 +40,10 @@ class PairedTest:
 
 
 def query_values(ranking: Ranking, metric: str, *, ties: TieRule = "expected") -> NDArray[np.float64]:
-    """Return what each query adds to a metric that is a mean over queries, `(n,)`, in the units of `metrics()`.
+    """Return each query's contribution to a metric that is a mean over queries, `(n,)`, in the units of `metrics()`.
 
-    `metric` is R@K with any K from 1 in percent, MnR, MRR or RSum. Raises `ScoreError` for another one: the median
-    is no mean over queries.
+    `metric` is R@K with any K from 1 in percent, MnR, MRR or RSum. Raises `ScoreError` for another one: the median is
+    not a mean over queries.
     """
     cutoff = re.fullmatch(r"R@([1-9][0-9]*)", metric)
     if cutoff:
@@ -68,12 +69,12 @@ def paired_tests(
 ) -> dict[str, PairedTest]:
     """Test every metric of `first` against the same of `second`; values `(n,)` by metric, the same queries in order.
 
-    `clusters (n,)` names what was drawn together, the video of a caption. Interval: the percentile bootstrap of the
-    difference at `level`, whole clusters drawn with replacement and both rankings alike (Efron and Tibshirani, An
+    `clusters (n,)` groups dependent queries, by the video of a caption. Interval: the percentile bootstrap of the
+    difference at `level`, whole clusters sampled with replacement and both rankings alike (Efron and Tibshirani, An
     Introduction to the Bootstrap, 1993, chapter 13). p: the paired randomisation test (Smucker, Allan and Carterette,
-    CIKM 2007), which swaps the two rankings' labels at random, a cluster at a time:
-    p = (1 + draws with |d*| >= |d|) / (1 + draws). All metrics see the same draws.
-    Raises `ScoreError` without queries, `ValueError` for arguments that do not fit.
+    CIKM 2007), which swaps the two rankings' labels at random, a cluster at a time: p = (1 + draws with |d*| >= |d|)
+    / (1 + draws). All metrics use the same draws. Raises `ScoreError` without queries, `ValueError` for arguments
+    that do not fit.
     """
     names = list(first)
     if clusters.size == 0:
@@ -101,7 +102,7 @@ def paired_tests(
 
 
 def _redrawn(sums: NDArray[np.float64], sizes: NDArray[np.float64], draws: int, seed: int) -> NDArray[np.float64]:
-    """Differences `(draws, m)` over clusters drawn with replacement; `sums (c, m)` of changes, `sizes (c,)`."""
+    """Return differences `(draws, m)` over resampled clusters; `sums (c, m)` of changes, `sizes (c,)`."""
     count = sizes.size
     rng, drawn = keyed_rng(seed, "bootstrap"), np.empty((draws, sums.shape[1]))
     columns = np.column_stack([sums, sizes])
@@ -115,7 +116,7 @@ def _redrawn(sums: NDArray[np.float64], sizes: NDArray[np.float64], draws: int, 
 
 
 def _swapped(sums: NDArray[np.float64], draws: int, seed: int) -> NDArray[np.float64]:
-    """p of each metric, `(m,)`: the two labels of a cluster are swapped, or not, by the toss of a coin."""
+    """Return p of each metric, `(m,)`: the two labels of each cluster are swapped with probability 1/2."""
     count, total = len(sums), sums.sum(axis=0)
     least = np.abs(total) - _ROUNDING * np.abs(sums).sum(axis=0)
     rng, as_large = keyed_rng(seed, "swaps"), np.zeros(sums.shape[1], np.int64)
@@ -127,7 +128,7 @@ def _swapped(sums: NDArray[np.float64], draws: int, seed: int) -> NDArray[np.flo
 
 
 def _blocks(draws: int, *, width: int) -> Iterator[slice]:
-    """Slices over the draws, each of about `BLOCK` numbers when a draw takes `width` of them."""
+    """Yield slices over the draws, each of about `BLOCK` numbers if a draw takes `width` of them."""
     step = max(1, BLOCK // width)
     for start in range(0, draws, step):
         yield slice(start, min(start + step, draws))

@@ -1,4 +1,4 @@
-"""Products of float32 in float32, whatever the program around allows."""
+"""Full float32 precision of matrix products, whatever the surrounding program allows."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 
 @contextmanager
 def full_precision(device: str) -> Iterator[None]:
-    """Inside, matrix products of float32 use neither TF32 nor bfloat16, and autocast is off on this device.
+    """Disable TF32 and bfloat16 for float32 matrix products, and autocast on this device, inside the block.
 
-    Otherwise scores would lose most of their digits, and counts that are products too would be rounded. What stood
-    before is put back. One thing is stronger: NVIDIA_TF32_OVERRIDE=1 in the environment.
+    Otherwise scores would lose most of their digits, and counts computed as products would be rounded. The former
+    settings are restored. NVIDIA_TF32_OVERRIDE=1 in the environment overrides this.
     """
     import torch
 
     backends: tuple[Any, ...] = (torch.backends.cuda.matmul, getattr(torch.backends.mkldnn, "matmul", None))
     switches = [one for one in backends if hasattr(one, "fp32_precision")]
-    # Older torch has one switch for all, which newer torch refuses to read once single ones were set.
+    # Older torch has one switch for all, which newer torch refuses to read once individual ones were set.
     before = [one.fp32_precision for one in switches] or torch.get_float32_matmul_precision()
     try:
         if isinstance(before, str):

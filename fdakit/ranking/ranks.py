@@ -1,7 +1,7 @@
-"""Where the right item stands among its candidates, counted exactly: no sort order, no tolerance.
+"""The rank of the right item among its candidates, counted exactly: no sort order, no tolerance.
 
-A rank is kept as two counts, candidates scored strictly higher and other candidates scored equal, so that
-every tie rule can be read off later. Equal means equal bits: the same text gives the same row of scores.
+A rank is stored as two counts, candidates scored strictly higher and other candidates scored equal, so that every tie
+rule can be applied later. Equal means equal bits: the same text gives the same row of scores.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from .scan import blocks, check
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """For each query, how many candidates stand `better (n,)` and how many others `equal (n,)`, of `pool`.
+    """For each query, how many candidates are `better (n,)` and how many others `equal (n,)`, of `pool`.
 
-    Raises `ValueError` if the counts are not int64 of one length or cannot lie in the pool.
+    Raises `ValueError` if the counts are not int64 of one length or exceed the pool.
     """
 
     better: NDArray[np.int64]
@@ -44,11 +44,11 @@ class Ranking:
 
     @property
     def tied(self) -> int:
-        """Number of queries whose target shares its score with another candidate."""
+        """The number of queries whose target shares its score with another candidate."""
         return int(np.count_nonzero(self.equal))
 
     def ranks(self, ties: TieRule) -> NDArray[np.float64]:
-        """Ranks `(n,)` from 1. Average and expected are both the mean over all orders of the tied.
+        """Return ranks `(n,)` from 1. Average and expected are both the mean over all orders of tied candidates.
 
         Raises `ValueError` for an unknown tie rule.
         """
@@ -62,7 +62,7 @@ class Ranking:
         raise ValueError(f"unknown tie rule {ties!r}; {nearest(str(ties), get_args(TieRule))}")
 
     def hits(self, k: int, ties: TieRule) -> NDArray[np.float64]:
-        """Return whether the target is among the first k, `(n,)`: 0 or 1, for `expected` the probability of it.
+        """Return whether the target is among the first k, `(n,)`: 0 or 1, for `expected` its probability.
 
         Raises `ValueError` for an unknown tie rule or k below 1.
         """
@@ -73,7 +73,7 @@ class Ranking:
         return (self.ranks(ties) <= k).astype(np.float64)
 
     def reciprocals(self, ties: TieRule) -> NDArray[np.float64]:
-        """Return one over the rank `(n,)`; for `expected` its mean over all orders of the tied.
+        """Return one over the rank `(n,)`; for `expected` its mean over all orders of tied candidates.
 
         Raises `ValueError` for an unknown tie rule.
         """
@@ -85,11 +85,11 @@ class Ranking:
 
 
 def rank_captions(scores: Scores) -> Ranking:
-    """Text to video: every caption `(q,)`, in row order, is a query over the N videos (`pool`).
+    """Rank text to video: every caption `(q,)`, in row order, is a query over the N videos (`pool`).
 
-    A caption of a lost video has rank N, the last place, which only lies within the first K where N <= K;
-    the others are ranked among the videos that have vectors. Raises `ScoreError` if scores outside
-    the lost columns are not finite or an owner is no column.
+    A caption of an unreadable video has rank N, the last, which is within the first K only if N <= K; the others are
+    ranked among the videos that have vectors. Raises `ScoreError` if scores outside the columns of unreadable videos
+    are not finite or an owner is not a column.
     """
     check(scores)
     queries, pool = scores.matrix.shape
@@ -104,13 +104,13 @@ def rank_captions(scores: Scores) -> Ranking:
 
 
 def rank_videos(scores: Scores, *, mode: VideoToTextRule = "grouped") -> Ranking:
-    """Video to text: every video that owns a caption, in the order of `np.unique(owners)`, is a query.
+    """Rank video to text: every video that owns a caption, in the order of `np.unique(owners)`, is a query.
 
-    `grouped` (as CLIP4Clip and Prompt Switch count): the candidates are the N caption sets, the score of a
-    set is the best of its captions. `per-caption`: the candidates are all N captions and the target is the
-    best own one; the other own captions are right answers too, so they are no rivals, neither better nor
-    equal. The two modes are not comparable. A lost video has rank N as a query, its captions stay candidates.
-    Raises `ScoreError` as `rank_captions` does, `ValueError` for an unknown mode.
+    `grouped` (as CLIP4Clip and Prompt Switch count): the candidates are the N caption sets, the score of a set is the
+    best of its captions. `per-caption`: the candidates are all N captions and the target is the best own one; the
+    other own captions are right answers too, so they are not counted, neither as better nor as equal. The two modes
+    are not comparable. An unreadable video has rank N as a query, its captions stay candidates. Raises `ScoreError`
+    as `rank_captions` does, `ValueError` for an unknown mode.
     """
     if mode not in get_args(VideoToTextRule):
         raise ValueError(f"unknown mode {mode!r}; {nearest(str(mode), get_args(VideoToTextRule))}")
@@ -132,7 +132,7 @@ def rank_videos(scores: Scores, *, mode: VideoToTextRule = "grouped") -> Ranking
 def _count(
     candidates: NDArray[np.floating[Any]], *, holders: NDArray[np.int64], targets: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Counts `(b,)` of better and of equal rivals; scores `(c, b)`, `holders (c,)` own the candidates."""
+    """Return counts `(b,)` of better and of equal candidates; scores `(c, b)`, `holders (c,)` own the candidates."""
     own = holders[:, None] == targets
     best = np.max(candidates, axis=0, where=own, initial=-np.inf)
     better = np.count_nonzero(candidates > best, axis=0)

@@ -1,4 +1,4 @@
-"""Several right answers to a query, perhaps of several grades: where the best stands, and nDCG."""
+"""Several right answers to a query, possibly graded: the rank of the best, and nDCG."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Matrix = NDArray[np.floating[Any]]
 
 
 def check_relevance(matrix: Matrix, gains: Matrix) -> None:
-    """Raise `ScoreError` where `gains (q, c)` do not fit `matrix (q, c)`, or scores or gains cannot be used."""
+    """Raise `ScoreError` if `gains (q, c)` do not fit `matrix (q, c)`, or scores or gains are invalid."""
     if gains.shape != matrix.shape:
         raise ScoreError(f"truth {gains.shape} beside scores {matrix.shape}; wanted one gain for each score")
     if not np.isfinite(matrix).all():
@@ -33,9 +33,10 @@ def check_relevance(matrix: Matrix, gains: Matrix) -> None:
 
 
 def rank_relevant(matrix: Matrix, gains: Matrix) -> Ranking:
-    """The best right answer of each query among `matrix (q, c)`; what has a gain above 0 is right, and no rival.
+    """Return the rank of each query's best right answer among `matrix (q, c)`.
 
-    Raises `ScoreError` as `check_relevance` does.
+    An answer is right if its gain is above 0; other right answers are not counted as better. Raises `ScoreError` as
+    `check_relevance` does.
     """
     check_relevance(matrix, gains)
     better, equal = np.empty(len(matrix), np.int64), np.empty(len(matrix), np.int64)
@@ -48,10 +49,10 @@ def rank_relevant(matrix: Matrix, gains: Matrix) -> Ranking:
 
 
 def ndcg(matrix: Matrix, gains: Matrix, *, ties: TieRule = "expected") -> NDArray[np.float64]:
-    """Normalised discounted cumulative gain of each query `(q,)`, in [0, 1], over the whole ranking.
+    """Return the normalised discounted cumulative gain of each query `(q,)`, in [0, 1], over the whole ranking.
 
-    A gain g at place p counts g / log2(1 + p), and the sum is divided by that of the best order (Järvelin and
-    Kekäläinen, TOIS 2002). Under `expected` and `average` each of the tied gets the mean gain of them all (McSherry
+    A gain g at rank p counts g / log2(1 + p), and the sum is divided by that of the best order (Järvelin and
+    Kekäläinen, TOIS 2002). Under `expected` and `average` each tied answer gets the mean gain of them all (McSherry
     and Najork, ECIR 2008). Raises `ScoreError` as `check_relevance` does, `ValueError` for an unknown tie rule.
     """
     if ties not in get_args(TieRule):
@@ -69,7 +70,7 @@ def ndcg(matrix: Matrix, gains: Matrix, *, ties: TieRule = "expected") -> NDArra
 
 
 def _shared(gains: NDArray[np.float64], scores: Matrix) -> NDArray[np.float64]:
-    """Gains in the order of falling scores, each replaced by the mean over those of equal score."""
+    """Return gains in the order of descending scores, each replaced by the mean over equal scores."""
     starts = np.flatnonzero(np.concatenate([[True], scores[1:] != scores[:-1]]))
     counts = np.diff(np.append(starts, len(scores)))
     return np.repeat(np.add.reduceat(gains, starts) / counts, counts)

@@ -1,4 +1,4 @@
-"""Passes over a score matrix, a block at a time, so that memory stays near the size of the matrix."""
+"""Passes over a score matrix in blocks, so that memory stays near the size of the matrix."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 from fdakit.errors import ScoreError
 from fdakit.values import Scores
 
-BLOCK = 1 << 22  # scores looked at together, 16 MiB in float32
+BLOCK = 1 << 22  # scores processed together, 16 MiB in float32
 
 
 def blocks(items: int, *, width: int) -> Iterator[slice]:
-    """Slices over the items, each of about `BLOCK` scores when an item takes `width` of them."""
+    """Yield slices over the items, each of about `BLOCK` scores if an item takes `width` of them."""
     step = max(1, BLOCK // max(1, width))
     for start in range(0, items, step):
         yield slice(start, min(start + step, items))
 
 
 def check(scores: Scores) -> None:
-    """Raise `ScoreError` where an owner is no column or a score outside the lost columns is not finite."""
+    """Raise `ScoreError` if an owner is not a column or a score of a readable video is not finite."""
     queries, videos = scores.matrix.shape
     if scores.owners.dtype.kind not in "iu" or scores.lost.dtype != np.bool_:
         raise ScoreError(
@@ -47,6 +47,6 @@ def check(scores: Scores) -> None:
 
 
 def _few(places: NDArray[np.int64]) -> str:
-    """Return the first five places, for a message."""
+    """Return the first five indices, for a message."""
     more = ", ..." if places.size > 5 else ""
     return f"[{', '.join(map(str, places[:5]))}{more}]"

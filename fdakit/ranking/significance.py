@@ -1,4 +1,4 @@
-"""How far metrics move when the queries are drawn again: the percentile bootstrap over clusters."""
+"""Confidence intervals of metrics: the percentile bootstrap over clusters of queries."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def bootstrap_ci(
     level: float = 0.95,
     cutoffs: tuple[int, ...] = CUTOFFS,
 ) -> dict[str, tuple[float, float]]:
-    """Lower and upper end of the interval of every metric in `metrics()`, in the same units, per `level`.
+    """Return lower and upper end of the interval of every metric in `metrics()`, in the same units, at `level`.
 
-    `clusters (n,)` names the cluster of each query; a draw takes as many clusters as there are, with
-    replacement, and all queries of each, so captions of one video stay together. Two rankings with the same
-    number of clusters and the same seed see the same draws. Method: Efron and Tibshirani, An Introduction to
-    the Bootstrap (1993), chapter 13, with clusters as the units.
-    Raises `ScoreError` for a ranking without queries, `ValueError` for arguments that do not fit.
+    `clusters (n,)` names the cluster of each query; a resample takes as many clusters as there are, with replacement,
+    and all queries of each, so captions of one video stay together. Two rankings with the same number of clusters and
+    the same seed use the same resamples. Method: Efron and Tibshirani, An Introduction to the Bootstrap (1993),
+    chapter 13, with clusters as the units. Raises `ScoreError` for a ranking without queries, `ValueError` for
+    arguments that do not fit.
     """
     queries = ranking.better.size
     if queries == 0:
@@ -54,10 +54,10 @@ def _draw(
     seed: int,
     cutoffs: tuple[int, ...],
 ) -> NDArray[np.float64]:
-    """Metrics `(draws, cutoffs + 4)` of each draw, in the order of `metrics()`.
+    """Return metrics `(draws, cutoffs + 4)` of each resample, in the order of `metrics()`.
 
-    A draw is a weight for each cluster; sums over queries become sums over clusters, and the queries are
-    sorted once for the medians, so memory stays that of one draw.
+    A resample is a weight for each cluster; sums over queries become sums over clusters, and the queries are sorted
+    once for the medians, so memory stays that of one resample.
     """
     ranks = ranking.ranks(ties)
     _, member = np.unique(clusters, return_inverse=True)
@@ -70,10 +70,10 @@ def _draw(
     sorted_ranks, sorted_member = ranks[order], member[order]
     rng = keyed_rng(seed, "bootstrap")
     drawn = np.empty((draws, len(means) + 1))
-    place = len(cutoffs)  # of the median, which is no mean
+    place = len(cutoffs)  # column of the median, which is not a mean
     for row in drawn:
         weights = np.bincount(rng.integers(count, size=count), minlength=count)
-        totals = weights @ sums  # a sum for each mean, and the number of queries drawn
+        totals = weights @ sums  # a sum for each mean, and the number of sampled queries
         row[:place] = totals[:place] / totals[-1]
         row[place] = _median(sorted_ranks, weights=weights[sorted_member])
         row[place + 1 :] = totals[place:-1] / totals[-1]
@@ -81,7 +81,7 @@ def _draw(
 
 
 def _median(values: NDArray[np.float64], *, weights: NDArray[np.int64]) -> float:
-    """Median of ascending `values (n,)`, each taken `weights (n,)` times; the mean of the middle two."""
+    """Return the median of ascending `values (n,)` with `weights (n,)` repetitions; the mean of the middle two."""
     upto = np.cumsum(weights)
     middle = [(upto[-1] - 1) // 2, upto[-1] // 2]
     return float(values[np.searchsorted(upto, middle, side="right")].mean())

@@ -1,9 +1,9 @@
-"""Ranks in both directions straight from vectors, tile by tile: the matrix of similarities never stands in memory.
+"""Ranks in both directions from vectors, tile by tile, without the similarity matrix in memory.
 
-Every score is read from the product of the same pair of tiles wherever it is compared. A text that several captions
-share is multiplied once and copied to them, and so is a video that stands there twice: true ties are equal to the
-last bit. As captions lie in the order of their videos, the scores of right pairs, which everything is compared with,
-come from few tiles, and one pass over all tiles counts both directions.
+Every score comes from the product of the same pair of tiles wherever it is compared. A text shared by several
+captions is multiplied once and copied to them, and so is a repeated video: true ties are equal to the last bit. As
+captions are in the order of their videos, the scores of right pairs, which everything is compared with, come from few
+tiles, and one pass over all tiles counts both directions.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ TYPES = np.dtype(np.float32), np.dtype(np.float32), np.dtype(np.int64), np.dtype
 class Vectors:
     """Vectors `texts (q, d)` and `videos (v, d)` float32, `owners (q,)` the video of each caption, `lost (v,)`.
 
-    Scores are their products: cosines, where they have length one. Raises `ScoreError` if shapes or types do not
-    fit, an owner is no video, or a vector of a text or of a video that is not lost is not finite or so long that
-    products overflow.
+    `lost` marks unreadable videos. Scores are products of the vectors: cosines if they have unit length. Raises
+    `ScoreError` if shapes or types do not fit, an owner is not a video, or a vector of a text or of a readable video
+    is not finite or so long that products overflow.
     """
 
     texts: NDArray[np.float32]
@@ -70,7 +70,7 @@ class Vectors:
 
 
 def _largest(rows: NDArray[np.float32]) -> float:
-    """Return the largest size of an entry."""
+    """Return the largest absolute value of an entry."""
     return max(float(rows.max(initial=0.0)), -float(rows.min(initial=0.0)))
 
 
@@ -91,11 +91,11 @@ def rank_vectors(
     tile: int = TILE,
     progress: Progress | None = None,
 ) -> tuple[Ranking, Ranking]:
-    """Text to video and video to text: what `rank_captions` and `rank_videos` count on the matrix of all products.
+    """Rank text to video and video to text, as `rank_captions` and `rank_videos` do on the matrix of all products.
 
-    Memory is that of the vectors, twice, and of a few tiles of `tile` x `tile` scores. Products are of full float32
-    precision. On `mps`, where torch lacks what is needed, the CPU counts. Raises `ValueError` for an unknown mode or
-    tiles of nothing.
+    Memory is that of the vectors, twice, and of a few tiles of `tile` x `tile` scores. Products have full float32
+    precision. On `mps`, where torch lacks an operation, the CPU is used. Raises `ValueError` for an unknown mode or
+    empty tiles.
     """
     if mode not in get_args(VideoToTextRule) or tile < 1:
         raise ValueError(
@@ -108,11 +108,11 @@ def rank_vectors(
 
 
 def _silent(what: str, done: int, total: int) -> None:
-    """Nobody watches."""
+    """Ignore progress."""
 
 
 class _Tally:
-    """For queries in a row: the score of the right answer, and how many candidates were better or equal so far."""
+    """For a slice of queries: the score of the right answer, and how many candidates were better or equal so far."""
 
     def __init__(self, queries: int, device: str) -> None:
         import torch
@@ -159,7 +159,7 @@ class _Count:
         return self._of_captions(), self._of_videos()
 
     def _right_pairs(self, rows: slice, columns: slice) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Places within the tile of the captions whose video stands in it, and of those videos."""
+        """Return the positions within the tile of captions whose video is in it, and of those videos."""
         own = self._layout.own[rows]
         inside = np.flatnonzero((own >= columns.start) & (own < columns.stop))
         return inside, own[inside] - columns.start
@@ -172,7 +172,7 @@ class _Count:
             self._videos.own.scatter_reduce_(0, videos + columns.start, scores, "amax")
 
     def _add(self, rows: slice, columns: slice) -> None:
-        """Every score of a tile, once as a caption's and once as a video's; right pairs are nobody's rivals."""
+        """Count every score of a tile, once for its caption and once for its video, without right pairs."""
         import torch
 
         scores = self._products(rows)
@@ -201,7 +201,7 @@ class _Count:
 def _ranking(
     tally: _Tally, queries: NDArray[np.int64], *, lost: NDArray[np.bool_], order: NDArray[np.int64], pool: int
 ) -> Ranking:
-    """Return the counts of these queries, of which `order` says where each stood; a lost one has the last place."""
+    """Return the counts of these queries in their original `order`; an unreadable one has the last rank."""
     better, equal = np.empty(len(order), np.int64), np.empty(len(order), np.int64)
     better[order] = np.where(lost, pool - 1, tally.better.cpu().numpy())
     equal[order] = np.where(lost, 0, tally.equal.cpu().numpy())

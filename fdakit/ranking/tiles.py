@@ -1,4 +1,4 @@
-"""Products of text and video vectors, tile by tile, in an order that keeps right pairs and equal vectors together."""
+"""Products of text and video vectors in tiles, ordered so that right pairs and equal vectors are together."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ if TYPE_CHECKING:
     import torch
 
 Places = NDArray[np.int64]
-_ROOM = 1 << 26  # scores in memory together, those of shared texts included: 256 MiB
+_ROOM = 1 << 26  # scores in memory at once, including those of shared texts: 256 MiB
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Rows are captions in the order of their videos, columns videos with bit-equal ones side by side.
+    """Rows are captions in the order of their videos, columns videos with bit-equal ones adjacent.
 
-    `rows (q,)` and `columns (v,)` give for each place the caption or video that stands there, `own (q,)` for each row
-    the column of its video. No cut of `row_cuts` runs through the captions of a video, none of `column_cuts` through
-    equal videos. `texts (q,)` number the rows' texts, equal ones alike, and `shared` are those numbers that stand in
-    several rows.
+    `rows (q,)` and `columns (v,)` are the caption or video at each position, `own (q,)` the column of each row's
+    video. No cut of `row_cuts` separates captions of a video, none of `column_cuts` equal videos. `texts (q,)` number
+    the rows' texts, equal ones alike, and `shared` are the numbers of several rows.
     """
 
     rows: Places
@@ -40,7 +39,8 @@ class Layout:
     def of(cls, texts: NDArray[np.float32], videos: NDArray[np.float32], owners: Places, *, tile: int) -> Layout:
         """Return the layout of `texts (q, d)` and `videos (v, d)` in tiles of about `tile` rows and columns.
 
-        Tiles are flatter where many videos are equal, and narrower where texts are shared or a video has very many.
+        Tiles have fewer rows if many videos are equal, and fewer columns if texts are shared or a video has very
+        many.
         """
         text_ids, video_ids = numbered(texts), numbered(videos)
         columns = np.argsort(video_ids, kind="stable")
@@ -58,14 +58,14 @@ class Layout:
 
 
 def numbered(vectors: NDArray[np.float32]) -> Places:
-    """Return a number for each row `(n,)`, the same for equal rows, counted up in the order they first appear."""
+    """Return a number for each row `(n,)`, the same for equal rows, in order of first appearance."""
     seen: dict[bytes, int] = {}
     keys = (blake2b((row + 0.0).tobytes(), digest_size=16).digest() for row in vectors)  # -0.0 is 0.0
     return np.array([seen.setdefault(key, len(seen)) for key in keys], np.int64)
 
 
 def _cuts(keys: Places, size: int) -> Iterator[slice]:
-    """Slices of about `size` places, none of them ending between equal keys."""
+    """Yield slices of about `size` positions, never ending between equal keys."""
     ends = np.append(np.flatnonzero(keys[1:] != keys[:-1]) + 1, len(keys))
     start = 0
     while start < len(keys):
@@ -95,18 +95,18 @@ class Products:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self._device)
 
     def turn_to(self, columns: slice) -> None:
-        """Choose the column tile of the following calls."""
+        """Select the column tile of the following calls."""
         numbers = self._layout.videos[columns]
         firsts = np.flatnonzero(np.append(True, numbers[1:] != numbers[:-1]))
         videos = self._videos[columns]
         repeated = len(firsts) < len(numbers)
         self._columns = videos[self.moved(firsts)] if repeated else videos
         self._copies = self.moved(np.searchsorted(firsts, np.arange(len(numbers)), "right") - 1) if repeated else None
-        self._of_shared = self._shared[:, :0]  # the old scores go before the new ones come
+        self._of_shared = self._shared[:, :0]  # free the old scores before computing new ones
         self._of_shared = self._shared @ self._columns.T
 
     def __call__(self, rows: slice) -> torch.Tensor:
-        """Scores float32 `(rows, columns)`, the caller's to change."""
+        """Return scores float32 `(rows, columns)`, which the caller may modify."""
         scores = self._texts[rows] @ self._columns.T
         numbers = self._layout.texts[rows]
         several = np.flatnonzero(np.isin(numbers, self._layout.shared))

@@ -1,8 +1,8 @@
-"""TREC run and qrels files, read and written: what evaluation tools everywhere exchange.
+"""TREC run and qrels files, read and written: the exchange format of evaluation tools.
 
 A run has six fields a line, `query Q0 document rank score tag`; qrels have four, `query 0 document relevance`. The
-rank column is not read: trec_eval ignores it too and sorts by score. Ids hold no white space; where a name does, it
-is written as in addresses, `a%20b.mp4`.
+rank column is ignored: trec_eval ignores it too and sorts by score. Ids have no white space; in names it is
+percent-encoded as in URLs, `a%20b.mp4`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Run = Mapping[str, Mapping[str, float]]
 Qrels = Mapping[str, Mapping[str, int]]
 """Query -> document -> relevance; above 0 is a right answer."""
 
-MOST_RELEVANT = 2**31 - 1  # what other tools can hold
+MOST_RELEVANT = 2**31 - 1  # what other tools support
 T = TypeVar("T", int, float)
 _KEPT = "".join(chr(code) for code in range(33, 127) if chr(code) != "%")
 
@@ -37,7 +37,7 @@ _KEPT = "".join(chr(code) for code in range(33, 127) if chr(code) != "%")
 def read_run(path: Path) -> Run:
     """Return a run.
 
-    Raises `ScoreError`, naming the line, for another layout, a score not finite, or a pair met twice.
+    Raises `ScoreError`, naming the line, for another layout, a score that is not finite, or a repeated pair.
     """
 
     def score(text: str) -> float:
@@ -50,7 +50,7 @@ def read_run(path: Path) -> Run:
 
 
 def read_qrels(path: Path) -> Qrels:
-    """Judgements. Raises `ScoreError`, naming the line, for another layout or a pair that stands there twice."""
+    """Return judgements. Raises `ScoreError`, naming the line, for another layout or a repeated pair."""
 
     def relevance(text: str) -> int:
         value = int(text)
@@ -95,10 +95,10 @@ def _read(path: Path, *, layout: str, column: int, value: Callable[[str], T], ki
 
 
 def rank_run(run: Run, qrels: Qrels) -> Ranking:
-    """Return where the best right document of each judged query stands, queries in the order of the qrels.
+    """Return the rank of the best right document of each judged query, queries in the order of the qrels.
 
-    The pool are all documents that run or qrels name; a query whose right documents were not retrieved has the last
-    rank. Other right documents are no rivals. Raises `ScoreError` if run and qrels do not fit.
+    The pool is all documents that run or qrels name; a query whose right documents were not retrieved has the last
+    rank. Other right documents are not counted as better. Raises `ScoreError` if run and qrels do not fit.
     """
     check_run(run, qrels)
     pool = len({name for table in (run, qrels) for documents in table.values() for name in documents})
@@ -114,7 +114,7 @@ def rank_run(run: Run, qrels: Qrels) -> Ranking:
 
 
 def check_run(run: Run, qrels: Qrels) -> None:
-    """Raise `ScoreError` where a query of the run is not judged, or a judged one has no right document."""
+    """Raise `ScoreError` if a query of the run is not judged, or a judged one has no right document."""
     unjudged = [query for query in run if query not in qrels]
     if unjudged:
         raise ScoreError(
@@ -139,8 +139,8 @@ def write_run(
     """Write the first `depth` documents of every query, best first; atomically.
 
     Text to video: `queries` name the rows of `scores`, `documents` its columns; video to text the other way round.
-    Lost videos are left out, and as queries those without a caption too. Raises `ValueError` if the names do not
-    fit.
+    Unreadable videos are left out, and so are videos without a caption as queries. Raises `ValueError` if the names
+    do not fit.
     """
     matrix, live = _turned(scores, direction, queries, documents)
     names, word = [_id(name) for name in documents], _id(tag)
@@ -159,7 +159,7 @@ def write_run(
 def write_qrels(
     path: Path, scores: Scores, *, direction: Direction, queries: Sequence[str], documents: Sequence[str]
 ) -> None:
-    """One line for each caption and its video, the query first; atomically. Names as for `write_run`."""
+    """Write one line for each caption and its video, the query first; atomically. Names as for `write_run`."""
     _turned(scores, direction, queries, documents)
     pairs = enumerate(scores.owners.tolist())
     ordered = pairs if direction == "t2v" else sorted((owner, caption) for caption, owner in pairs)
@@ -169,7 +169,7 @@ def write_qrels(
 def _turned(
     scores: Scores, direction: Direction, queries: Sequence[str], documents: Sequence[str]
 ) -> tuple[NDArray[np.floating[Any]], NDArray[np.int64]]:
-    """Return the matrix with queries as rows, and the videos that were read."""
+    """Return the matrix with queries as rows, and the readable videos."""
     matrix = scores.matrix if direction == "t2v" else scores.matrix.T
     if matrix.shape != (len(queries), len(documents)):
         raise ValueError(f"{len(queries)} queries and {len(documents)} documents beside scores {matrix.shape}")
@@ -177,7 +177,7 @@ def _turned(
 
 
 def _id(name: str) -> str:
-    """Return a name without white space, the same for the same name and different for different ones."""
+    """Return a name without white space; different names stay different."""
     return quote(encoded(name), safe=_KEPT) or "%"
 
 

@@ -1,9 +1,9 @@
 """The measures of trec_eval, by its names and definitions, for a run and its judgements.
 
-Documents of a query are sorted by score, ties by document id, both falling; what is not judged is not relevant.
-Definitions: trec_eval (NIST), https://github.com/usnistgov/trec_eval as it stands after release 9; held to its own
-test files. Release 9 and tools built on it (pytrec_eval) take another document for `iprec_at_recall`: they add 0.9
-to the share of right documents and cut it off, where it is rounded now. All else is the same.
+Documents of a query are sorted by score, ties by document id, both descending; unjudged documents are not relevant.
+Definitions: trec_eval (NIST), https://github.com/usnistgov/trec_eval after release 9; verified with its own test
+files. Release 9 and tools built on it (pytrec_eval) take another document for `iprec_at_recall`: they add 0.9 to the
+share of right documents and truncate it, where it is rounded now. All else is the same.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from .trec import Qrels, Run, check_run
 CUTOFFS = (5, 10, 15, 20, 30, 100, 200, 500, 1000)
 SUCCESS = (1, 5, 10)
 LEVELS = tuple(place / 10 for place in range(11))
-COUNTED = ("num_ret", "num_rel", "num_rel_ret")  # summed over queries, where others are averaged
-_SMALLEST = 1e-5  # what gm_map takes for a query that finds nothing
+COUNTED = ("num_ret", "num_rel", "num_rel_ret")  # summed over queries, while others are averaged
+_SMALLEST = 1e-5  # the value of gm_map for a query that finds nothing
 
 
 def trec_measures(run: Run, qrels: Qrels) -> dict[str, float]:
-    """Return every measure over all judged queries; one that the run lacks counts as nothing found (`trec_eval -c`).
+    """Return every measure over all judged queries; one missing in the run counts as nothing found (`trec_eval -c`).
 
     Raises `ScoreError` if run and qrels do not fit.
     """
@@ -47,14 +47,14 @@ def trec_measures_of_queries(run: Run, qrels: Qrels) -> Mapping[str, dict[str, f
 
 @dataclass(frozen=True)
 class _Judged:
-    """Relevance `(n,)` of what was retrieved, best first, -1 where it is not judged, and all judgements."""
+    """Relevance `(n,)` of retrieved documents, best first, -1 if not judged, and all judgements."""
 
     retrieved: NDArray[np.int64]
     judged: NDArray[np.int64]
 
 
 def _judged(scores: Mapping[str, float], judged: Mapping[str, int]) -> _Judged:
-    # trec_eval keeps scores in single precision, which decides some of its ties
+    # trec_eval stores scores in single precision, which determines some of its ties
     with np.errstate(over="ignore"):
         ordered = sorted(scores, key=lambda name: (np.float32(scores[name]), name), reverse=True)
     retrieved = np.array([judged.get(name, -1) for name in ordered], np.int64)
@@ -88,14 +88,14 @@ def _measures(query: _Judged) -> dict[str, float]:
 
 
 def _bpref(query: _Judged, total: int) -> float:
-    """Return how seldom documents judged wrong stand above right ones (Buckley and Voorhees, SIGIR 2004)."""
+    """Return how rarely documents judged wrong are ranked above right ones (Buckley and Voorhees, SIGIR 2004)."""
     wrong = int((query.judged == 0).sum())
     above = np.minimum(np.cumsum(query.retrieved == 0)[query.retrieved > 0], total)
     return float(np.where(above > 0, 1 - above / max(1, min(total, wrong)), 1.0).sum()) / total
 
 
 def _precision_at(level: float, hits: NDArray[np.int64], precision: NDArray[np.float64], total: int) -> float:
-    """Return the best precision at any place where that share of the right documents, to the nearest, is found."""
+    """Return the best precision at any rank with at least that share of the right documents, rounded."""
     reached = hits >= int(level * total + 0.5)
     return float(precision[reached].max()) if reached.any() else 0.0
 

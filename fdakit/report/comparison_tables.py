@@ -1,6 +1,6 @@
-"""A comparison of runs in words and tables: the same for the terminal, for Markdown and for a page.
+"""A comparison of runs as text and tables: the same for the terminal, Markdown and HTML.
 
-Everything reads the document of `fdakit.analysis.compare_files`, as compare.json holds it.
+Everything reads the document of `fdakit.analysis.compare_files`, as stored in compare.json.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .report_tables import DIRECTIONS
 Document = Mapping[str, Any]
 _FEW_SEEDS = {
     1: "one seed on a side: how far training seeds move these numbers is not estimated",
-    2: "two seeds on a side: two numbers hardly tell how far seeds move them",
+    2: "two seeds on a side: two numbers hardly show how far seeds move them",
 }
 _FEW_VIDEOS = 30
 
@@ -27,7 +27,7 @@ def comparison_title(document: Document) -> str:
 
 
 def comparison_lines(document: Document) -> list[str]:
-    """Return which run is which, what was ranked, and in what the runs differ."""
+    """Return which run is which, what was ranked, and the differences of the runs."""
     lines = [
         f"{side['label']}: {side['name']}, {_seeds(side)}: {', '.join(run['folder'] for run in side['runs'])}"
         for side in document["sides"]
@@ -49,7 +49,7 @@ def comparison_lines(document: Document) -> list[str]:
 
 
 def comparison_notes(document: Document) -> list[str]:
-    """Return what must be read beside the numbers, and what they do not cover."""
+    """Return the notes to be read with the numbers, and what they do not cover."""
     found = [pair[way] for pair in document["pairs"] for way in DIRECTIONS]
     rows = sum(len(one["tests"]) for one in found)
     notes = [
@@ -85,7 +85,7 @@ def comparison_notes(document: Document) -> list[str]:
 
 
 def comparison_tables(document: Document) -> list[PageTable]:
-    """Return a table a pair and direction, then, where a side has several seeds, every seed as measured."""
+    """Return a table for each pair and direction, then, with several seeds, every seed as measured."""
     tables = [_tests(document, pair, way) for pair in document["pairs"] for way in DIRECTIONS]
     if any(len(side["runs"]) > 1 for side in document["sides"]):
         tables += [_measured(document, way) for way in DIRECTIONS]
@@ -93,7 +93,7 @@ def comparison_tables(document: Document) -> list[PageTable]:
 
 
 def change_tables(pair: Document) -> list[PageTable]:
-    """Captions won and lost, text to video, with the ranks of both sides."""
+    """Return captions won and lost, text to video, with the ranks on both sides."""
     columns = ("caption", "video", f"rank in {pair['baseline']}", f"rank in {pair['other']}")
     return [
         PageTable(
@@ -107,7 +107,7 @@ def change_tables(pair: Document) -> list[PageTable]:
 
 
 def change_title(pair: Document, kind: str) -> str:
-    """Heading of the queries `won` or `lost`."""
+    """Return the heading of the queries `won` or `lost`."""
     shown, counted = len(pair["t2v"][kind]), pair["t2v"]["by_rank"][kind]
     largest = "the largest change" if shown == 1 else f"the {shown} largest changes"
     which = f"all {counted:,}" if shown == counted else f"{largest} of {counted:,}"
@@ -115,7 +115,7 @@ def change_title(pair: Document, kind: str) -> str:
 
 
 def rank_words(rank: float) -> str:
-    """Return a rank, a mean over seeds or tied places too."""
+    """Return a rank, which may be a mean over seeds or ties, as text."""
     return f"{rank:.1f}".removesuffix(".0")
 
 

@@ -1,4 +1,4 @@
-"""A contact sheet of a video's masks: each sampled frame beside its masks, with time, coverage and remarks."""
+"""A contact sheet of a video's masks: each sampled frame with its masks, time, coverage and remarks."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ TITLE, WORDS, SMALL = 24, 17, 14
 _HEAD, _HEADING, _OPTIONS, _CAPTION = 62, 26, 18, 30
 _SMALLEST, _LARGEST = 112, 320  # px of a tile's shorter side
 _WIDEST = 2400  # px of a row
-_SHAPE = 1.4  # wanted width of the whole over its height
+_SHAPE = 1.4  # preferred ratio of the sheet's width to its height
 
 
 @dataclass(frozen=True)
 class ShownMask:
-    """One mask over the frames shown: alpha float32 `(t, h, w)` and a remark a frame.
+    """One mask of the displayed frames: alpha float32 `(t, h, w)` and a remark a frame.
 
-    `name` is its own among all masks shown; `title` and `options` are what the picture says of it.
+    `name` is unique among all displayed masks; `title` and `options` are displayed.
     """
 
     name: str
@@ -42,10 +42,10 @@ class ShownMask:
 def contact_sheet(
     frames: Picture, times: NDArray[np.float64], masks: Sequence[ShownMask], *, title: str, facts: str = ""
 ) -> Image.Image:
-    """Frames uint8 `(t, h, w, 3)` at `times (t,)` with every mask: for each frame itself, mask and overlay.
+    """Return a sheet of frames uint8 `(t, h, w, 3)` at `times (t,)`, each with every mask and overlay.
 
-    Time runs down, then on in the next column; there are as many columns as make the sheet about as wide as
-    a page lies. `title` and `facts` stand on top.
+    Time runs downwards, then on in the next column; the number of columns gives the sheet about the aspect of a
+    landscape page. `title` and `facts` are at the top.
     """
     tile = _tile(frames.shape[1:3], count=1 + 2 * len(masks))
     block = tile[0] * (1 + 2 * len(masks)) + GAP * 2 * len(masks), tile[1] + _CAPTION
@@ -68,12 +68,12 @@ def contact_sheet(
 
 
 def percent(share: float) -> str:
-    """Return a share of 1 in words."""
+    """Return a share of 1 as a percentage."""
     return f"{share:.1%}"
 
 
 def _tile(shape: tuple[int, ...], *, count: int) -> tuple[int, int]:
-    """Width and height of a picture on the sheet."""
+    """Return width and height of a frame on the sheet."""
     height, width = shape
     room = (_WIDEST - GAP * (count - 1)) / count
     scale = min(float(enlargement(shape)), _LARGEST / min(height, width), room / width)
@@ -81,7 +81,7 @@ def _tile(shape: tuple[int, ...], *, count: int) -> tuple[int, int]:
 
 
 def enlargement(shape: tuple[int, ...]) -> int:
-    """Return how many times as large pictures `(h, w)` are shown, so that words have room below small ones."""
+    """Return how many times larger frames `(h, w)` are shown, so that text fits below small ones."""
     return math.ceil(_SMALLEST / min(shape))
 
 
@@ -115,7 +115,7 @@ def _block(
     place: int,
     tile: tuple[int, int],
 ) -> None:
-    """One sampled frame, its masks, and the strip of words below."""
+    """Draw one sampled frame, its masks, and the line of text below."""
     draw, (left, top) = ImageDraw.Draw(sheet), corner
     base = top + tile[1] + SMALL + 3
     paste(sheet, frame, (left, top), tile)
@@ -137,7 +137,7 @@ def _block(
 
 
 def paste(sheet: Image.Image, picture: Picture, corner: tuple[int, int], tile: tuple[int, int]) -> None:
-    """Put a picture, grey `(h, w)` or RGB `(h, w, 3)`, onto the sheet, scaled to the tile's (width, height)."""
+    """Paste an image, grey `(h, w)` or RGB `(h, w, 3)`, onto the sheet, scaled to the tile's (width, height)."""
     shown = Image.fromarray(picture)
     if shown.size != tile:
         grows = tile[0] > shown.width

@@ -1,4 +1,4 @@
-"""A table of results for a paper: a LaTeX tabular with booktabs, to be put into a table of one's own."""
+"""A table of results for a paper: a LaTeX tabular with booktabs, for the author's own table environment."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .result_tables import (
     result_lines,
 )
 
-# A bracket or star that begins a line would be read as an argument of the line break before it.
+# A bracket or star at the start of a line would be parsed as an argument of the preceding line break.
 _SPECIAL = {
     "\\": r"\textbackslash{}",
     "^": r"\textasciicircum{}",
@@ -39,18 +39,18 @@ _GONE = re.compile(r"[\x00-\x1f\x7f]+")
 
 
 def latex_text(text: str) -> str:
-    """Any text as LaTeX sets it: specials escaped, line breaks and control characters as spaces."""
+    """Return text for LaTeX: special characters escaped, line breaks and control characters as spaces."""
     plain = _GONE.sub(" ", text.encode("utf-8", "backslashreplace").decode("utf-8"))
     escaped = "".join(_SPECIAL.get(sign, sign) for sign in plain)
     return re.sub("-(?=-)", "-{}", escaped)  # two hyphens would become a dash
 
 
 def latex_table(runs: Sequence[ReportedRuns]) -> str:
-    """Return both directions of every run in one line, recall in percent; needs `\\usepackage{booktabs}`.
+    """Return both directions of every run in one row, recall in percent; needs `\\usepackage{booktabs}`.
 
-    The best results of a column are bold where the runs share a protocol and miss no video; controls and rescored
-    lines stand below under headings of their own and are never bold. What must be read beside the numbers follows
-    as notes, and in full as comments.
+    The best results of a column are bold if the runs share a protocol and miss no video; controls and rescored rows
+    are below under headings of their own and are never bold. Remarks to be read with the numbers follow as notes, and
+    in full as comments.
     """
     lines = result_lines(runs)
     columns = metric_columns(lines)
@@ -88,7 +88,7 @@ def _head(columns: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _title(line: ResultLine, *, alone: bool) -> str:
-    """Short, as the table is wide: what the heading above or a note below says stands there alone."""
+    """Return a short title, as the table is wide: without what the heading above or a note below states."""
     if line.kind == "result":
         return line.name
     label = line.label.removeprefix("same weights, ").removeprefix("rescored: ")
@@ -96,7 +96,7 @@ def _title(line: ResultLine, *, alone: bool) -> str:
 
 
 def _seeds(runs: Sequence[ReportedRuns]) -> list[tuple[str, str]]:
-    """Return what stands behind ±, of each run where they differ in it."""
+    """Return the meaning of ±, for each run if they differ."""
     counts = {run.name: len(run.reports) for run in runs}
     told = {name: f"mean ± sd of {count} seeds" if count > 1 else "one seed" for name, count in counts.items()}
     if max(counts.values(), default=1) == 1:

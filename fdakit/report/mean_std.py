@@ -1,4 +1,4 @@
-"""Mean and standard deviation over seeds: one meaning of them in every table, file and picture."""
+"""Mean and standard deviation over seeds, defined alike for every table, file and figure."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ class MeanStd:
 
     @property
     def mean(self) -> float:
-        """The value itself if there is one seed."""
+        """The mean; of one seed its value."""
         return mean(self.values)
 
     @property
     def sd(self) -> float | None:
-        """Standard deviation over seeds (n - 1), None for one seed."""
+        """The standard deviation over seeds (n - 1), None for one seed."""
         return stdev(self.values) if len(self.values) > 1 else None
 
     def to_json(self) -> dict[str, Any]:
-        """Return `mean` and `sd` as files hold them."""
+        """Return `mean` and `sd` as stored in files."""
         return {"mean": self.mean, "sd": self.sd}
 
 

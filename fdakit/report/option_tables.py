@@ -1,4 +1,4 @@
-"""Options of a part in words: type, range, default and help, from the one declaration."""
+"""Options of a part as text: type, range, default and help, from the declaration."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BOUNDS = {
 
 @dataclass(frozen=True)
 class OptionRow:
-    """One option, worded."""
+    """One option, as text."""
 
     name: str
     type: str
@@ -29,7 +29,7 @@ class OptionRow:
 
 
 def option_rows(model: type[BaseModel]) -> list[OptionRow]:
-    """Return the options of a model, its own before those it shares; `required` stands where there is no default."""
+    """Return the options of a model, its own before shared ones; the default `required` means there is none."""
     schema = model.model_json_schema()
     required = schema.get("required", [])
     fields = schema.get("properties", {})
@@ -46,7 +46,7 @@ def option_rows(model: type[BaseModel]) -> list[OptionRow]:
 
 
 def preset_rows(model: type[BaseModel]) -> list[tuple[str, str]]:
-    """Return the presets of a model: name, and what it sets instead of the defaults, as TOML would."""
+    """Return the presets of a model: name, and what it sets instead of the defaults, as in TOML."""
     presets: Mapping[str, Mapping[str, Any]] = getattr(model, "presets", {})
     return [
         (name, ", ".join(f"{key} = {_default(value)}" for key, value in sets.items()) or "the defaults")

@@ -1,4 +1,4 @@
-"""The oddest clips of a split on one sheet: for each why it is there, some frames, and what is marked in them."""
+"""The outlier clips of a split on one sheet: for each the reason, some frames, and what is marked in them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .overlays import Alpha, Picture, mask_colour, overlay
 from .text_drawing import ALARM, GREY, PAPER, draw_text
 
 _TILE, _SHOWN = 128, 6
-_ROW = 14  # about as many tiles stand abreast
+_ROW = 14  # approximate number of tiles in a row
 _HEAD, _NAME, _CAPTION, _BETWEEN = 66, 44, 24, 22
 
 
@@ -30,8 +30,8 @@ class OutlierStrip:
 
 
 def outlier_sheet(strips: Sequence[OutlierStrip], *, title: str, facts: str = "") -> Image.Image:
-    """Return all strips, in reading order; of longer clips the six frames around the one that matters."""
-    tiles = max(2, min(_SHOWN, max(len(strip.frames) for strip in strips)))  # the words want the room of two
+    """Return all strips, in reading order; of longer clips the six frames around the relevant one."""
+    tiles = max(2, min(_SHOWN, max(len(strip.frames) for strip in strips)))  # the text needs the room of two
     across = min(max(1, _ROW // (tiles + 1)), len(strips))
     wide = tiles * _TILE + (tiles - 1) * GAP
     high = _NAME + 2 * _TILE + GAP + _CAPTION + _BETWEEN
@@ -63,6 +63,6 @@ def _strip(sheet: Image.Image, corner: tuple[int, int], strip: OutlierStrip, wid
 
 
 def shown_places(count: int, focus: int) -> range:
-    """Up to six places of `count`, one after the other, with `focus` in their middle where there is room."""
+    """Return up to six consecutive indices of `count`, centred on `focus` if possible."""
     first = min(max(0, focus - _SHOWN // 2), max(0, count - _SHOWN))
     return range(first, min(count, first + _SHOWN))

@@ -1,4 +1,4 @@
-"""One frame of the overlay video: the frame and what each mask marks in it, side by side over a strip of words."""
+"""One frame of the overlay video: the frame and its masks, side by side above a line of text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _GROUND, _ALARM = "#000000", "#ff8a80"
 
 
 def overlay_frame(frame: Picture, time: float, masks: Sequence[ShownMask], place: int) -> Picture:
-    """Frame `place` uint8 `(h, w, 3)` with its overlays -> uint8 RGB of even sides, as codecs want them."""
+    """Return frame `place` with its overlays, uint8 RGB with even sides, as codecs require."""
     times = enlargement(frame.shape[:2])
     tiles = [frame, *(overlay(frame, mask.alpha[place], colour=mask_colour(n)) for n, mask in enumerate(masks))]
     tiles = [tile.repeat(times, axis=0).repeat(times, axis=1) for tile in tiles]

@@ -1,4 +1,4 @@
-"""The reference page: every table and part with its options, made from the declarations themselves."""
+"""The reference page: every table and part with its options, generated from the declarations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def reference_page(
     own: Mapping[str, type[BaseModel]],
     settings: Mapping[str, type[BaseModel]],
 ) -> str:
-    """Markdown of `kind -> (name, summary, options)`, of fdakit's `own` keys of a kind, and of its tables."""
+    """Return Markdown of `kind -> (name, summary, options)`, fdakit's `own` keys of a kind, and its tables."""
     lines = [
         "# Reference",
         "",

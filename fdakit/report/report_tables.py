@@ -13,7 +13,7 @@ DIRECTIONS = {"t2v": "text to video", "v2t": "video to text"}
 
 
 def report_rows(report: Mapping[str, Any]) -> list[tuple[str, str, dict[str, float]]]:
-    """(direction, row label, metrics): the result first, then swapped masks, then rescored scores."""
+    """Return (direction, row label, metrics): the result first, then other masks, then rescored scores."""
     own = report["protocol"]["mask"]
     if report["protocol"]["mask_control"] != "none":
         own = f"{own}, {report['protocol']['mask_control']}"
@@ -34,17 +34,17 @@ def report_rows(report: Mapping[str, Any]) -> list[tuple[str, str, dict[str, flo
 
 
 def control_label(name: str) -> str:
-    """Return what the row of a swapped mask is called.
+    """Return the label of the row of a replaced mask.
 
-    `none` swaps a control that was trained with for the true mask.
+    `none` replaces a control that was trained with by the true mask.
     """
     return "same weights, the true mask" if name == "none" else f"same weights, {name} mask"
 
 
 def report_notes(report: Mapping[str, Any]) -> list[str]:
-    """Return what must be read beside the numbers, one line each; lost videos first."""
+    """Return the notes to be read with the numbers, one line each; random weights and unreadable videos first."""
     videos, captions, protocol = report["videos"], report["captions"], report["protocol"]
-    notes = [RANDOM_WEIGHTS] if report.get("random_weights") else []  # older reports do not tell
+    notes = [RANDOM_WEIGHTS] if report.get("random_weights") else []  # older reports do not have it
     if videos["missing"]:
         lost = "video is absent and was" if videos["missing"] == 1 else "videos are absent and were"
         notes.append(f"{videos['missing']:,} {lost} left out: not the full {protocol['split']} split")
@@ -59,7 +59,7 @@ def report_notes(report: Mapping[str, Any]) -> list[str]:
         )
     notes += [f"data: {remark}" for remark in videos.get("remarks", ())]
     notes += _training_notes(videos.get("training", {}))
-    if report.get("finding"):  # older reports hold none
+    if report.get("finding"):  # older reports have none
         notes.append(f"training: {report['finding']}")
     notes.append(
         f"{protocol['dataset']} {protocol['split']}: {_count(captions['counted'], 'caption')}, "
@@ -79,7 +79,7 @@ def report_notes(report: Mapping[str, Any]) -> list[str]:
     pictures = report.get("provenance", {}).get("preprocess")
     if pictures is not None:
         notes.append(_picture_note(pictures))
-    best = captions.get("best_t2v_R@1")  # older reports hold none
+    best = captions.get("best_t2v_R@1")  # older reports have none
     if best is not None and best < 100:
         notes.append(f"equal captions or videos of the split allow at most {best:.2f} R@1 text to video")
     masks = report["masks"]
@@ -103,7 +103,7 @@ def _count(number: int, what: str) -> str:
 
 
 def _training_notes(training: Mapping[str, Any]) -> list[str]:
-    """Of videos trained on; older reports, and those of weights trained elsewhere, do not tell."""
+    """Return notes on videos trained on; older reports, and those of external weights, have none."""
     notes = []
     if training.get("shared"):
         notes.append(f"videos of this split that were trained on: {training['shared']:,}; they flatter its numbers")
@@ -115,7 +115,7 @@ def _training_notes(training: Mapping[str, Any]) -> list[str]:
 
 def _repair_notes(videos: Mapping[str, Any]) -> list[str]:
     notes = []
-    if videos.get("repaired"):  # older reports do not tell
+    if videos.get("repaired"):  # older reports do not have it
         what = "video is" if videos["repaired"] == 1 else "videos are"
         notes.append(f"{videos['repaired']} {what} damaged in part: only frames that decode were used")
     training = videos.get("training")
@@ -127,7 +127,7 @@ def _repair_notes(videos: Mapping[str, Any]) -> list[str]:
 
 
 def cells(metrics: Mapping[str, float]) -> list[str]:
-    """Metrics as text, in the order of `COLUMNS`."""
+    """Return metrics as text, in the order of `COLUMNS`."""
     return [f"{metrics[name]:.1f}" for name in COLUMNS]
 
 

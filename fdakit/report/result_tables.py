@@ -1,4 +1,4 @@
-"""Several reports in one table: a line a run, lines of other masks and of rescored scores apart from those."""
+"""Several reports in one table: a row for each run, and separate rows of other masks and of rescored scores."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class ReportedRuns:
 
 @dataclass(frozen=True)
 class ResultLine:
-    """One line: `label` says what was changed, "" for the result itself.
+    """One row: `label` is what was changed, "" for the result itself.
 
-    `metrics` holds a spread for direction and metric; what was not measured is not in it.
+    `metrics` has a spread for each direction and metric that was measured.
     """
 
     name: str
@@ -46,7 +46,7 @@ class ResultLine:
 
 
 def result_lines(runs: Sequence[ReportedRuns]) -> list[ResultLine]:
-    """Return all results, then all controls, then all rescored lines, each in the order of the runs."""
+    """Return all results, then all controls, then all rescored rows, each in the order of the runs."""
     found = [ResultLine(run.name, "result", _seeds(run), _spreads(run.reports)) for run in runs]
     for run in runs:
         for control in _shared(run.reports, "controls"):
@@ -61,7 +61,7 @@ def result_lines(runs: Sequence[ReportedRuns]) -> list[ResultLine]:
 
 
 def metric_columns(lines: Sequence[ResultLine], metrics: Sequence[str] = METRICS) -> list[tuple[str, str]]:
-    """(direction, metric) of every column that any line fills, text to video first."""
+    """Return (direction, metric) of every column with any value, text to video first."""
     filled = {column for line in lines for column in line.metrics}
     return [(way, name) for way in DIRECTIONS for name in metrics if (way, name) in filled]
 
@@ -75,9 +75,9 @@ def cell(line: ResultLine, column: tuple[str, str], *, sign: str = "±", absent:
 
 
 def best_lines(lines: Sequence[ResultLine], column: tuple[str, str]) -> set[int]:
-    """Places of the best results of a column by what is shown, several where they are shown alike.
+    """Return the indices of a column's best results as displayed, several if they are displayed alike.
 
-    Only results as measured compete; there must be two of them.
+    Only unmodified results compete; there must be two of them.
     """
     shown = {
         place: float(f"{line.metrics[column].mean:.1f}")
@@ -100,7 +100,7 @@ def protocol_line(report: Mapping[str, Any]) -> str:
 
 
 def shortfalls(run: ReportedRuns) -> list[str]:
-    """Random weights, and videos that the numbers miss or that were trained on, of the worst seed; else nothing."""
+    """Return remarks on random weights, missing videos and videos that were trained on, of the worst seed."""
     missing, damaged = (max(report["videos"][kind] for report in run.reports) for kind in ("missing", "damaged"))
     found = [RANDOM_WEIGHTS] if any(report.get("random_weights") for report in run.reports) else []
     if missing:
@@ -114,7 +114,7 @@ def shortfalls(run: ReportedRuns) -> list[str]:
 
 
 def remarks(runs: Sequence[ReportedRuns]) -> list[tuple[str, str]]:
-    """(name of a run, "" for all of them; remark): what must be read beside the table, lost videos first."""
+    """Return (name of a run, "" for all; remark) to be read with the table, unreadable videos first."""
     found = [(run.name, text) for run in runs for text in shortfalls(run)]
     protocols = {run.name: protocol_line(run.reports[0]) for run in runs}
     if len(set(protocols.values())) == 1:
@@ -123,7 +123,7 @@ def remarks(runs: Sequence[ReportedRuns]) -> list[tuple[str, str]]:
 
 
 def one_protocol(runs: Sequence[ReportedRuns]) -> bool:
-    """Return whether all runs were scored alike and on all videos, so that one of them may be called the best."""
+    """Return whether all runs were scored alike and on all videos, so that one may be called the best."""
     return len({protocol_line(run.reports[0]) for run in runs}) == 1 and not any(shortfalls(run) for run in runs)
 
 

@@ -1,4 +1,4 @@
-"""What a page about one run says in words, tables and bars."""
+"""The text, tables and bars of a page about one run."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ _INTERVALS = " Intervals: bootstrap over queries, captions of one video drawn to
 
 
 def protocol_words(report: Mapping[str, Any]) -> str:
-    """Return how was scored, for who does not know the names of the rules.
+    """Return how the run was scored, for readers who do not know the names of the rules.
 
-    A rule without words is told by its name.
+    A rule without an explanation is given by its name.
     """
     protocol = report["protocol"]
     words = [table.get(protocol[rule], f"{rule}: {protocol[rule]}") for rule, table in _WORDS.items()]
@@ -53,14 +53,14 @@ def protocol_words(report: Mapping[str, Any]) -> str:
 
 
 def page_lines(report: Mapping[str, Any]) -> list[str]:
-    """Return what must be read beside the numbers, lost videos first, and the protocol in words."""
+    """Return the notes to be read with the numbers, unreadable videos first, and the protocol in words."""
     return [*report_notes(report), protocol_words(report)]
 
 
 def run_tables(report: Mapping[str, Any]) -> list[PageTable]:
-    """The result with its intervals; then controls and rescored scores of each direction, in tables of their own.
+    """Return the result with its intervals; then controls and rescored scores of each direction, in separate tables.
 
-    The result stands above the controls again, as they are read against it, but never beside rescored scores.
+    The result is repeated above the controls, for comparison, but never next to rescored scores.
     """
     names = [name for name in EVERY if any(name in report[way] for way in DIRECTIONS)]
     columns = ("", *names)
@@ -88,7 +88,7 @@ def run_tables(report: Mapping[str, Any]) -> list[PageTable]:
 
 
 def rank_bars(ranks: NDArray[np.float64], *, pool: int, title: str) -> PageBars:
-    """Ranks `(n,)` from 1 counted in bins that widen; 1.5 counts among 2 to 5."""
+    """Return a histogram of ranks `(n,)` from 1 in widening bins; 1.5 counts in 2 to 5."""
     ends = [*(end for end in _BINS if end < pool), pool]
     places = np.searchsorted(ends, ranks, side="left")
     counts = np.bincount(places, minlength=len(ends)).tolist()

@@ -1,4 +1,4 @@
-"""Words on pictures, with the font that Pillow brings."""
+"""Text on images, with Pillow's built-in font."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from PIL import ImageDraw, ImageFont
 
 INK, GREY, PALE, PAPER, ALARM = "#1a1a1a", "#6e6e6e", "#e4e4e4", "#ffffff", "#c0261c"
-_SPACE = 0.3  # of the size; the font's own is drawn far narrower after a digit
+_SPACE = 0.3  # of the size; the font's own space is far narrower after a digit
 _CUT = "..."
 
 
@@ -22,7 +22,7 @@ def draw_text(
     colour: str = INK,
     room: float | None = None,
 ) -> float:
-    """Write one line from its left end on the base line, and return its width in px.
+    """Draw one line from its left end on the base line, and return its width in px.
 
     What does not fit into `room` px is cut, and ends in dots.
     """
@@ -35,14 +35,14 @@ def draw_text(
 
 
 def text_width(text: str, *, size: int) -> float:
-    """Width of a line in px."""
+    """Return the width of a line in px."""
     words = text.split()
     letters = sum(float(_font(size).getlength(word)) for word in words)
     return letters + ceil(_SPACE * size) * max(0, len(words) - 1)
 
 
 def fit_text(text: str, *, size: int, room: float | None = None) -> str:
-    """Return one line that can be drawn, cut where `room` px end. File names need not be text."""
+    """Return one drawable line, cut to `room` px. File names need not be text."""
     line = " ".join(text.encode("utf-8", "backslashreplace").decode("utf-8").split())
     if room is None or text_width(line, size=size) <= room:
         return line

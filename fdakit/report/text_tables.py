@@ -1,4 +1,4 @@
-"""The table of results as CSV and as Markdown: the same lines as in LaTeX."""
+"""The table of results as CSV and as Markdown, with the same rows as in LaTeX."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .result_tables import EVERY, HEADINGS, ReportedRuns, cell, metric_columns, 
 
 
 def csv_table(runs: Sequence[ReportedRuns]) -> str:
-    """Columns run, kind (result, control or rescored), label, seeds, then every metric, unrounded.
+    """Return CSV with columns run, kind (result, control or rescored), label, seeds, then every metric, unrounded.
 
-    With several seeds a metric is their mean, and its deviation stands in a column `... sd` after it.
+    With several seeds a metric is their mean, and its deviation is in a column `... sd` after it.
     """
     lines = result_lines(runs)
     columns, seeds = metric_columns(lines, EVERY), {run.name: len(run.reports) for run in runs}
@@ -40,7 +40,7 @@ def csv_table(runs: Sequence[ReportedRuns]) -> str:
 
 
 def results_markdown(runs: Sequence[ReportedRuns]) -> str:
-    """A table for results, one for controls and one for rescored scores, each where there are any, then remarks."""
+    """Return tables of results, controls and rescored scores, as far as there are any, then remarks."""
     lines = result_lines(runs)
     columns = metric_columns(lines)
     head = ["run", *(f"{way} {name}" for way, name in columns)]

@@ -1,1 +1,1 @@
-"""What fdakit asks of the machine: files, locks, processes, signals, optional libraries and terminals."""
+"""The operating system: files, locks, processes, signals, optional libraries and terminals."""

@@ -1,6 +1,6 @@
-"""Files and folders that are written atomically, on the disk before they bear their name.
+"""Atomic writes of files, on disk before they get their name.
 
-A kill, a full disk or a power cut leaves the former state or the new one. Only a kill leaves something beside it: the
+A kill, a full disk or a power cut leaves the former state or the new one. Only a kill leaves something behind: the
 hidden `.part` file of that process.
 """
 
@@ -17,15 +17,19 @@ from pathlib import Path
 
 from fdakit.errors import FdakitError
 
-_ADVICE = "make room there, correct its rights, or name another place"
-_LIBRARY_FAULTS = {"SafetensorError", "FFmpegError"}  # what safetensors and PyAV raise for a failed write
-_TORCH_FAULTS = ("PytorchStreamWriter", "inline_container", "iostream error")  # in torch's RuntimeError for one
-_LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # halves of characters, which no encoding has; the rest are bytes
+_ADVICE = "make room there, correct its permissions, or name another place"
+_LIBRARY_FAULTS = {"SafetensorError", "FFmpegError"}  # exceptions of safetensors and PyAV for a failed write
+_TORCH_FAULTS = (
+    "PytorchStreamWriter",
+    "inline_container",
+    "iostream error",
+)  # in torch's RuntimeError for a failed write
+_LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # lone surrogates that no encoding has; the others represent bytes
 
 
 @contextmanager
 def write_errors(path: Path, *, error: type[FdakitError] = FdakitError, advice: str = _ADVICE) -> Iterator[None]:
-    """Turn what the disk refuses into `error`, naming the path, the cause and what to do next."""
+    """Turn disk errors into `error`, with the path, the cause and what to do next."""
     try:
         yield
     except OSError as fault:
@@ -45,14 +49,14 @@ def _failed_write(fault: Exception) -> bool:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Give a hidden path beside `path` to write to, and move it there when the block ends.
+    """Yield a hidden path next to `path` to write to, and rename it when the block ends.
 
-    Makes the folders above; the file has the mode of any new one. If the block raises, nothing is left and the
-    former file stands. Raises `OSError` as it comes, and where a device or a pipe stands at `path`:
-    callers word it by `write_errors`.
+    Creates the folders above; the file has the mode of any new one. If the block raises, nothing is left and the
+    former file remains. Raises `OSError` of the system, and for a device or a pipe at `path`: callers convert it by
+    `write_errors`.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
-        raise FileExistsError(errno.EEXIST, "a device or a pipe stands there")
+        raise FileExistsError(errno.EEXIST, "a device or a pipe is there")
     path.parent.mkdir(parents=True, exist_ok=True)
     part = _part_of(path)
     remove(part)
@@ -60,7 +64,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
         mode = _usual_mode(part)
         yield part
         if part.is_file() and stat.S_IMODE(part.stat().st_mode) != mode:
-            part.chmod(mode)  # safetensors makes files that only their owner may read
+            part.chmod(mode)  # safetensors creates files that only their owner may read
         sync(part)
         part.replace(path)
         sync(path.parent)
@@ -69,7 +73,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 def _usual_mode(path: Path) -> int:
-    """Return the mode of a new file at `path`, as the system gives it; leaves none there. Raises `OSError`."""
+    """Return the mode of a new file at `path`, as the system sets it; leaves none there. Raises `OSError`."""
     path.touch(exist_ok=False)
     try:
         return stat.S_IMODE(path.stat().st_mode)
@@ -91,28 +95,28 @@ def write_text(path: Path, text: str, *, error: type[FdakitError] = FdakitError,
 def encoded(text: str) -> bytes:
     """Return text as UTF-8: names that are not UTF-8 (`surrogateescape`) keep their bytes.
 
-    Any other lone surrogate, as JSON may hold them, becomes U+FFFD.
+    Any other lone surrogate, as in some JSON, becomes U+FFFD.
     """
     return _LONE.sub("\ufffd", text).encode("utf-8", "surrogateescape")
 
 
 def sync(path: Path) -> None:
-    """Wait until a file or a folder is on the disk; folders are left out where the system cannot open them."""
+    """Wait until a file or a folder is on disk; folders are skipped if the system cannot open them."""
     try:
         handle = os.open(path, os.O_RDONLY)
     except (IsADirectoryError, PermissionError):
-        if path.is_dir():  # Windows opens no folders
+        if path.is_dir():  # Windows cannot open folders
             return
         raise
     try:
-        with suppress(PermissionError):  # Windows: a file opened to be read
+        with suppress(PermissionError):  # Windows: a file opened for reading
             os.fsync(handle)
     finally:
         os.close(handle)
 
 
 def sync_below(folder: Path) -> None:
-    """Wait until a folder and everything in it is on the disk."""
+    """Wait until a folder and everything in it is on disk."""
     for place in sorted(folder.rglob("*")):
         sync(place)
     sync(folder)
@@ -127,7 +131,7 @@ def remove(path: Path) -> None:
 
 
 def _part_of(path: Path) -> Path:
-    """Return the hidden name of a file that is being written, short enough for a long name."""
+    """Return the hidden name of a file being written, short enough for a long name."""
     name = f".{path.name}.{os.getpid()}.part"
     if len(os.fsencode(name)) > 255:
         name = f".{os.getpid()}.part"

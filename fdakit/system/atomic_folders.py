@@ -1,7 +1,7 @@
-"""Folders that are written atomically, on the disk before they bear their name.
+"""Atomic writes of folders, on disk before they get their name.
 
-Two renames exchange the former folder and the new one; a kill between them leaves both beside the place, and
-`current_folder` finds the one that counts.
+Two renames exchange the former folder and the new one; a kill between them leaves both next to the final path, and
+`current_folder` finds the valid one.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from pathlib import Path
 from .atomic_files import remove, sync, sync_below
 
 IsWhole = Callable[[Path], bool]
-_LONGEST = 250  # bytes of a name that leave room for the marks around it
+_LONGEST = 250  # bytes of a name that leave room for prefix and suffix
 
 
 @contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
-    """Give an empty hidden folder beside `folder` to write to, and put it in its place when the block ends.
+    """Yield an empty hidden folder next to `folder` to write to, and rename it when the block ends.
 
-    Makes the folders above. What an earlier kill left is put right first. If the block raises, or a rename fails,
-    nothing is left beside the former folder, which stands. Raises `OSError` as it comes.
+    Creates the folders above. Leftovers of an earlier kill are recovered first. If the block raises, or a rename
+    fails, nothing is left next to the former folder, which remains. Raises `OSError` of the system.
     """
     fresh, former = _staging_paths(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         sync_below(fresh)
         _exchange(folder, fresh, former)
     except BaseException:
-        with suppress(OSError):  # what ended the writing is told, not what ends the clearing
+        with suppress(OSError):  # report the error of the write, not of the cleanup
             remove(fresh)
         raise
 
@@ -52,27 +52,27 @@ def _exchange(folder: Path, fresh: Path, former: Path) -> None:
             former.rename(folder)
         raise
     sync(folder.parent)
-    with suppress(OSError):  # the next writing removes it
+    with suppress(OSError):  # the next write removes it
         remove(former)
 
 
 def current_folder(folder: Path, *, is_whole: IsWhole | None = None) -> Path:
-    """Return where a folder lies: its place, or beside it after a kill between the two renames.
+    """Return the current location of a folder: its own, or next to it after a kill between the two renames.
 
-    `is_whole` tells a finished folder from one that was being written: with it, a first folder that was finished but
-    not yet renamed is found too.
+    `is_whole` tells a complete folder from a partial one: with it, a first folder that was complete but not yet
+    renamed is found too.
     """
     fresh, former = _staging_paths(folder)
     if folder.exists():
         return folder
     if former.exists():
-        return fresh if fresh.exists() else former  # the former one moves only when the fresh one is whole
+        return fresh if fresh.exists() else former  # the former one is moved only when the new one is complete
     return fresh if is_whole is not None and fresh.is_dir() and is_whole(fresh) else folder
 
 
 def _staging_paths(folder: Path) -> tuple[Path, Path]:
-    """Return where the next and the former state of a folder stand while they change places."""
-    place = folder if folder.name else folder.absolute()  # "." has no name of its own, and "/" none at all
+    """Return the paths of the next and the former state of a folder while they are exchanged."""
+    place = folder if folder.name else folder.absolute()  # "." has no name, and neither has "/"
     name = place.name
     if len(os.fsencode(name)) > _LONGEST:
         name = blake2b(os.fsencode(name), digest_size=16).hexdigest()

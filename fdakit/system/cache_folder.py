@@ -1,4 +1,4 @@
-"""The folder for what can be made again: frames, rendered clips, models by name."""
+"""The cache folder for data that can be made again: frames, rendered clips, models by name."""
 
 from __future__ import annotations
 

@@ -11,7 +11,10 @@ from fdakit.errors import RecipeError
 
 
 def choose_device(name: str) -> torch.device:
-    """Return `auto` is the first GPU, else the CPU. Raises `RecipeError` if the named device is not there."""
+    """Return the device of that name; `auto` is the first GPU, else the CPU.
+
+    Raises `RecipeError` if the named device does not exist.
+    """
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -26,7 +29,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """bf16 autocast over fp32 weights where `precision` asks for it or, as auto, where the GPU has it."""
+    """Return bf16 autocast over fp32 weights if `precision` requires it or, as auto, if the GPU supports it."""
     wanted = precision == "bf16" or (
         precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     )
@@ -34,7 +37,7 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
 
 
 def loader_workers(asked: int | None, device: torch.device) -> int:
-    """Reading processes: as asked; else none beside a CPU model, up to 8 beside a GPU."""
+    """Return the number of loader workers: as requested; else none with a CPU model, up to 8 with a GPU."""
     if asked is not None:
         return asked
     return min(8, max(1, (os.cpu_count() or 2) - 1)) if device.type == "cuda" else 0

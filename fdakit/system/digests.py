@@ -1,4 +1,4 @@
-"""SHA-256 digests of a folder's files, in the form of `sha256sum`: written once, checked whenever a file is read."""
+"""SHA-256 digests of a folder's files in the format of `sha256sum`: written once, verified at every reading."""
 
 from __future__ import annotations
 
@@ -29,12 +29,17 @@ def file_sha256(path: Path, *, error: type[FdakitError] = FdakitError, advice: s
 
 
 def digest_lines(folder: Path, names: Iterable[str]) -> str:
-    """Return what SHA256SUMS says of files of a folder. Raises `FdakitError` if one cannot be read."""
-    return "".join(f"{file_sha256(folder / name)}  {name}\n" for name in sorted(names))
+    """Return the lines of SHA256SUMS for files of a folder. Raises `FdakitError` if one cannot be read."""
+    return listed({name: file_sha256(folder / name) for name in sorted(names)})
+
+
+def listed(digests: Mapping[str, str]) -> str:
+    """Return digests by file name as the text of SHA256SUMS."""
+    return "".join(f"{digest}  {name}\n" for name, digest in digests.items())
 
 
 def read_digests(folder: Path, *, error: type[FdakitError] = FdakitError) -> dict[str, str] | None:
-    """Return the digests that a folder's SHA256SUMS lists by file name; None if there is no such file.
+    """Return the digests in a folder's SHA256SUMS by file name; None if there is no such file.
 
     Raises `error` if it is damaged.
     """
@@ -51,15 +56,15 @@ def read_digests(folder: Path, *, error: type[FdakitError] = FdakitError) -> dic
 
 
 def check_digest(path: Path, *, error: type[FdakitError], advice: str) -> bool:
-    """Compare a file with the SHA256SUMS beside it; returns whether there is one.
+    """Compare a file with the SHA256SUMS next to it; return whether there is one.
 
-    Raises `error`, ending in `advice`, where the file has another digest, is not listed, or cannot be read.
+    Raises `error`, ending in `advice`, if the file has another digest, is not listed, or cannot be read.
     """
     digests = read_digests(path.parent, error=error)
     if digests is None:
         return False
     if path.name not in digests:
-        raise error(f"{full(path)}: not among the files that {SUMS} beside it lists; {advice}")
+        raise error(f"{full(path)}: not listed in its folder's {SUMS}; {advice}")
     if file_sha256(path, error=error, advice=advice) != digests[path.name]:
         raise error(
             f"{full(path)}: changed or damaged since it was written (its SHA-256 is not that in {SUMS}); {advice}"

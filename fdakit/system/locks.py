@@ -1,4 +1,4 @@
-"""Locks on folders that several processes may work on. A process that ends, however it ends, holds none."""
+"""Locks on folders that several processes may use. A process that ends, in whatever way, releases them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ except ImportError:  # Windows
 
 
 class HeldError(Exception):
-    """Another process holds the lock: who, in words."""
+    """Another process holds the lock: which one, as text."""
 
 
 @contextmanager
 def exclusive_lock(path: Path) -> Iterator[None]:
-    """Hold the lock file while the block runs, and remove it after. Raises `HeldError`, or `OSError` as it comes."""
+    """Hold the lock file while the block runs, then remove it. Raises `HeldError`, or `OSError` of the system."""
     handle = _locked(path, shared=False)
     try:
         yield
@@ -35,7 +35,7 @@ def exclusive_lock(path: Path) -> Iterator[None]:
 
 @contextmanager
 def shared_lock(path: Path) -> Iterator[None]:
-    """Let `is_free` say no while the block runs; where that cannot be had, just run it."""
+    """Make `is_free` return False while the block runs; if the lock cannot be taken, just run the block."""
     try:
         handle = _locked(path, shared=True)
     except (OSError, HeldError):
@@ -68,12 +68,12 @@ def _locked(path: Path, *, shared: bool, write: bool = True) -> int:
             _lock(handle, path, shared=shared)
             if fcntl is None or os.path.samestat(os.fstat(handle), path.stat()):
                 if write:
-                    with suppress(OSError):  # a full disk: the lock holds without saying whose it is
+                    with suppress(OSError):  # a full disk: the lock holds without its holder's name
                         os.truncate(handle, 0)
                         os.write(handle, json.dumps(_self()).encode())
                 return handle
         except FileNotFoundError:
-            pass  # its holder has just removed it: the next one is another file
+            pass  # its holder has just removed it: retry with the next file
         except BaseException:
             os.close(handle)
             raise
@@ -88,7 +88,7 @@ def _lock(handle: int, path: Path, *, shared: bool) -> None:
         except BlockingIOError:
             raise HeldError(_spoken(_holder(path))) from None
         except OSError:
-            pass  # some network disks have no such locks: go by what the file says
+            pass  # some network disks have no such locks: use the content of the file
     holder = _holder(path)
     if not shared and holder and _lives(holder):
         raise HeldError(_spoken(holder))
@@ -100,7 +100,7 @@ def _self() -> dict[str, Any]:
 
 
 def _holder(path: Path) -> dict[str, Any]:
-    """Return what the file says; nothing where its holder has not come to write it, or it is damaged."""
+    """Return the content of the file; empty if its holder has not written it yet, or it is damaged."""
     try:
         found = json.loads(path.read_bytes()[:1000])
     except (OSError, ValueError):
@@ -109,11 +109,11 @@ def _holder(path: Path) -> dict[str, Any]:
 
 
 def _lives(holder: dict[str, Any]) -> bool:
-    """Return whether a process may still be there: of another machine nobody knows."""
+    """Return whether a process may still exist; on another machine that is unknown."""
     pid = holder.get("pid")
     if holder.get("host") != socket.gethostname() or not isinstance(pid, int) or pid <= 0:
         return bool(holder)
-    if pid == os.getpid() or os.name != "posix":  # elsewhere signal 0 would end it
+    if pid == os.getpid() or os.name != "posix":  # on other systems signal 0 would end it
         return False
     try:
         os.kill(pid, 0)

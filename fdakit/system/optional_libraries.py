@@ -1,7 +1,7 @@
-"""Libraries that fdakit uses where they are installed: whether one can be used here, and what to install if not.
+"""Optional libraries: whether one can be used here, and what to install if not.
 
-An import may succeed, or fail, for want of a library of the machine: torchcodec loads FFmpeg's when its first decoder
-is made, OpenCV's package with windows loads those of a desktop.
+An import may succeed, or fail, depending on system libraries: torchcodec loads FFmpeg's when its first decoder is
+created, OpenCV's package with windows loads those of a desktop.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ OPTIONAL = ("cv2", "torchcodec", "decord")
 
 
 def is_installed(module: str) -> bool:
-    """Return whether the package is there, usable or not; imports nothing."""
+    """Return whether the package is installed, usable or not; imports nothing."""
     try:
         return find_spec(module) is not None
-    except (ImportError, ValueError):  # a package that is half gone
+    except (ImportError, ValueError):  # a partly removed package
         return False
 
 
 def library_fault(module: str) -> str:
-    """Return why a module cannot be used, in one line with the remedy; "" where it can. Imports it."""
+    """Return why a module cannot be used, in one line with the remedy; "" if it can. Imports it."""
     if not is_installed(module):
         return f"{module} cannot be imported (No module named {module!r})"
     try:
@@ -46,4 +46,4 @@ def _load_ffmpeg() -> None:
     except Exception as error:
         if "libtorchcodec" in str(error):
             raise
-        return  # FFmpeg has looked at it and found no video
+        return  # FFmpeg was loaded and found no video

@@ -1,4 +1,4 @@
-"""Work in guarded processes: a task that hangs or takes its process down becomes a failure, and the rest goes on."""
+"""Work in isolated processes: a task that hangs or crashes its process becomes a failure, and the rest continues."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _READY = "ready"
-_PATIENCE = 5.0  # seconds for a killed process to go; one that waits for a lost disk never does
-_BEAT = 1.0  # seconds between two looks at the clock
+_PATIENCE = 5.0  # seconds for a killed process to exit; one that waits for a lost disk never does
+_BEAT = 1.0  # seconds between two checks of the clock
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A task that gave nothing, and why in words."""
+    """A task without a result, and why, as text."""
 
     reason: str
 
@@ -34,11 +34,11 @@ class Failure:
 def run_isolated(
     function: Callable[[T], R], tasks: Iterable[T], *, jobs: int, time_limit: float
 ) -> Iterator[tuple[T, R | Failure]]:
-    """Yield `(task, function(task))` for every task, in the order in which they end, in up to `jobs` processes.
+    """Yield `(task, function(task))` for every task as it finishes, in up to `jobs` processes.
 
-    A task that takes more than `time_limit` seconds (0: any time), raises, or whose process dies gives a
-    `Failure`; the process is replaced. `function` must be one of a module; tasks and results travel as pickles.
-    Leaving early, also by Ctrl-C, ends the processes. Raises `FdakitError` if none can be started.
+    A task that takes more than `time_limit` seconds (0: no limit), raises, or whose process dies gives a `Failure`;
+    the process is replaced. `function` must be at module level; tasks and results are pickled. Leaving early, also by
+    Ctrl-C, ends the processes. Raises `FdakitError` if none can be started.
     """
     waiting = deque(tasks)
     slots: list[_IsolatedProcess[T, R]] = []
@@ -66,21 +66,21 @@ def run_isolated(
 
 
 class WakingClock:
-    """Seconds that this process was awake, so that a scan stopped by Ctrl-Z or a closed lid is not late for all."""
+    """Seconds that this process was awake, so that a scan suspended by Ctrl-Z or sleep does not exceed all limits."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self._last = time.monotonic()
 
     def tick(self) -> None:
-        """Let the time since the last tick count, but at most a few beats of it."""
+        """Count the time since the last tick, but at most a few beats of it."""
         now = time.monotonic()
         self.now += min(now - self._last, 3 * _BEAT)
         self._last = now
 
 
 class _IsolatedProcess(Generic[T, R]):
-    """One process and the task it has."""
+    """One process and its current task."""
 
     def __init__(self, function: Callable[[T], R], clock: WakingClock) -> None:
         context = spawn_context()
@@ -88,7 +88,7 @@ class _IsolatedProcess(Generic[T, R]):
         self._process = context.Process(target=_work, args=(function, far), daemon=True)
         with interrupts_held():
             self._process.start()
-        far.close()  # so that the end of the process is the end of the pipe
+        far.close()  # so that the pipe closes when the process ends
         self.task: T | None = None
         self.idle = self.gone = self._started = False
         self._clock = clock
@@ -96,16 +96,16 @@ class _IsolatedProcess(Generic[T, R]):
         self._deadline = math.inf
 
     def give(self, task: T, *, time_limit: float) -> None:
-        """Send the next task; its time begins."""
+        """Send the next task; its time starts."""
         self.task, self.idle, self._limit = task, False, time_limit
         self._deadline = self._clock.now + time_limit if time_limit else math.inf
         try:
             self.pipe.send(task)
         except OSError:
-            return  # it has just died, which the next look at the pipe will show
+            return  # it has just died, which the next read of the pipe will show
 
     def heard(self) -> R | Failure | None:
-        """Return what the process sent, or a `Failure` where it has gone; None for its first word."""
+        """Return what the process sent, or a `Failure` if it has died; None for its first message."""
         try:
             said: Any = self.pipe.recv()
         except (EOFError, OSError):
@@ -125,11 +125,11 @@ class _IsolatedProcess(Generic[T, R]):
         return outcome
 
     def left(self) -> float:
-        """Seconds until the time is up."""
+        """Return the seconds until the time limit."""
         return max(0.0, self._deadline - self._clock.now)
 
     def overdue(self) -> Failure | None:
-        """Return a `Failure` where the time is up."""
+        """Return a `Failure` if the time limit has passed."""
         if self.left() > 0:
             return None
         self.gone = True
@@ -143,7 +143,7 @@ class _IsolatedProcess(Generic[T, R]):
 
 
 def _work(function: Callable[[Any], Any], pipe: Connection[Any, Any]) -> None:
-    """The life of a process; Ctrl-C is its parent's business."""
+    """Run tasks until the pipe closes; Ctrl-C is handled by the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     pipe.send(_READY)
     while True:
@@ -153,14 +153,14 @@ def _work(function: Callable[[Any], Any], pipe: Connection[Any, Any]) -> None:
             return
         try:
             outcome = function(task)
-        except Exception as error:  # noqa: BLE001 - one file's trouble must not end a scan of thousands
+        except Exception as error:  # noqa: BLE001 - one file's error must not end a scan of thousands
             outcome = Failure(f"{type(error).__name__}: {error}")
         pipe.send(outcome)
 
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Ctrl-C waits until the end; a process started in between never gets it, not even while it imports."""
+    """Defer Ctrl-C to the end of the block; a process started inside never gets it, not even while importing."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
@@ -172,7 +172,7 @@ def interrupts_held() -> Iterator[None]:
 
 
 def ending(code: int | None) -> str:
-    """Return how a process ended, from its exit code, in words."""
+    """Return how a process ended, from its exit code, as text."""
     if code is None:
         return "does not end, even when killed"
     if code >= 0:

@@ -1,4 +1,4 @@
-"""Child processes that end with the process that started them, however that ends and however early."""
+"""Child processes that end with their parent, however and however early it ends."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class _Process(SpawnProcess):
     """A spawned process that is bound to its parent before anything that it needs is imported."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The child calls the first of these before it unpickles the last, whose target may take seconds to import.
-        # The kernel's signal comes at the end of the thread that started the child, so only the main thread asks it.
+        # The child calls the first of these before unpickling the last, whose target may take seconds to import.
+        # The kernel's signal comes when the thread that started the child ends, so only the main thread requests it.
         from_main = threading.current_thread() is threading.main_thread()
         return _bound_process, (os.getpid(), from_main), dict(vars(self))
 
@@ -46,10 +46,10 @@ class _Context(SpawnContext):
 def _bound_process(parent: int, from_main: bool) -> _Process:
     """Bind this process to its parent and return the empty process object that is filled next."""
     if from_main and sys.platform == "linux":
-        with suppress(OSError, AttributeError):  # a libc without prctl: the watch is all there is
+        with suppress(OSError, AttributeError):  # a libc without prctl: only the watch remains
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if sys.platform != "win32" and os.getppid() != parent:
-        os._exit(1)  # it ended before the signal was asked for
+        os._exit(1)  # the parent ended before the signal was requested
     return _Process.__new__(_Process)
 
 

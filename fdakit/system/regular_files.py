@@ -1,7 +1,7 @@
-"""Regular files, read up to a stated size: no pipe is waited for, no device is read without end.
+"""Reading of regular files up to a given size, without waiting for pipes or reading devices endlessly.
 
-A path in a recipe, a list or a folder may lead anywhere. What is no regular file, or larger than any file of its
-kind, is refused by name before it is read. Symbolic links are followed.
+A path in a recipe, a list or a folder may lead anywhere. What is not a regular file, or larger than any file of its
+kind, is rejected by name before it is read. Symbolic links are followed.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from fdakit.errors import FdakitError
 
 ADVICE = "put the file there or correct its path"
 LARGEST_TEXT = 1 << 30
-"""Bytes of a text file, unless the reader says otherwise: tables, annotations and lists."""
-_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a FIFO is opened without waiting
+"""Largest text file in bytes, unless given otherwise: tables, annotations and lists."""
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # open a FIFO without waiting
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a FIFO (named pipe)"),
@@ -31,13 +31,13 @@ _KINDS = (
 
 
 class SpecialFileError(OSError):
-    """A folder, a pipe, a device or a socket stands where a regular file is read: which, in words."""
+    """A folder, a pipe, a device or a socket in place of a regular file: which, as text."""
 
 
 def open_without_waiting(path: Path) -> BufferedReader:
-    """Open a regular file to read its bytes, buffered; never wait for one.
+    """Open a regular file to read its bytes, buffered; never wait for a pipe.
 
-    Raises `OSError` as it comes, `SpecialFileError` where it is no regular file, `ValueError` for NUL in the path.
+    Raises `OSError` of the system, `SpecialFileError` if it is not a regular file, `ValueError` for NUL in the path.
     """
     handle = os.open(path, _FLAGS)
     try:
@@ -51,7 +51,7 @@ def open_without_waiting(path: Path) -> BufferedReader:
 def open_regular(path: Path, *, error: type[FdakitError] = FdakitError, advice: str = ADVICE) -> BufferedReader:
     """Open a regular file as `open_without_waiting` does.
 
-    Raises `error` with the path and `advice` where it cannot be opened or is no regular file.
+    Raises `error` with the path and `advice` if it cannot be opened or is not a regular file.
     """
     try:
         return open_without_waiting(path)
@@ -68,9 +68,9 @@ def require_regular(path: Path, *, error: type[FdakitError] = FdakitError, advic
 
 
 def read_bytes(path: Path, *, limit: int, error: type[FdakitError] = FdakitError, advice: str = ADVICE) -> bytes:
-    """Return what a regular file of at most `limit` bytes holds.
+    """Return the content of a regular file of at most `limit` bytes.
 
-    Raises `error` if it cannot be read, is no regular file, or is larger.
+    Raises `error` if it cannot be read, is not a regular file, or is larger.
     """
     with open_regular(path, error=error, advice=advice) as file:
         try:
@@ -91,15 +91,14 @@ def read_text(
     what: str = "file",
     names: bool = False,
 ) -> str:
-    """Return the text of a UTF-8 file, its line ends as they are; a byte order mark is dropped.
+    """Return the text of a UTF-8 file, its line ends unchanged; a byte order mark is dropped.
 
-    With `names`, bytes that are not UTF-8 are kept as `os.fsdecode` keeps them, as file names may hold such. `what`
-    the file is to hold, in words, stands in errors. Raises `error` if `read_bytes` does, and with the line
-    where the file is not UTF-8.
+    With `names`, bytes that are not UTF-8 are preserved as by `os.fsdecode`, as file names may contain such. `what`
+    describes the file in errors. Raises `error` as `read_bytes` does, and with the line if the file is not UTF-8.
     """
     content = read_bytes(path, limit=limit, error=error, advice=advice)
     try:
-        # No text holds NUL, and UTF-16 is full of it.
+        # No text contains NUL, and UTF-16 is full of it.
         return content.decode("utf-8-sig", "surrogateescape" if names and b"\0" not in content else "strict")
     except UnicodeDecodeError as fault:
         line = content.count(b"\n", 0, fault.start) + 1
@@ -115,9 +114,9 @@ def read_json(
     what: str = "JSON",
     pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None,
 ) -> Any:
-    """Return what a JSON file holds; `pairs_hook` makes each object out of its pairs and may raise `ValueError`.
+    """Return the content of a JSON file; `pairs_hook` makes each object of its pairs and may raise `ValueError`.
 
-    Raises `error` if `read_text` does, and where the text is no JSON, is nested too deep, or holds a number of
+    Raises `error` as `read_text` does, and if the text is not JSON, is nested too deeply, or contains a number of
     thousands of digits.
     """
     text = read_text(path, limit=limit, error=error, advice=advice, what=what)
@@ -130,7 +129,10 @@ def read_json(
 
 
 def unreadable(path: Path, fault: Exception, *, error: type[FdakitError], advice: str = ADVICE) -> FdakitError:
-    """Return the error for a path that cannot be read: path, cause, and `advice`; rights are their own advice."""
+    """Return the error for a path that cannot be read: path, cause, and `advice`.
+
+    Missing permissions have an advice of their own.
+    """
     if isinstance(fault, PermissionError):
         advice = "correct its rights"
     if isinstance(fault, SpecialFileError):
@@ -140,7 +142,7 @@ def unreadable(path: Path, fault: Exception, *, error: type[FdakitError], advice
 
 
 def full(path: Path) -> Path:
-    """Return the absolute path, or the path as it is where the working directory has been deleted."""
+    """Return the absolute path, or the path itself if the working directory has been deleted."""
     try:
         return path.absolute()
     except OSError:

@@ -1,4 +1,4 @@
-"""Being asked to stop: Ctrl-C (SIGINT) and SIGTERM, which end a run in the same way."""
+"""Requests to stop: Ctrl-C (SIGINT) and SIGTERM, which end a run in the same way."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Terminated(KeyboardInterrupt):
 
 
 def exit_code(stopping: int) -> int:
-    """Return the exit code of a process that a signal has stopped: 130 for SIGINT, 143 for SIGTERM."""
+    """Return the exit code of a process stopped by a signal: 130 for SIGINT, 143 for SIGTERM."""
     return 128 + stopping
 
 
 class StopRequest:
-    """Whether somebody has asked to stop, and by which signal."""
+    """Whether a stop was requested, and by which signal."""
 
     def __init__(self) -> None:
         self.signal = 0
@@ -34,9 +34,9 @@ class StopRequest:
         return self.signal != 0
 
     def remember(self, number: int, frame: FrameType | None) -> None:
-        """Handle a signal: the first is remembered, the second interrupts at once.
+        """Handle a signal: the first is recorded, the second interrupts at once.
 
-        SIGTERM that comes again within a moment is the same request: `timeout` sends it to the process and its group.
+        A repeated SIGTERM within a moment is the same request: `timeout` sends it to the process and its group.
         """
         if number == self.signal == signal.SIGTERM and time.monotonic() - self._since < _MOMENT:
             return
@@ -47,7 +47,7 @@ class StopRequest:
 
 @contextmanager
 def stop_request() -> Iterator[StopRequest]:
-    """Give a `StopRequest` that remembers Ctrl-C and SIGTERM until the block ends; a second one interrupts at once.
+    """Yield a `StopRequest` that records Ctrl-C and SIGTERM until the block ends; a second one interrupts at once.
 
     Outside the main thread no signal arrives.
     """
@@ -58,7 +58,7 @@ def stop_request() -> Iterator[StopRequest]:
 
 @contextmanager
 def sigterm_as_interrupt() -> Iterator[StopRequest]:
-    """Raise `Terminated` on SIGTERM where nothing else handles it; the `StopRequest` tells whether it came."""
+    """Raise `Terminated` on SIGTERM unless something else handles it; the `StopRequest` records it."""
     asked = StopRequest()
 
     def terminate(number: int, frame: FrameType | None) -> NoReturn:

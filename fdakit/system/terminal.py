@@ -1,4 +1,4 @@
-"""Progress of long work on the error stream: a bar with the time left, or plain lines if it is no terminal."""
+"""Progress of long work on stderr: a bar with the time left, or plain lines if it is not a terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class ProgressBar:
-    """A rich progress bar for each piece of work in turn. `every` is the number of seconds between plain lines."""
+    """A rich progress bar for one piece of work after the other. `every` is the seconds between plain lines."""
 
     def __init__(self, every: float = 10.0) -> None:
         from rich.console import Console
@@ -31,7 +31,7 @@ class ProgressBar:
         self.close()
 
     def progressed(self, what: str, done: int, total: int) -> None:
-        """Move the bar on, or print a line now and then."""
+        """Advance the bar, or print a line now and then."""
         if self._console.is_terminal:
             self._move(what, done, total)
         elif done == total or time.monotonic() - self._printed >= self._every:
@@ -45,7 +45,7 @@ class ProgressBar:
         console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
 
     def close(self) -> None:
-        """Remove the bar, so that what is printed next, of an error or of Ctrl-C, does not land in it."""
+        """Remove the bar, so that following output, such as an error, is not mixed with it."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None

@@ -1,7 +1,7 @@
-"""Text from files on its way to a terminal: what would steer the terminal is shown instead of obeyed.
+"""Text from files for a terminal: control sequences are displayed instead of executed.
 
 Captions, ids, file names and names in weights come from anyone. An escape sequence in them may set the window's
-title, clear the screen or hide a line, and a bidirectional override may show a name that is another.
+title, clear the screen or hide a line, and a bidirectional override may disguise a name.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ def test_nothing_is_written_over_a_pipe_or_a_device(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "null").symlink_to("/dev/null")
     for name in ("pipe", "null"):
-        with pytest.raises(FdakitError, match="a device or a pipe stands there"):
+        with pytest.raises(FdakitError, match="a device or a pipe is there"):
             write_text(tmp_path / name, "x")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["null", "pipe"]
     assert (tmp_path / "null").is_symlink()
