@@ -24,7 +24,7 @@ class ColourfulOptions(Options):
 class Colourful:
     """A mask is any object with `needs`, `place` and a call from clip to alpha."""
 
-    needs = Needs()  # the sampled frames alone
+    needs = Needs()  # only the sampled frames
     place: Place = "worker"  # numpy frames, in the process that reads them
 
     def __init__(self, floor: float) -> None:
@@ -39,7 +39,7 @@ class Colourful:
 
 
 def build(options: ColourfulOptions, shapes: BuildContext) -> MaskGenerator:
-    """Called with validated options; `shapes` tells image size, seed and the like."""
+    """Return the mask for validated options; `shapes` has image size, seed and the like."""
     return Colourful(options.floor)
 
 
@@ -48,5 +48,5 @@ COLOURFUL = Component("colourful", "soft alpha that follows saturation", Colourf
 
 @hookimpl
 def fdakit_masks() -> Iterable[Component[Any, MaskGenerator]]:
-    """Return what this package offers; fdakit finds it through the entry point in pyproject.toml."""
+    """Offer this package's parts; fdakit finds them by the entry point in pyproject.toml."""
     return (COLOURFUL,)

@@ -1,8 +1,8 @@
-"""The mask `mog2`: what a background model, learned from the native frames before, takes for foreground.
+"""The mask `mog2`: the foreground of a background model learned from the preceding native frames.
 
-OpenCV's MOG2 (Zivkovic, ICPR 2004) keeps a mixture of Gaussians a pixel, KNN (Zivkovic and van der Heijden, Pattern
-Recognition Letters 2006) samples of it. Both are made for dense frames, so each sampled frame has a new model that
-sees its `warmup` native frames first, in order of time, and then the frame itself.
+OpenCV's MOG2 (Zivkovic, ICPR 2004) models each pixel by a mixture of Gaussians, KNN (Zivkovic and van der Heijden,
+Pattern Recognition Letters 2006) by samples. Both are made for dense frames, so each sampled frame has a new model
+that sees its `warmup` native frames first, in order of time, and then the frame itself.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from fdakit.plugin import BuildContext, Clip, Component, MaskGenerator, Needs, P
 if TYPE_CHECKING:
     import cv2
 
-_MARKED = 255  # OpenCV's level of foreground; a shadow has 127
+_MARKED = 255  # OpenCV's foreground level; shadows have 127
 
 
 class Mog2Options(PostprocessOptions):
@@ -55,9 +55,9 @@ class Mog2Options(PostprocessOptions):
 
 
 class Mog2:
-    """At a file's start its first frame stands for those before it, and nothing is marked.
+    """The mask. At a file's start the first frame replaces earlier ones, and nothing is marked.
 
-    A clip of one frame whose warm-up shows nothing else is marked whole.
+    A clip of one frame that equals its warm-up frames is marked whole.
     """
 
     place: Place = "worker"
@@ -72,7 +72,7 @@ class Mog2:
         return self._masks(clip).alpha
 
     def remarks(self, clip: Clip) -> tuple[str, ...]:
-        """Return why another mask stands there: "cut", "empty", "full", "alone" (nothing to learn from), or ""."""
+        """Return why each frame has a fallback: "cut", "empty", "full", "alone" (nothing to learn from), or ""."""
         return self._masks(clip).remarks
 
     def _masks(self, clip: Clip) -> Masks:
@@ -105,7 +105,7 @@ class Mog2:
         return cv2.createBackgroundSubtractorKNN(dist2Threshold=options.knn_distance, detectShadows=options.shadows)
 
     def _cuts(self, clip: Clip) -> NDArray[np.bool_]:
-        """bool `(t,)`: whether a cut lies between any two frames that follow each other on the way to a frame."""
+        """Return bool `(t,)`: whether there is a cut among a frame and its warm-up frames."""
         if by_scenes(self.options):
             shown = [*(clip.neighbours[gap] for gap in self.needs.neighbours), clip.frames]
             return np.asarray(np.any([neighbour_cuts(after, near) for near, after in pairwise(shown)], axis=0))
@@ -118,7 +118,7 @@ class Mog2:
 
 
 def build(options: Mog2Options, shapes: BuildContext) -> MaskGenerator:
-    """Depends on the options alone. Raises `PluginError` if OpenCV is not installed."""
+    """Return the mask. Raises `PluginError` if OpenCV is not installed."""
     if not find_spec("cv2"):
         raise PluginError("mask 'mog2': OpenCV is not installed; pip install opencv-python-headless")
     return Mog2(options)
@@ -135,5 +135,5 @@ MOG2 = Component(
 
 @hookimpl
 def fdakit_masks() -> Iterable[Component[Any, MaskGenerator]]:
-    """Return what this package offers; fdakit finds it through the entry point in pyproject.toml."""
+    """Offer this package's parts; fdakit finds them by the entry point in pyproject.toml."""
     return (MOG2,)

@@ -1,7 +1,7 @@
-"""The mask `raft`: where the optical flow to a native neighbour is otherwise than the camera's motion.
+"""The mask `raft`: where the optical flow to a native neighbour differs from the camera's motion.
 
-Flow by RAFT (Teed and Deng, ECCV 2020) as torchvision has it, on the model's device; the motion that most of the
-picture shares is taken off. Its weights are a file of yours: nothing is downloaded.
+Flow by RAFT (Teed and Deng, ECCV 2020) as implemented in torchvision, on the model's device; the dominant motion of
+the frame is subtracted. Its weights are a file of yours: nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _SOURCES = {
     "small": "https://download.pytorch.org/models/raft_small_C_T_V2-01064c6d.pth",
     "large": "https://download.pytorch.org/models/raft_large_C_T_SKHT_V2-ff5fadd5.pth",
 }
-_LEAST = 128  # px of a side: RAFT halves an eighth of it three times
+_LEAST = 128  # px of a side: RAFT halves an eighth of it three times over
 
 
 class RaftOptions(PostprocessOptions):
@@ -73,9 +73,9 @@ class RaftOptions(PostprocessOptions):
 
 
 class Raft:
-    """Reads its weights with the first clip, so that loader workers, which compute no masks, hold none.
+    """The mask. Loads its weights at the first clip, so that loader workers, which compute no masks, hold none.
 
-    A frame that is equal to its neighbours has no flow; a clip of one such frame is marked whole.
+    A frame that equals its neighbours has no flow; a clip of one such frame is marked whole.
     """
 
     place: Place = "device"
@@ -88,11 +88,11 @@ class Raft:
         self._network: Any = None
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
-        """torch uint8 frames `(t, 3, h, w)` -> numpy float32 alpha `(t, h, w)`."""
+        """Return the alpha numpy float32 `(t, h, w)` of torch uint8 frames `(t, 3, h, w)`."""
         return self._masks(clip).alpha
 
     def remarks(self, clip: Clip) -> tuple[str, ...]:
-        """Why another mask stands there: "cut", "empty", "full", "alone" (one frame, nothing differs), or ""."""
+        """Return why each frame has a fallback: "cut", "empty", "full", "alone" (one frame, no change), or ""."""
         return self._masks(clip).remarks
 
     def _masks(self, clip: Clip) -> Masks:
@@ -121,7 +121,7 @@ class Raft:
         return replace_masks(masks, alone, alpha=1.0, remark="alone")
 
     def _moved(self, now: torch.Tensor, near: torch.Tensor, differs: torch.Tensor) -> NDArray[np.float32]:
-        """px of the frames by which each place moved besides the camera, `(t, *size)` of the network's pictures."""
+        """Return the px by which each pixel moved relative to the camera, `(t, *size)` at the network's size."""
         height, width = now.shape[-2:]
         size = network_size((height, width), self.options.working_size)
         found = np.zeros((len(now), *size), np.float32)
@@ -138,7 +138,7 @@ class Raft:
         return found
 
     def _flow(self, now: torch.Tensor, near: torch.Tensor, size: tuple[int, int]) -> NDArray[np.float32]:
-        """Return where the content of `now` is found in `near`, `(n, *size, 2)` in px of that size; finite."""
+        """Return where the content of `now` is in `near`, `(n, *size, 2)` in px of that size; finite."""
         import torch
         from torch.nn.functional import interpolate
 
@@ -155,17 +155,20 @@ class Raft:
 
 
 def network_size(shape: tuple[int, int], short_side: int) -> tuple[int, int]:
-    """(h, w) whose shorter side is about `short_side`, both multiples of 8 and large enough for RAFT."""
+    """Return (h, w) with a shorter side of about `short_side`, both multiples of 8 and large enough for RAFT."""
     scale = short_side / min(shape)
     height, width = (max(_LEAST, 8 * round(side * scale / 8)) for side in shape)
     return height, width
 
 
 def load_network(model: str, weights: Path) -> Any:
-    """torchvision's RAFT with the weights of a file. Raises `CheckpointError` if they are another's."""
+    """Return torchvision's RAFT with the weights of a file.
+
+    Raises `CheckpointError` if they belong to another model.
+    """
     from torchvision.models.optical_flow import raft_large, raft_small
 
-    from fdakit.model import read_weights  # not above: it brings torch
+    from fdakit.model import read_weights  # not at the top: it imports torch
 
     network = (raft_small if model == "small" else raft_large)(weights=None)
     try:
@@ -179,7 +182,7 @@ def load_network(model: str, weights: Path) -> Any:
 
 
 def build(options: RaftOptions, shapes: BuildContext) -> MaskGenerator:
-    """Raises `PluginError` if torchvision is missing, `CheckpointError` where no weights file is."""
+    """Return the mask. Raises `PluginError` if torchvision is missing, `CheckpointError` without a weights file."""
     if not find_spec("torchvision"):
         raise PluginError(
             "mask 'raft': torchvision is not installed; pip install torchvision in the version of torch"
@@ -204,5 +207,5 @@ RAFT = Component(
 
 @hookimpl
 def fdakit_masks() -> Iterable[Component[Any, MaskGenerator]]:
-    """Return what this package offers; fdakit finds it through the entry point in pyproject.toml."""
+    """Offer this package's parts; fdakit finds them by the entry point in pyproject.toml."""
     return (RAFT,)

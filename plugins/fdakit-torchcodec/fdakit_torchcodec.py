@@ -1,7 +1,7 @@
 """A reader that decodes with torchcodec, on the CPU or with an NVIDIA GPU's own decoder.
 
-Times and segments come from fdakit's packet index, pixels from torchcodec in its exact mode. A frame whose time is
-not the one that was asked for is an error, never a silent substitute. Source: https://github.com/meta-pytorch/torchcodec.
+Times and segments come from fdakit's packet index, pixels from torchcodec in its exact mode. A frame with another
+time than requested is an error, never a silent substitute. Source: https://github.com/meta-pytorch/torchcodec.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     import torch
     from torchcodec.decoders import VideoDecoder
 
-_SLACK = 1e-3  # seconds by which a frame's time may differ: both count ticks, one of them in rounded seconds
-SizeRule = Callable[[tuple[int, int]], tuple[int, int]]  # (h, w) of an upright frame -> the (h, w) it is wanted in
+_SLACK = 1e-3  # seconds: tolerance of a frame's time, as one side rounds ticks to seconds
+SizeRule = Callable[[tuple[int, int]], tuple[int, int]]  # (h, w) of an upright frame -> the wanted (h, w)
 _ADVICE = "re-encode it, remove it from the data set, or set reader.use = 'pyav'"
 
 
@@ -46,23 +46,23 @@ class TorchcodecOptions(Options):
 
 @dataclass(frozen=True)
 class TorchcodecReader:
-    """Holds options alone: files are opened where they are read, so it travels to loader workers."""
+    """Holds only options: files are opened when they are read, so it can be pickled for loader workers."""
 
     device: str
     threads: int
 
     def times(self, video: VideoRef) -> NDArray[np.float64]:
-        """Time of every frame `(count,)` in seconds from the first, ascending, within the segment."""
+        """Return the time of every frame `(count,)` in seconds from the first, ascending, within the segment."""
         from fdakit.video import frame_times
 
         return frame_times(video)
 
     def read(self, video: VideoRef, indices: NDArray[np.int64], needs: Needs, size: SizeRule | None) -> Clip:
-        """Return the frames at `indices`, upright, uint8 `(t, h, w, 3)`, resized bicubically as `size` says.
+        """Return the frames at `indices`, upright, uint8 `(t, h, w, 3)`, resized bicubically by the rule `size`.
 
-        Neighbours come from the whole file and are clamped at its two ends; repeats are stepped over. Raises
-        `VideoError` where the file cannot be read or torchcodec gives another frame, `PluginError` where motion
-        vectors are needed, `ValueError` for indices outside the segment.
+        Neighbours come from the whole file and are clamped at its two ends; repeats are skipped. Raises `VideoError`
+        if the file cannot be read or torchcodec gives another frame, `PluginError` if motion vectors are needed,
+        `ValueError` for indices outside the segment.
         """
         for asked, what in ((needs.motion_vectors, "codec motion vectors"), (needs.luma, "the decoder's luma")):
             if asked:
@@ -111,7 +111,9 @@ class TorchcodecReader:
 
         try:
             decoder = VideoDecoder(str(path), num_ffmpeg_threads=self.threads, device=self.device)
-            if stream != decoder.stream_index:  # torchcodec takes the best stream, fdakit the first that is a film
+            if (
+                stream != decoder.stream_index
+            ):  # torchcodec takes the best stream, fdakit the first that is a video proper
                 decoder = VideoDecoder(
                     str(path), num_ffmpeg_threads=self.threads, device=self.device, stream_index=stream
                 )
@@ -120,7 +122,7 @@ class TorchcodecReader:
                     f"{path}: torchcodec counts {len(decoder)} frames where its packets hold {len(times)}; {_ADVICE}"
                 )
             batch = decoder.get_frames_at(wanted.tolist())
-        except OutOfMemoryError:  # a matter of sizes, not a fault of the file
+        except OutOfMemoryError:  # depends on sizes, not a fault of the file
             raise
         except (RuntimeError, ValueError, IndexError) as error:
             raise VideoError(f"{path}: torchcodec cannot decode it: {_words(error)}; {_ADVICE}") from error
@@ -135,7 +137,7 @@ class TorchcodecReader:
 
 
 def import_decoder() -> type[VideoDecoder]:
-    """torchcodec's `VideoDecoder`. Raises `PluginError` if it, or FFmpeg's libraries, are missing."""
+    """Return torchcodec's `VideoDecoder`. Raises `PluginError` if it, or FFmpeg's libraries, are missing."""
     try:
         from torchcodec.decoders import VideoDecoder
 
@@ -155,7 +157,7 @@ def import_decoder() -> type[VideoDecoder]:
 
 
 def _load_ffmpeg(decoder: type[VideoDecoder]) -> None:
-    """Load FFmpeg, which torchcodec may put off to its first decoder. Raises `RuntimeError` if it cannot."""
+    """Load FFmpeg, which torchcodec may defer to its first decoder. Raises `RuntimeError` if it cannot."""
     try:
         decoder(b"\0")
     except Exception as error:
@@ -213,5 +215,5 @@ TORCHCODEC = Component("torchcodec", "decodes with torchcodec, on the CPU or a G
 
 @hookimpl
 def fdakit_readers() -> Iterable[Component[Any, Reader]]:
-    """Return what this package offers; fdakit finds it through the entry point in pyproject.toml."""
+    """Offer this package's parts; fdakit finds them by the entry point in pyproject.toml."""
     return (TORCHCODEC,)

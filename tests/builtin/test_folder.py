@@ -136,7 +136,7 @@ def test_videos_without_a_caption_are_named_or_left_out(tmp_path: Path) -> None:
         ({"a.json": "[1]"}, r"a\.json: found '\[1\]'; wanted an object with a caption"),
         ({"a.json": '{"caption": 7}'}, r"a\.json: caption is '7'; wanted text or a list of text"),
         ({"a.json": '{"text": ["x", null]}'}, r"a\.json: text is .*; wanted text or a list of text"),
-        ({"a.txt": "x", "a.webm": ""}, r"a\.webm: a\.mp4 lies beside it and would share its caption; keep one"),
+        ({"a.txt": "x", "a.webm": ""}, r"a\.webm: a\.mp4 is next to it and would share its caption; keep one"),
     ],
 )
 def test_what_cannot_be_used_is_refused(

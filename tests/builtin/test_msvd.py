@@ -144,7 +144,7 @@ def test_languages_of_the_corpus(root: Path) -> None:
         msvd(root, language="Klingon").load("val", quiet)
     (root / "captions.json").write_text("{}")
     with pytest.raises(
-        DatasetError, match=r"captions\.json: holds English captions alone; for 'German' name the corpus"
+        DatasetError, match=r"captions\.json: holds only English captions; for 'German' name the corpus"
     ):
         msvd(root, language="German", captions=str(root / "captions.json")).load("val", quiet)
 

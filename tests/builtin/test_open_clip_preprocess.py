@@ -128,7 +128,7 @@ def test_a_configuration_beside_the_file_is_taken_if_it_is_of_that_model(tmp_pat
     config.write_text(json.dumps({"model_cfg": {**SIZES, "embed_dim": 8}, "preprocess_cfg": PICTURES}))
     assert built(small, tmp_path / "w.pt").unknown == ("mean", "std", "interpolation", "resize")
     config.write_text('{"model_cfg": {}}')
-    with pytest.raises(CheckpointError, match="lies beside the weights and says nothing of them that can be read"):
+    with pytest.raises(CheckpointError, match="is next to the weights and cannot be read"):
         built(small, tmp_path / "w.pt")
 
 

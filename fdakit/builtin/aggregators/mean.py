@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class MeanOptions(Options):
-    """Nothing to choose."""
+    """No options."""
 
 
 class Mean:
@@ -26,7 +26,7 @@ class Mean:
     indexable = True
 
     def __call__(self, frames: FrameFeatures, texts: TextFeatures | None) -> torch.Tensor:
-        """Return `(v, t, d)` -> `(v, d)` of unit length."""
+        """Return vectors `(v, d)` of unit length from frames `(v, t, d)`."""
         from torch.nn.functional import normalize
 
         unit = normalize(frames.vectors.float(), dim=-1) * frames.valid.unsqueeze(-1)
@@ -34,7 +34,7 @@ class Mean:
 
 
 def build(options: MeanOptions, shapes: BuildContext) -> TemporalAggregator:
-    """No weights, so nothing depends on the shapes."""
+    """Return the aggregator, which has no weights."""
     return Mean()
 
 

@@ -1,4 +1,4 @@
-"""ActivityNet's files: what they are called, and how sentences and ids are read from the forms in circulation."""
+"""ActivityNet's files: their names, and the formats of its sentences and ids."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ VIDEOS = SourceFile(
     others=("Activity_Videos", "Activity_Clips"),
 )
 
-_YOUTUBE_ID = 11  # characters; an id may itself begin with v_
+_YOUTUBE_ID = 11  # characters; an id may itself start with v_
 
 
 def read_sentences(path: Path) -> dict[str, tuple[str, ...]]:
-    """Sentences by id, in the file's order; ids begin with v_ whether or not the file's do.
+    """Return sentences by id, in the file's order; all ids start with v_, whether or not the file's do.
 
-    A JSON map of id -> `{sentences}`, as published, or a list of `{video, caption}`. Raises `DatasetError` naming
-    the entry where it is neither, or where a video stands there twice.
+    A JSON map of id -> `{sentences}`, as published, or a list of `{video, caption}`. Raises `DatasetError` naming the
+    entry if it is neither, or if a video is repeated.
     """
     found = read_json(path, "sentences")
     if not isinstance(found, dict | list) or not found:
@@ -97,13 +97,16 @@ def read_sentences(path: Path) -> dict[str, tuple[str, ...]]:
             )
         name = _full_id(name.rpartition("/")[2].partition(".")[0])
         if name in told:
-            raise DatasetError(f"{path.absolute()}: {name}: the video stands there twice; keep one entry")
+            raise DatasetError(f"{path.absolute()}: {name}: the video is repeated; keep one entry")
         told[name] = tuple(sentences)
     return told
 
 
 def read_ids(path: Path) -> tuple[str, ...]:
-    """Return the ids of a list, JSON or one a line, all beginning with v_. Raises `DatasetError` if it is no list."""
+    """Return the ids of a list, JSON or one a line, all starting with v_.
+
+    Raises `DatasetError` if it is not a list.
+    """
     if path.suffix.lower() != ".json":
         return tuple(map(_full_id, read_id_list(path)))
     found = read_json(path, "id list")

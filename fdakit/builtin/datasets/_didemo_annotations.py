@@ -1,4 +1,4 @@
-"""DiDeMo's files: what they are called, and how sentences are read from the three forms in circulation."""
+"""DiDeMo's files: their names, and the three formats of its sentences."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ VIDEOS = SourceFile(
 
 
 def read_sentences(path: Path) -> dict[str, tuple[str, ...]]:
-    """Sentences by file name as the annotations write it, both in the file's order.
+    """Return sentences by file name as the annotations write it, both in the file's order.
 
     A JSON list of `{video, description}`, an entry a sentence, or of `{video, caption}`, an entry a video; or a CSV
-    table with `video_path` and `text`. Raises `DatasetError` naming entry or line where it is none of them.
+    table with `video_path` and `text`. Raises `DatasetError` naming entry or line if it is none of them.
     """
     told: dict[str, list[str]] = {}
     for name, sentence in _table(path) if path.suffix.lower() == ".csv" else _objects(path):
@@ -59,7 +59,7 @@ def read_sentences(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 def sentences_of_all(told: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """Sentences by id, which is the name without its ending: some videos stand in the annotations under two names."""
+    """Return sentences by id, the name without its suffix: some videos have two names in the annotations."""
     whole: dict[str, tuple[str, ...]] = {}
     for name, sentences in told.items():
         whole[video_id(name)] = (*whole.get(video_id(name), ()), *sentences)
@@ -67,13 +67,13 @@ def sentences_of_all(told: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, 
 
 
 def listed_videos(path: Path) -> dict[str, str]:
-    """File names of a list by id. Raises `DatasetError` if one video stands there twice."""
+    """Return file names of a list by id. Raises `DatasetError` if a video is repeated."""
     listed = read_id_list(path)
     names = {video_id(name): name for name in listed}
     twice = [name for name in listed if names[video_id(name)] != name]
     if twice:
         raise DatasetError(
-            f"{path.absolute()}: names that differ in their endings alone: {name_ids(twice, shown=3)}; keep one each"
+            f"{path.absolute()}: names that differ only in their suffixes: {name_ids(twice, shown=3)}; keep one each"
         )
     return names
 
@@ -103,5 +103,5 @@ def _objects(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def video_id(name: str) -> str:
-    """Return a file name without its ending, which may be a bare dot: ids hold no dot of their own."""
+    """Return a file name without its suffix, which may be a bare dot: ids contain no dot."""
     return name.rpartition(".")[0] or name

@@ -1,4 +1,4 @@
-"""Which files of a folder belong together, and the captions in them."""
+"""The samples of a folder: videos with their caption files, and the captions in them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KEYS = ("caption", "text")
 
 @dataclass(frozen=True)
 class Sample:
-    """A video and the files of captions beside it, None if there is none."""
+    """A video and the caption files next to it, None if there is none."""
 
     video: Path
     text: Path | None
@@ -23,10 +23,10 @@ class Sample:
 
 
 def walk_samples(root: Path) -> tuple[dict[str, Sample], tuple[str, ...]]:
-    """Samples by their paths below the folder without ending, in their order; and the .txt files without a video.
+    """Return samples by path below the folder without suffix, in order, and the .txt files without a video.
 
-    Hidden files and folders do not count. Raises `DatasetError` if the folder is absent, cannot be read or holds
-    no video, and where two videos differ in their endings alone.
+    Hidden files and folders are ignored. Raises `DatasetError` if the folder is absent, cannot be read or has no
+    video, and if two videos differ only in their suffixes.
     """
     videos: dict[str, Path] = {}
     beside: dict[str, dict[str, Path]] = {".txt": {}, ".json": {}}
@@ -38,7 +38,7 @@ def walk_samples(root: Path) -> tuple[dict[str, Sample], tuple[str, ...]]:
             beside[ending].setdefault(name, path)
         elif ending in VIDEO_ENDINGS and name in videos:
             raise DatasetError(
-                f"{path.absolute()}: {videos[name].name} lies beside it and would share its caption; keep one"
+                f"{path.absolute()}: {videos[name].name} is next to it and would share its caption; keep one"
             )
         elif ending in VIDEO_ENDINGS:
             videos[name] = path
@@ -51,7 +51,7 @@ def walk_samples(root: Path) -> tuple[dict[str, Sample], tuple[str, ...]]:
 
 
 def read_captions(sample: Sample, *, key: str | None) -> tuple[str, ...]:
-    """Return the caption of the .txt file, then those under `key` of the .json file, equal ones once; maybe none.
+    """Return the caption of the .txt file, then those under `key` of the .json file, without repeats; may be empty.
 
     Runs of white space become one space. Raises `DatasetError` naming a file that cannot be read so.
     """

@@ -1,4 +1,4 @@
-"""Reads LSMDC's annotation files: lines of six fields between tabs, no header, quotes mean nothing."""
+"""LSMDC's annotation files: lines of six tab-separated fields, no header, no quoting."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FIELDS = "clip id, start, end, start, end, sentence"
 
 @dataclass(frozen=True)
 class Sentences:
-    """Captions by clip id in the file's order, and what there is to say of the rows."""
+    """Captions by clip id in the file's order, and remarks on the rows."""
 
     captions: Mapping[str, tuple[str, ...]]
     remarks: tuple[str, ...]
@@ -24,7 +24,7 @@ def read_sentences(path: Path) -> Sentences:
     """Return the captions of one annotation file.
 
     Rows without a sentence are left out with a remark, unless no row has one, as in the blind test. Raises
-    `DatasetError` there and where a line has other than these fields.
+    `DatasetError` then, and for a line with other fields.
     """
     path = path.absolute()
     captions: dict[str, list[str]] = {}
@@ -40,7 +40,7 @@ def read_sentences(path: Path) -> Sentences:
         if not name:
             raise row_error(path, number, f"no clip id; wanted {_FIELDS}")
         if not any(sign.isdigit() for sign in "".join(fields[1:5])):
-            raise row_error(path, number, f"no times in {line[:60]!r}; a heading is to be deleted, wanted {_FIELDS}")
+            raise row_error(path, number, f"no times in {line[:60]!r}; delete a heading, wanted {_FIELDS}")
         rows += 1
         mine = captions.setdefault(name, []) if text else None
         if mine is None:

@@ -1,4 +1,4 @@
-"""Reads MSR-VTT's captions and lists of ids in each form they circulate in."""
+"""MSR-VTT's captions and id lists in all their formats."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _SETS = {"train": "train", "validate": "val", "val": "val", "test": "test"}
 
 @dataclass(frozen=True)
 class Annotations:
-    """Captions by video id in the file's order, and the ids of the official splits, where the files name them."""
+    """Captions by video id in the file's order, and the ids of the official splits, if the files name them."""
 
     captions: Mapping[str, tuple[str, ...]]
     splits: Mapping[str, tuple[str, ...]]
 
 
 def read_annotations(paths: Iterable[Path]) -> Annotations:
-    """Return all captions of some files; where two tell of one video, the first that does counts.
+    """Return all captions of some files; the first file with captions of a video counts.
 
-    Raises `DatasetError` if a file has none of the known forms.
+    Raises `DatasetError` if a file has none of the known formats.
     """
     captions: dict[str, tuple[str, ...]] = {}
     splits: dict[str, list[str]] = defaultdict(list)
@@ -49,7 +49,7 @@ def read_annotations(paths: Iterable[Path]) -> Annotations:
 
 
 def read_pairs(path: Path) -> dict[str, tuple[str, ...]]:
-    """Video id -> captions, in the file's order: a csv with `video_id` and `sentence`, or one of the JSON forms."""
+    """Return video id -> captions, in file order, of a csv with `video_id` and `sentence`, or a JSON format."""
     if path.suffix.lower() == ".json":
         return _grouped(path.absolute(), read_json(path, "captions"))
     pairs: dict[str, list[str]] = {}
@@ -62,7 +62,7 @@ def read_pairs(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 def read_ids(path: Path) -> tuple[str, ...]:
-    """Return the ids of a list: text, a csv with the column `video_id`, or a JSON form.
+    """Return the ids of a list: text, a csv with the column `video_id`, or a JSON format.
 
     Raises `DatasetError` on repeats.
     """
@@ -77,15 +77,13 @@ def read_ids(path: Path) -> tuple[str, ...]:
     for row in read_table_rows(path, ("video_id",), names=["video_id"]):
         name = str(row.fields["video_id"]).strip()
         if not name or name in ids:
-            raise row_error(
-                path.absolute(), row.line, f"video_id {name!r} is empty or stands twice; keep one row each"
-            )
+            raise row_error(path.absolute(), row.line, f"video_id {name!r} is empty or repeated; keep one row each")
         ids[name] = None
     return tuple(ids)
 
 
 def refuse_shared(path: Path, ids: Iterable[str], theirs: Iterable[str], *, split: str, later: str) -> None:
-    """Raises `DatasetError` if videos of one split stand in a later one, from list `path`."""
+    """Raise `DatasetError` if videos of one split are also in a later one, by list `path`."""
     known = set(theirs)
     mine = list(ids)
     shared = [name for name in mine if name in known]
@@ -98,7 +96,7 @@ def refuse_shared(path: Path, ids: Iterable[str], theirs: Iterable[str], *, spli
 
 
 def _grouped(path: Path, found: Any) -> dict[str, tuple[str, ...]]:
-    """Captions by id, whichever form it is; captions without a word are no captions."""
+    """Return captions by id, of any format, without blank captions."""
     if isinstance(found, dict) and isinstance(found.get("sentences"), list):
         pairs = _pairs(path, found["sentences"], ("video_id",))
     elif isinstance(found, dict) and isinstance(found.get("annotations"), list):
@@ -125,7 +123,7 @@ def _pairs(path: Path, entries: list[Any], keys: tuple[str, ...]) -> list[tuple[
         texts = entry.get("caption")
         for text in texts if isinstance(texts, list) else [texts]:
             if isinstance(text, list) and all(isinstance(word, str) for word in text):
-                text = " ".join(text)  # as raw-captions.pkl has them
+                text = " ".join(text)  # as in raw-captions.pkl
             if not isinstance(text, str):
                 raise DatasetError(f"{path}: entry {place}: caption is {text!r}; wanted {_FORMS}")
             pairs.append((name, text))
@@ -133,7 +131,7 @@ def _pairs(path: Path, entries: list[Any], keys: tuple[str, ...]) -> list[tuple[
 
 
 def _field(path: Path, entry: Any, keys: tuple[str, ...], where: str) -> str:
-    """Return the id that an entry names; file names lose their ending and folder."""
+    """Return the id that an entry names; file names lose their suffix and folder."""
     value = next((entry[key] for key in keys if key in entry), None) if isinstance(entry, dict) else None
     if not isinstance(value, str) or not value:
         raise DatasetError(f"{path}: {where}: no {' or '.join(keys)} in {str(entry)[:60]!r}; wanted {_FORMS}")

@@ -1,4 +1,4 @@
-"""MSR-VTT's files under the names they circulate with, and the published counts, by protocol."""
+"""MSR-VTT's files under their various names, and the published counts, by protocol."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ VAL_PAIRS = SourceFile(
 class Layout:
     """One protocol: its lists by split, its published counts, and the file of all captions.
 
-    `pairs`: the test list holds the captions, one a video, too.
+    `pairs`: the test list also holds the captions, one a video.
     """
 
     lists: Mapping[str, SourceFile]
@@ -69,7 +69,7 @@ _FULL = {
         "test": "e033df45731e025a1b7b4731ee3eddc400b6040c93fffd4ab3eb45a551f0526e",
     }.items()
 }
-# Held out of 1k-A's and 1k-B's training videos, where that is asked for.
+# Held out of 1k-A's and 1k-B's training videos, if requested.
 HELD_OUT = replace(_FULL["val"], others=(*_FULL["val"].others, VAL_PAIRS.path))
 
 LAYOUTS: Mapping[str, Layout] = {

@@ -1,4 +1,4 @@
-"""Reads MSVD's captions in each form they circulate in, with a word on every description that is left out."""
+"""MSVD's captions in all their formats, with a remark on every description that is left out."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ EMPTY = "without a word"
 SECOND = "with a second paragraph, as published lists leave them out"
 FOREIGN = "without a Latin letter, as published lists leave them out"
 
-# A new paragraph: a line ends a sentence, or the next one begins with a capital. After a blank it goes on.
+# A new paragraph: a line ends a sentence, or the next one starts with a capital. After a blank it continues.
 _PARAGRAPH = re.compile(r"[.!?][ \t]*[\r\n]\s*\w|\S[\r\n]+\s*[A-Z]")
 _CLIP = re.compile(r"\S+_\d+_\d+")
 
 
 @dataclass(frozen=True)
 class Descriptions:
-    """Captions by clip id, and by reason the ids whose descriptions were left out, one entry each."""
+    """Captions by clip id, and by reason the ids of descriptions that were left out, one entry each."""
 
     captions: Mapping[str, tuple[str, ...]]
     left_out: Mapping[str, tuple[str, ...]]
 
     def remarks(self, split: str, ids: Iterable[str]) -> tuple[str, ...]:
-        """Return what was left out of these clips, a sentence a reason."""
+        """Return what was left out of these clips, a sentence for each reason."""
         mine = set(ids)
         found = {reason: [name for name in names if name in mine] for reason, names in self.left_out.items()}
         return tuple(
@@ -44,7 +44,7 @@ def _first(names: Iterable[str]) -> str:
 
 
 def is_published(language: str) -> bool:
-    """Return whether the published splits are in this language."""
+    """Return whether the published splits use this language."""
     return language.casefold() == "english"
 
 
@@ -58,7 +58,7 @@ def read_descriptions(path: Path, language: str) -> Descriptions:
         return _sorted_out(_corpus_rows(path, language), published=is_published(language))
     if not is_published(language):
         raise DatasetError(
-            f"{path.absolute()}: holds English captions alone; for {language!r} name the corpus csv with captions"
+            f"{path.absolute()}: holds only English captions; for {language!r} name the corpus csv with captions"
         )
     if ending == ".txt":
         return _sorted_out(_described_lines(path), published=False)
@@ -67,9 +67,9 @@ def read_descriptions(path: Path, language: str) -> Descriptions:
 
 
 def _sorted_out(pairs: Iterable[tuple[str, str]], *, published: bool) -> Descriptions:
-    """Return `published` leaves out what the published lists do.
+    """Return the descriptions, with `published` only those of the published lists.
 
-    Where captions are such a list, nothing is judged.
+    Captions that are such a list already are taken as they are.
     """
     captions, left_out = defaultdict(list), defaultdict(list)
     for name, written in pairs:
@@ -96,7 +96,7 @@ def _reason(written: str, text: str, *, published: bool) -> str | None:
 
 
 def _corpus_rows(path: Path, language: str) -> list[tuple[str, str]]:
-    """Clip id and description of the rows in the language; the columns of the corpus csv, others ignored."""
+    """Return clip id and description of the rows in the language, from the columns of the corpus csv."""
     rows = read_table_rows(path, ("VideoID", "Start", "End", "Language", "Description"))
     chosen = []
     for row in rows:
@@ -110,7 +110,7 @@ def _corpus_rows(path: Path, language: str) -> list[tuple[str, str]]:
 
 
 def _described_lines(path: Path) -> list[tuple[str, str]]:
-    """Clip id and description of each line `ID words ...`; the file's head, up to the first such line, is passed."""
+    """Return clip id and description of each line `ID words ...`, after the file's header."""
     lines = read_text(path, error=DatasetError, advice="fetch it again").split("\n")
     found = []
     for number, line in enumerate(lines, 1):

@@ -1,4 +1,4 @@
-"""VATEX's files: what they are called, and how captions are read from the two forms in circulation."""
+"""VATEX's files: their names, and the two formats of its captions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LISTS = (
     "github.com/CryhanFang/CLIP2Video, data/vatex_data; the same at github.com/OpenGVLab/InternVideo, commit "
     "0e781fe, Downstream/Video-Text-Retrieval/data/VATEX"
 )
-_MAP = "ref_captions.json"  # id -> captions in English, as TS2-Net reads them
+_MAP = "ref_captions.json"  # id -> captions in English, as used by TS2-Net
 _PUBLIC_TEST = "vatex_public_test_english_v1.1.json"  # the published lists do not need it
 _FIELDS = {"english": "enCap", "chinese": "chCap"}
 
@@ -61,7 +61,7 @@ VIDEOS = SourceFile(
 
 
 def caption_files(root: Path, split: str) -> tuple[Path, ...]:
-    """Return all files there that may hold captions of the split. Raises `DatasetError` if there is none."""
+    """Return all existing files that may hold captions of the split. Raises `DatasetError` if there is none."""
     source = next(source for source in CAPTIONS if split in source.splits)
     first = find_source(root, source)
     more = (root / name for name in (*source.others, *(() if split == "train" else (_PUBLIC_TEST,))))
@@ -69,10 +69,10 @@ def caption_files(root: Path, split: str) -> tuple[Path, ...]:
 
 
 def read_captions(path: Path, language: Literal["english", "chinese"]) -> dict[str, tuple[str, ...]]:
-    """Captions by video id, those of white space alone left out; a video without any in this language is not in it.
+    """Return captions by video id, without blank ones; videos without any in this language are left out.
 
     A JSON list of `{videoID, enCap, chCap}`, as published, or `ref_captions.json`, a map from id to captions in
-    English. Raises `DatasetError` naming the entry where it is neither, or where a video stands there twice.
+    English. Raises `DatasetError` naming the entry if it is neither, or if a video is repeated.
     """
     if path.name == _MAP:
         entries = read_caption_map(path).items() if language == "english" else ()
@@ -91,7 +91,7 @@ def read_captions(path: Path, language: Literal["english", "chinese"]) -> dict[s
                 f"{_FIELDS[language]}, a list of text"
             )
         if name in seen:
-            raise DatasetError(f"{path.absolute()}: entry {place}: {name} stands there twice; keep one entry")
+            raise DatasetError(f"{path.absolute()}: entry {place}: {name} is repeated; keep one entry")
         seen.add(name)
         if kept := _kept(captions):
             told[name] = kept

@@ -36,7 +36,7 @@ COUNTS = {"train": 10009, "test": 4917, "val_2": 4885}
 
 
 class ActivityNetOptions(Options):
-    """Where the data set lies, and which videos make a split."""
+    """The location of the data set, and which videos belong to a split."""
 
     root: Path = Field(Path("data/activitynet"), description="folder with the sentences and the videos")
     videos: Path | None = Field(None, description="folder of the videos; left out: videos/ in root")
@@ -54,18 +54,18 @@ class ActivityNetOptions(Options):
 
 
 class ActivityNet:
-    """`train`, `test`, `val` where some are held out, and `val_2` where its file is there."""
+    """`train`, `test`, `val` if some videos are held out, and `val_2` if its file exists."""
 
     def __init__(self, options: ActivityNetOptions) -> None:
         self.root = options.root
         self._options = options
 
     def sources(self) -> tuple[SourceFile, ...]:
-        """Sentences and id list of each split, and the videos; `val_2` and the lists may be absent."""
+        """Return sentences and id list of each split, and the videos; `val_2` and the lists are optional."""
         return (*ANNOTATIONS.values(), *LISTS.values(), VIDEOS)
 
     def splits(self) -> tuple[str, ...]:
-        """In the order train, val, test, val_2."""
+        """Return the splits in the order train, val, test, val_2."""
         from fdakit.dataset_files import locate_source
 
         val = ("val",) if self._options.hold_out else ()
@@ -73,7 +73,7 @@ class ActivityNet:
         return ("train", *val, "test", *val_2)
 
     def load(self, split: str, progress: Progress) -> Split:
-        """Return one caption a video.
+        """Return the split with one caption a video.
 
         Raises `DatasetError` naming the file that is absent or wrong, and where to get it.
         """
@@ -124,7 +124,7 @@ class ActivityNet:
         return texts, remarks
 
     def _videos(self, ids: Sequence[str]) -> tuple[VideoRef, ...]:
-        """Return the file of each id, whose name may or may not begin with v_."""
+        """Return the file of each id, whose name may or may not start with v_."""
         from fdakit.dataset_files import find_source, find_videos
 
         folder = self._options.videos or find_source(self.root, VIDEOS)
@@ -134,13 +134,13 @@ class ActivityNet:
 
 
 def _held_out(ids: Sequence[str], share: float) -> frozenset[str]:
-    """At least one id and not all of them, drawn by the ids alone."""
+    """Return at least one id and not all of them, chosen by the ids alone."""
     count = min(max(1, round(share * len(ids))), len(ids) - 1)
     return frozenset(sorted(ids, key=lambda name: keyed_seed("activitynet", name))[:count])
 
 
 def build(options: ActivityNetOptions, shapes: BuildContext) -> Dataset:
-    """Reads nothing until a split is loaded."""
+    """Return the data set, which reads nothing until a split is loaded."""
     return ActivityNet(options)
 
 
@@ -151,5 +151,5 @@ ACTIVITYNET = Component(
 
 @hookimpl
 def fdakit_datasets() -> Iterable[Component[Any, Dataset]]:
-    """Offers `activitynet`."""
+    """Offer `activitynet`."""
     return (ACTIVITYNET,)

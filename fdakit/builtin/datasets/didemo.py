@@ -34,7 +34,7 @@ COUNTS = {"train": 8392, "val": 1065, "test": 1004}
 
 
 class DidemoOptions(Options):
-    """Where the data set lies, and how much of a video is watched."""
+    """The location of the data set, and how much of a video is used."""
 
     root: Path = Field(Path("data/didemo"), description="folder with the sentences, the id lists and the videos")
     videos: Path | None = Field(None, description="folder of the videos; left out: videos/ in root")
@@ -53,19 +53,20 @@ class Didemo:
         self._options = options
 
     def sources(self) -> tuple[SourceFile, ...]:
-        """Sentences and id list of each split, and the videos."""
+        """Return sentences and id list of each split, and the videos."""
         return (*ANNOTATIONS.values(), *LISTS.values(), VIDEOS)
 
     def splits(self) -> tuple[str, ...]:
-        """Always the three official ones."""
+        """Return the three official splits."""
         return tuple(COUNTS)
 
     def load(self, split: str, progress: Progress) -> Split:
-        """One caption a video. The id list selects the videos; listed ones without sentences are left out and named.
+        """Return the split with one caption a video.
 
-        The annotations name 29 videos of val and 33 of test twice, with different endings and sentences: published
-        paragraphs, and these, hold the sentences of the listed name alone. Raises `DatasetError` saying which file
-        goes where and how to get it, or what is wrong with it.
+        The id list selects the videos; listed ones without sentences are left out and named. The annotations name 29
+        videos of val and 33 of test twice, with different suffixes and sentences: published paragraphs, and these,
+        consist of the sentences of the listed name only. Raises `DatasetError` with the file, its expected path and
+        how to get it, or what is wrong with it.
         """
         from fdakit.dataset_files import count_remarks, find_source, join_paragraphs, locate_source, require_root
 
@@ -99,7 +100,7 @@ class Didemo:
         return f"{split}: no {LISTS[split].path} in {self.root.absolute()}, so all videos of {path.name} count{twice}"
 
     def _videos(self, names: Mapping[str, str]) -> tuple[VideoRef, ...]:
-        """Return the file of each id: with the ending that is written if it is there, else with any known one."""
+        """Return the file of each id: with the listed suffix if it exists, else with any known one."""
         from fdakit.dataset_files import find_source, find_videos
 
         files = find_videos(self._options.videos or find_source(self.root, VIDEOS), [*names, *names.values()])
@@ -109,7 +110,7 @@ class Didemo:
 
 
 def build(options: DidemoOptions, shapes: BuildContext) -> Dataset:
-    """Reads nothing until a split is loaded."""
+    """Return the data set, which reads nothing until a split is loaded."""
     return Didemo(options)
 
 
@@ -118,5 +119,5 @@ DIDEMO = Component("didemo", "DiDeMo; all sentences of a video are one caption",
 
 @hookimpl
 def fdakit_datasets() -> Iterable[Component[Any, Dataset]]:
-    """Offers `didemo`."""
+    """Offer `didemo`."""
     return (DIDEMO,)

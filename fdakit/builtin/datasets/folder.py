@@ -1,7 +1,7 @@
-"""folder: your own videos, each with its caption beside it, as webdataset and video2dataset lay them out.
+"""folder: your own videos, each with its caption next to it, in the layout of webdataset and video2dataset.
 
 `name.mp4` has its caption in `name.txt`, in `name.json`, or in both; folders may be nested, and a video may have any
-known ending. First-level folders `train`, `val` and `test` are splits; where there are none, everything is `test`.
+known suffix. First-level folders `train`, `val` and `test` are splits; if there are none, everything is `test`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SPLITS = ("train", "val", "test")
 
 
 class FolderOptions(Options):
-    """The folder, and where its captions stand."""
+    """The folder, and the source of its captions."""
 
     path: Path = Field(description="the folder; unpack .tar shards first")
     caption_key: str | None = Field(
@@ -47,7 +47,7 @@ class FolderOptions(Options):
 
 
 class Folder:
-    """The dataset. Walks the folder when first asked, and reads captions when a split is loaded."""
+    """The data set. Lists the folder on first use, and reads captions when a split is loaded."""
 
     def __init__(self, options: FolderOptions) -> None:
         self.root = options.path
@@ -59,14 +59,14 @@ class Folder:
         return (SourceFile(".", what, "your own collection, or video2dataset with output_format = files"),)
 
     def splits(self) -> tuple[str, ...]:
-        """Return those that have a folder of their own, else `test`."""
+        """Return the splits that have a folder of their own, else `test`."""
         return tuple(name for name in SPLITS if self._has(name)) or ("test",)
 
     def load(self, split: str, progress: Progress) -> Split:
-        """Return a split, videos in the order of their paths. An id is the path below the folder, without the ending.
+        """Return a split, videos ordered by path. An id is the path below the folder, without the suffix.
 
-        Several lines of a .txt file are one caption; captions of a .json file come after it, equal ones once. Raises
-        `DatasetError` where the split holds no video, a video no caption, or a file of captions cannot be read.
+        Several lines of a .txt file are one caption; captions of a .json file come after it, without repeats. Raises
+        `DatasetError` if the split has no video, a video no caption, or a caption file cannot be read.
         """
         from ._folder_listing import read_captions
 
@@ -105,7 +105,7 @@ class Folder:
             ) from error
 
     def _prefix(self, split: str) -> str:
-        """Return what the names of a split begin with: its folder, or nothing where the whole folder is one split."""
+        """Return the start of a split's names: its folder, or "" if the whole folder is one split."""
         return f"{split}/" if self._has(split) else ""
 
     def _split_samples(self, split: str) -> dict[str, Sample]:
@@ -116,7 +116,7 @@ class Folder:
         return found
 
     def _strays(self, split: str) -> tuple[str, ...]:
-        """Remarks on files that were passed over."""
+        """Return remarks on files that were ignored."""
         samples, texts = self._found
         prefix, places = self._prefix(split), tuple(map(self._prefix, self.splits()))
         lone = [name for name in texts if name.startswith(prefix)]
@@ -146,7 +146,7 @@ def _count(names: Sequence[str], what: str) -> str:
 
 
 def build(options: FolderOptions, shapes: BuildContext) -> Dataset:
-    """Reads nothing until splits are asked for."""
+    """Return the data set, which reads nothing until splits are requested."""
     return Folder(options)
 
 
@@ -157,5 +157,5 @@ FOLDER = Component(
 
 @hookimpl
 def fdakit_datasets() -> Iterable[Component[Any, Dataset]]:
-    """Offers `folder`."""
+    """Offer `folder`."""
     return (FOLDER,)

@@ -68,7 +68,7 @@ TESTS: Mapping[str, tuple[SourceFile, PublishedCounts]] = {
 
 
 class LsmdcOptions(Options):
-    """Where the data set lies, and which clips test."""
+    """The location of the data set, and the test clips."""
 
     root: Path = Field(Path("data/lsmdc"), description="folder with the annotation files and the videos")
     videos: Path | None = Field(None, description="folder of the clips; left out: videos/ or LSMDC_Videos/ in root")
@@ -98,7 +98,7 @@ class Lsmdc:
         return (*(source for source, _ in self._files.values()), VIDEOS)
 
     def splits(self) -> tuple[str, ...]:
-        """Always the three official ones."""
+        """Return the three official splits."""
         return ("train", "val", "test")
 
     def load(self, split: str, progress: Progress) -> Split:
@@ -123,7 +123,7 @@ class Lsmdc:
 
 
 def build(options: LsmdcOptions, shapes: BuildContext) -> Dataset:
-    """Reads nothing until a split is loaded."""
+    """Return the data set, which reads nothing until a split is loaded."""
     return Lsmdc(options)
 
 
@@ -132,5 +132,5 @@ LSMDC = Component("lsmdc", "LSMDC: film clips, tested on 1,000 of them", LsmdcOp
 
 @hookimpl
 def fdakit_datasets() -> Iterable[Component[Any, Dataset]]:
-    """Offers `lsmdc`."""
+    """Offer `lsmdc`."""
     return (LSMDC,)

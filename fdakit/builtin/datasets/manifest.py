@@ -1,9 +1,9 @@
-"""manifest: your own videos, named by one CSV, TSV or JSON Lines file with a caption a row.
+"""manifest: your own videos, named by one CSV, TSV or JSON Lines file with a caption in each row.
 
-Columns `path` and `caption`, and, where wanted, `split`, `start` and `end` (seconds); other columns are
-ignored. Rows with the same video and segment are several captions of it. In CSV and TSV the first row names
-the columns, and a field may stand between double quotes, as spreadsheets write it; spaces around the name of a
-file belong to it there, and in JSON Lines.
+Columns `path` and `caption`, and optionally `split`, `start` and `end` (seconds); other columns are ignored. Rows
+with the same video and segment are several captions of it. In CSV and TSV the first row names the columns, and a
+field may be in double quotes, as spreadsheets write it; white space around a file name is part of it then, and in
+JSON Lines.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from fdakit.plugin import (
 
 
 class ManifestOptions(Options):
-    """The file and what its columns are called."""
+    """The file and the names of its columns."""
 
     path: Path = Field(description="the file: .csv, .tsv or .jsonl")
     root: Path | None = Field(None, description="where relative video paths start; left out: the file's folder")
@@ -44,7 +44,7 @@ class ManifestOptions(Options):
 
 
 class Manifest:
-    """The dataset. Reads the file when first asked; whether the videos exist is the caller's to check."""
+    """The data set. Reads the file on first use; whether the videos exist is for the caller to check."""
 
     def __init__(self, options: ManifestOptions) -> None:
         self._options = options
@@ -65,13 +65,13 @@ class Manifest:
 
     @cached_property
     def _entries(self) -> tuple[tuple[str, VideoRef, str], ...]:
-        """Split, video and caption of each row."""
+        """Return split, video and caption of each row."""
         named = {getattr(self._options, option): f"dataset.{option}" for option in ("video_column", "caption_column")}
         rows = read_table_rows(self._path, named, names=[self._options.video_column])
         columns = list(dict.fromkeys(column for row in rows for column in row.fields))
         for option in ("split_column", "start_column", "end_column"):
             column = getattr(self._options, option)
-            # The usual names may be absent, also where a resolved recipe writes them out; other names may not.
+            # The default names may be absent, also if a resolved recipe states them; other names may not.
             if column != ManifestOptions.model_fields[option].default and column not in columns:
                 raise DatasetError(f"{self._path}: {missing_column_message(column, f'dataset.{option}', columns)}")
         return tuple(self._entry(row) for row in rows)
@@ -125,5 +125,5 @@ MANIFEST = Component("manifest", "your own videos, named by a CSV, TSV or JSON L
 
 @hookimpl
 def fdakit_datasets() -> Iterable[Component[Any, Dataset]]:
-    """Offers `manifest`."""
+    """Offer `manifest`."""
     return (MANIFEST,)

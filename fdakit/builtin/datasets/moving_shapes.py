@@ -1,9 +1,9 @@
 """moving-shapes: rendered clips in which one of several coloured shapes moves, and the caption names it.
 
-Several shapes lie on a dark textured ground; one moves, and the caption tells its colour, shape and kind of
-motion: "a red circle moves across". Single frames do not tell which shape moves, so a model that pools
-frames without looking at motion stays near chance: a gain is the mask's. Clips are seeded, rendered once
-into H.264 files below the cache folder, and read back like anybody's video.
+Several shapes are on a dark textured background; one moves, and the caption names its colour, shape and kind of
+motion: "a red circle moves across". Single frames do not show which shape moves, so a model that pools frames without
+regard to motion stays near chance: a gain comes from the mask. Clips are seeded, rendered once into H.264 files below
+the cache folder, and read back like any other video.
 
 Source: made for fdakit.
 """
@@ -39,7 +39,7 @@ _INDEX = "index.tsv"
 
 
 class MovingShapesOptions(Options):
-    """Options of `moving-shapes`. Validation and test hold one clip for each of the 96 captions."""
+    """The options of `moving-shapes`. Validation and test have one clip for each of the 96 captions."""
 
     clips: int = Field(1200, ge=1, description="training clips; they run through the 96 captions in turn")
     frames: int = Field(16, ge=2, le=1000, description="frames of a clip, at 8 a second")
@@ -91,12 +91,12 @@ class MovingShapesOptions(Options):
         return self
 
     def look(self) -> Look:
-        """Return what of these decides the pixels of a clip."""
+        """Return the options that determine the pixels of a clip."""
         return Look(**self.model_dump(exclude={"clips", "crf"}))
 
 
 class MovingShapes:
-    """The dataset: renders a split when it is first asked for, and finds it in the cache afterwards."""
+    """The data set: renders a split on first use, and finds it in the cache afterwards."""
 
     def __init__(self, options: MovingShapesOptions, cache: Path) -> None:
         self.options = options
@@ -108,7 +108,7 @@ class MovingShapes:
         return ("train", "val", "test")
 
     def load(self, split: str, progress: Progress) -> Split:
-        """Return the split; renders it where the cache lacks it. Raises `DatasetError` if it cannot be written."""
+        """Return the split, rendered if not in the cache. Raises `DatasetError` if it cannot be written."""
         if split not in self.splits():
             raise DatasetError(f"moving-shapes: no split {split!r}; choose one of {', '.join(self.splits())}")
         folder = self.folder() / split
@@ -121,14 +121,14 @@ class MovingShapes:
         return Split(split, videos, tuple(Caption(text, name) for name, text, _ in rows))
 
     def folder(self) -> Path:
-        """Return where the clips lie: a folder named by everything that decides their bytes."""
+        """Return the folder of the clips, named by everything that determines their bytes."""
         from fdakit.synthetic.render import VERSION, codec
 
         facts = json.dumps([self.options.model_dump(), VERSION, codec()], sort_keys=True)
         return self.cache / "moving-shapes" / blake2b(facts.encode(), digest_size=8).hexdigest()
 
     def _render(self, split: str, count: int, folder: Path, progress: Progress) -> list[list[str]]:
-        """Renders beside `folder` and moves the finished set there: a kill leaves no half set behind."""
+        """Render next to `folder` and move the finished set there: a kill leaves no partial set."""
         from fdakit.synthetic.render import draw_clip, write_clip
 
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -147,10 +147,10 @@ class MovingShapes:
 
 
 def _move_into_place(fresh: Path, folder: Path, count: int) -> None:
-    """Makes `fresh` the set at `folder`, unless another process has finished the same set meanwhile."""
+    """Make `fresh` the set at `folder`, unless another process has finished the same set meanwhile."""
     try:
         fresh.replace(folder)
-    except OSError:  # something stands there already
+    except OSError:  # something is there already
         if _read_index(folder, count) is not None:
             return
         folder.replace(fresh.with_name("broken"))  # deleted with the scratch folder
@@ -158,7 +158,7 @@ def _move_into_place(fresh: Path, folder: Path, count: int) -> None:
 
 
 def _read_index(folder: Path, count: int) -> list[list[str]] | None:
-    """Rows of id, caption and file of a finished set; None if there is none, or a file of it is gone."""
+    """Return rows of id, caption and file of a finished set; None if there is none, or a file is missing."""
     try:
         lines = read_text(folder / _INDEX, error=DatasetError).splitlines()
     except DatasetError:  # absent, or damaged: it is rendered again
@@ -169,7 +169,7 @@ def _read_index(folder: Path, count: int) -> list[list[str]] | None:
 
 
 def build(options: MovingShapesOptions, shapes: BuildContext) -> MovingShapes:
-    """Return the dataset, rendering below the run's cache folder."""
+    """Return the data set, which renders below the run's cache folder."""
     return MovingShapes(options, shapes.cache)
 
 
@@ -183,5 +183,5 @@ MOVING_SHAPES = Component(
 
 @hookimpl
 def fdakit_datasets() -> Iterable[Component[Any, Dataset]]:
-    """Offers `moving-shapes`."""
+    """Offer `moving-shapes`."""
     return (MOVING_SHAPES,)

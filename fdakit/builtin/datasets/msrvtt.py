@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class MsrvttOptions(Options):
-    """Which protocol, and where the data set lies."""
+    """The protocol, and the location of the data set."""
 
     root: Path = Field(Path("data/msrvtt"), description="folder with the lists, the captions and the videos")
     protocol: Literal["1k-A-9k", "1k-A-7k", "full", "1k-B"] = Field(
@@ -84,7 +84,7 @@ class Msrvtt:
         return (*(self._lists[split] for split in self.splits()), self._layout.captions, VIDEOS)
 
     def splits(self) -> tuple[str, ...]:
-        """Return `train` and `test`; `val` where the protocol has one or it is held out of training."""
+        """Return `train` and `test`; `val` if the protocol has one or it is held out of training."""
         return tuple(split for split in ("train", "val", "test") if split in self._lists)
 
     def load(self, split: str, progress: Progress) -> Split:
@@ -126,7 +126,7 @@ class Msrvtt:
         return self._known_ids(split) or read_ids(find_source(self.root, self._lists[split]))
 
     def _known_ids(self, split: str) -> tuple[str, ...] | None:
-        """Return the list of a split, None if it is absent; the captions' own file tells the official splits too."""
+        """Return the list of a split, None if it is absent; the captions' own file has the official splits too."""
         from fdakit.dataset_files import locate_source
 
         from ._msrvtt_annotations import read_ids
@@ -139,7 +139,7 @@ class Msrvtt:
         return self._annotated[1].splits.get(split) if official else None
 
     def _refuse_shared(self, split: str, ids: tuple[str, ...]) -> None:
-        """Raises `DatasetError` if videos of this split are in a later one, as far as its list is there."""
+        """Raise `DatasetError` if videos of this split are in a later one, as far as its list exists."""
         from fdakit.dataset_files import locate_source
 
         from ._msrvtt_annotations import refuse_shared
@@ -150,7 +150,7 @@ class Msrvtt:
             refuse_shared(path, ids, self._known_ids(later) or (), split=split, later=later)
 
     def _captions(self, split: str) -> tuple[Path, Mapping[str, tuple[str, ...]]]:
-        """Return the captions that a split takes, by video, and the file they are from."""
+        """Return the captions of a split, by video, and their file."""
         from fdakit.dataset_files import find_source, locate_source
 
         from ._msrvtt_annotations import read_pairs
@@ -167,7 +167,7 @@ class Msrvtt:
 
     @cached_property
     def _annotated(self) -> tuple[Path, Annotations]:
-        """The file of all captions, and what it holds; the original release comes in two."""
+        """Return the file of all captions, and its content; the original release comes in two."""
         from fdakit.dataset_files import find_source
 
         from ._msrvtt_annotations import read_annotations
@@ -178,7 +178,7 @@ class Msrvtt:
         return path, read_annotations([path, *(other for other in paths if other != path and other.is_file())])
 
     def _files(self, ids: tuple[str, ...]) -> dict[str, Path]:
-        """Return where the clips lie; the original release has two folders."""
+        """Return the paths of the clips; the original release has two folders."""
         from fdakit.dataset_files import find_source, find_videos
 
         from ._msrvtt_sources import FOLDERS, VIDEOS
@@ -193,7 +193,7 @@ class Msrvtt:
 
 
 def build(options: MsrvttOptions, shapes: BuildContext) -> Dataset:
-    """Reads nothing until a split is loaded."""
+    """Return the data set, which reads nothing until a split is loaded."""
     return Msrvtt(options)
 
 
@@ -202,5 +202,5 @@ MSRVTT = Component("msrvtt", "MSR-VTT under the protocols 1k-A, full and 1k-B", 
 
 @hookimpl
 def fdakit_datasets() -> Iterable[Component[Any, Dataset]]:
-    """Offers `msrvtt`."""
+    """Offer `msrvtt`."""
     return (MSRVTT,)

@@ -1,12 +1,12 @@
 """MSVD: 1,970 short clips with about 40 captions each; every caption is a query.
 
-Splits of 1,200 / 100 / 670 videos as in CLIP4Clip. Source: Chen and Dolan, *Collecting Highly Parallel Data
-for Paraphrase Evaluation*, ACL 2011. Captions are read as `raw-captions.pkl` (word lists), as a JSON map from clip
-id to captions, from the lines of `AllVideoDescriptions.txt`, or from the corpus csv, which has many languages.
+Splits of 1,200 / 100 / 670 videos as in CLIP4Clip. Source: Chen and Dolan, *Collecting Highly Parallel Data for
+Paraphrase Evaluation*, ACL 2011. Captions are read from `raw-captions.pkl` (word lists), a JSON map from clip id to
+captions, the lines of `AllVideoDescriptions.txt`, or the corpus csv, which has many languages.
 
-The csv holds a few English descriptions more than are published: five that go on in a second paragraph and one
-in Devanagari among those of val and test. Such ones are left out with a remark, so that every form gives the
-same 4,290 and 27,763 queries.
+The csv holds a few more English descriptions than were published: among those of val and test, five that continue in
+a second paragraph and one in Devanagari. They are left out with a remark, so that every source gives the same 4,290
+and 27,763 queries.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ VIDEOS = SourceFile(
 
 
 class MsvdOptions(Options):
-    """Where the data set lies."""
+    """The location of the data set, and the language."""
 
     root: Path = Field(Path("data/msvd"), description="folder with the id lists, the captions and the videos")
     videos: Path | None = Field(None, description="folder of the clips; left out: videos/ or YouTubeClips/ in root")
@@ -103,11 +103,11 @@ class Msvd:
         return (*LISTS.values(), CAPTIONS, VIDEOS)
 
     def splits(self) -> tuple[str, ...]:
-        """Always the three official ones."""
+        """Return the three official splits."""
         return ("train", "val", "test")
 
     def load(self, split: str, progress: Progress) -> Split:
-        """Return the split; raises `DatasetError` saying which file goes where and how to get it."""
+        """Return the split; raises `DatasetError` with the file, its expected path and how to get it."""
         from fdakit.dataset_files import (
             count_remarks,
             find_source,
@@ -151,7 +151,7 @@ class Msvd:
 
 
 def build(options: MsvdOptions, shapes: BuildContext) -> Dataset:
-    """Reads nothing until a split is loaded."""
+    """Return the data set, which reads nothing until a split is loaded."""
     return Msvd(options)
 
 

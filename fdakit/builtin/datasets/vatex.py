@@ -37,7 +37,7 @@ PER_VIDEO = 10
 
 
 class VatexOptions(Options):
-    """Where the data set lies, and which of its captions and test lists are meant."""
+    """The location of the data set, and its language and test list."""
 
     root: Path = Field(Path("data/vatex"), description="folder with the id lists, the captions and the videos")
     videos: Path | None = Field(None, description="folder of the clips; left out: videos/ in root")
@@ -57,18 +57,19 @@ class Vatex:
         self._options = options
 
     def sources(self) -> tuple[SourceFile, ...]:
-        """Id lists, captions and videos; the second test list where it is chosen."""
+        """Return id lists, captions and videos; the second test list if it is chosen."""
         other = (OTHER_TEST,) if self._options.test_list == "clip2video" else ()
         return (*LISTS.values(), *other, *CAPTIONS, VIDEOS)
 
     def splits(self) -> tuple[str, ...]:
-        """Always the three official ones."""
+        """Return the three official splits."""
         return tuple(COUNTS)
 
     def load(self, split: str, progress: Progress) -> Split:
         """Return the split with all captions of one language.
 
-        Raises `DatasetError` saying which file goes where and how to get it, or how many listed videos lack captions.
+        Raises `DatasetError` with the file, its expected path and how to get it, or how many listed videos lack
+        captions.
         """
         from fdakit.dataset_files import count_remarks, find_source, find_videos, require_root
 
@@ -96,7 +97,7 @@ class Vatex:
         )
 
     def _ids(self, split: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the videos of a split, and a remark where they are not those of its own list."""
+        """Return the videos of a split, and a remark if they are not those of its own list."""
         from fdakit.dataset_files import find_source, read_id_list
 
         own = read_id_list(find_source(self.root, LISTS[split]))
@@ -111,7 +112,7 @@ class Vatex:
         return tuple(name for name in both if name not in taken), (remark,)
 
     def _captions(self, split: str, ids: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
-        """Captions by id, for each of the ids. Raises `DatasetError` if some have none."""
+        """Return captions by id, for each of the ids. Raises `DatasetError` if some have none."""
         from fdakit.dataset_files import require_captions
 
         from ._vatex_annotations import caption_files, read_captions
@@ -128,7 +129,7 @@ class Vatex:
 
 
 def build(options: VatexOptions, shapes: BuildContext) -> Dataset:
-    """Reads nothing until a split is loaded."""
+    """Return the data set, which reads nothing until a split is loaded."""
     return Vatex(options)
 
 
@@ -137,5 +138,5 @@ VATEX = Component("vatex", "VATEX in English or Chinese; every caption a query",
 
 @hookimpl
 def fdakit_datasets() -> Iterable[Component[Any, Dataset]]:
-    """Offers `vatex`."""
+    """Offer `vatex`."""
     return (VATEX,)

@@ -22,11 +22,11 @@ from ._open_clip_preprocess import file_preprocess
 from ._open_clip_source import Source, find_source, tag_file
 from ._open_clip_text import check_libraries, make_tokenizer, text_settings
 
-ALPHA_TOWER = "Alpha-CLIP visual tower"  # `Weights.format` of the published files
+ALPHA_TOWER = "Alpha-CLIP visual tower"  # `ClipWeights.format` of the published files
 
 
 def build_open_clip(options: Any, shapes: BuildContext) -> ClipEncoder:
-    """Create the model, check every name and file first, and put it behind fdakit's encoder."""
+    """Return the model as an fdakit encoder, after checking every name and file."""
     source = find_source(options.model)
     pretrained = options.pretrained if shapes.pretrained and options.pretrained != "none" else None
     visual = options.visual_checkpoint if shapes.pretrained else None
@@ -40,7 +40,7 @@ def build_open_clip(options: Any, shapes: BuildContext) -> ClipEncoder:
     with _quiet():
         tokenizer = make_tokenizer(source)
         clip = _create(source, tag, quick, pictures=_tag(source, options.pretrained))
-    if source.text.get("hf_model_name"):  # such a tower names the most that it could read, or nothing
+    if source.text.get("hf_model_name"):  # such a tower states its maximum length, or nothing
         clip.context_length = tokenizer.context_length
     default = _preprocess(clip, source=_said_by(source, options), unknown=_unsaid(source))
     files = _weights_files(source, options)
@@ -72,7 +72,7 @@ def _tell_licence(source: Source, tag: str | None, *, own: bool) -> None:
 
 
 def _load(encoder: ClipEncoder, path: Path, *, quick: bool, only_visual: bool) -> None:
-    """Load a weights file. The activation is asked for by option, so that a checkpoint's recipe names it too."""
+    """Load a weights file. The activation must be set by option, so that a checkpoint's recipe states it too."""
     weights = read_clip_weights(path)
     if weights.quick_gelu and not quick:
         raise CheckpointError(
@@ -89,7 +89,7 @@ def _load(encoder: ClipEncoder, path: Path, *, quick: bool, only_visual: bool) -
 
 
 def _check_files(source: Source, pretrained: str | None, visual: Path | None) -> None:
-    """All that is missing in one message."""
+    """Raise one error with all that is missing."""
     faults = []
     tags = _tags(source)
     if pretrained is not None and pretrained not in tags and not _is_file_there(Path(pretrained)):
@@ -110,9 +110,9 @@ def _check_files(source: Source, pretrained: str | None, visual: Path | None) ->
 
 
 def _is_file_there(path: Path) -> bool:
-    """Return whether a path leads to anything but a folder, which may bear a tag's name.
+    """Return whether a path leads to anything but a folder, which may have a tag's name.
 
-    Reading it says what it is.
+    Reading it will report what it is.
     """
     return os.path.lexists(path) and not os.path.isdir(path)  # noqa: PTH112 - Path's raises for a name too long
 
@@ -128,7 +128,7 @@ def _tags(source: Source) -> list[str]:
 def _weights_files(source: Source, options: Any) -> list[Path]:
     """Return the files that the options name, the visual tower's first.
 
-    None where weights are a tag's or the folder's.
+    Empty if weights are a tag's or the folder's.
     """
     own = options.pretrained == "none" and source.folder is not None
     if own or options.pretrained in _tags(source):
@@ -138,7 +138,7 @@ def _weights_files(source: Source, options: Any) -> list[Path]:
 
 
 def _said_by(source: Source, options: Any) -> str:
-    """Return where open_clip knows from how a model wants its pictures."""
+    """Return the source of open_clip's preprocessing of a model."""
     if source.folder is not None:
         silent = f" says nothing of {' and '.join(unsaid)} of pictures" if (unsaid := _unsaid(source)) else ""
         return f"open_clip_config.json of {source.asked}{silent}"
@@ -148,14 +148,17 @@ def _said_by(source: Source, options: Any) -> str:
 
 
 def _quick_gelu(source: Source, options: Any) -> bool:
-    """What the options say, else what tag or model were trained with: open_clip itself only warns of a mismatch."""
+    """Return the option, else the activation that tag or model were trained with.
+
+    open_clip itself only warns of a mismatch.
+    """
     if options.quick_gelu is not None:
         return bool(options.quick_gelu)
     return bool(_tag(source, options.pretrained).get("quick_gelu", source.config.get("quick_gelu", False)))
 
 
 def _tag(source: Source, name: str | None) -> Mapping[str, Any]:
-    """Return what open_clip knows of a tag; nothing where the model has none of that name."""
+    """Return open_clip's facts of a tag; empty if the model has none of that name."""
     known: Mapping[str, Any] = open_clip.get_pretrained_cfg(source.name, name) if name else {}
     return known
 
@@ -163,8 +166,8 @@ def _tag(source: Source, name: str | None) -> Mapping[str, Any]:
 def _create(source: Source, tag: str | None, quick_gelu: bool, *, pictures: Mapping[str, Any]) -> Any:
     """Return the model, with the weights of a tag or random ones.
 
-    A tag's file is handed over as a path: open_clip would ask the hub again for what is in the cache. `pictures` are
-    the facts of the tag that the recipe names, also where its weights come from a checkpoint.
+    A tag's file is passed as a path: open_clip would ask the hub again for a cached file. `pictures` are the facts of
+    the recipe's tag, also if its weights come from a checkpoint.
     """
     what = f"encoder {source.asked} with pretrained {tag!r}"
     known = _tag(source, tag)
@@ -184,7 +187,7 @@ def _create(source: Source, tag: str | None, quick_gelu: bool, *, pictures: Mapp
         )
     except MemoryError:
         raise
-    except Exception as error:  # a configuration or file of strangers, read by open_clip: it may raise anything
+    except Exception as error:  # an external configuration or file, read by open_clip: it may raise anything
         if kept is not None:
             raise CheckpointError(
                 f"{what}: {kept} could not be used ({first_line(error)}); delete it, so that it is fetched again"
@@ -196,7 +199,7 @@ def _create(source: Source, tag: str | None, quick_gelu: bool, *, pictures: Mapp
 
 
 def _unsaid(source: Source) -> tuple[str, ...]:
-    """Return the colours that a folder's configuration leaves out: open_clip would take OpenAI's for them."""
+    """Return the colours that a folder's configuration leaves out, for which open_clip would use OpenAI's."""
     return () if source.folder is None else tuple(name for name in ("mean", "std") if name not in source.pictures)
 
 
@@ -216,7 +219,7 @@ def _preprocess(clip: Any, *, source: str, unknown: tuple[str, ...]) -> Preproce
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """open_clip writes to the root logger what is raised as a worded error here, or wanted: random weights."""
+    """Silence open_clip's warnings, which are raised as errors here, or are intended: random weights."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:

@@ -1,4 +1,4 @@
-"""Files of the Hugging Face hub for `open-clip`: from the cache without asking the network, else fetched once."""
+"""Files of the Hugging Face hub for `open-clip`: from the cache without network requests, else downloaded once."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ COPY = "copy that folder here from a machine that has it"
 def hub_file(repo: str, names: Sequence[str], *, what: str, instead: str = COPY) -> Path:
     """Return the first of the files `names` that the cache, or else the hub, has of `repo`.
 
-    Raises `CheckpointError`, beginning with `what`, where it is in neither or the hub may not be asked; `instead` is
-    what may be done without a connection.
+    Raises `CheckpointError`, starting with `what`, if neither has one or the hub cannot be used; `instead` is what to
+    do without a connection.
     """
     try:
         kept = [huggingface_hub.try_to_load_from_cache(repo, name) for name in names]
@@ -37,7 +37,9 @@ def hub_file(repo: str, names: Sequence[str], *, what: str, instead: str = COPY)
     for name in names:
         try:
             return Path(huggingface_hub.hf_hub_download(repo, name))
-        except LocalEntryNotFoundError as error:  # is an EntryNotFoundError too, but means: no answer
+        except (
+            LocalEntryNotFoundError
+        ) as error:  # is an EntryNotFoundError too, but means that the hub did not answer
             raise CheckpointError(f"{what}: {repo} could not be fetched ({first_line(error)}); try again") from error
         except EntryNotFoundError:
             continue
@@ -49,7 +51,7 @@ def hub_file(repo: str, names: Sequence[str], *, what: str, instead: str = COPY)
 
 
 def check_connection(missing: str, *, instead: str = COPY) -> None:
-    """Raise `CheckpointError`, beginning with `missing`, where the hub may not be asked or does not answer.
+    """Raise `CheckpointError`, starting with `missing`, if the hub is disabled or does not answer.
 
     One request: the hub's own client tries each file six times over half a minute.
     """
@@ -60,7 +62,7 @@ def check_connection(missing: str, *, instead: str = COPY) -> None:
         )
     try:
         huggingface_hub.get_session().head(constants.ENDPOINT, timeout=10)
-    except Exception as error:  # httpx's or requests' own, by the client's version
+    except Exception as error:  # httpx's or requests' own, depending on the client's version
         raise CheckpointError(
             f"{missing}, and {constants.ENDPOINT} does not answer ({first_line(error)}); connect once so that it is "
             f"fetched and kept, or {instead}"
@@ -68,10 +70,10 @@ def check_connection(missing: str, *, instead: str = COPY) -> None:
 
 
 def cache_of(repo: str) -> Path:
-    """Return the folder in which the hub's client keeps a repository."""
+    """Return the cache folder of a repository in the hub's client."""
     return Path(constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}"
 
 
 def first_line(error: Exception) -> str:
-    """Return what an error says, in one line."""
+    """Return the first line of an error's message."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -1,7 +1,7 @@
-"""How the weights of `open-clip` want their pictures, where they come from a file and not by a tag.
+"""The image preprocessing of `open-clip` weights that come from a file and not by a tag.
 
-In this order: the header of the file, `open_clip_config.json` of its model beside it, what all tags of the model
-agree on, OpenAI's own where the layout is one of theirs. What remains is `unknown`, and `[view]` must set it.
+In this order: the header of the file, `open_clip_config.json` of its model next to it, the values that all tags of
+the model agree on, OpenAI's own if the layout is one of theirs. What remains is `unknown`, and `[view]` must set it.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _SHOWN = 4
 
 
 def file_preprocess(source: Source, files: Sequence[Path], *, default: Preprocess) -> Preprocess:
-    """Return what pictures the weights in `files` want, the visual tower's own file first.
+    """Return the preprocessing of the weights in `files`, the visual tower's own file first.
 
-    `default` is open_clip's for the model without weights. Raises `CheckpointError` if a header or configuration
-    that says so cannot be read.
+    `default` is open_clip's for the model without weights. Raises `CheckpointError` if a header or configuration that
+    states it cannot be read.
     """
     for file in files:
         recorded = recorded_preprocess(file)
@@ -64,7 +64,7 @@ def _in_header(recorded: Preprocess, file: Path) -> str:
 
 
 def _values(tags: Mapping[str, Mapping[str, Any]], key: str) -> list[Any]:
-    """Return the distinct values that the tags of a model have."""
+    """Return the distinct values of a model's tags."""
     found: list[Any] = []
     for facts in tags.values():
         if facts.get(key) not in found:
@@ -73,7 +73,7 @@ def _values(tags: Mapping[str, Mapping[str, Any]], key: str) -> list[Any]:
 
 
 def _with(default: Preprocess, facts: Mapping[str, Any], *, source: str) -> Preprocess:
-    """Return `default` with what open_clip's own keys say."""
+    """Return `default` updated by open_clip's own keys."""
     given = {name: facts[theirs] for name, theirs in FIELDS.items() if facts.get(theirs) is not None}
     given |= {name: tuple(map(float, given[name])) for name in ("mean", "std") if name in given}
     unknown = tuple(name for name in default.unknown if name not in given)
@@ -81,7 +81,7 @@ def _with(default: Preprocess, facts: Mapping[str, Any], *, source: str) -> Prep
 
 
 def _config_beside(source: Source, file: Path) -> Mapping[str, Any] | None:
-    """Return `preprocess_cfg` of the configuration beside a file, where it is of a model of these sizes."""
+    """Return `preprocess_cfg` of the configuration next to a file, if it is of a model of these sizes."""
     path = file.parent / CONFIG
     try:
         if not path.is_file() or path.stat().st_size > _LARGEST_CONFIG:
@@ -95,13 +95,13 @@ def _config_beside(source: Source, file: Path) -> Mapping[str, Any] | None:
         return pictures if same and {"mean", "std"} <= set(pictures) else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(
-            f"{path.absolute()}: lies beside the weights and says nothing of them that can be read ({error}); "
+            f"{path.absolute()}: is next to the weights and cannot be read ({error}); "
             "correct it, or put the weights into a folder of their own"
         ) from error
 
 
 def _by_layout(files: Sequence[Path], *, default: Preprocess) -> Preprocess | None:
-    """OpenAI's own where the names of the tensors are those of OpenAI's, Alpha-CLIP's or CLIP4Clip's files."""
+    """Return OpenAI's own if the tensor names are those of OpenAI's, Alpha-CLIP's or CLIP4Clip's files."""
     known = ((file, read_clip_weights(file)) for file in files if file.is_file())
     file, weights = next(((file, weights) for file, weights in known if weights.quick_gelu), (None, None))
     if file is None or weights is None:
@@ -112,7 +112,7 @@ def _by_layout(files: Sequence[Path], *, default: Preprocess) -> Preprocess | No
 
 
 def _choice(source: Source, file: Path, tags: Mapping[str, Mapping[str, Any]], unknown: tuple[str, ...]) -> str:
-    """Return what is unknown and what it may be, as the beginning of an error."""
+    """Return what is unknown and its possible values, as the start of an error."""
     ways: dict[str, list[str]] = {}
     for tag, facts in tags.items():
         way = ", ".join(f"{name} {_shown(facts.get(FIELDS[name]))}" for name in unknown)

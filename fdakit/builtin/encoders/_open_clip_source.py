@@ -1,4 +1,4 @@
-"""Where the model of `open-clip` comes from: open_clip's own list, a folder (`local-dir:`) or the hub (`hf-hub:`)."""
+"""The source of an `open-clip` model: open_clip's own list, a folder (`local-dir:`) or the hub (`hf-hub:`)."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ _WEIGHTS = (".safetensors", ".bin", ".pth", ".pt")
 
 @dataclass(frozen=True)
 class Source:
-    """One model. `name` is what open_clip is asked for, `config` its sizes; `folder` and `repo` where they lie.
+    """One model. `name` is its name in open_clip, `config` its sizes; `folder` and `repo` its location.
 
-    `pictures` is what a folder's configuration says of preprocessing, in open_clip's keys.
+    `pictures` is the preprocessing in a folder's configuration, with open_clip's keys.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Source:
 
     @property
     def inside(self) -> bool:
-        """Whether all of it, the vocabulary too, lies in a folder of the user's."""
+        """Whether everything, including the vocabulary, is in a folder of the user's."""
         return self.folder is not None and self.repo is None
 
     @property
@@ -60,7 +60,7 @@ class Source:
         return found
 
     def own_weights(self) -> Path:
-        """Return the weights that come with a folder or a hub repository. Raises `CheckpointError` if none do."""
+        """Return the weights of a folder or a hub repository. Raises `CheckpointError` if it has none."""
         assert self.folder is not None
         if self.repo is not None:
             return hub_file(self.repo, _ON_HUB, what=f"encoder.model {self.asked!r}")
@@ -68,7 +68,10 @@ class Source:
 
 
 def find_source(asked: str) -> Source:
-    """Return what `encoder.model` means. Raises `CheckpointError` if there is no such model, folder or repository."""
+    """Return the source of `encoder.model`.
+
+    Raises `CheckpointError` if there is no such model, folder or repository.
+    """
     if asked.startswith(LOCAL):
         folder = Path(asked.removeprefix(LOCAL)).expanduser()
         if not asked.removeprefix(LOCAL) or not folder.is_dir():
@@ -100,13 +103,13 @@ def _check_name(name: str) -> None:
 
 
 def _read_config(path: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Return the sizes of a model, and what is said of its pictures."""
+    """Return the sizes of a model, and its image preprocessing."""
     where = path.absolute()
     if not path.is_file():
         raise CheckpointError(f"{where}: absent; a folder for {LOCAL} holds {CONFIG} and weights")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:  # no UTF-8 and no JSON are ValueErrors
+    except (OSError, ValueError) as error:  # invalid UTF-8 and invalid JSON are ValueErrors
         raise CheckpointError(f"{where}: not readable as JSON ({first_line(error)}); put it there again") from error
     config = found.get("model_cfg") if isinstance(found, dict) else None
     kinds = {"embed_dim": int, "vision_cfg": dict, "text_cfg": dict}
@@ -142,7 +145,7 @@ def _weights_in(folder: Path) -> Path:
 
 
 def tag_file(tag: Mapping[str, Any], *, what: str) -> Path:
-    """Return the weights of one of open_clip's tags, from the cache or fetched. Raises `CheckpointError`."""
+    """Return the weights file of one of open_clip's tags, cached or downloaded. Raises `CheckpointError`."""
     if not tag.get("hf_hub"):
         return _url_file(str(tag.get("url", "")), what=what)
     repo, filename = os.path.split(tag["hf_hub"])

@@ -1,4 +1,4 @@
-"""Tokenisers for `open-clip`, and text towers out of transformers, which fdakit needs only for these models."""
+"""Tokenisers for `open-clip`, and text towers from transformers, which fdakit needs only for these models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _INSTALL = 'pip install "fdakit[hf]"'
 
 
 def check_libraries(source: Source) -> None:
-    """Raise `CheckpointError` where the model's text side needs transformers and it is not installed."""
+    """Raise `CheckpointError` if the model's text side needs transformers and it is not installed."""
     tower, tokeniser = (source.text.get(key) for key in ("hf_model_name", "hf_tokenizer_name"))
     if not (tower or tokeniser) or _installed("transformers"):
         return
@@ -30,14 +30,17 @@ def check_libraries(source: Source) -> None:
 
 
 def make_tokenizer(source: Source) -> Any:
-    """open_clip's tokeniser for the model. Raises `CheckpointError` if its vocabulary is not to be had."""
+    """Return open_clip's tokeniser for the model.
+
+    Raises `CheckpointError` if its vocabulary cannot be loaded.
+    """
     named = source.text.get("hf_tokenizer_name")
     if not named:
         return open_clip.get_tokenizer(source.name)
     place = str(source.folder) if source.inside else str(named)
     try:
         return _from_transformers(source, place, local_files_only=True)
-    except Exception as error:  # transformers raises whatever its parsers do
+    except Exception as error:  # transformers raises whatever its parsers raise
         what = f"encoder.model {source.asked!r}: its tokeniser {place} could not be read ({first_line(error)})"
         _check_sentencepiece(what, error)
         if source.inside:
@@ -63,14 +66,14 @@ def _from_transformers(source: Source, place: str, **settings: bool) -> Any:
 
 
 def _check_sentencepiece(what: str, error: Exception) -> None:
-    """transformers blames tiktoken where one of these is missing and the vocabulary comes as sentencepiece's."""
+    """Raise the actual cause where transformers blames tiktoken for a missing sentencepiece or protobuf."""
     missing = [name for name in ("sentencepiece", "google.protobuf") if not _installed(name)]
     if missing and "tiktoken" in str(error):
         raise CheckpointError(f"{what}; it needs {' and '.join(missing)}: {_INSTALL}") from error
 
 
 def text_settings(source: Source) -> dict[str, Any]:
-    """For a text tower out of transformers: its configuration's folder in place of the name, so none is asked for."""
+    """Return the configuration's folder for a text tower from transformers, so that no name is looked up."""
     name = source.text.get("hf_model_name")
     if not name:
         return {}

@@ -15,8 +15,8 @@ from fdakit.plugin import BuildContext, Preprocess
 class FoldedTokenizer:
     """CLIP's tokens folded into a smaller vocabulary: id modulo size, the start and end tokens last.
 
-    A small embedding is what makes a tiny text tower quick to train; two tokens may share an id. 0 pads.
-    `vocabulary = 49408` folds nothing.
+    A small embedding makes a tiny text tower quick to train; two tokens may share an id. 0 pads. `vocabulary = 49408`
+    folds nothing.
     """
 
     def __init__(self, vocabulary: int, context_length: int) -> None:
@@ -26,7 +26,7 @@ class FoldedTokenizer:
         self.context_length = context_length
 
     def shared(self, texts: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-        """Groups of different tokens of these texts, as words, that share an id here."""
+        """Return groups of different tokens of these texts, as words, that share an id here."""
         found: dict[int, set[int]] = {}
         for token in {token for text in set(texts) for token in self._clip.encode(text)}:
             found.setdefault(1 + token % (self.vocabulary - 3), set()).add(token)
@@ -34,7 +34,7 @@ class FoldedTokenizer:
         return tuple(sorted(tuple(words) for words in groups if len(words) > 1))
 
     def __call__(self, texts: Sequence[str], context_length: int | None = None) -> torch.Tensor:
-        """Token ids `(q, context_length)` int64."""
+        """Return token ids `(q, context_length)` int64."""
         ids: torch.Tensor = self._clip(list(texts), context_length=context_length or self.context_length)
         folded = torch.where(ids > 0, 1 + ids % (self.vocabulary - 3), ids)
         for place, mark in enumerate(self._marks):
@@ -43,7 +43,7 @@ class FoldedTokenizer:
 
 
 def build_tiny(options: Any, shapes: BuildContext) -> ClipEncoder:
-    """Return a `CLIP` of the sizes in the options behind fdakit's encoder."""
+    """Return a `CLIP` of the sizes in the options as an fdakit encoder."""
     clip = CLIP(
         embed_dim=options.embedding,
         vision_cfg=CLIPVisionCfg(

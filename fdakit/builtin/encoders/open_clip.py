@@ -1,9 +1,9 @@
-"""Any model that open_clip knows by name, lies in a folder of its layout, or is on the Hugging Face hub.
+"""Any model that open_clip knows by name, in a local folder of its layout, or on the Hugging Face hub.
 
 Source: Ilharco et al., OpenCLIP. `local-dir:FOLDER` and `hf-hub:ORG/REPO` are open_clip's own two prefixes: the
-folder holds `open_clip_config.json` and weights. What was fetched once is taken from the cache without asking the
-network, and `HF_HUB_OFFLINE=1` forbids fetching. `visual_checkpoint` takes a published Alpha-CLIP tower (arXiv
-2312.03818): the whole visual tower is replaced and its alpha convolution handed to the fusion.
+folder holds `open_clip_config.json` and weights. What was downloaded once is taken from the cache without network
+requests, and `HF_HUB_OFFLINE=1` forbids downloads. `visual_checkpoint` takes a published Alpha-CLIP tower (arXiv
+2312.03818): the whole visual tower is replaced and its alpha convolution passed to the fusion.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fdakit.plugin import BuildContext, Component, Encoder, MayBePath, Options, 
 
 
 class OpenClipOptions(Options):
-    """Which model and which weights."""
+    """The model and its weights."""
 
     model: Annotated[str, MayBePath("local-dir:")] = Field(
         "ViT-B-32", description="open_clip's name, local-dir:FOLDER or hf-hub:ORG/REPO"
@@ -32,7 +32,10 @@ class OpenClipOptions(Options):
 
 
 def build(options: OpenClipOptions, shapes: BuildContext) -> Encoder:
-    """Random weights come from the run's seed. Raises `CheckpointError` if weights are not to be had."""
+    """Return the encoder; random weights follow the run's seed.
+
+    Raises `CheckpointError` if weights cannot be loaded.
+    """
     from ._open_clip_build import build_open_clip
 
     return build_open_clip(options, shapes)

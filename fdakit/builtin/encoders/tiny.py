@@ -41,7 +41,7 @@ class TinyOptions(Options):
 
 
 def build(options: TinyOptions, shapes: BuildContext) -> Encoder:
-    """Random weights drawn from the run's seed."""
+    """Return the encoder; random weights follow the run's seed."""
     from ._tiny import build_tiny
 
     return build_tiny(options, shapes)

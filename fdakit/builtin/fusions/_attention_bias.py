@@ -10,7 +10,7 @@ from fdakit.plugin import Fused, Stem
 
 
 class AttentionBias(nn.Module):
-    """`strength` times the share of each patch that is marked."""
+    """`strength` times the marked share of each patch."""
 
     def __init__(self, strength: float, *, learn: bool, grid: tuple[int, int], first: int) -> None:
         super().__init__()
@@ -19,6 +19,6 @@ class AttentionBias(nn.Module):
         self._first = first
 
     def forward(self, rgb: torch.Tensor, alpha: torch.Tensor, stem: Stem) -> Fused:
-        """Return `rgb (n, 3, h, w)`, `alpha (n, 1, h, w)` in [0, 1]."""
+        """Fuse `rgb (n, 3, h, w)` and `alpha (n, 1, h, w)` in [0, 1]."""
         coverage = adaptive_avg_pool2d(alpha, self._grid).flatten(1)
         return Fused(stem(rgb), attention_bias=self.strength * coverage, bias_from=self._first)

@@ -11,7 +11,7 @@ from fdakit.plugin import Fused, Stem
 
 
 class BlurBackground:
-    """A separable Gaussian over the picture, laid under what is marked. `sigma` in pixels."""
+    """A separable Gaussian blur of the image, behind what is marked. `sigma` in pixels."""
 
     def __init__(self, sigma: float) -> None:
         reach = max(1, math.ceil(3 * sigma))
@@ -19,7 +19,7 @@ class BlurBackground:
         self._line = line / line.sum()
 
     def __call__(self, rgb: torch.Tensor, alpha: torch.Tensor, stem: Stem) -> Fused:
-        """Return `rgb (n, 3, h, w)`, `alpha (n, 1, h, w)` in [0, 1]."""
+        """Fuse `rgb (n, 3, h, w)` and `alpha (n, 1, h, w)` in [0, 1]."""
         return Fused(stem(alpha * rgb + (1 - alpha) * self._blurred(rgb)))
 
     def _blurred(self, rgb: torch.Tensor) -> torch.Tensor:

@@ -23,7 +23,7 @@ class Gated(AlphaPath):
         self.gate = nn.Parameter(torch.tensor(initial or 0.0))
 
     def start_from(self, encoder: Any) -> bool:
-        """Take the encoder's alpha weights and open the gate, unless the options set it."""
+        """Load the encoder's alpha weights and open the gate, unless the options set it."""
         taken = super().start_from(encoder)
         if taken and not self._given:
             with torch.no_grad():
@@ -31,6 +31,6 @@ class Gated(AlphaPath):
         return taken
 
     def forward(self, rgb: torch.Tensor, alpha: torch.Tensor, stem: Stem) -> Fused:
-        """Return `rgb (n, 3, h, w)`, `alpha (n, 1, h, w)` in [0, 1]."""
+        """Fuse `rgb (n, 3, h, w)` and `alpha (n, 1, h, w)` in [0, 1]."""
         pairs = zip(stem(rgb), self.maps(alpha), strict=True)
         return Fused(tuple(features + self.gate * added for features, added in pairs))

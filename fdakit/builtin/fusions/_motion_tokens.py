@@ -12,7 +12,7 @@ from fdakit.plugin import Fused, Stem, StemConvolution
 
 
 class MotionTokens(AlphaPath):
-    """Of `grid` patches `keep` go on: `spread` of them in any case, the rest by how much of the mask they hold."""
+    """Keeps `keep` patches of the `grid`: `spread` of them always, the rest by their share of the mask."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class MotionTokens(AlphaPath):
         self.register_buffer("_order", spread_order(grid), persistent=False)
 
     def forward(self, rgb: torch.Tensor, alpha: torch.Tensor, stem: Stem) -> Fused:
-        """Return `rgb (n, 3, h, w)`, `alpha (n, 1, h, w)` in [0, 1]."""
+        """Fuse `rgb (n, 3, h, w)` and `alpha (n, 1, h, w)` in [0, 1]."""
         pairs = zip(stem(rgb), self.maps(alpha), strict=True)
         features = tuple(own + added for own, added in pairs)
         whole = self._keep == self._grid[0] * self._grid[1]
@@ -39,7 +39,7 @@ class MotionTokens(AlphaPath):
 
     @torch.no_grad()
     def choose(self, alpha: torch.Tensor) -> torch.Tensor:
-        """Positions `(n, keep)` int64, ascending. Among equals, those come first that lie evenly over the frame."""
+        """Return positions `(n, keep)` int64, ascending. Ties prefer patches spread evenly over the frame."""
         order = self.get_buffer("_order")
         coverage = adaptive_avg_pool2d(alpha.float(), self._grid).flatten(1)[:, order]
         coverage[:, : self._spread] = torch.inf
@@ -48,9 +48,9 @@ class MotionTokens(AlphaPath):
 
 
 def spread_order(grid: tuple[int, int]) -> torch.Tensor:
-    """The patches of a grid `(rows * columns,)` int64 in an order whose every beginning covers the frame evenly.
+    """Return the patches of a grid `(rows * columns,)` int64 ordered so that every prefix covers the frame evenly.
 
-    Each next patch is the one farthest from all before it, the edges counted as joined so that none is preferred.
+    Each next patch is the one farthest from all before it, with opposite edges joined so that none is preferred.
     """
     rows, columns = grid
     y = torch.arange(rows).repeat_interleave(columns)

@@ -1,7 +1,7 @@
 """Alpha-CLIP's fusion: a parallel convolution on alpha, added to the stem's convolution on RGB.
 
-`conv1(rgb) + conv1_alpha((alpha - 0.5) / 0.26)`, starting from zero so that the plain encoder's output is
-kept bit for bit. Source: Sun et al., *Alpha-CLIP*, arXiv 2312.03818, section 3.2.
+`conv1(rgb) + conv1_alpha((alpha - 0.5) / 0.26)`, starting from zero so that the plain encoder's output is preserved
+exactly. Source: Sun et al., *Alpha-CLIP*, arXiv 2312.03818, section 3.2.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fdakit.plugin import AlphaFusion, BuildContext, Component, Options, hookimp
 
 
 class AlphaConvOptions(Options):
-    """Where 0 and 1 of a mask come to lie: Alpha-CLIP's weights expect -1.923 and +1.923."""
+    """The normalisation of alpha: Alpha-CLIP's weights expect -1.923 and +1.923 for 0 and 1."""
 
     mean: float = Field(0.5, ge=0, le=1, description="alpha that counts as zero")
     std: float = Field(0.26, gt=0, description="divisor after the mean is subtracted")

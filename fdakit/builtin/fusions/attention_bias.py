@@ -1,4 +1,4 @@
-"""Draw attention towards marked patches: `softmax(q k / sqrt(d) + strength * coverage)`, the picture untouched.
+"""Bias attention towards marked patches: `softmax(q k / sqrt(d) + strength * coverage)`, the image unchanged.
 
 `coverage` is the mean alpha over a patch; the class token has none. Added for every query, in all blocks or the last
 few. Source: Zhuang et al., *FALIP*, arXiv 2407.05578, which adds a foveal mask for the class token's query.
@@ -15,7 +15,7 @@ from fdakit.plugin import AlphaFusion, BuildContext, Component, Options, PluginE
 
 
 class AttentionBiasOptions(Options):
-    """How strongly, and from which block on."""
+    """The strength, and the blocks."""
 
     strength: float = Field(1.0, description="added to the logit of a patch that is fully marked")
     learn: bool = Field(True, description="train the strength, as one scalar")
@@ -23,7 +23,7 @@ class AttentionBiasOptions(Options):
 
 
 def build(options: AttentionBiasOptions, shapes: BuildContext) -> AlphaFusion:
-    """Raises `PluginError` if the encoder has no blocks, or fewer than `last_blocks`."""
+    """Return the fusion. Raises `PluginError` if the encoder has no blocks, or fewer than `last_blocks`."""
     if not shapes.layers:
         raise PluginError(
             "fusion: 'attention-bias' adds to the attention of transformer blocks, and this encoder has none; choose "

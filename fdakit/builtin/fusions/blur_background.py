@@ -15,13 +15,13 @@ from fdakit.plugin import AlphaFusion, BuildContext, Component, Options, hookimp
 
 
 class BlurBackgroundOptions(Options):
-    """How much is blurred."""
+    """The strength of the blur."""
 
     sigma: float = Field(8.0, gt=0, le=112, description="deviation of the Gaussian in pixels at 224 px")
 
 
 def build(options: BlurBackgroundOptions, shapes: BuildContext) -> AlphaFusion:
-    """Return the fusion; its deviation follows the encoder's image size."""
+    """Return the fusion; its sigma scales with the encoder's image size."""
     from ._blur_background import BlurBackground
 
     return BlurBackground(options.sigma * shapes.image_size / 224)

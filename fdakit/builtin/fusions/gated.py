@@ -1,8 +1,8 @@
 """Alpha-CLIP's convolution behind a learned scalar gate: `conv1(rgb) + gate * conv1_alpha(alpha)`.
 
-The gate starts at 0, so training decides how much alpha says, beginning from the plain encoder bit for bit; with
-the weights of a published Alpha-CLIP it starts at 1, which is Alpha-CLIP. Source: the residual gate of Bachlechner
-et al., *ReZero*, arXiv 2003.04887, on the alpha path of Sun et al., *Alpha-CLIP*, arXiv 2312.03818.
+The gate starts at 0, so training determines the influence of alpha, starting exactly from the plain encoder; with the
+weights of a published Alpha-CLIP it starts at 1, which is Alpha-CLIP. Source: the residual gate of Bachlechner et
+al., *ReZero*, arXiv 2003.04887, on the alpha path of Sun et al., *Alpha-CLIP*, arXiv 2312.03818.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fdakit.plugin import AlphaFusion, BuildContext, Component, Options, hookimp
 
 
 class GatedOptions(Options):
-    """Where the gate starts, and how alpha is normalised."""
+    """The initial gate, and the normalisation of alpha."""
 
     initial: float | None = Field(None, description="gate at the start; left out: 0, or 1 with Alpha-CLIP's weights")
     mean: float = Field(0.5, ge=0, le=1, description="alpha that counts as zero")
@@ -24,7 +24,7 @@ class GatedOptions(Options):
 
 
 def build(options: GatedOptions, shapes: BuildContext) -> AlphaFusion:
-    """Small random convolutions behind a gate, or the encoder's own alpha weights."""
+    """Return the fusion with small random convolutions behind a gate, or with the encoder's own alpha weights."""
     from ._gated import Gated
 
     return Gated(shapes.stem, initial=options.initial, mean=options.mean, std=options.std)

@@ -1,7 +1,7 @@
 """Cut out what the mask leaves out: `rgb * alpha`, after normalisation, so that 0 is the mean colour.
 
-The plainest way to show a picture tower where to look; no weights. Source: the "masked image" baseline of
-Sun et al., *Alpha-CLIP*, arXiv 2312.03818.
+The simplest way to direct an image tower; no weights. Source: the "masked image" baseline of Sun et al.,
+*Alpha-CLIP*, arXiv 2312.03818.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fdakit.plugin import AlphaFusion, BuildContext, Component, Fused, Options, 
 
 
 class MultiplyOptions(Options):
-    """How much of the unmarked picture stays, and whether alpha is taken as yes or no."""
+    """How much of the unmarked image remains, and whether alpha is binarised."""
 
     hard: bool = Field(True, description="alpha from 0.5 on counts as 1, below as 0; false: as it is")
     floor: float = Field(0.0, ge=0, lt=1, description="factor where alpha is 0; 0 leaves the mean colour")
@@ -29,14 +29,14 @@ class Multiply:
         self.hard = hard
 
     def __call__(self, rgb: Any, alpha: Any, stem: Stem) -> Fused:
-        """Return `rgb (n, 3, h, w)`, `alpha (n, 1, h, w)` in [0, 1]."""
+        """Fuse `rgb (n, 3, h, w)` and `alpha (n, 1, h, w)` in [0, 1]."""
         if self.hard:
             alpha = (alpha >= 0.5).to(alpha.dtype)
         return Fused(stem(rgb * (self.floor + (1 - self.floor) * alpha)))
 
 
 def build(options: MultiplyOptions, shapes: BuildContext) -> AlphaFusion:
-    """No weights, so nothing depends on the shapes."""
+    """Return the fusion, which has no weights."""
     return Multiply(options.floor, hard=options.hard)
 
 

@@ -9,7 +9,7 @@ from fdakit.plugin import AlphaFusion, BuildContext, Component, Fused, Options, 
 
 
 class NoFusionOptions(Options):
-    """Nothing to choose."""
+    """No options."""
 
 
 def ignore_alpha(rgb: Any, alpha: Any, stem: Stem) -> Fused:
@@ -18,7 +18,7 @@ def ignore_alpha(rgb: Any, alpha: Any, stem: Stem) -> Fused:
 
 
 def build(options: NoFusionOptions, shapes: BuildContext) -> AlphaFusion:
-    """Return a plain function, which is a fusion too."""
+    """Return a plain function, which is a valid fusion."""
     return ignore_alpha
 
 

@@ -1,9 +1,9 @@
-"""Where a frame differs from its native neighbours once the camera's motion and the light are taken off.
+"""Where a frame differs from its native neighbours after compensating camera motion and brightness.
 
-Global motion is estimated and removed, brightness matched, what the camera did not see before is left out; the
-difference to the frames before and after is taken, of both the smaller one (three-frame rule), and thresholded
-above the noise that is left. Source: made for fdakit; three-frame differencing after Collins et al.,
-CMU-RI-TR-00-12; see `fdakit.mask_ops.camera_motion` for the estimates.
+Global motion is estimated and removed, brightness matched, newly visible areas are excluded; of the differences to
+the frames before and after, the smaller one is taken (three-frame rule) and thresholded above the remaining noise.
+Source: made for fdakit; three-frame differencing after Collins et al., CMU-RI-TR-00-12; see
+`fdakit.mask_ops.camera_motion` for the estimates.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Change = tuple[Levels, Known]  # levels (h, w), and where they are known
 
 
 class CompensatedDifferenceOptions(ThresholdOptions, PostprocessOptions):
-    """Meant for native neighbours; thresholds above the frame's own noise."""
+    """For native neighbours; thresholds are relative to the frame's own noise."""
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"plain": {}, "robust": {"fallback": "whole-frame"}}
 
@@ -79,7 +79,7 @@ class CompensatedDifferenceOptions(ThresholdOptions, PostprocessOptions):
 
 
 class CompensatedDifference:
-    """Takes two native neighbours of each frame; one where the file has no more."""
+    """The mask, from two native neighbours of each frame; from one if the file has no more."""
 
     place: Place = "worker"
 
@@ -90,7 +90,7 @@ class CompensatedDifference:
         self.needs = Needs(neighbours=gaps, luma=options.grey == "decoder-luma")
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
-        """Return uint8 frames `(t, h, w, 3)` -> float32 `(t, h, w)`."""
+        """Return the alpha float32 `(t, h, w)` of uint8 frames `(t, h, w, 3)`."""
         return inside_bars(clip, self._masks).alpha
 
     def remarks(self, clip: Clip) -> tuple[str, ...]:
@@ -132,7 +132,7 @@ class CompensatedDifference:
         found = [
             compensated_difference(near, now, camera=self.options.camera, brightness=self.options.brightness)
             for near in (grey[gap][place] for gap in self.needs.neighbours)
-            if not np.array_equal(near, now)  # at an end of the file the frame stands there itself
+            if not np.array_equal(near, now)  # at an end of the file the frame is its own neighbour
         ] or [(np.zeros_like(now), np.ones(now.shape, np.bool_))]
         return [(box_average(levels, radius), known) for levels, known in found]
 
@@ -143,9 +143,9 @@ class CompensatedDifference:
 
 
 def _joined(frames: Sequence[list[Change]], *, both: bool) -> tuple[Levels, Known]:
-    """Of two differences the smaller, or the larger; the known one where the camera saw the place only once.
+    """Return levels and where they are known, `(t, h, w)`.
 
-    Levels and where they are known, `(t, h, w)`.
+    Of two differences the smaller, or the larger; the known one where only one is known.
     """
     joined = []
     for sides in frames:
@@ -159,7 +159,7 @@ def _joined(frames: Sequence[list[Change]], *, both: bool) -> tuple[Levels, Know
 
 
 def build(options: CompensatedDifferenceOptions, shapes: BuildContext) -> MaskGenerator:
-    """Depends on the options alone. Raises `PluginError` if the backend's library is not installed."""
+    """Return the mask. Raises `PluginError` if the backend's library is not installed."""
     return CompensatedDifference(options)
 
 

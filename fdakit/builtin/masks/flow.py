@@ -1,8 +1,8 @@
-"""Where the optical flow to a native neighbour is otherwise than the camera's motion.
+"""Where the optical flow to a native neighbour differs from the camera's motion.
 
-Flow by TV-L1 (Zach et al., DAGM 2007) or iterative Lucas-Kanade (Le Besnerais and Champagnat, ICIP 2005), both from
-coarse to fine as scikit-image has them, or by dense inverse search (DIS; Kroeger et al., ECCV 2016) as OpenCV has it.
-The motion that most of the picture shares is taken off.
+Flow by TV-L1 (Zach et al., DAGM 2007) or iterative Lucas-Kanade (Le Besnerais and Champagnat, ICIP 2005), both coarse
+to fine as in scikit-image, or by dense inverse search (DIS; Kroeger et al., ECCV 2016) as in OpenCV. The dominant
+motion of the frame is subtracted.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _DIS_SIDE = 32
 
 
 class FlowOptions(PostprocessOptions):
-    """Thresholds are px in a picture of 224 px, over `gap` native frames."""
+    """Thresholds are in px of a frame of 224 px, over `gap` native frames."""
 
     method: Literal["tvl1", "ilk", "dis"] = Field(
         "tvl1",
@@ -61,7 +61,7 @@ class FlowOptions(PostprocessOptions):
 
 
 class Flow:
-    """A frame that is equal to its neighbours has no flow; a clip of one such frame is marked whole."""
+    """The mask. A frame that equals its neighbours has no flow; a clip of one such frame is marked whole."""
 
     place: Place = "worker"
 
@@ -71,18 +71,18 @@ class Flow:
         self.needs = Needs(neighbours=(-options.gap, options.gap))
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
-        """Return uint8 frames `(t, h, w, 3)` -> float32 `(t, h, w)`."""
+        """Return the alpha float32 `(t, h, w)` of uint8 frames `(t, h, w, 3)`."""
         return inside_bars(clip, self._masks).alpha
 
     def remarks(self, clip: Clip) -> tuple[str, ...]:
-        """Why another mask stands there: "cut", "empty", "full", "alone" (one frame, nothing differs), or ""."""
+        """Return why each frame has a fallback: "cut", "empty", "full", "alone" (one frame, no change), or ""."""
         return inside_bars(clip, self._masks).remarks
 
     def _masks(self, clip: Clip, scale: float) -> Masks:
         options = self.options
         layers = grey_layers(clip, backend=self.backend, short_side=options.working_size)
         now, before, after = (layers[gap][0] for gap in (0, -options.gap, options.gap))
-        moves = (before != now).any(axis=(1, 2))  # else it stands there itself, at a file's start
+        moves = (before != now).any(axis=(1, 2))  # else it is its own neighbour, at a file's start
         near = np.where(moves[:, None, None], before, after)
         moved = np.stack([self._moved(here, there) for here, there in zip(now, near, strict=True)])
         scale *= now.shape[1] / clip.frames.shape[1]
@@ -108,11 +108,11 @@ class Flow:
         return np.where(before, *sides)
 
     def _moved(self, now: Levels, near: Levels) -> NDArray[np.float32]:
-        """px `(h, w)` by which each place moved besides the camera, at the working size."""
+        """Return the px `(h, w)` by which each pixel moved relative to the camera, at the working size."""
         options = self.options
-        if (now == near).all() or min(now.shape) < 2:  # a line of pixels has no gradient across it
+        if (now == near).all() or min(now.shape) < 2:  # a single line of pixels has no gradient across it
             return np.zeros(now.shape, np.float32)
-        # From one darkest level, so that a level added to both changes nothing.
+        # Relative to a common minimum, so that adding a level to both changes nothing.
         base = min(now.min(), near.min())
         flow = self._sought(now - base, near - base)
         moved = np.nan_to_num(flow, nan=0, posinf=0, neginf=0)

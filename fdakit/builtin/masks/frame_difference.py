@@ -1,8 +1,8 @@
 """FDA-CLIP's mask: where neighbouring sampled frames differ.
 
-Grey (BT.601 luma, rounded) -> absolute difference to the frame before -> strictly above the threshold ->
-closing -> opening -> small components dropped. Source: FDA-CLIP (arXiv 2510.21806), section 2.3; what the
-paper leaves open is an option here, and the defaults are the preset `paper`.
+Grey (BT.601 luma, rounded) -> absolute difference to the frame before -> strictly above the threshold -> closing ->
+opening -> small components dropped. Source: FDA-CLIP (arXiv 2510.21806), section 2.3; what the paper leaves open is
+an option here, and the defaults are the preset `paper`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from fdakit.plugin import BuildContext, Clip, Component, MaskGenerator, Needs, P
 
 
 class FrameDifferenceOptions(ChangeOptions):
-    """The paper's setting is the default; `robust` switches the fallback on."""
+    """The paper's setting is the default; `robust` enables the fallback."""
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {}, "robust": {"fallback": "whole-frame"}}
 
@@ -66,7 +66,7 @@ class FrameDifferenceOptions(ChangeOptions):
 
 
 class FrameDifference:
-    """Hard masks, 0 or 1, unless asked otherwise. A clip of one frame has nothing to compare and is marked whole."""
+    """Hard masks, 0 or 1, unless set otherwise. A clip of one frame without a neighbour is marked whole."""
 
     def __init__(self, options: FrameDifferenceOptions) -> None:
         self.options = options
@@ -76,11 +76,11 @@ class FrameDifference:
         self.needs = Needs(neighbours=native, luma=options.grey == "decoder-luma")
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
-        """Return uint8 frames `(t, h, w, 3)` -> float32 `(t, h, w)`."""
+        """Return the alpha float32 `(t, h, w)` of uint8 frames `(t, h, w, 3)`."""
         return self._masks(clip).alpha
 
     def remarks(self, clip: Clip) -> tuple[str, ...]:
-        """Return why another mask stands there: "cut", "empty", "full", "alone" (nothing to compare with), or ""."""
+        """Return why each frame has a fallback: "cut", "empty", "full", "alone" (nothing to compare with), or ""."""
         return self._masks(clip).remarks
 
     def _masks(self, clip: Clip) -> Masks:
@@ -101,7 +101,7 @@ class FrameDifference:
         return replace_masks(masks, whole, alpha=1.0, remark="alone" if count == 1 else "")
 
     def _changes(self, layers: Mapping[int, Any]) -> Any:
-        """Levels uint8 `(t, h, w)` by which each frame differs from its reference; 0 for one that has none."""
+        """Return the levels uint8 `(t, h, w)` by which each frame differs from its reference; 0 without one."""
         now, backend = layers[0], self.backend
         if self.options.reference == "native":
             return difference(now, layers[-self.options.gap], backend=backend)
@@ -121,21 +121,21 @@ class FrameDifference:
         found = sampled_cuts(clip.frames)
         if len(found) == 1:
             return found
-        before = np.concatenate([found[1:2], found[1:]])  # as the differences, see `_changes`
+        before = np.concatenate([found[1:2], found[1:]])  # like the differences, see `_changes`
         after = np.concatenate([found[1:], found[-1:]])
         if self.options.reference == "previous":
             return before
         return np.asarray(before | after if self.options.reference == "union" else before & after)
 
     def _first_lacks(self, clip: Clip, changes: Any) -> bool:
-        """Return whether the first frame has none to be compared with: it, or its native neighbour, is itself."""
+        """Return whether the first frame has no reference: it, or its native neighbour, is itself."""
         if self.options.reference == "native":
             return bool(clip.times[0] <= 0 and not changes[0].any())
         return self.options.reference == "previous" or len(changes) == 1
 
 
 def build(options: FrameDifferenceOptions, shapes: BuildContext) -> MaskGenerator:
-    """Depends on the options alone. Raises `PluginError` if the backend's library is not installed."""
+    """Return the mask. Raises `PluginError` if the backend's library is not installed."""
     return FrameDifference(options)
 
 

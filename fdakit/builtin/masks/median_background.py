@@ -1,6 +1,6 @@
 """What differs from the clip's background, the median of each pixel over all its frames.
 
-A thing that stands on a pixel in less than half of the frames is not in the median. Source: temporal median
+An object that covers a pixel in less than half of the frames does not affect the median. Source: temporal median
 background, as in Cucchiara et al., Detecting Moving Objects, Ghosts, and Shadows in Video Streams (PAMI 2003).
 """
 
@@ -30,7 +30,7 @@ from fdakit.plugin import BuildContext, Clip, Component, MaskGenerator, Needs, P
 
 
 class MedianBackgroundOptions(ChangeOptions):
-    """The median is taken of the sampled frames and, with `warmup`, of native frames around them."""
+    """The median is that of the sampled frames and, with `warmup`, of native frames around them."""
 
     grey: GreyRule = Field("bt601", description="see frame-difference")
     warmup: int = Field(
@@ -48,9 +48,9 @@ class MedianBackgroundOptions(ChangeOptions):
 
 
 class MedianBackground:
-    """One background a clip. Of two pictures it is their mean, so that both are marked where they differ.
+    """One background for each clip. Of two frames it is their mean, so both are marked where they differ.
 
-    A clip of one frame whose background is that frame is marked whole.
+    A clip of one frame that equals its background is marked whole.
     """
 
     place: Place = "worker"
@@ -61,11 +61,11 @@ class MedianBackground:
         self.needs = Needs(neighbours=spread_gaps(options.warmup, options.gap), luma=options.grey == "decoder-luma")
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
-        """Return uint8 frames `(t, h, w, 3)` -> float32 `(t, h, w)`."""
+        """Return the alpha float32 `(t, h, w)` of uint8 frames `(t, h, w, 3)`."""
         return self._masks(clip).alpha
 
     def remarks(self, clip: Clip) -> tuple[str, ...]:
-        """Return why another mask stands there: "cut", "empty", "full", "alone" (nothing to compare with), or ""."""
+        """Return why each frame has a fallback: "cut", "empty", "full", "alone" (nothing to compare with), or ""."""
         return self._masks(clip).remarks
 
     def _masks(self, clip: Clip) -> Masks:
@@ -74,7 +74,7 @@ class MedianBackground:
         now = layers[0]
         ground = middle(np.concatenate([layers[gap] for gap in (0, *self.needs.neighbours)], axis=1))
         changes = difference(now, np.broadcast_to(ground[:, None], now.shape), backend=backend)
-        # A background is that of the scene which most frames show.
+        # The background is that of the scene which most frames show.
         cut = outside_longest_scene(sampled_cuts(clip.frames)) if by_scenes(options) else None
         masks = threshold_changes(changes, options=options, backend=backend, shape=clip.frames.shape[1:3], cut=cut)
         alone = np.array([len(changes) == 1 and not changes.any()] * len(changes))
@@ -88,9 +88,10 @@ def spread_gaps(count: int, gap: int) -> tuple[int, ...]:
 
 
 def middle(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The median `(c, h, w)` of each pixel of `(c, n, h, w)`; of an even number the mean of the two, cut to a level.
+    """Return the median `(c, h, w)` of each pixel of `(c, n, h, w)`.
 
-    Cutting, unlike rounding to even, commutes with adding a level to all.
+    Of an even number it is the mean of the middle two, truncated to a level: unlike rounding to even, truncation
+    commutes with adding a level to all.
     """
     count = pictures.shape[1]
     low, high = (count - 1) // 2, count // 2
@@ -99,7 +100,7 @@ def middle(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def build(options: MedianBackgroundOptions, shapes: BuildContext) -> MaskGenerator:
-    """Depends on the options alone. Raises `PluginError` if the backend's library is not installed."""
+    """Return the mask. Raises `PluginError` if the backend's library is not installed."""
     return MedianBackground(options)
 
 

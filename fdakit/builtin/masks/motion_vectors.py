@@ -1,8 +1,8 @@
-"""Where blocks of the video codec moved otherwise than the camera.
+"""Where blocks of the video codec moved differently from the camera.
 
-The motion vectors that the encoder wrote are painted on their blocks; the motion that most of the picture shares is
-taken off; what is left above the threshold is marked. Frames are compared with no others, but reading vectors makes
-the reader decode every frame. Source: FFmpeg's motion vectors; as guidance of masks in MGM (arXiv 2308.12962).
+The encoder's motion vectors are rendered on their blocks; the dominant motion of the frame is subtracted; the rest
+above the threshold is marked. Frames are compared with no others, but reading vectors makes the reader decode every
+frame. Source: FFmpeg's motion vectors; as guidance of masks in MGM (arXiv 2308.12962).
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from fdakit.mask_ops import (
 )
 from fdakit.plugin import BuildContext, Clip, Component, MaskGenerator, Needs, Place, hookimpl
 
-# Blocks of one frame are predicted from frames near and far, which vectors do not tell. Shorter spans than the usual
-# one are not looked for: they would explain away what the camera follows, and so stands still in the picture.
+# Blocks of one frame are predicted from near and far frames, which vectors do not state. Shorter spans than the usual
+# one are not tried: they would explain away what the camera follows, which is still in the frame.
 _SPANS = (1.0, 1.5, 2.0, 3.0)
-_SURROUNDINGS = 8  # px at 224 in which texture is looked for at least
+_SURROUNDINGS = 8  # px at 224: minimal size of the area whose texture is measured
 
 
 class MotionVectorsOptions(PostprocessOptions):
-    """Thresholds are px in a picture of 224 px, from the frame that the codec predicted a block from."""
+    """Thresholds are in px of a frame of 224 px, relative to the frame that a block is predicted from."""
 
     threshold: float = Field(1.5, ge=0, le=224, description="px at 224 by which a block must move, strictly more")
     camera: CameraRule = Field(
@@ -63,7 +63,7 @@ class MotionVectorsOptions(PostprocessOptions):
 
 
 class MotionVectors:
-    """H.264, MPEG-4 and MPEG-2 have vectors, but for their keyframes; VP9, AV1, HEVC, MJPEG and GIF give none."""
+    """The mask, for H.264, MPEG-4 and MPEG-2 except keyframes; VP9, AV1, HEVC, MJPEG and GIF give no vectors."""
 
     place: Place = "worker"
     needs = Needs(motion_vectors=True)
@@ -73,11 +73,11 @@ class MotionVectors:
         self.backend = get_backend(options.backend)
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
-        """Return uint8 frames `(t, h, w, 3)` with motion vectors -> float32 `(t, h, w)`."""
+        """Return the alpha float32 `(t, h, w)` of uint8 frames `(t, h, w, 3)` with motion vectors."""
         return inside_bars(clip, self._masks).alpha
 
     def remarks(self, clip: Clip) -> tuple[str, ...]:
-        """Return why another mask stands there: "no-vectors", "empty", "full", or ""."""
+        """Return why each frame has a fallback: "no-vectors", "empty", "full", or ""."""
         return inside_bars(clip, self._masks).remarks
 
     def _masks(self, clip: Clip, scale: float) -> Masks:
@@ -99,9 +99,9 @@ class MotionVectors:
         return replace_masks(masks, lacking, alpha=self._instead(masks.alpha, clip, lacking), remark="no-vectors")
 
     def _moved(self, rows: NDArray[np.float32] | None, grey: NDArray[np.uint8], scale: float) -> NDArray[np.float32]:
-        """px `(h, w)` by which each place moved besides the camera; 0 where no block says so.
+        """Return the px `(h, w)` by which each pixel moved relative to the camera; 0 without a block.
 
-        Of several blocks on a place, as B-frames have them, the one with the longest vector is seen.
+        Of several blocks at a pixel, as in B-frames, the one with the longest vector counts.
         """
         if rows is None:
             return np.zeros(grey.shape, np.float32)
@@ -115,7 +115,7 @@ class MotionVectors:
     def _instead(
         self, alpha: NDArray[np.float32], clip: Clip, lacking: NDArray[np.bool_]
     ) -> NDArray[np.float32] | float:
-        """Return what stands in for frames without vectors: a level, or for each frame a mask."""
+        """Return the replacement for frames without vectors: a level, or a mask for each frame."""
         if self.options.without_vectors == "empty":
             return 0.0
         if self.options.without_vectors == "whole-frame" or lacking.all():
@@ -127,19 +127,19 @@ class MotionVectors:
 
 
 def _texture(rows: NDArray[np.float32], grey: NDArray[np.uint8], scale: float) -> NDArray[np.float32]:
-    """Of blocks that became tiny, that of their surroundings: two pixels tell none."""
+    """Return the texture of blocks; of tiny ones that of their surroundings, as two pixels are too few."""
     sides = np.maximum(rows[:, 2:4], _SURROUNDINGS * scale)
     return block_texture(grey, np.concatenate([rows[:, :2], sides], axis=1))
 
 
 def _visible(rows: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Return which blocks have their middle in the picture; a crop leaves others outside."""
+    """Return which blocks have their centre in the frame; a crop leaves others outside."""
     height, width = shape
     return (rows[:, 0] >= 0) & (rows[:, 0] < width) & (rows[:, 1] >= 0) & (rows[:, 1] < height)
 
 
 def build(options: MotionVectorsOptions, shapes: BuildContext) -> MaskGenerator:
-    """Depends on the options alone. Raises `PluginError` if the backend's library is not installed."""
+    """Return the mask. Raises `PluginError` if the backend's library is not installed."""
     return MotionVectors(options)
 
 

@@ -1,6 +1,6 @@
-"""What differs from the frame before and from the one after: of both differences the smaller, thresholded.
+"""What differs from both the frame before and the one after: the smaller of both differences, thresholded.
 
-A difference of two frames marks a moving thing twice, where it is and where it was or will be. Only where it is
+A difference of two frames marks a moving object twice, where it is and where it was or will be. Only where it is
 differs from both neighbours. Source: Collins et al., A System for Video Surveillance and Monitoring
 (CMU-RI-TR-00-12), three-frame differencing.
 """
@@ -31,7 +31,7 @@ from fdakit.plugin import BuildContext, Clip, Component, MaskGenerator, Needs, P
 
 
 class ThreeFrameOptions(ChangeOptions):
-    """Near neighbours differ by less than sampled frames do, so the threshold is lower than elsewhere."""
+    """Near neighbours differ by less than sampled frames, so the threshold is lower than in other masks."""
 
     grey: GreyRule = Field("bt601", description="see frame-difference")
     reference: Literal["native", "sampled"] = Field(
@@ -52,9 +52,9 @@ class ThreeFrameOptions(ChangeOptions):
 
 
 class ThreeFrame:
-    """A side on which a frame differs in nothing has no say: at the end of a file the frame itself stands there.
+    """The mask. A side without any difference is ignored: at the end of a file the frame is its own neighbour.
 
-    A clip of one frame that no neighbour differs from is marked whole.
+    A clip of one frame that equals its neighbours is marked whole.
     """
 
     def __init__(self, options: ThreeFrameOptions) -> None:
@@ -65,11 +65,11 @@ class ThreeFrame:
         self.needs = Needs(neighbours=gaps, luma=options.grey == "decoder-luma")
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
-        """Return uint8 frames `(t, h, w, 3)` -> float32 `(t, h, w)`."""
+        """Return the alpha float32 `(t, h, w)` of uint8 frames `(t, h, w, 3)`."""
         return self._masks(clip).alpha
 
     def remarks(self, clip: Clip) -> tuple[str, ...]:
-        """Why another mask stands there: "cut", "empty", "full", "alone" (one frame, nothing differs), or ""."""
+        """Return why each frame has a fallback: "cut", "empty", "full", "alone" (one frame, no change), or ""."""
         return self._masks(clip).remarks
 
     def _masks(self, clip: Clip) -> Masks:
@@ -83,14 +83,14 @@ class ThreeFrame:
         return replace_masks(masks, alone, alpha=1.0, remark="alone")
 
     def _cuts(self, clip: Clip) -> NDArray[np.bool_]:
-        """Return bool `(t,)`: whether another scene is on both sides of a frame, or on the one it has."""
+        """Return bool `(t,)`: whether another scene is on both sides of a frame, or on its only one."""
         if self.options.reference == "native":
             return joined_cuts(clip.frames, tuple(clip.neighbours[gap] for gap in self.needs.neighbours), both=True)
         found = sampled_cuts(clip.frames)
         return np.asarray(np.concatenate([found[1:2], found[1:]]) & np.concatenate([found[1:], found[-1:]]))
 
     def _changes(self, layers: Mapping[int, Any]) -> Any:
-        """Levels uint8 `(t, h, w)` by which each frame differs from both neighbours."""
+        """Return the levels uint8 `(t, h, w)` by which each frame differs from both neighbours."""
         now, backend = layers[0], self.backend
         if self.options.reference == "native":
             before, after = layers[-self.options.gap], layers[self.options.gap]
@@ -108,7 +108,7 @@ class ThreeFrame:
 
 
 def build(options: ThreeFrameOptions, shapes: BuildContext) -> MaskGenerator:
-    """Depends on the options alone. Raises `PluginError` if the backend's library is not installed."""
+    """Return the mask. Raises `PluginError` if the backend's library is not installed."""
     return ThreeFrame(options)
 
 

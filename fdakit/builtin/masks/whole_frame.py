@@ -12,7 +12,7 @@ from fdakit.plugin import BuildContext, Clip, Component, MaskGenerator, Needs, O
 
 
 class WholeFrameOptions(Options):
-    """Nothing to choose."""
+    """No options."""
 
 
 class WholeFrame:
@@ -27,7 +27,7 @@ class WholeFrame:
 
 
 def build(options: WholeFrameOptions, shapes: BuildContext) -> MaskGenerator:
-    """Depends on nothing."""
+    """Return the mask."""
     return WholeFrame()
 
 

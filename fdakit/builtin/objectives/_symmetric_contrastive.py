@@ -14,7 +14,7 @@ from fdakit.plugin import Batch, FrameFeatures, TextFeatures
 
 
 class SymmetricContrastive(nn.Module):
-    """Holds the logit scale; text i and video i of a batch belong together."""
+    """The loss with its logit scale; text i and video i of a batch belong together."""
 
     def __init__(self, *, scale: float | None, max_scale: float, learn_scale: bool, label_smoothing: float) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class SymmetricContrastive(nn.Module):
         self.logit_scale = nn.Parameter(torch.tensor(log(scale or 1 / 0.07)), requires_grad=learn_scale)
 
     def start_from(self, encoder: Any) -> None:
-        """Take the encoder's own scale, unless the options gave one."""
+        """Initialise the scale from the encoder's, unless the options set one."""
         if not self._given and hasattr(encoder, "logit_scale"):
             with torch.no_grad():
                 self.logit_scale.fill_(min(encoder.logit_scale, self._max))
@@ -32,7 +32,7 @@ class SymmetricContrastive(nn.Module):
     def forward(
         self, frames: FrameFeatures, videos: torch.Tensor, texts: TextFeatures, batch: Batch
     ) -> Mapping[str, torch.Tensor]:
-        """Return `videos (v, d)` or `(q, v, d)`, texts `(q, d)`, q = v -> one loss, `contrastive`."""
+        """Return one loss, `contrastive`, of `videos (v, d)` or `(q, v, d)` and texts `(q, d)`, q = v."""
         left, right = normalize(texts.vectors.float(), dim=-1), normalize(videos.float(), dim=-1)
         with torch.autocast(left.device.type, enabled=False):  # bf16 cosines times 100 are off by 0.2
             cosines = left @ right.T if right.ndim == 2 else torch.einsum("qd,qvd->qv", left, right)
@@ -43,7 +43,7 @@ class SymmetricContrastive(nn.Module):
         return {"contrastive": (rows + columns) / 2}
 
     def chance_loss(self, batch_size: int) -> float:
-        """ln(batch size): what equal logits give, smoothed targets or not."""
+        """Return ln(batch size): the loss at equal logits, with or without label smoothing."""
         return log(batch_size)
 
     def after_step(self) -> None:

@@ -24,7 +24,7 @@ class SymmetricContrastiveOptions(Options):
 
 
 def build(options: SymmetricContrastiveOptions, shapes: BuildContext) -> Objective:
-    """Begins from 1 / 0.07 until `start_from` hands it the encoder's scale."""
+    """Return the objective, whose scale is 1 / 0.07 until `start_from` sets the encoder's."""
     from ._symmetric_contrastive import SymmetricContrastive
 
     return SymmetricContrastive(

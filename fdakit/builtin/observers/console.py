@@ -1,4 +1,4 @@
-"""Progress on the terminal's error stream: a bar with the time left, or plain lines where it is no terminal."""
+"""Progress on stderr: a bar with the time left, or plain lines if it is not a terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ConsoleOptions(Options):
 
 
 class Console(ProgressBar):
-    """A progress bar for each piece of work in turn; one line an epoch."""
+    """A progress bar for one piece of work after the other; one line for each epoch."""
 
     def run_started(self, run: RunInfo) -> None:
         """Print name, folder and sizes."""
@@ -41,7 +41,7 @@ class Console(ProgressBar):
 
 
 def build(options: ConsoleOptions, shapes: BuildContext) -> Observer:
-    """Writes to stderr alone."""
+    """Return the observer, which writes to stderr only."""
     return Console(options.every)
 
 

@@ -1,4 +1,4 @@
-"""One JSON line an event in `metrics.jsonl` of the run folder; a run that was killed loses and doubles none."""
+"""One JSON line for each event in `metrics.jsonl` of the run folder; a killed run loses and repeats none."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class JsonlOptions(Options):
 
 
 class Jsonl:
-    """Appends; a run that is taken up goes on in the same file."""
+    """Appends events; a resumed run continues in the same file."""
 
     def __init__(self, file: str) -> None:
         self._file = file
@@ -34,14 +34,14 @@ class Jsonl:
         self._write({"event": "run_started", "name": run.name, "seed": run.seed, "steps": run.steps})
 
     def progressed(self, what: str, done: int, total: int) -> None:
-        """Progress is for people."""
+        """Ignore progress, which is for people."""
 
     def epoch_finished(self, facts: Mapping[str, float]) -> None:
-        """Losses, rates, times and validation metrics."""
+        """Write losses, rates, times and validation metrics."""
         self._write({"event": _EPOCH, **facts})
 
     def run_finished(self, report: Mapping[str, Any]) -> None:
-        """The result; the whole report lies beside this file."""
+        """Write the result; the complete report is next to this file."""
         self._write({"event": "run_finished", "t2v": report["t2v"], "v2t": report["v2t"]})
 
     def _write(self, line: Mapping[str, Any]) -> None:
@@ -51,9 +51,9 @@ class Jsonl:
 
 
 def _mended(path: Path, past: Sequence[Mapping[str, float]] | None) -> list[str]:
-    """Return the lines of a log that is taken up: no torn last one, each epoch of `past` once and none after them.
+    """Return the lines of a resumed log: no incomplete last one, each epoch of `past` once and none after them.
 
-    Warns of what is damaged: a line that is no event is left out, an epoch that differs from `past` is told as there.
+    Warns of damage: a line that is not an event is dropped, an epoch that differs from `past` is rewritten.
     """
     lines = path.read_bytes().decode("utf-8", "replace").split("\n")[:-1] if path.exists() else []
     events = {number: event for number, line in enumerate(lines, 1) if (event := _event(line)) is not None}
@@ -69,7 +69,7 @@ def _mended(path: Path, past: Sequence[Mapping[str, float]] | None) -> list[str]
 
 
 def _completed(whole: Sequence[tuple[str, Mapping[str, Any]]], known: Mapping[int, str]) -> list[str]:
-    """Return lines with each known epoch once, in the order of epochs, and no other."""
+    """Return the lines with each known epoch once, in the order of epochs, and no other."""
     kept, seen = [], set()
     for line, event in whole:
         epoch = _epoch(event)
@@ -90,12 +90,12 @@ def _epoch(line: str) -> int | None:
 
 
 def _epoch(event: Mapping[str, Any]) -> int | None:
-    """Return the epoch whose end an event tells of."""
+    """Return the epoch that an event completes."""
     return int(event["epoch"]) if event["event"] == _EPOCH else None
 
 
 def _differs(event: Mapping[str, Any], line: str, known: Mapping[int, str]) -> bool:
-    """Return whether an event tells another thing of an epoch than is known."""
+    """Return whether an event differs from what is known of its epoch."""
     epoch = _epoch(event)
     return epoch is not None and epoch in known and known[epoch] != line + "\n"
 
@@ -110,7 +110,7 @@ def _line(event: Mapping[str, Any]) -> str:
 
 
 def build(options: JsonlOptions, shapes: BuildContext) -> Observer:
-    """Opens nothing until the run starts."""
+    """Return the observer, which opens nothing until the run starts."""
     return Jsonl(options.file)
 
 

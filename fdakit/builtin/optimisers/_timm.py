@@ -13,7 +13,7 @@ from fdakit.plugin import OptimiserFactory, RecipeError
 
 
 def timm_factory(options: Any) -> OptimiserFactory:
-    """Check name and options, and hand out a factory for groups with `params`, `lr` and `decays`."""
+    """Return a factory for groups with `params`, `lr` and `decays`, after checking name and options."""
     _check_name(options.name)
     constants = _constants(options)
 
@@ -47,9 +47,9 @@ def _check_name(name: str) -> None:
 
 
 def _constants(options: Any) -> dict[str, Any]:
-    """Return what is set, under timm's names.
+    """Return the options that are set, under timm's names.
 
-    timm itself would leave out in silence what an optimiser does not take.
+    timm itself would silently ignore what an optimiser does not accept.
     """
     info = get_optimizer_info(options.name)
     given = {
@@ -66,7 +66,7 @@ def _constants(options: Any) -> dict[str, Any]:
 
 
 def _betas(options: Any) -> tuple[float, ...]:
-    """timm's own betas with those of the options in their places; some optimisers have a third."""
+    """Return timm's own betas, replaced by those of the options; some optimisers have a third."""
     own = (get_optimizer_info(options.name).defaults or {}).get("betas")
     if own is None:
         kind: Any = get_optimizer_class(options.name, bind_defaults=False)

@@ -23,7 +23,7 @@ class AdamWOptions(Options):
 
 
 def build(options: AdamWOptions, shapes: BuildContext) -> OptimiserFactory:
-    """Return a factory that torch's fused AdamW comes out of."""
+    """Return a factory of torch's fused AdamW."""
 
     def make(groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
         import torch

@@ -1,7 +1,7 @@
 """Any optimiser of timm's registry by its name: lion, lamb, muon, adan, sgd and some eighty more.
 
-Source: Wightman, PyTorch Image Models; `timm.optim.list_optimizers()` lists the names. Each keeps timm's constants
-where the options leave them out.
+Source: Wightman, PyTorch Image Models; `timm.optim.list_optimizers()` lists the names. Options that are left out keep
+timm's constants.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class TimmOptions(Options):
 
 
 def build(options: TimmOptions, shapes: BuildContext) -> OptimiserFactory:
-    """Raises `RecipeError` if timm knows no such optimiser, or it does not take an option that is set."""
+    """Return the factory. Raises `RecipeError` for an unknown optimiser, or an option that it does not accept."""
     from ._timm import timm_factory
 
     return timm_factory(options)

@@ -1,7 +1,7 @@
-"""Reading with PyAV: exactly the frames that a full sequential decode gives, decoding as few as possible.
+"""Reading with PyAV: exactly the frames of a full sequential decode, decoding as few as possible.
 
-Packets are read once. The decoder leaves out frames that no other refers to and starts at the last picture before
-each wanted frame that the stream itself says it can start at; one thread, as loaders have workers.
+Packets are read once. The decoder skips frames that no other refers to and starts at the last entry point before each
+wanted frame, by the stream's own headers; one thread, as loaders have workers.
 
 Source: FFmpeg through PyAV, https://github.com/PyAV-Org/PyAV.
 """
@@ -30,14 +30,14 @@ class PyavOptions(Options):
 
 
 class PyavReader:
-    """Keeps the file open between the question for its times and that for its frames, so that it is read once."""
+    """Keeps the file open between the calls for its times and for its frames, so that it is read once."""
 
     def __init__(self, *, sparse: bool) -> None:
         self._sparse = sparse
         self._open: OpenVideo | None = None
 
     def times(self, video: VideoRef) -> NDArray[np.float64]:
-        """Time of every frame `(count,)` in seconds from the first, ascending, within the segment."""
+        """Return the time of every frame `(count,)` in seconds from the first, ascending, within the segment."""
         opened = self._taken(video)
         try:
             times = opened.times()
@@ -53,7 +53,7 @@ class PyavReader:
             return opened.read(indices, needs=needs, size=size, sparse=self._sparse)
 
     def _taken(self, video: VideoRef) -> OpenVideo:
-        """Return the video as `times` left it open, else opened anew."""
+        """Return the video that `times` left open, else open it."""
         from fdakit.video import OpenVideo
 
         kept, self._open = self._open, None
@@ -65,7 +65,7 @@ class PyavReader:
 
 
 def build(options: PyavOptions, shapes: BuildContext) -> Reader:
-    """Return the reader, which opens nothing before a video is asked for."""
+    """Return the reader, which opens nothing until a video is requested."""
     return PyavReader(sparse=options.sparse)
 
 

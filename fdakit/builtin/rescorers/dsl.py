@@ -26,7 +26,7 @@ from fdakit.plugin import BuildContext, Component, Direction, Options, Rescorer,
 
 
 class DslOptions(Options):
-    """The temperature, and which way of scoring videos against texts is meant."""
+    """The temperature, and the scores used for video to text."""
 
     temperature: float = Field(100.0, gt=0, description="factor on the cosines before the softmax")
     video_to_text: Literal["own", "transposed"] = Field(
@@ -36,7 +36,7 @@ class DslOptions(Options):
 
 
 class Dsl:
-    """The rescorer."""
+    """Dual softmax of a score matrix."""
 
     needs_all_queries = True
     needs_bank = False
@@ -47,7 +47,7 @@ class Dsl:
         self._own = options.video_to_text == "own"
 
     def __call__(self, scores: Scores, bank: NDArray[np.float32] | None, direction: Direction) -> Scores:
-        """Scores float64 of the same shape; columns of lost videos are zero and weigh on nothing."""
+        """Return scores float64 of the same shape; columns of unreadable videos are zero and have no effect."""
         over_videos = direction == "v2t" and self._own
         live = np.flatnonzero(~scores.lost)
         cosines = scores.matrix[:, live].astype(np.float64)
@@ -58,11 +58,11 @@ class Dsl:
     def remarks(self, scores: Scores) -> Iterable[str]:
         """Return a warning if videos have several captions."""
         if len(np.unique(scores.owners)) < len(scores.owners):
-            yield "dual softmax takes each video to have one caption, and here some have several"
+            yield "dual softmax assumes one caption a video, and here some have several"
 
 
 def _softmax(logits: NDArray[np.float64], *, axis: int) -> NDArray[np.float64]:
-    """Shares `(q, v)` along an axis; the largest is taken away first, so that nothing overflows."""
+    """Return the softmax `(q, v)` along an axis; the largest logit is subtracted first, against overflow."""
     weights = np.exp(logits - logits.max(axis=axis, keepdims=True, initial=-np.inf))
     return np.asarray(weights / weights.sum(axis=axis, keepdims=True))
 
@@ -79,5 +79,5 @@ DSL = Component(
 
 @hookimpl
 def fdakit_rescorers() -> Iterable[Component[Any, Rescorer]]:
-    """Offers `dsl`."""
+    """Offer `dsl`."""
     return (DSL,)

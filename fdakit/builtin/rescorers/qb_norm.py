@@ -24,7 +24,7 @@ from fdakit.plugin import BuildContext, Component, Direction, Options, Rescorer,
 
 
 class QbNormOptions(Options):
-    """Sharpness, how videos become suspects, and whether the gate is used."""
+    """Sharpness, activation, and whether the gate is used."""
 
     beta: float = Field(
         20.0, gt=0, description="factor on the cosines; published: 20, 1/1.99 (CLIP2Video), 0.8 (CLIP4Clip on LSMDC)"
@@ -36,7 +36,7 @@ class QbNormOptions(Options):
 
 
 class QbNorm:
-    """The rescorer."""
+    """Querybank normalisation of a score matrix."""
 
     needs_all_queries = False
     needs_bank = True
@@ -46,9 +46,9 @@ class QbNorm:
         self._options = options
 
     def __call__(self, scores: Scores, bank: NDArray[np.float32] | None, direction: Direction) -> Scores:
-        """Scores float64 of the same shape, to be ranked within rows.
+        """Return scores float64 of the same shape, to be ranked within rows.
 
-        Raises `ScoreError` if the bank is absent, does not fit, or the scores are no cosines.
+        Raises `ScoreError` if the bank is absent, does not fit, or the scores are not cosines.
         """
         known = _checked(scores, bank)
         live = np.flatnonzero(~scores.lost)
@@ -63,7 +63,7 @@ class QbNorm:
         return replace(scores, matrix=matrix)
 
     def _gated(self, raw: NDArray[np.float64], bank: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return which captions `(q,)` have an activated video for their best."""
+        """Return which captions `(q,)` have an activated video as their best."""
         top = min(self._options.top, bank.shape[1])
         activated = np.zeros(bank.shape[1], np.bool_)
         activated[np.argsort(-bank, axis=1, kind="stable")[:, :top]] = True
@@ -94,5 +94,5 @@ QB_NORM = Component(
 
 @hookimpl
 def fdakit_rescorers() -> Iterable[Component[Any, Rescorer]]:
-    """Offers `qb-norm`."""
+    """Offer `qb-norm`."""
     return (QB_NORM,)

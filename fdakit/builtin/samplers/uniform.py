@@ -15,11 +15,11 @@ from pydantic import Field
 
 from fdakit.plugin import BuildContext, Component, FrameSampler, Options, hookimpl
 
-_SLACK = 1e-9  # so that a border that rounding puts just below a frame counts as that frame
+_SLACK = 1e-9  # so that a border rounded to just below a frame counts as that frame
 
 
 class UniformOptions(Options):
-    """How many frames, and which of each part."""
+    """The number of frames, and the choice within each part."""
 
     train_frames: int = Field(6, ge=1, description="frames a clip in training")
     eval_frames: int = Field(12, ge=1, description="frames a clip in evaluation")
@@ -34,7 +34,7 @@ class Uniform:
         self.options = options
 
     def frames(self, training: bool) -> int:
-        """Return how many frames a clip is asked for."""
+        """Return the number of frames requested of a clip."""
         return self.options.train_frames if training else self.options.eval_frames
 
     def draws(self, training: bool) -> bool:
@@ -44,7 +44,7 @@ class Uniform:
     def __call__(
         self, count: int, times: NDArray[np.float64], training: bool, rng: np.random.Generator
     ) -> NDArray[np.int64]:
-        """Ascending, distinct indices; a video of fewer frames than asked gives all of them."""
+        """Return ascending, distinct indices; all of a video with fewer frames than requested."""
         asked = self.frames(training)
         if count <= asked:
             return np.arange(count)
@@ -53,7 +53,7 @@ class Uniform:
         if self.options.by == "index":
             chosen = np.floor(share * count + _SLACK).astype(np.int64)
         else:
-            since = times - times[0]  # a segment may begin later than its file
+            since = times - times[0]  # a segment may start later than its file
             shown = since[-1] * count / max(count - 1, 1)  # the last frame is shown as long as the mean one
             chosen = np.searchsorted(since, share * shown + _SLACK, side="right") - 1
         return _distinct(np.clip(chosen, 0, count - 1), count)
@@ -67,7 +67,7 @@ def _distinct(chosen: NDArray[np.int64], count: int) -> NDArray[np.int64]:
 
 
 def build(options: UniformOptions, shapes: BuildContext) -> FrameSampler:
-    """Depends on the options alone."""
+    """Return the sampler."""
     return Uniform(options)
 
 
