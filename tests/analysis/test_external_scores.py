@@ -92,10 +92,12 @@ def test_similarities_of_a_run_lead_to_the_run_which_knows_their_truth(tmp_path:
     (folder / "report.json").write_text("{}")
     command = rf"`fdakit metrics '{folder}'`"
     np.save(folder / "similarity.npy", np.zeros((3, 2)))
-    with pytest.raises(ScoreError, match=rf"3 captions and 2 videos, .*the run that it lies in, .* truth: {command}"):
+    with pytest.raises(
+        ScoreError, match=rf"3 captions and 2 videos, .*the run that it belongs to, .* truth: {command}"
+    ):
         read_scores(folder / "similarity.npy", None)
     np.save(folder / "similarity.npy", np.eye(3))
     with pytest.warns(
-        UserWarning, match=rf"its diagonal is taken for the truth; the run that it lies in .*{command}"
+        UserWarning, match=rf"its diagonal is taken for the truth; the run that it belongs to .*{command}"
     ):
         read_scores(folder / "similarity.npy", None)

@@ -153,7 +153,7 @@ def test_val_2_is_offered_where_its_file_is(root: Path) -> None:
         (
             "val_1.json",
             '{"dogs-3xxQ_8": {"sentences": ["x"]}, "v_dogs-3xxQ_8": {"sentences": ["y"]}}',
-            "v_dogs-3xxQ_8: the video stands there twice",
+            "v_dogs-3xxQ_8: the video is repeated",
         ),
         ("val_1.json", '{"v_a": {"sentences": [" "]}}', "sentences for none of the 1 videos"),
         ("val_ids.json", "{}", r"val_ids\.json: found '\{\}'; wanted a list of ids"),

@@ -181,7 +181,7 @@ def test_a_list_of_another_split_is_refused(root: Path) -> None:
 
 def test_a_list_that_names_a_video_twice_is_refused(root: Path) -> None:
     (root / "test_list.txt").write_text("1@N01_a.mov\n1@N01_a.mp4\n")
-    with pytest.raises(DatasetError, match=r"differ in their endings alone: 1@N01_a\.mov; keep one"):
+    with pytest.raises(DatasetError, match=r"differ only in their suffixes: 1@N01_a\.mov; keep one"):
         load(root)
 
 

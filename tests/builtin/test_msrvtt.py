@@ -235,7 +235,7 @@ def test_a_semicolon_copy_is_refused_by_its_separator(small: Path) -> None:
         ("MSRVTT_data.json", '[{"video": "video0.mp4", "caption": 3}]', "entry 0: caption is 3"),
         ("MSRVTT_data.json", '{"sentences": [], "videos": [7]}', "videos[0]: no video_id in"),
         ("MSRVTT_data.json", '{"sentences": [', "not readable as captions"),
-        ("MSRVTT_train.9k.csv", "video_id\nvideo0\nvideo0\n", "line 3: video_id 'video0' is empty or stands twice"),
+        ("MSRVTT_train.9k.csv", "video_id\nvideo0\nvideo0\n", "line 3: video_id 'video0' is empty or repeated"),
         ("MSRVTT_train.9k.csv", "id\nvideo0\n", "line 1: no column 'video_id' among 'id'"),
         ("MSRVTT_JSFUSION_test.csv", "video_id,sentence\nvideo0, \n", "line 2: video_id or sentence is empty"),
         ("MSRVTT_JSFUSION_test.csv", "video_id\nvideo0\n", "line 1: no column 'sentence' among 'video_id'"),

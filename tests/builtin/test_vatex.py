@@ -134,7 +134,7 @@ def test_empty_captions_do_not_count_and_uneven_numbers_are_said(root: Path) -> 
         ("{}", "found '{}'; wanted a list of objects, one a video"),
         ('[{"videoID": "a", "enCap": "x"}]', "entry 1: found .* wanted an object with videoID and enCap, a list of"),
         ('[{"videoID": "a", "enCap": ["x"]}, {"enCap": ["x"]}]', "entry 2: found"),
-        ('[{"videoID": "a", "enCap": ["x"]}, {"videoID": "a", "enCap": ["y"]}]', "entry 2: a stands there twice"),
+        ('[{"videoID": "a", "enCap": ["x"]}, {"videoID": "a", "enCap": ["y"]}]', "entry 2: a is repeated"),
         ("[", "not readable as captions"),
     ],
 )

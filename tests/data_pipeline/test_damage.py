@@ -87,7 +87,7 @@ def test_with_a_ledger_fail_stops_before_the_first_step_with_the_whole_list(
         run_recipe(recipe("fail"), out=tmp_path / "run")
     first, *lines = str(caught.value).splitlines()
     assert first == (
-        f"split 'train': 2 of 7 videos are damaged, by the ledger {ledger}; mend or remove them, or set "
+        f"split 'train': 2 of 7 videos are damaged, by the ledger {ledger}; fix or remove them, or set "
         'loader.damage = "skip" or "repair"'
     )
     assert len(lines) == 2

@@ -74,7 +74,7 @@ def test_from_nothing_to_ready(
         shutil.copy(clips / "red-across.mp4", root / "videos" / f"{name}.mp4")
     third = msvd()
     assert (list(third.missing), [path.name for path in third.strangers]) == (["e_0_5"], ["stranger.mp4"])
-    assert "or go on without these videos: --set dataset.allow_missing=true" in step(third, catalog)
+    assert "or continue without these videos: --set dataset.allow_missing=true" in step(third, catalog)
     allowed = msvd("dataset.allow_missing=true")
     assert allowed.ready
     assert step(allowed, catalog, "dataset.allow_missing=true") == (

@@ -125,8 +125,8 @@ def test_a_run_is_not_taken_up_on_other_annotations_unless_it_is_allowed(
     report = run_recipe(make_recipe(dataset=dataset), resume=tmp_path / "run", allowed=("videos", "captions")).report
     remarks = report["videos"]["training"]["remarks"]
     assert [remark.partition(" changed:")[0] for remark in remarks] == [
-        "taken up after step 2 with videos",
-        "taken up after step 2 with captions",
+        "resumed after step 2 with videos",
+        "resumed after step 2 with captions",
     ]
     again = run_recipe(make_recipe(dataset=dataset), resume=tmp_path / "run").report  # that is what it stands on now
     assert again["videos"]["training"]["remarks"] == remarks

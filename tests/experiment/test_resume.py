@@ -111,7 +111,7 @@ def test_a_changed_file_of_a_checkpoint_is_told_before_anything_is_gone_on_with(
         path.write_text(path.read_text().replace("3", "4"))
     before = {file: file.read_bytes() for file in sorted(copy.rglob("*")) if file.is_file()}
     other = "best" if kept.startswith("last") else "last"
-    said = "absent, so this run cannot be taken up" if gone else "changed or damaged since it was written"
+    said = "absent, so this run cannot be resumed" if gone else "changed or damaged since it was written"
     advice = f"put back what the run wrote, or start the run again, or evaluate .*checkpoints/{other}"
     with pytest.raises(CheckpointError, match=rf"{kept}: {said}.*; {advice}"):
         run_recipe(full, resume=copy)
@@ -123,5 +123,5 @@ def test_a_best_checkpoint_that_is_gone_is_told_before_training_goes_on(
 ) -> None:
     copy = shutil.copytree(run, tmp_path / "run")
     shutil.rmtree(copy / "checkpoints" / "best")
-    with pytest.raises(CheckpointError, match=r"best/model\.safetensors: absent, so this run cannot be taken up"):
+    with pytest.raises(CheckpointError, match=r"best/model\.safetensors: absent, so this run cannot be resumed"):
         run_recipe(full, resume=copy)

@@ -232,7 +232,7 @@ def test_a_stopped_run_goes_on_to_the_same_end(
 
 def test_a_run_without_a_state_cannot_be_taken_up(full: Recipe, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(CheckpointError, match=r"training\.pt: absent, so this run cannot be taken up"):
+    with pytest.raises(CheckpointError, match=r"training\.pt: absent, so this run cannot be resumed"):
         run_recipe(full, resume=tmp_path / "empty")
 
 

@@ -306,9 +306,7 @@ def test_a_state_that_holds_wrong_things_is_told(
     (tmp_path / "last" / "SHA256SUMS").unlink()
     path = tmp_path / "last" / "training.pt"
     torch.save({**torch.load(path, weights_only=True), **change}, path)
-    with pytest.raises(
-        CheckpointError, match=r"training\.pt: .*; this state cannot be taken up: start the run again"
-    ):
+    with pytest.raises(CheckpointError, match=r"training\.pt: .*; this state cannot be resumed: start the run again"):
         read_state(tmp_path / "last")
 
 

@@ -179,14 +179,14 @@ def test_advice_is_given_where_numbers_are_bad(census: Callable[..., MaskStatist
     assert moving.startswith("67% of masks cover more than 90%: the camera moves")
     assert "compensated-difference" in moving
     (wide,) = advice(census([0.3, 0.5, 0.4]))
-    assert wide.startswith("half of the masks cover more than 40%: what moves seldom fills as much")
+    assert wide.startswith("half of the masks cover more than 40%: moving objects rarely cover so much")
     assert wide.endswith("try compensated-difference")
     (other,) = advice(census([0.95, 0.97, 0.1], mask={"use": "soft"}))
     assert other.endswith("try a mask that follows the camera")  # of another's mask no option is known
     (own,) = advice(census([0.95, 0.97, 0.1], mask={"use": "compensated-difference"}))
     assert own.endswith("raise the mask's threshold")
     (still,) = advice(census([0.0, 0.0, 0.1]))
-    assert still.startswith("67% of masks mark next to nothing")
+    assert still.startswith("67% of masks mark almost nothing")
     assert advice(census([0.2, 0.1], [0.2, 0.1], cuts=1)) == [
         "50% of frames are compared across a cut; sample more frames, or take a mask that compares native "
         "neighbours, as compensated-difference"

@@ -48,7 +48,7 @@ def test_what_is_not_listed_is_refused_and_a_folder_without_digests_is_not_check
     (tmp_path / "a").write_text("x")
     assert check(tmp_path / "a") is False
     (tmp_path / SUMS).write_text(digest_lines(tmp_path, ["a"]))
-    with pytest.raises(ScoreError, match=r"b: not among the files that SHA256SUMS"):
+    with pytest.raises(ScoreError, match=r"b: not listed in its folder's SHA256SUMS"):
         check(tmp_path / "b")
     (tmp_path / "a").unlink()
     with pytest.raises(ScoreError, match=r"a: cannot be read \(No such file.*make it again"):

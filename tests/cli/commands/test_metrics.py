@@ -126,7 +126,7 @@ def test_a_run_is_measured_by_the_rules_of_its_report(capsys: pytest.CaptureFixt
     assert asked["t2v"]["MnR"] == pytest.approx(4 / 3)
     report = json.loads((run / "report.json").read_text())
     (run / "report.json").write_text(json.dumps({**report, "videos": {}}))
-    assert "report.json: does not say which videos were lost" in refused(capsys, run)
+    assert "report.json: does not state which videos were unreadable" in refused(capsys, run)
     (run / "report.json").write_text(json.dumps({**report, "protocol": {}}))
     assert "ties None, video_to_text None; wanted rules that are known" in refused(capsys, run)
 
