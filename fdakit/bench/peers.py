@@ -63,8 +63,10 @@ def find_peers(offered: Sequence[Peer], names: Sequence[str] | None) -> Found:
             modules[name] = importlib.import_module(module)
     if absent and names is not None:
         lacking = "; ".join(f"peer {name!r}: {reason}" for name, reason in absent.items())
-        cure = "" if all(is_installed(known[name].module) for name in absent) else 'pip install "fdakit[bench]", or '
-        raise FdakitError(f"bench: {lacking}; {cure}leave it out of --peers")
+        remedy = (
+            "" if all(is_installed(known[name].module) for name in absent) else 'pip install "fdakit[bench]", or '
+        )
+        raise FdakitError(f"bench: {lacking}; {remedy}leave it out of --peers")
     versions = {name: _version(known[name].packages) for name in modules}
     return Found({name: known[name] for name in modules}, absent, modules, versions)
 
