@@ -126,7 +126,7 @@ def _difference(seen: ReaderTimes, *, count: int, at: Callable[[NDArray[np.int64
 
 @contextmanager
 def one_thread(modules: Iterable[Any]) -> Iterator[None]:
-    """torch, and OpenCV where it is among `modules`, compute on one thread inside."""
+    """Run torch, and OpenCV if it is among `modules`, on one thread inside the block."""
     import torch
 
     pools = [(torch.get_num_threads, torch.set_num_threads)]

@@ -94,7 +94,7 @@ def _fusion(recipe: Recipe, retriever: Retriever, device: torch.device) -> Any:
 
 
 def _plain(recipe: Recipe, retriever: Retriever) -> Any:
-    """Open_clip's own model, untouched by fdakit, with the same weights; else the encoder's inner one."""
+    """Return open_clip's own model, untouched by fdakit, with the same weights; else the encoder's inner one."""
     import open_clip
 
     part, clip = recipe.parts["encoder"], getattr(retriever.encoder, "clip", None)

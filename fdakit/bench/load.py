@@ -73,7 +73,10 @@ def bench_load(
 
 
 def load_peers(size: int) -> tuple[Peer, ...]:
-    """The peers whose frames come at `size` px: torchcodec with torchvision's resizing, CLIP4Clip's with PIL's."""
+    """Return the peers that give frames of `size` px.
+
+    torchcodec resizes with torchvision, CLIP4Clip with PIL.
+    """
     return (
         replace(TORCHCODEC, read=partial(_read_torchcodec, size=size)),
         replace(CLIP4CLIP, read=partial(_read_clip4clip, size=size)),

@@ -58,7 +58,7 @@ def _write(path: Path, count: int, height: int, width: int, progress: Callable[[
 
 
 def _draw(count: int, height: int, width: int) -> Iterator[Plane]:
-    """Pictures `(1.5 h, w)`, YUV 4:2:0: a camera swaying over textured ground, five textured things, film grain."""
+    """Return frames `(1.5 h, w)`, YUV 4:2:0: a camera swaying over textured ground, five objects, film grain."""
     rng = np.random.default_rng(VERSION)
     sway = height * 200 // 1080
     ground = _texture(rng, height + 2 * sway, width + 2 * sway)

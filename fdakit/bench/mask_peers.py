@@ -144,7 +144,7 @@ def _camera_motion(old: Picture, new: Picture) -> NDArray[np.float64]:
 
 
 def _cleaned(changed: Picture) -> Picture:
-    """Closed by a disk of radius 2, opened by one of 1, components from 64 px."""
+    """Return masks closed by a disk of radius 2, opened by one of 1, components from 64 px."""
     import cv2
 
     changed = cv2.morphologyEx(changed, cv2.MORPH_CLOSE, _disk(2))

@@ -42,7 +42,7 @@ def write_mask_plot(found: Mapping[str, Any], path: Path) -> None:
 
 
 def _draw(axes: Axes, found: Mapping[str, Any], masks: list[str], measure: str) -> None:
-    """One panel; a cell without a number stays white."""
+    """Draw one panel; a cell without a number stays white."""
     figures = np.full((len(masks), len(found["measured"])), np.nan)
     for row in found["results"]:
         if row[measure] is not None:

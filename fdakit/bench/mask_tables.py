@@ -33,7 +33,7 @@ def mask_tables(found: Mapping[str, Any]) -> tuple[Table, ...]:
 
 
 def fitted(table: Table, width: int) -> list[Table]:
-    """The table in as many as it takes for none to be wider than `width` characters, first two columns in each."""
+    """Return the table, split so that none is wider than `width` characters, with the first two columns in each."""
     widths = [max(map(len, column)) + 3 for column in zip(table.columns, *table.rows, strict=True)]
     parts: list[list[int]] = [[0, 1]]
     for place in range(2, len(widths)):

@@ -190,7 +190,7 @@ def middle(clip: Clip) -> Clip:
 
 
 def _versions(parts: Iterable[Part]) -> dict[str, str]:
-    """Versions of fdakit, of the libraries that masks stand on, and of the plugins that offer them."""
+    """Return versions of fdakit, of the libraries of masks, and of the plugins that offer them."""
     found = {"fdakit": __version__}
     for package in ("numpy", "torch", "av", "scikit-image"):
         found[package] = version(package)

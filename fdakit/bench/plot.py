@@ -37,7 +37,7 @@ def write_plot(found: Mapping[str, Any], path: Path) -> None:
 
 
 def check_plot() -> None:
-    """Raises `FdakitError` without matplotlib, so that nobody measures for an hour to learn it."""
+    """Raise `FdakitError` without matplotlib, so that nobody measures for an hour to learn it."""
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
@@ -47,7 +47,7 @@ def check_plot() -> None:
 
 
 def _bars(found: Mapping[str, Any]) -> list[tuple[float, str, str, bool]]:
-    """(ratio, label, fastest peer, short) of each clip that fdakit and a peer read, ascending."""
+    """Return (ratio, label, fastest peer, short) of each clip that fdakit and a peer read, ascending."""
     rivals = _rivals(found)
     bars = []
     clips = [*found["clips"], *([found["long"]] if found.get("long") else [])]

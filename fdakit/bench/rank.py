@@ -38,12 +38,7 @@ def bench_rank(
     device: str = "auto",
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
-    """Seconds for both rankings of a matrix `(captions, videos)`, and for `streamed` of both from vectors.
-
-    The peer sorts every row and looks where the right one stands, as published evaluation code does; its video side
-    works on the caption sets, as fdakit's. The streamed count runs once, in a process of its own, whose peak of
-    memory is told; 0 leaves it out. Raises `FdakitError` if the peer's ranks differ.
-    """
+    """Return seconds for both rankings of a matrix `(captions, videos)`, and for `streamed` of both from vectors."""
     chosen = choose_device(device)
     vectors = make_vectors(captions, videos, width)
     scores = Scores(vectors.texts @ vectors.videos.T, vectors.owners, vectors.lost)
@@ -89,7 +84,7 @@ def _both(scores: Scores) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def _sorted(scores: Scores) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Places of the right ones, from 0, after sorting each row, and each column of caption sets."""
+    """Return ranks of the right ones, from 0, after sorting each row, and each column of caption sets."""
     order = np.argsort(-scores.matrix, axis=1)
     captions = np.nonzero(order == scores.owners[:, None])[1]
     starts = np.unique(scores.owners, return_index=True)[1]

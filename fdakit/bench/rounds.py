@@ -63,7 +63,7 @@ def time_rounds(
 
 
 def in_turn(names: Sequence[str], number: int) -> list[str]:
-    """The order of a round: a row of Williams' balanced Latin square (1949), for odd counts mirrored now and then."""
+    """Return the order of a round: a row of Williams' balanced Latin square (1949), some mirrored for odd counts."""
     count = len(names)
     zigzag = [(place + 1) // 2 if place % 2 else count - place // 2 for place in range(count)]
     order = [names[(step + number) % count] for step in zigzag]

@@ -42,7 +42,7 @@ def clip_table(found: Mapping[str, Any]) -> Table:
 
 
 def ratio_table(found: Mapping[str, Any]) -> Table:
-    """How many times as long as fdakit each peer takes: all clips, short and longer ones apart, the long one."""
+    """Return the time of each peer relative to fdakit: all clips, short and longer ones apart, the long one."""
     summary = found["summary"]
     groups = [("all clips", summary)]
     if summary["short_clips"]["clips"]:
@@ -66,7 +66,7 @@ def _ratio_row(label: str, name: str, ratios: Mapping[str, Any]) -> tuple[str, .
 
 
 def notes(found: Mapping[str, Any]) -> list[str]:
-    """What must be read beside the figures: versions, how far frames differ, who is absent, what was not read."""
+    """Return notes to be read with the figures: versions, frame differences, absent peers, what was not read."""
     readers = ", ".join(f"{name} {version}" for name, version in found["readers"].items())
     said = [
         f"medians of {found['rounds']} interleaved rounds, one thread each; {found['machine']}; {readers}",

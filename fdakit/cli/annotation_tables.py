@@ -12,10 +12,7 @@ _SHOWN = 3
 
 
 def print_annotations(title: str, facts: Mapping[str, Any], *, files: bool = True) -> None:
-    """A table of the splits that load, and a line for each thing that is to be known beside it.
-
-    `files`: name the videos without a file too.
-    """
+    """Print a table of the splits that load, and a line for each remark on them."""
     if facts["splits"]:
         print_table(title, _COLUMNS, [_row(found) for found in facts["splits"]], numbers=True)
     for line in dict.fromkeys(_lines(facts, files=files)):  # some remarks are of the whole set
@@ -23,7 +20,7 @@ def print_annotations(title: str, facts: Mapping[str, Any], *, files: bool = Tru
 
 
 def print_unloaded(reasons: Mapping[str, str]) -> None:
-    """Why splits cannot be loaded, a line for each reason."""
+    """Print why splits cannot be loaded, a line for each reason."""
     by_reason: dict[str, list[str]] = {}
     for split, reason in reasons.items():
         by_reason.setdefault(reason, []).append(split)

@@ -21,7 +21,7 @@ def names(listed: str | None) -> list[str] | None:
 
 
 def check_targets(*, plot: Path | None, out: Path | None, **others: Any) -> None:
-    """What cannot be written is found out before anything is measured."""
+    """Raise an error for files that cannot be written, before anything is measured."""
     from fdakit.bench.plot import check_plot
 
     if plot is not None:
@@ -66,6 +66,6 @@ def _print(found: Mapping[str, Any], shown: Shown, *, as_json: bool, as_markdown
 
 
 def write_json(found: Mapping[str, Any], out: Path | None) -> None:
-    """The document of `--out`, where one is asked for."""
+    """Write the document of `--out`, if requested."""
     if out is not None:
         write_text(out, json.dumps(found, indent=2, allow_nan=False) + "\n")

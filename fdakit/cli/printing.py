@@ -35,16 +35,12 @@ def say_progress(what: str, done: int, total: int, *, every: int) -> None:
 
 
 def print_json(value: Any) -> None:
-    """One JSON document."""
+    """Print one JSON document."""
     say(json.dumps(value, indent=2, allow_nan=False, default=str))
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool = False) -> None:
-    """A table with a title; `numbers` puts all columns but the first to the right.
-
-    Lines are broken at spaces alone, so that names can be copied; where the terminal has no room for that, each row
-    becomes a list of its own.
-    """
+    """Print a table with a title; `numbers` aligns all columns but the first to the right."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -102,7 +98,7 @@ def _plain(text: str) -> Text:
 
 
 def print_report(report: Mapping[str, Any], folder: object) -> None:
-    """Both directions, every control, and what must be read beside them."""
+    """Print both directions, every control, and the notes to be read with them."""
     from fdakit.report.report_tables import COLUMNS, DIRECTIONS, cells, report_notes, report_rows
 
     rows = report_rows(report)

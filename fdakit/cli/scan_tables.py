@@ -44,7 +44,7 @@ def _row(path: Path, finding: Finding) -> Mapping[str, Any]:
 
 
 def print_scan(checked: ScanResult, ledger: Path, *, absent_told: bool = False) -> None:
-    """Counts, and the damaged files with reasons; absent ones are left out where they have been told before."""
+    """Print counts, and the damaged files with reasons; absent ones are left out if already reported."""
     from fdakit.dataset_files.damage_ledger import mark_of
 
     total, counts = len(checked.findings), checked.counts()

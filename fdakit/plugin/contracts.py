@@ -47,7 +47,7 @@ class FrameSampler(Protocol):
     def __call__(
         self, count: int, times: NDArray[np.float64], training: bool, rng: np.random.Generator
     ) -> NDArray[np.int64]:
-        """Indices in `[0, count)`: sorted, distinct, at least one, at most as many as the options ask.
+        """Return indices in `[0, count)`: sorted, distinct, at least one, at most as many as the options ask.
 
         `times (count,)` are seconds from the first frame. Too short a video gives fewer; the batch pads.
         """
@@ -59,12 +59,14 @@ class Reader(Protocol):
     """Reads video files. Both calls raise `VideoError`, naming the file, where it cannot be read."""
 
     def times(self, video: VideoRef) -> NDArray[np.float64]:
-        """Time of every frame `(count,)` in seconds from the first, ascending, within the segment."""
+        """Return the time of every frame `(count,)` in seconds from the first, ascending, within the segment."""
         ...
 
     def read(self, video: VideoRef, indices: NDArray[np.int64], needs: Needs, size: SizeRule | None) -> Clip:
-        """The frames of a full sequential decode at `indices`, upright; a reader that can may scale them by `size`,
-        the view does it otherwise."""
+        """Return the frames of a full sequential decode at `indices`, upright.
+
+        A reader may scale them by `size`; otherwise the transform does.
+        """
         ...
 
 
@@ -202,7 +204,7 @@ class Rescorer(Protocol):
     directions: tuple[Direction, ...]
 
     def __call__(self, scores: Scores, bank: NDArray[np.float32] | None, direction: Direction) -> Scores:
-        """New scores of the same shape, to be ranked in this direction alone; the old ones stay untouched.
+        """Return new scores of the same shape, for this direction only; the old ones are not modified.
 
         `bank (b, v)`: similarities of training captions to the same videos; None unless `needs_bank`.
         """
@@ -222,7 +224,10 @@ class OptimiserFactory(Protocol):
     """Makes the optimiser for parameter groups that already carry their learning rates."""
 
     def __call__(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        """Groups hold `params`, `name`, `lr`, and `decays`: false for biases, norms and scales."""
+        """Return an optimiser of groups with `params`, `name`, `lr`, and `decays`.
+
+        `decays` is false for biases, norms and scales.
+        """
         ...
 
 

@@ -75,13 +75,13 @@ def fdakit_objectives() -> Iterable[Component[Any, Objective]]:
 
 @hookspec
 def fdakit_datasets() -> Iterable[Component[Any, Dataset]]:
-    """Videos, captions, splits and protocol; chosen by `[dataset] use`."""
+    """Return videos, captions, splits and protocol; chosen by `[dataset] use`."""
     raise NotImplementedError
 
 
 @hookspec
 def fdakit_rescorers() -> Iterable[Component[Any, Rescorer]]:
-    """Changes to the similarities after the fact; any number of `[[eval.rescoring]]` tables."""
+    """Return changes to the similarities after the fact; any number of `[[eval.rescoring]]` tables."""
     raise NotImplementedError
 
 
@@ -93,5 +93,5 @@ def fdakit_optimisers() -> Iterable[Component[Any, OptimiserFactory]]:
 
 @hookspec
 def fdakit_observers() -> Iterable[Component[Any, Observer]]:
-    """Who watches a run; any number of `[[observer]]` tables."""
+    """Return the observers of a run; any number of `[[observer]]` tables."""
     raise NotImplementedError

@@ -30,9 +30,9 @@ def mask_image(alpha: Alpha) -> Picture:
 
 
 def overlay(frame: Picture, alpha: Alpha, *, colour: Colour) -> Picture:
-    """The frame uint8 `(h, w, 3)`, dimmed and greyed where alpha `(h, w)` is low, tinted and outlined where high.
+    """Return the frame uint8 `(h, w, 3)`, dimmed at low alpha `(h, w)`, tinted and outlined at high alpha.
 
-    The outline runs inside the mask, along the frame's border too, and is twice as wide in a frame of 480 px.
+    The outline is inside the mask, along the frame's border too, and twice as wide in a frame of 480 px.
     """
     picture, share = frame.astype(np.float32), alpha[..., None]
     grey = (picture @ _LUMA)[..., None]
@@ -45,7 +45,10 @@ def overlay(frame: Picture, alpha: Alpha, *, colour: Colour) -> Picture:
 
 
 def outline(inside: NDArray[np.bool_], *, width: int) -> NDArray[np.bool_]:
-    """Pixels of a mask bool `(h, w)` less than `width` steps from outside; beyond the frame all is outside."""
+    """Return the pixels of a mask bool `(h, w)` less than `width` steps from outside.
+
+    All beyond the frame is outside.
+    """
     from scipy.ndimage import binary_erosion
 
     core: NDArray[np.bool_] = binary_erosion(inside, iterations=width)

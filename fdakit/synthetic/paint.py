@@ -20,11 +20,7 @@ _PENUMBRA = 0.5  # width of the shadow's soft edge, in radii
 
 
 def paint(canvas: Floats, shape: Shape, *, colour: Floats | None = None, cloth: Floats | None = None) -> None:
-    """Draws the shape onto `canvas (t, h, w, 3)` at its centres `(t, 2)`, edges smoothed over one pixel.
-
-    `colour (3,)` is its own if not given; `cloth (h, w)` in grey levels, that closes into a ring, lies on it and
-    moves with it.
-    """
+    """Draw the shape onto `canvas (t, h, w, 3)` at its centres `(t, 2)`, edges smoothed over one pixel."""
     t, h, w, _ = canvas.shape
     side = int(2 * shape.radius) + 4
     centres = shape.centres.astype(np.float32)
@@ -42,7 +38,7 @@ def paint(canvas: Floats, shape: Shape, *, colour: Floats | None = None, cloth: 
 
 
 def darken(canvas: Floats, shape: Shape, share: float) -> None:
-    """Takes this `share` of the light where the shape's soft shadow falls on `canvas (t, h, w, 3)`."""
+    """Take this `share` of the light where the shape's soft shadow falls on `canvas (t, h, w, 3)`."""
     t, h, w, _ = canvas.shape
     soft = _PENUMBRA * shape.radius
     side = int(2 * shape.radius + soft) + 4
@@ -74,7 +70,7 @@ def edge_distance(shape: Shape, dx: Floats, dy: Floats) -> Floats:
 
 
 def _cells(centres: Floats, side: int) -> Cells:
-    """Columns and rows `(t, 2, side)` of the windows around the centres `(t, 2)`."""
+    """Return columns and rows `(t, 2, side)` of the windows around the centres `(t, 2)`."""
     first: Cells = np.floor(centres - side / 2 + 0.5).astype(np.int64)
     return first[..., None] + np.arange(side)
 

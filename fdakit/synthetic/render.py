@@ -26,7 +26,7 @@ Floats = NDArray[np.float32]
 
 
 def draw_clip(look: Look, split: str, index: int) -> NDArray[np.uint8]:
-    """Frames uint8 `(t, h, w, 3)` of one clip."""
+    """Return frames uint8 `(t, h, w, 3)` of one clip."""
     scene = plan_scene(look, split, index)
     cloths = _cloths(look, split, index, count=1 + len(scene.still) + len(scene.later))
     # All draws are made whatever the options, so that pan or flicker alone changes nothing else.
@@ -78,7 +78,7 @@ def _world(look: Look, still: tuple[Shape, ...], cloths: list[Floats | None], rn
 
 
 def _cloths(look: Look, split: str, index: int, *, count: int) -> list[Floats | None]:
-    """Textures in grey levels for as many shapes: one pattern, that begins elsewhere for each."""
+    """Return textures in grey levels for as many shapes: one pattern, with another origin for each."""
     if not look.texture:
         return [None] * count
     rng = keyed_rng(look.seed, "texture", split, index)
@@ -113,7 +113,7 @@ def codec() -> str:
 
 
 def write_clip(frames: NDArray[np.uint8], path: Path, *, crf: int) -> None:
-    """Encodes frames `(t, h, w, 3)` of even size into an MP4 file; equal frames give equal bytes."""
+    """Encode frames `(t, h, w, 3)` of even size into an MP4 file; equal frames give equal bytes."""
     _, height, width, _ = frames.shape
     with av.open(str(path), "w", format="mp4") as file:
         stream = cast(av.VideoStream, file.add_stream(codec(), rate=_FPS))

@@ -117,7 +117,7 @@ def plan_scene(look: Look, split: str, index: int) -> Scene:
 
 
 def _later_shapes(look: Look, mover: Shape, rng: np.random.Generator) -> tuple[Shape, ...]:
-    """As many still shapes for the scene after a cut, clear of the same mover's path."""
+    """Return as many still shapes for the scene after a cut, clear of the same mover's path."""
     kinds = _other_kinds(mover.kind, look.distractors, rng)
     radii = np.array([mover.radius, *(look.size * rng.uniform(*_RADIUS, size=len(kinds)))])
     places = _still_places(radii, None, mover.centres, look.size, rng)
@@ -132,10 +132,7 @@ def _other_kinds(named: tuple[str, str], count: int, rng: np.random.Generator) -
 
 
 def _points(motion: NDArray[np.int64], draws: Floats, phase: Floats, radius: Floats, size: int) -> Floats:
-    """Centres `(..., 2)` on paths that stay in the picture.
-
-    `motion` numbers the kind of path, `draws (..., 5)` in [0, 1) say which one, `phase` in [0, 1] where on it.
-    """
+    """Return centres `(..., 2)` on paths that stay in the frame."""
     share, shift, side, turn, sense = np.moveaxis(draws, -1, 0)
     low = radius + 1
     span = size - 1 - 2 * low
@@ -156,11 +153,7 @@ def _points(motion: NDArray[np.int64], draws: Floats, phase: Floats, radius: Flo
 def _still_places(
     radii: Floats, third: int | None, path: Floats, size: int, rng: np.random.Generator
 ) -> list[Floats]:
-    """Centres `(1, 2)` of all shapes but the mover; the first in a `third` of the picture, if asked.
-
-    Each is the first of some drawn places that is clear of the path and of the shapes placed before, or the
-    roomiest. Places are points of movers' paths: single frames show still and moving shapes alike.
-    """
+    """Return centres `(1, 2)` of all shapes but the mover; the first in a `third` of the frame, if set."""
     tries = (len(radii) - 1, _TRIES)
     motions = rng.integers(len(MOTIONS), size=tries)
     places = _points(motions, rng.random((*tries, 5)), rng.random(tries), radii[1:, None], size)

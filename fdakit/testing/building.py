@@ -21,7 +21,7 @@ def build_part(component: Part, shapes: BuildContext | None = None, **options: A
 
 
 def build_kind(kind: str, component: Part, shapes: BuildContext | None = None, **options: Any) -> Any:
-    """As `build_part`; raises `AssertionError` where the part lacks a member of its kind."""
+    """Build a part as `build_part` does; raises `AssertionError` if the part lacks a member of its kind."""
     part = build_part(component, shapes, **options)
     fault = contract_fault(kind, part)
     assert not fault, fault

@@ -13,7 +13,10 @@ from .building import Part, build_kind, example_clip
 
 
 def check_mask(component: Part, clip: Clip | None = None, **options: Any) -> None:
-    """float32 `(t, h, w)`, finite, in [0, 1], deterministic, input untouched, also for one frame and stillness."""
+    """Check a mask: float32 `(t, h, w)`, finite, in [0, 1], deterministic, input untouched.
+
+    Also for one frame and for a still clip.
+    """
     mask = build_kind("mask", component, **options)
     still = example_clip(frames=1)
     still = Clip("still", np.repeat(still.frames, 4, axis=0), np.arange(4.0))

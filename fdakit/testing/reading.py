@@ -14,7 +14,7 @@ from .building import Part, build_kind
 
 
 def check_sampler(component: Part, **options: Any) -> None:
-    """Indices are sorted, distinct, in range, at least one and at most `frames(training)`, in every case."""
+    """Check that indices are sorted, distinct, in range, at least one and at most `frames(training)`."""
     sampler = build_kind("sampler", component, **options)
     for training in (False, True):
         asked = sampler.frames(training)
@@ -50,7 +50,7 @@ def check_reader(component: Part, path: Path, **options: Any) -> None:
 
 
 def check_dataset(component: Part, **options: Any) -> None:
-    """Every split it names loads, holds videos and captions under a known protocol, and loads the same again.
+    """Check that every split it names loads videos and captions under a known protocol, and repeatably.
 
     Where it offers `sources()`, each lies under a name of its own in `root` and serves splits that can be asked for.
     """

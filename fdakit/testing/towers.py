@@ -27,7 +27,7 @@ class ExampleStem:
 
 
 def check_fusion(component: Part, *, neutral: float | None = None, **options: Any) -> None:
-    """One finite map a convolution, right shapes, inputs untouched; at `neutral` alpha the stem's own maps.
+    """Check a fusion: finite maps of the right shapes, inputs untouched; at `neutral` alpha the stem's own maps.
 
     `neutral` is the alpha at which a fresh fusion changes nothing, bit for bit; None if it claims none. An
     `attention_bias` covers the grid and begins at a block that there is; `keep` lists positions of the grid,

@@ -67,7 +67,7 @@ class OpenVideo:
         return canvas.orientation.mirrored
 
     def times(self) -> NDArray[np.float64]:
-        """The times that `frame_times` returns."""
+        """Return the times that `frame_times` returns."""
         first, last = self._film.timeline.segment(self.video)
         return self._film.timeline.times[first:last]
 

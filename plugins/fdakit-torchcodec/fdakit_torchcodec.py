@@ -167,10 +167,7 @@ def _load_ffmpeg(decoder: type[VideoDecoder]) -> None:
 
 
 def _facts(video: VideoRef) -> tuple[NDArray[np.float64], int]:
-    """Times of all frames of the file `(count,)`, and the number of its stream.
-
-    Raises `VideoError` if fdakit's order or orientation is another than torchcodec's: their times would not tell.
-    """
+    """Return the times of all frames of the file `(count,)`, and the number of its stream."""
     from fdakit.video import OpenVideo
 
     with OpenVideo(VideoRef(video.id, video.path)) as opened:
@@ -200,7 +197,10 @@ def _words(error: Exception) -> str:
 
 
 def build(options: TorchcodecOptions, shapes: BuildContext) -> Reader:
-    """Raises `PluginError` at once where torchcodec, FFmpeg or the GPU is missing, before any video is read."""
+    """Return the reader.
+
+    Raises `PluginError` at once if torchcodec, FFmpeg or the GPU is missing, before any video is read.
+    """
     import_decoder()
     if options.device == "cuda":
         import torch

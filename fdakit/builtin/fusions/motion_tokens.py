@@ -37,7 +37,10 @@ class MotionTokensOptions(Options):
 
 
 def build(options: MotionTokensOptions, shapes: BuildContext) -> AlphaFusion:
-    """Raises `PluginError` if the encoder has no tokens to leave out, or fewer than `keep_tokens`."""
+    """Return the fusion.
+
+    Raises `PluginError` if the encoder has no tokens to leave out, or fewer than `keep_tokens`.
+    """
     if not shapes.layers:
         raise PluginError(
             "fusion: 'motion-tokens' leaves patches out of transformer blocks, and this encoder has none; choose an "

@@ -121,7 +121,7 @@ class Flow:
         return residual_motion(places, moved.reshape(-1, 2), camera=options.camera).reshape(now.shape)
 
     def _sought(self, now: Levels, near: Levels) -> NDArray[np.float32]:
-        """px `(h, w, 2)`, right and down, by which each place of the one is elsewhere in the other."""
+        """Return the px `(h, w, 2)`, right and down, by which each pixel of the one is displaced in the other."""
         options = self.options
         if options.method == "dis":
             return _dis_flow(now, near)
@@ -145,7 +145,7 @@ def _dis_flow(now: Levels, near: Levels) -> NDArray[np.float32]:
 
 
 def build(options: FlowOptions, shapes: BuildContext) -> MaskGenerator:
-    """Depends on the options alone. Raises `PluginError` if the library of method or backend is not installed."""
+    """Return the mask. Raises `PluginError` if the library of method or backend is not installed."""
     if options.method == "dis":
         require_opencv("mask.method 'dis'", advice="set method = 'tvl1'")
     return Flow(options)
