@@ -56,6 +56,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long trials count as integration too, so that `-m "not integration"` leaves them out."""
+    for item in items:
+        if item.get_closest_marker("proof"):
+            item.add_marker("integration")
+
+
 def pytest_configure() -> None:
     """One thread for torch, here and in what tests start: on small models threads only wait for each other."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -74,6 +74,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("place", "text"), blocks("python"), ids=[place for place, _ in blocks("python")])
 def test_every_python_block_runs(place: str, text: str, workshop: Path) -> None:
     example = ROOT / "plugins" / "fdakit-example"  # which the tutorial has installed by the time it is tested

@@ -38,6 +38,7 @@ def command_of(command: str, python: Path) -> list[str]:
     return [str(python), *(["-m", "fdakit"] if word == "fdakit" else []), *rest]
 
 
+@pytest.mark.integration
 def test_the_tutorial_works_to_the_letter_in_an_empty_folder(tmp_path: Path) -> None:
     python, folder = new_environment(tmp_path / "venv"), tmp_path / "empty"
     folder.mkdir()

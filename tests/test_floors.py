@@ -128,11 +128,13 @@ def lies_low(module: str, other: str) -> bool:
     return its < height or (its == height and room(module) == room(other))
 
 
+@pytest.mark.integration
 def test_modules_import_only_from_lower_floors_and_their_own_folder() -> None:
     upwards = [(module, other) for module in HOUSE for other in neighbours(module) if not lies_low(module, other)]
     assert sorted(upwards) == []
 
 
+@pytest.mark.integration
 def test_no_imports_go_round_in_a_circle() -> None:
     try:
         TopologicalSorter({module: neighbours(module) for module in HOUSE}).prepare()
@@ -254,6 +256,7 @@ def writes_to_the_terminal(path: Path) -> bool:
     return prints or streams
 
 
+@pytest.mark.integration
 def test_only_the_command_line_and_the_console_observer_write_to_the_terminal() -> None:
     writers = {module for module, path in modules().items() if writes_to_the_terminal(path)}
     assert [module for module in sorted(writers) if not module.startswith(PRINTERS)] == []

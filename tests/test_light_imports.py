@@ -115,6 +115,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return loaded_after(steps)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("step", ["import fdakit", *HELPS])
 def test_help_needs_neither_numpy_nor_pydantic_nor_what_draws_tables(found: dict[str, Any], step: str) -> None:
     assert found[step]["loaded"] == []

@@ -30,6 +30,7 @@ def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.integration
 def test_its_own_tests_pass(name: str) -> None:
     done = run(
         name, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", ".", "tests"
@@ -38,6 +39,7 @@ def test_its_own_tests_pass(name: str) -> None:
     print(done.stdout)  # the reasons of what was skipped
 
 
+@pytest.mark.integration
 def test_the_catalog_takes_it_and_nothing_is_imported_for_that(name: str) -> None:
     code = (
         f"import sys, fdakit_{name} as plugin; from fdakit.catalog import load_catalog\n"

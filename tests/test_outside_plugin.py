@@ -90,12 +90,14 @@ def tell(python: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.integration
 def test_the_new_environment_runs_this_fdakit(python: Path) -> None:
     assert Path(run(python, "-c", "import fdakit; print(fdakit.__file__)", cwd=python.parent).stdout.strip()) == Path(
         str(fdakit.__file__)
     )
 
 
+@pytest.mark.integration
 def test_all_packages_are_found_under_their_names_and_versions(python: Path) -> None:
     found: dict[str, Any] = json.loads(tell(python, "plugins", "--json"))
     assert found["broken"] == []
@@ -109,6 +111,7 @@ def test_all_packages_are_found_under_their_names_and_versions(python: Path) -> 
     assert ("reader", "torchcodec", "fdakit-torchcodec", "0.1.0") in outside
 
 
+@pytest.mark.integration
 def test_the_example_is_shown_and_can_be_chosen(python: Path) -> None:
     shown = tell(python, "show", "mask", "colourful")
     assert shown.startswith("mask 'colourful' (fdakit-example 0.1.0)")
@@ -118,6 +121,7 @@ def test_the_example_is_shown_and_can_be_chosen(python: Path) -> None:
     assert "mask 'colourful' (fdakit-example 0.1.0)" in result["parts"]
 
 
+@pytest.mark.integration
 def test_a_built_in_that_was_copied_unchanged_works_and_is_chosen_by_its_provider(python: Path) -> None:
     for provider, version in (("fdakit-copied", "3.0"), ("fdakit", fdakit.__version__)):
         choose = ["--set", f"mask.use={provider}:whole-frame"]
@@ -130,6 +134,7 @@ def test_a_built_in_that_was_copied_unchanged_works_and_is_chosen_by_its_provide
     assert run(python, "-c", code, cwd=python.parent).stderr == ""
 
 
+@pytest.mark.integration
 def test_the_examples_own_test_passes_there(python: Path, tmp_path: Path) -> None:
     tests = shutil.copytree(EXAMPLE / "tests", tmp_path / "tests")
     done = run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests), cwd=tmp_path)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 from hypothesis import given, strategies as st
 
 from fdakit.plugin import keyed_rng, keyed_seed
@@ -36,6 +37,7 @@ def test_seeds_and_draws_never_change_from_one_version_to_the_next() -> None:
     assert keyed_rng(24, 0, "vid1").integers(0, 1000, 4).tolist() == [700, 344, 722, 209]
 
 
+@pytest.mark.integration
 def test_another_process_with_other_hashing_draws_the_same() -> None:
     code = "from fdakit.plugin import keyed_seed; print(keyed_seed(24, 0, 'vid1'))"
     environment = {**os.environ, "PYTHONHASHSEED": "5"}

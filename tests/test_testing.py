@@ -71,6 +71,7 @@ def test_uniform_keeps_the_laws_with_other_options(options: dict[str, Any]) -> N
     check_sampler(UNIFORM, **options)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("mask", offered("mask"))
 def test_every_mask_keeps_the_laws(mask: Component[Any, Any]) -> None:
     check_mask(mask)

@@ -24,12 +24,14 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.integration
 def test_its_own_tests_pass() -> None:
     done = run("-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", ".", "tests")
     assert done.returncode == 0, done.stdout + done.stderr
     print(done.stdout)  # the reasons of what was skipped
 
 
+@pytest.mark.integration
 def test_the_catalog_takes_it_and_nothing_is_imported_for_that() -> None:
     code = (
         "import sys, fdakit_torchcodec; from fdakit.catalog import load_catalog\n"

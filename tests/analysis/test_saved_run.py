@@ -84,6 +84,7 @@ def test_a_run_without_digests_is_read_with_a_warning_and_lost_ones_are_told(fol
         assert SavedRun(copy).report == SavedRun(folder).report
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked process")
 def test_a_report_stands_only_beside_all_the_files_it_speaks_of(
     make_recipe: Callable[..., Recipe], tmp_path: Path

@@ -40,6 +40,7 @@ def test_each_fusion_stands_beside_the_plain_encoder() -> None:
     assert told == [(1, 2), (2, 2)]
 
 
+@pytest.mark.integration
 def test_the_peer_is_open_clips_own_model_with_the_same_weights() -> None:
     recipes = read_bench(
         None, model="ViT-B-32-quickgelu", fusions=["alpha-conv"], settings=[], catalog=load_catalog()

@@ -34,6 +34,7 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], d
     return found
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", MASK_PEERS)
 def test_it_finds_what_moves_before_a_camera_that_stands(name: str, figures: dict) -> None:
     still = figures[name, "still"]

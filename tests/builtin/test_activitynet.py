@@ -181,6 +181,7 @@ def real(data_dir: Path) -> Path:
     return data_dir / "annotations" / "activitynet"
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("split", "sentences", "longest", "remarks"),
     [

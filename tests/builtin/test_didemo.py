@@ -103,6 +103,7 @@ def test_every_form_gives_the_same_split(root: Path, form: str) -> None:
     assert load(root) == wanted
 
 
+@pytest.mark.integration
 @given(st.dictionaries(st.text("abc1@", min_size=1), st.lists(st.text("xy .,\"'\n\r\té;"), min_size=1), min_size=1))
 def test_law_forms_hold_the_same_words(tmp_path_factory: pytest.TempPathFactory, told: dict[str, list[str]]) -> None:
     named = {f"{name}.mov": texts for name, texts in told.items()}
@@ -220,6 +221,7 @@ def test_what_is_absent_is_named_with_where_to_get_it(root: Path) -> None:
         load(root, "valid")
 
 
+@pytest.mark.integration
 def test_the_train_split_of_official_size_loads(tmp_path: Path) -> None:
     endings = ("mov", "avi", "mp4", "mpg", "3gp", "wmv", "m4v", "", "3g2", "mts")
     names = [f"{i}@N0{i % 10}_{i * 7919:010d}_{i:010x}.{endings[i % 10]}" for i in range(8395)]

@@ -135,6 +135,7 @@ SENTENCE = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]) |
 )
 
 
+@pytest.mark.integration
 @given(st.lists(st.tuples(st.integers(0, 5), SENTENCE.filter(bool)), min_size=1))
 def test_no_sentence_is_lost_and_none_is_told_twice(tmp_path_factory: Any, pairs: list[tuple[int, str]]) -> None:
     path = tmp_path_factory.getbasetemp() / "law.csv"
@@ -145,6 +146,7 @@ def test_no_sentence_is_lost_and_none_is_told_twice(tmp_path_factory: Any, pairs
     assert list(found) == list(dict.fromkeys(clip(number) for number, _ in pairs))
 
 
+@pytest.mark.integration
 def test_a_whole_training_file_has_the_published_count(tmp_path: Path) -> None:
     (tmp_path / "videos").mkdir()
     texts = [(clip(i % 60_000, f"{1000 + i // 60_000}_FILM"), f"SOMEONE does {i}.") for i in range(101_079)]

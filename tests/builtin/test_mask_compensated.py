@@ -136,6 +136,7 @@ def test_needs_follow_the_options() -> None:
     assert build_part(COMPENSATED_DIFFERENCE, grey="decoder-luma").needs.luma
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "options",
     [

@@ -38,6 +38,7 @@ def masks(seen: Clip, **options: Any) -> NDArray[np.float32]:
     return np.asarray(part(on_device(seen) if part.place == "device" else seen))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", ["lion.mp4", "basketball.mp4", "yoga.mp4"])
 def test_the_paper_s_mask_of_real_clips_equals_the_second_telling(data_dir: Path, name: str, backend: str) -> None:

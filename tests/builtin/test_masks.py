@@ -18,6 +18,7 @@ from fdakit.testing.masks import check_mask
 # A second telling, without skimage: loops over pixels and shifts, border pixels have fewer neighbours.
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("shape", [(224, 224), (96, 128), (64, 300), (240, 250)])
 def test_it_equals_a_second_telling_on_noise_and_moving_blocks(shape: tuple[int, int]) -> None:
     rng = np.random.default_rng(shape[0])

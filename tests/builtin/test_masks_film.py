@@ -145,6 +145,7 @@ def masks() -> list[tuple[str, Any]]:
     return [(offer.component.name, build_part(offer.component)) for offer in offers]
 
 
+@pytest.mark.integration
 def test_no_mask_fails_on_any_file_that_can_be_read(data_dir: Path) -> None:
     built, folder, looked_at = masks(), data_dir / "videos/odd", 0
     assert len(built) >= 7

@@ -152,6 +152,7 @@ def test_mirrored_vectors_give_the_mirrored_mask() -> None:
     np.testing.assert_array_equal(mask(mirrored), found[:, :, ::-1])
 
 
+@pytest.mark.integration
 @each
 @given(st.integers(0, 2**32))
 @settings(max_examples=6)

@@ -64,6 +64,7 @@ def rendered(cache: Path) -> Iterator[Split]:
     yield _dataset(cache).load("test", _silent)
 
 
+@pytest.mark.integration
 def test_one_clip_for_each_caption(cache: Path, rendered: Split) -> None:
     captions = [caption.text for caption in rendered.captions]
     assert len(captions) == len(set(captions)) == len(rendered.videos) == CAPTIONS == 96
@@ -153,6 +154,7 @@ def test_single_frames_treat_all_shapes_alike() -> None:
         assert abs(mover.std() - other.std()) < 3
 
 
+@pytest.mark.integration
 def test_same_options_same_bytes_and_another_seed_others(cache: Path, tmp_path: Path, rendered: Split) -> None:
     again = _dataset(tmp_path).load("test", _silent)
     for ours, theirs in zip(rendered.videos, again.videos, strict=True):
@@ -170,6 +172,7 @@ def test_a_clip_depends_on_no_other(cache: Path) -> None:
         assert a.path.read_bytes() == b.path.read_bytes()
 
 
+@pytest.mark.integration
 def test_still_captions_are_distinct_and_true(cache: Path) -> None:
     """A share of the captions names a still shape by its place; each caption stays the only one of its kind."""
     split = _dataset(cache, still_share=0.4).load("test", _silent)

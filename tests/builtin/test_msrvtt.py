@@ -93,6 +93,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Dataset]:
     return {protocol: msrvtt(root, protocol=protocol) for protocol in PROTOCOLS}
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("protocol", "split", "videos", "captions"),
     [
@@ -122,6 +123,7 @@ def parts(slim: Path) -> dict[str, Dataset]:
     return {protocol: msrvtt(slim, protocol=protocol) for protocol in PROTOCOLS}
 
 
+@pytest.mark.integration
 def test_fewer_captions_than_published_are_remarked(parts: Mapping[str, Any]) -> None:
     found = parts["1k-A-7k"].load("train", quiet)
     assert (len(found.videos), found.remarks) == (7010, ("train: 14,020 captions, published 140,200",))
@@ -137,6 +139,7 @@ def test_the_splits_of_each_protocol(parts: Mapping[str, Any]) -> None:
     }
 
 
+@pytest.mark.integration
 def test_videos_keep_the_order_of_their_list_and_are_found_in_both_folders(
     parts: Mapping[str, Any], slim: Path
 ) -> None:
@@ -178,6 +181,7 @@ def test_validation_videos_are_held_out_where_asked(slim: Path, tmp_path: Path) 
     assert val.remarks == ("val: held out of training, captions of MSRVTT_val.497.csv",)
 
 
+@pytest.mark.integration
 def test_fewer_captions_of_training_videos_where_asked(slim: Path) -> None:
     part = msrvtt(slim, captions_per_video=1)
     train = part.load("train", quiet)
@@ -355,6 +359,7 @@ def test_the_real_captions_tell_the_val_split(data_dir: Path, tmp_path: Path) ->
     assert (len(held.videos), len(held.captions), held.protocol) == (497, 497, "single-caption")
 
 
+@pytest.mark.integration
 def test_the_real_lists_have_their_counts_and_miech_meets_the_test_set(data_dir: Path, tmp_path: Path) -> None:
     lists = data_dir / "annotations" / "msrvtt" / "lists"
     few = real(data_dir, tmp_path, train_list=str(lists / "val_list_full.txt")).load("train", quiet)

@@ -223,6 +223,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("split", "videos", "captions"), [("train", 1200, 48_774), ("val", 100, 4290), ("test", 670, 27_763)]
 )

@@ -148,6 +148,7 @@ def test_a_name_gives_random_weights_from_the_callers_seed(tmp_path: Path) -> No
     assert not torch.equal(states[0], states[2])
 
 
+@pytest.mark.integration
 def test_a_tag_s_own_preprocessing_holds_also_where_a_checkpoint_brings_the_weights() -> None:
     options = OPEN_CLIP.options.model_validate({"model": "MobileCLIP-S1", "pretrained": "datacompdr"})
     seen = OPEN_CLIP.build(options, BuildContext(pretrained=False)).preprocess

@@ -163,6 +163,7 @@ def test_a_folder_whose_configuration_is_silent_is_asked_about(tmp_path: Path) -
     assert (settled.mean, settled.unknown) == (OPENAI[0], ())
 
 
+@pytest.mark.integration
 def test_tags_folders_and_random_weights_say_where_they_know_it_from(tmp_path: Path) -> None:
     write_folder(tmp_path / "clip")
     folder = build_part(OPEN_CLIP, model=f"local-dir:{tmp_path / 'clip'}").preprocess

@@ -44,6 +44,7 @@ def test_a_model_that_needs_transformers_says_so_before_anything_is_built(name: 
     assert str(caught.value).startswith(f'{wanted}"fdakit[hf]", and connect once')
 
 
+@pytest.mark.integration
 @pytest.mark.usefixtures("no_transformers")
 def test_the_other_models_do_without() -> None:
     needing = {n for n in open_clip.list_models() if {"hf_model_name", "hf_tokenizer_name"} & set(_text(n))}

@@ -81,6 +81,7 @@ def here(name: str) -> bool:
 NAMES = [name for name in list_optimizers() if here(name) and not get_optimizer_info(name).second_order]
 
 
+@pytest.mark.integration
 @pytest.mark.filterwarnings("ignore:It is highly recommended")
 @pytest.mark.parametrize("name", NAMES)
 def test_every_optimiser_of_timm_keeps_groups_and_goes_on_from_its_state(name: str) -> None:

@@ -67,6 +67,7 @@ def test_it_travels_to_worker_processes(reader, video):
     assert pickle.loads(pickle.dumps(reader)).times(video).tolist() == reader.times(video).tolist()
 
 
+@pytest.mark.integration
 def test_listing_it_imports_no_decoder():
     heavy = "{'av', 'torch', 'skimage', 'scipy', 'PIL'}"
     code = f"import sys, fdakit.builtin.readers.pyav; print({heavy} & set(sys.modules))"

@@ -176,6 +176,7 @@ def full(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("split", COUNTS)
 def test_the_real_lists_load_with_official_counts(full: Path, split: str) -> None:
     found = load(full, split)

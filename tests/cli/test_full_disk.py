@@ -189,6 +189,7 @@ def missing(out: Path, whole: Mapping[str, bytes]) -> list[str]:
     return [name for name in whole if "store/" not in name and name not in here]
 
 
+@pytest.mark.integration
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "moments", [1, pytest.param(6, marks=pytest.mark.proof)], ids=["a moment each", "six moments each"]

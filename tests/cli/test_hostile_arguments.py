@@ -143,6 +143,7 @@ def trials(hostile: dict[str, str], count: int) -> list[tuple[list[str], str]]:
 SLOW = {("data", "root"), ("bench", "root"), ("cache", "root"), ("masks", "root")}  # they walk the whole disk
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("count", [1, pytest.param(12, marks=pytest.mark.proof)], ids=["one each", "twelve each"])

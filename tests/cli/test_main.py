@@ -145,12 +145,14 @@ def test_warnings_are_one_line_on_stderr(tell: Tell, site: Path) -> None:
     assert told.json["broken"] == []
 
 
+@pytest.mark.integration
 def test_python_m_fdakit_is_the_same_command() -> None:
     done = subprocess.run([sys.executable, "-m", "fdakit", "chek"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert "no such command 'chek'" in done.stderr
 
 
+@pytest.mark.integration
 def test_a_reader_that_goes_away_is_no_error() -> None:
     command = [sys.executable, "-m", "fdakit", "schema"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

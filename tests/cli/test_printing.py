@@ -37,6 +37,7 @@ def test_no_word_is_broken_whatever_the_room(
 WORDS = st.lists(st.text("abc-_/.", min_size=1, max_size=30), max_size=6).map(" ".join)
 
 
+@pytest.mark.integration
 @given(st.integers(1, 6).flatmap(lambda n: st.lists(st.lists(WORDS, min_size=n, max_size=n), min_size=2, max_size=5)))
 def test_every_word_of_any_table_can_be_copied(table: list[list[str]]) -> None:
     columns, *rows = table

@@ -158,6 +158,7 @@ def test_a_librarys_own_oserror_is_no_refusal_of_the_system(monkeypatch: pytest.
         execute([])
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_the_interpreter_does_not_fail_over_it_once_more(unbuffered: str) -> None:

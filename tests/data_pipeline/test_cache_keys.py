@@ -31,6 +31,7 @@ def facts(recipe: Recipe, *, tower: Preprocess = TOWER, shapes: BuildContext | N
     return found
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("view", "frames", "drawn"),
     [

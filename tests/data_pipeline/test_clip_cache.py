@@ -95,6 +95,7 @@ def test_epochs_after_the_first_decode_nothing_nor_do_later_runs(make_source: Ma
     assert reads(log) == len(NAMES)
 
 
+@pytest.mark.integration
 def test_loader_workers_gain_from_it_too(make_source: MakeSource, log: Path) -> None:
     source = make_source()
     for epoch in range(2):
@@ -265,6 +266,7 @@ def test_random_frames_are_not_kept_by_default(make_source: MakeSource, store: P
     assert not store.exists()
 
 
+@pytest.mark.integration
 def test_a_run_is_the_same_with_and_without_the_store_and_the_second_decodes_nothing(
     make_recipe: Callable[..., Recipe], store: Path, log: Path, tmp_path: Path
 ) -> None:
@@ -284,6 +286,7 @@ def test_a_run_is_the_same_with_and_without_the_store_and_the_second_decodes_not
     assert reads(log) == before
 
 
+@pytest.mark.integration
 def test_the_report_names_draws_that_were_kept(
     make_recipe: Callable[..., Recipe], store: Path, tmp_path: Path
 ) -> None:
@@ -347,6 +350,7 @@ def test_frames_of_their_own_size_are_foretold_by_the_first_that_are_kept(
     assert "for 4 clips at 3 frames, and room for " in note  # the first one lies there already
 
 
+@pytest.mark.integration
 def test_damage_found_by_a_worker_is_said_by_the_run_and_mended(
     make_source: MakeSource, store: Path, log: Path
 ) -> None:

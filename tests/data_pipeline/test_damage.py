@@ -79,6 +79,7 @@ def drawn(source: ClipDataset, name: str, epoch: int = 0) -> Any:
     return source[ClipRequest(places[name], epoch)]
 
 
+@pytest.mark.integration
 def test_with_a_ledger_fail_stops_before_the_first_step_with_the_whole_list(
     recipe: Callable[..., Recipe], tmp_path: Path
 ) -> None:
@@ -108,6 +109,7 @@ def test_what_the_ledger_remarks_is_said_once(recipe: Callable[..., Recipe]) -> 
     assert len(caught) == 1
 
 
+@pytest.mark.integration
 def test_without_a_ledger_fail_says_so_once_and_meets_damage_at_the_file(
     recipe: Callable[..., Recipe], tmp_path: Path
 ) -> None:
@@ -172,6 +174,7 @@ def test_where_nothing_is_left_the_run_does_not_start(recipe: Callable[..., Reci
             known_damage(recipe(policy), split_of(recipe(policy)))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("ledger", [True, False], ids=["ledger", "no ledger"])
 @pytest.mark.parametrize(
     ("policy", "skipped", "repaired"),
@@ -199,6 +202,7 @@ def test_a_training_goes_on_without_the_damage_and_the_report_counts_it(
     assert evaluate_checkpoint(chosen, tmp_path / "run").report == report
 
 
+@pytest.mark.integration
 def test_the_ledger_changes_no_number(recipe: Callable[..., Recipe], tmp_path: Path) -> None:
     before = run_recipe(recipe("skip"), out=tmp_path / "before").report
     check(recipe("skip"))
@@ -206,12 +210,14 @@ def test_the_ledger_changes_no_number(recipe: Callable[..., Recipe], tmp_path: P
     assert (before["t2v"], before["v2t"]) == (after["t2v"], after["v2t"])
 
 
+@pytest.mark.integration
 def test_under_fail_a_damaged_video_is_a_miss_in_evaluation(recipe: Callable[..., Recipe], tmp_path: Path) -> None:
     videos = run_recipe(recipe("fail", train={"epochs": 0}), out=tmp_path / "run").report["videos"]
     assert set(videos["damaged_reasons"]) == {"blue-down.mp4", "yellow-down.mp4"}
     assert (videos["repaired"], videos["training"]["skipped"]) == (0, 0)
 
 
+@pytest.mark.integration
 def test_an_epoch_without_any_video_ends_the_training(
     recipe: Callable[..., Recipe], data: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -59,6 +59,7 @@ def kill_while_filling(source: ClipDataset, folder: Path, *, kills: int, seed: i
             filler.join()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("kills", [6, pytest.param(50, marks=pytest.mark.proof)], ids=["six kills", "fifty kills"])
 def test_a_store_filled_by_killed_processes_holds_no_wrong_frame(
     make_recipe: Callable[..., Recipe], clips: Path, tmp_path: Path, kills: int

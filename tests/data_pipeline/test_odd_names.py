@@ -39,6 +39,7 @@ def films(clips: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("use", ["manifest", "folder"])
 def test_a_run_and_its_readers_keep_them(
     make_recipe: Callable[..., Recipe], films: Path, tmp_path: Path, use: str

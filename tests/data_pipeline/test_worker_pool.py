@@ -21,7 +21,7 @@ from fdakit.mask_ops.controls import partner_of
 from fdakit.plugin import Batch, BuildContext, Preprocess, VideoRef
 from fdakit.recipe.recipe import Recipe
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="ends by signal")]
+pytestmark = [pytest.mark.integration, pytest.mark.skipif(sys.platform == "win32", reason="ends by signal")]
 
 MakeRecipe = Callable[..., Recipe]
 NAMES = ("red-across", "green-across", "blue-down", "pink-down", "yellow-down", "white-across")
@@ -111,6 +111,7 @@ def test_a_killed_worker_is_reported_with_what_it_read(make_source: Callable[...
     assert left_over(before) == []
 
 
+@pytest.mark.integration
 def test_a_stuck_file_in_an_evaluation_is_a_miss(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     recipe = make_recipe(
         reader={"use": "troubled", "video": "yellow-down.mp4"},
@@ -121,6 +122,7 @@ def test_a_stuck_file_in_an_evaluation_is_a_miss(make_recipe: MakeRecipe, tmp_pa
     assert (videos["counted"], list(videos["damaged_reasons"])) == (6, ["yellow-down.mp4"])
 
 
+@pytest.mark.integration
 def test_a_worker_killed_in_training_leaves_the_last_checkpoint_whole(
     make_recipe: MakeRecipe, tmp_path: Path
 ) -> None:

@@ -154,6 +154,7 @@ os.kill(os.getpid(), 9)
 """
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
 def test_what_was_written_outlives_the_writer(ledger: Ledger, film: Path) -> None:
     done = subprocess.run([sys.executable, "-c", KILLED, str(ledger.path), str(film)], check=False)

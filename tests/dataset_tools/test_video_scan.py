@@ -95,6 +95,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(sys.platform == "win32", reason="stops by signal")
 @pytest.mark.parametrize("number", [2, 9], ids=["Ctrl-C", "kill"])
 def test_what_was_found_before_a_stop_is_kept(tmp_path: Path, number: int) -> None:

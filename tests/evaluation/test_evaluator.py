@@ -390,6 +390,7 @@ def test_a_failing_mask_is_named_and_no_video_is_called_lost(make_recipe: MakeRe
         evaluate(recipe, split(*PAIRS))
 
 
+@pytest.mark.integration
 def test_too_large_a_matrix_is_ranked_from_vectors_that_are_written_instead(
     make_recipe: MakeRecipe, split: MakeSplit, tmp_path: Path
 ) -> None:
@@ -466,6 +467,7 @@ def test_rescoring_without_a_matrix_is_refused_before_anything_is_read(
         Evaluator(recipe, split(*PAIRS), build(recipe), device=CPU, progress=quiet)
 
 
+@pytest.mark.integration
 def test_a_bank_of_training_captions_is_scored_against_the_same_videos(
     make_recipe: MakeRecipe, tmp_path: Path
 ) -> None:

@@ -107,6 +107,7 @@ def test_what_is_not_allowed_is_refused_with_the_words_that_allow_it(
     refuse_changes(tmp_path, changes, KINDS)
 
 
+@pytest.mark.integration
 def test_a_run_is_not_taken_up_on_other_annotations_unless_it_is_allowed(
     make_recipe: MakeRecipe, clips: Path, manifest: Path, tmp_path: Path
 ) -> None:

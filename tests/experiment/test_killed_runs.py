@@ -133,6 +133,7 @@ WAYS: tuple[Callable[[int], None], ...] = (
 )
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("kills", [pytest.param(1, id="one"), pytest.param(6, id="six", marks=pytest.mark.proof)])
 def test_no_loader_worker_is_left_of_a_run_that_is_killed(recipe: Path, tmp_path: Path, kills: int) -> None:
     text = recipe.read_text().replace("workers = 0", "workers = 2").replace(f"epochs = {EPOCHS}", "epochs = 600")

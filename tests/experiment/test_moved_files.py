@@ -21,6 +21,7 @@ from fdakit.recipe.recipe import Recipe
 MakeRecipe = Callable[..., Recipe]
 
 
+@pytest.mark.integration
 def test_a_run_folder_works_from_anywhere_and_moved_with_its_data_says_what_to_set(
     make_recipe: MakeRecipe, manifest: Path, catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -44,6 +45,7 @@ def test_a_run_folder_works_from_anywhere_and_moved_with_its_data_says_what_to_s
     assert evaluate_checkpoint(recipe, moved / "run").report == report
 
 
+@pytest.mark.integration
 def test_absent_videos_say_which_option_names_their_place(
     make_recipe: MakeRecipe, manifest: Path, tmp_path: Path
 ) -> None:
@@ -57,6 +59,7 @@ def test_absent_videos_say_which_option_names_their_place(
         evaluate_checkpoint(elsewhere, tmp_path / "run")
 
 
+@pytest.mark.integration
 def test_a_recipe_that_an_older_fdakit_kept_relative_says_from_where_it_works(
     make_recipe: MakeRecipe, manifest: Path, catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

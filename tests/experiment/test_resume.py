@@ -39,6 +39,7 @@ def run(runs: Path, full: Recipe) -> Path:
     return runs / "full"
 
 
+@pytest.mark.integration
 def test_the_last_checkpoint_is_that_of_the_last_epoch_though_validation_is_seldom(
     make_recipe: MakeRecipe, tmp_path: Path
 ) -> None:
@@ -63,6 +64,7 @@ def test_the_last_checkpoint_is_that_of_the_last_epoch_though_validation_is_seld
     assert seen == [(1, 1, "the last epoch"), (2, 2, "the last epoch"), (3, 3, "best R@1 text ")]
 
 
+@pytest.mark.integration
 def test_a_kill_between_checkpoint_and_log_loses_no_line_and_doubles_none(
     full: Recipe, run: Path, make_recipe: MakeRecipe, tmp_path: Path
 ) -> None:
@@ -85,6 +87,7 @@ def test_a_kill_between_checkpoint_and_log_loses_no_line_and_doubles_none(
         assert epochs(copy) == epochs(run)
 
 
+@pytest.mark.integration
 def test_two_cannot_work_on_one_run(full: Recipe, run: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(run, tmp_path / "run")
     words = r"run: another fdakit works on this run \(process \d+ on "
@@ -96,6 +99,7 @@ def test_two_cannot_work_on_one_run(full: Recipe, run: Path, tmp_path: Path) -> 
         run_recipe(full, resume=tmp_path / "nowhere")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "kept", ["last/recipe.toml", "last/checkpoint.json", "best/checkpoint.json", "best/recipe.toml"]
 )
@@ -118,6 +122,7 @@ def test_a_changed_file_of_a_checkpoint_is_told_before_anything_is_gone_on_with(
     assert {file: file.read_bytes() for file in sorted(copy.rglob("*")) if file.is_file()} == before
 
 
+@pytest.mark.integration
 def test_a_best_checkpoint_that_is_gone_is_told_before_training_goes_on(
     full: Recipe, run: Path, tmp_path: Path
 ) -> None:

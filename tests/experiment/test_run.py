@@ -135,6 +135,7 @@ def test_the_report_says_everything_once(run: Path) -> None:
     assert "mask 'frame-difference' (fdakit" in " ".join(report["provenance"]["parts"])
 
 
+@pytest.mark.integration
 def test_it_is_said_before_the_start_and_in_the_report_what_was_trained_on(
     full: Recipe, clips: Path, manifest: Path, tmp_path: Path, make_recipe: MakeRecipe
 ) -> None:
@@ -185,6 +186,7 @@ def test_evaluating_what_was_kept_gives_the_same_report(
     np.testing.assert_array_equal(np.load(tmp_path / "again" / "similarity.npy"), np.load(run / "similarity.npy"))
 
 
+@pytest.mark.integration
 def test_running_the_resolved_recipe_again_repeats_the_run(run: Path, catalog: Catalog, tmp_path: Path) -> None:
     recipe = checkpoint_recipe(run, catalog=catalog)
     assert run_recipe(recipe, out=tmp_path / "again").report == read(run / "report.json")
@@ -206,6 +208,7 @@ def test_weights_without_facts_are_called_given(run: Path, full: Recipe, tmp_pat
     assert report["t2v"] == read(run / "report.json")["t2v"]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("stop", [1, 3, 5, 6])
 def test_a_stopped_run_goes_on_to_the_same_end(
     make_recipe: MakeRecipe, run: Path, full: Recipe, tmp_path: Path, stop: int
@@ -230,12 +233,14 @@ def test_a_stopped_run_goes_on_to_the_same_end(
     assert losses(tmp_path / "run") == losses(run)
 
 
+@pytest.mark.integration
 def test_a_run_without_a_state_cannot_be_taken_up(full: Recipe, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(CheckpointError, match=r"training\.pt: absent, so this run cannot be resumed"):
         run_recipe(full, resume=tmp_path / "empty")
 
 
+@pytest.mark.integration
 def test_the_best_epoch_is_that_of_the_best_validation(
     make_recipe: MakeRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,6 +266,7 @@ def one_split(manifest: Path, folder: Path, *splits: str) -> dict[str, Any]:
     return {"use": "manifest", "path": str(folder / "part.csv"), "root": str(manifest.parent)}
 
 
+@pytest.mark.integration
 def test_without_a_validation_split_the_last_epoch_is_the_best(
     make_recipe: MakeRecipe, manifest: Path, tmp_path: Path
 ) -> None:
@@ -271,6 +277,7 @@ def test_without_a_validation_split_the_last_epoch_is_the_best(
     assert equal(tmp_path / "run" / "checkpoints" / "best", tmp_path / "run" / "checkpoints" / "last")
 
 
+@pytest.mark.integration
 def test_validating_less_often_still_validates_the_last_epoch(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     recipe = make_recipe(train={"epochs": 3, "validate_every": 2}, observer=[{"use": "jsonl"}])
     run_recipe(recipe, out=tmp_path / "run")
@@ -278,6 +285,7 @@ def test_validating_less_often_still_validates_the_last_epoch(make_recipe: MakeR
     assert ["val_t2v_R@1" in event for event in events[1:4]] == [False, True, True]
 
 
+@pytest.mark.integration
 def test_no_epochs_evaluate_the_weights_as_built(make_recipe: MakeRecipe, manifest: Path, tmp_path: Path) -> None:
     recipe = make_recipe(train={"epochs": 0}, dataset=one_split(manifest, tmp_path, "test"))
     report = run_recipe(recipe, out=tmp_path / "run").report
@@ -289,6 +297,7 @@ def test_no_epochs_evaluate_the_weights_as_built(make_recipe: MakeRecipe, manife
     assert evaluate_checkpoint(recipe, tmp_path / "run").report == report
 
 
+@pytest.mark.integration
 def test_random_weights_that_nothing_trained_are_told_wherever_the_numbers_stand(
     make_recipe: MakeRecipe, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], run: Path
 ) -> None:
@@ -308,6 +317,7 @@ def test_random_weights_that_nothing_trained_are_told_wherever_the_numbers_stand
     assert words not in (run / "report.md").read_text()
 
 
+@pytest.mark.integration
 def test_a_training_needs_its_split(make_recipe: MakeRecipe, manifest: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="split 'train': the data set has none; it has: test"):
         run_recipe(make_recipe(dataset=one_split(manifest, tmp_path, "test")), out=tmp_path / "run")

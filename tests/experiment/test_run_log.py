@@ -52,6 +52,7 @@ def another_digit(path: Path) -> None:
     path.write_text(f"{text[:place]}{(int(text[place]) + 1) % 10}{text[place + 1 :]}")
 
 
+@pytest.mark.integration
 def test_every_file_of_a_finished_run_is_listed_also_after_it_was_taken_up(full: Recipe, run: Path) -> None:
     verify(run)
     run_recipe(full, resume=run)
@@ -59,6 +60,7 @@ def test_every_file_of_a_finished_run_is_listed_also_after_it_was_taken_up(full:
     assert [event["event"] for event in read_log(run)].count("run_finished") == 2
 
 
+@pytest.mark.integration
 def test_a_changed_digit_in_the_log_of_a_finished_run_is_told_and_not_gone_on_with(full: Recipe, run: Path) -> None:
     another_digit(run / LOG)
     with pytest.raises(FdakitError, match=r"metrics\.jsonl: changed or damaged .*; remove it, and the seconds are"):
@@ -92,6 +94,7 @@ def test_a_line_of_the_log_that_is_no_event_is_named(tmp_path: Path, line: bytes
         read_log(tmp_path)
 
 
+@pytest.mark.integration
 def test_a_run_that_goes_on_tells_of_damaged_lines_and_writes_its_epochs_anew(full: Recipe, run: Path) -> None:
     (run / SUMS).unlink()  # as in a run that was killed
     (run / "report.json").unlink()

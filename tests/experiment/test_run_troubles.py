@@ -32,6 +32,7 @@ def holed(manifest: Path, tmp_path: Path) -> dict[str, Any]:
     return {"use": "manifest", "path": str(root / "manifest.csv"), "allow_missing": True}
 
 
+@pytest.mark.integration
 def test_absent_and_damaged_videos_are_counted_and_told(
     make_recipe: MakeRecipe, holed: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -50,17 +51,20 @@ def test_absent_and_damaged_videos_are_counted_and_told(
     assert "- 1 video is absent and was left out: not the full test split" in page
 
 
+@pytest.mark.integration
 def test_a_damaged_video_ends_a_training(make_recipe: MakeRecipe, holed: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(VideoError, match=r"blue-down\.mp4"):
         run_recipe(make_recipe(dataset=holed), out=tmp_path / "run")
 
 
+@pytest.mark.integration
 def test_what_cannot_be_trained_is_said_before_there_is_a_folder(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"train\.freeze_blocks: found 99"):
         run_recipe(make_recipe(train={"freeze_blocks": 99}), out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.integration
 def test_ctrl_c_pressed_twice_saves_nothing_that_may_be_half_done(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     pressing = make_recipe(observer=[{"use": "watching", "step": 5, "presses": 2}])
     with pytest.raises(KeyboardInterrupt) as caught:
@@ -69,6 +73,7 @@ def test_ctrl_c_pressed_twice_saves_nothing_that_may_be_half_done(make_recipe: M
     assert read_info(tmp_path / "run" / "checkpoints" / "last")["step"] == 3  # that of the first epoch
 
 
+@pytest.mark.integration
 def test_a_folder_that_is_in_use_is_never_written_to(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").touch()
@@ -107,6 +112,7 @@ def as_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 HIDDEN, SHOWN = "\x1b[?25l", "\x1b[?25h"  # the cursor, by a bar
 
 
+@pytest.mark.integration
 def test_a_bar_is_put_away_before_it_is_told_that_a_run_was_interrupted(
     make_recipe: MakeRecipe,
     tmp_path: Path,
@@ -122,6 +128,7 @@ def test_a_bar_is_put_away_before_it_is_told_that_a_run_was_interrupted(
     assert shown.rindex(SHOWN) > shown.rindex(HIDDEN)
 
 
+@pytest.mark.integration
 def test_a_bar_is_put_away_before_an_error_is_told(
     make_recipe: MakeRecipe,
     tmp_path: Path,
@@ -136,6 +143,7 @@ def test_a_bar_is_put_away_before_an_error_is_told(
     assert shown.count(HIDDEN) == shown.count(SHOWN) > 0
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "train", [{"epochs": 1}, {"epochs": 1, "freeze": ["text-tower", "logit-scale"]}, {"epochs": 0}]
 )
@@ -151,6 +159,7 @@ def test_a_run_counts_the_parameters_that_check_counts(
     assert f"small: seed 3, {counted} on cpu, " in capsys.readouterr().err
 
 
+@pytest.mark.integration
 def test_a_failing_observer_is_named_once_and_left_out(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     observers = [{"use": "unwell"}, {"use": "jsonl"}]
     with pytest.warns(

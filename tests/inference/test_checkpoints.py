@@ -167,6 +167,7 @@ def test_a_full_disk_leaves_the_former_checkpoint_and_is_told_in_words(
     assert step_of(folder, retriever) == 1
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a small disk")
 def test_a_disk_that_is_really_full(tmp_path: Path, save: Callable[..., None], retriever: Retriever) -> None:
     save(tmp_path / "measured", 1)

@@ -71,6 +71,7 @@ def test_a_folder_gives_open_clips_own_vectors(tmp_path: Path) -> None:
     assert (model.preprocess.size, model.training, train.training, still.training) == (32, False, True, False)
 
 
+@pytest.mark.integration
 def test_a_folder_works_through_a_recipe_to_a_report_and_back(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     state = write_folder(tmp_path / "small")
     encoder = {"use": "open-clip", "model": "local-dir:small"}
@@ -147,6 +148,7 @@ def test_training_draws_as_open_clip_does_or_as_asked(tmp_path: Path) -> None:
         create_model_and_transforms("local-dir:small", flip=1.5)
 
 
+@pytest.mark.integration
 def test_a_checkpoint_crops_as_its_recipe_did_unless_asked(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     run_recipe(make_recipe(train={"epochs": 0}, fusion={"use": "none"}), out=tmp_path / "run")
     model, train, still = create_model_and_transforms(str(tmp_path / "run"))

@@ -138,6 +138,7 @@ def test_a_split_of_which_nothing_is_left_is_an_error_all_the_same(make_recipe: 
         splits(make_recipe(dataset={"use": "manifest", "path": str(path), "allow_missing": True})).load("test")
 
 
+@pytest.mark.integration
 def test_all_that_is_missing_is_said_together_and_once(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     recipe = make_recipe(
         dataset={"use": "msvd", "root": str(tmp_path / "msvd")},
@@ -156,6 +157,7 @@ def test_all_that_is_missing_is_said_together_and_once(make_recipe: MakeRecipe, 
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("epochs", [0, 2])
 def test_an_absent_manifest_does_not_hide_what_else_is_missing(
     make_recipe: MakeRecipe, tmp_path: Path, epochs: int

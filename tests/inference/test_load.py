@@ -161,6 +161,7 @@ print(f"{float((loaded.encode_texts([sys.argv[2]]) @ videos.T).sum()):.6f}")
 """
 
 
+@pytest.mark.integration
 def test_it_works_in_an_unguarded_script_and_from_standard_input(
     run: Path, paths: list[Path], tmp_path: Path
 ) -> None:

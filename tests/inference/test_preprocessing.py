@@ -133,6 +133,7 @@ def test_a_checkpoint_of_an_older_fdakit_is_used_as_it_was_trained(
     assert found.preprocess.unknown == ()
 
 
+@pytest.mark.integration
 def test_a_report_names_the_pictures_and_where_they_are_known_from(tmp_path: Path) -> None:
     write_folder(tmp_path / "clip")
     told = recipe(f"local-dir:{tmp_path / 'clip'}", "none", view={"std": [0.9, 0.9, 0.9]})

@@ -68,6 +68,7 @@ def stacks(draw: st.DrawFn) -> NDArray[np.bool_]:
     return coarse.repeat(grain, axis=1).repeat(grain, axis=2)[:, : shape[1], : shape[2]]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", OTHERS)
 @given(stacks(), st.integers(1, 4), st.sampled_from(["disk", "square"]), st.integers(0, 60), st.sampled_from([4, 8]))
 @settings(max_examples=60, deadline=None)

@@ -152,6 +152,7 @@ def test_a_mask_is_given_the_picture_alone_and_its_bars_stay_unmarked() -> None:
     assert found.alpha.sum() == found.alpha[cut].sum()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("bars", [(20, 20, 0, 0), (0, 0, 24, 24)], ids=["letterbox", "pillarbox"])
 @pytest.mark.parametrize("name", ["compensated-difference", "flow"])
 def test_the_edges_of_bars_are_not_marked_where_the_camera_shakes(name: str, bars: tuple[int, int, int, int]) -> None:

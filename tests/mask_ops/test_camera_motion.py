@@ -12,6 +12,7 @@ from fdakit.mask_ops.phase_correlation import phase_shift
 from fdakit.mask_ops.warping import Camera, warp
 
 
+@pytest.mark.integration
 @given(st.integers(0, 50), st.tuples(st.floats(-25, 25), st.floats(-25, 25)), st.floats(-20, 20), st.floats(0, 3))
 @settings(max_examples=25, deadline=None)
 def test_a_shift_is_found_beside_a_moving_thing_flicker_and_noise(

@@ -31,6 +31,7 @@ def test_only_the_moving_thing_is_left(light: int) -> None:
     np.testing.assert_array_equal(plain, np.abs(after.astype(int) - before))
 
 
+@pytest.mark.integration
 @given(st.floats(0.7, 1.4), st.floats(-30, 30))
 @settings(max_examples=20, deadline=None)
 def test_gain_and_bias_are_found_beside_a_moving_thing(gain: float, bias: float) -> None:

@@ -27,6 +27,7 @@ def controlled(alpha, control, *, seed=0, video_id="a", partner=None):
     return apply_control(alpha, control=control, seed=seed, video_id=video_id, partner=partner)
 
 
+@pytest.mark.integration
 @given(masks(), st.sampled_from(get_args(Control)), st.integers(0, 99), st.text(max_size=5))
 @settings(deadline=None)
 def test_every_control_is_a_mask_again_and_repeats(alpha, control, seed, video_id):

@@ -186,6 +186,7 @@ def natural(data_dir: Path, count: int, *, most_bytes: int = 10**9) -> list[Fram
     return [sampled(path, count) for path in single]
 
 
+@pytest.mark.integration
 def test_spliced_pairs_of_real_clips_are_cut_where_they_were_joined(data_dir: Path) -> None:
     clips = natural(data_dir, 12, most_bytes=450_000)
     for light in (BRIGHT, DARK):

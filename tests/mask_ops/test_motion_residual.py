@@ -101,6 +101,7 @@ def test_many_places_tell_what_a_part_of_them_tells():
     assert residual_motion(where, moved, camera="similarity").max() < 1e-3
 
 
+@pytest.mark.integration
 @given(
     st.lists(st.tuples(*[st.floats(-20, 60) for _ in range(2)], *[st.floats(0, 30) for _ in range(2)]), max_size=8)
 )

@@ -259,6 +259,7 @@ def test_text_vectors_are_open_clips_bit_for_bit(vit: ClipEncoder) -> None:
     assert torch.equal(vit.encode_texts(texts).vectors, clip.encode_text(vit.tokenizer(texts, context_length=12)))
 
 
+@pytest.mark.integration
 def test_a_copy_of_the_encoder_lives_on_its_own(encoder: ClipEncoder) -> None:
     frames = pictures(encoder)
     fusion, alpha = alpha_conv(encoder, drawn=True), alphas(encoder)

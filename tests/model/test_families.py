@@ -42,6 +42,7 @@ def test_every_family_that_open_clip_lists_is_tried() -> None:
     assert {name: family(model) for name, model in SMALLEST.items()} == {name: name for name in SMALLEST}
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=pytest.mark.proof) if n in TOO_LARGE else n for n in SMALLEST.values()]
 )
@@ -73,6 +74,7 @@ def test_a_fresh_alpha_changes_nothing_and_learns(name: str) -> None:
         assert bool(convolution.weight.grad.abs().sum() > 0)
 
 
+@pytest.mark.integration
 def test_a_towers_own_context_cuts_captions() -> None:
     encoder = build_part(OPEN_CLIP, model=SMALLEST["timm vit"])
     ids, cut = encoder.tokenise([" ".join(["dog"] * 30), " ".join(["dog"] * 31)])

@@ -31,6 +31,7 @@ MEMORY = 1 << 30
 SECONDS = 60
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("make", "outcome"), [case[1:] for case in QUICK], ids=[case[0] for case in QUICK])
 def test_a_hostile_file_is_refused_in_words_or_read_and_never_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], object], outcome: str

@@ -136,6 +136,7 @@ def test_a_text_tower_of_its_own_has_the_roles_and_depths_of_one_inside_the_mode
     assert any(name.startswith("text.") for name, _ in apart.named_parameters())
 
 
+@pytest.mark.integration
 def test_a_timm_trunk_has_the_depths_of_its_own_matcher_and_timms_own_scales() -> None:
     encoder = build_part(OPEN_CLIP, model="PE-Core-T-16-384")
     trunk: Any = encoder.clip.visual.trunk

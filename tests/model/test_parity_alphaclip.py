@@ -183,6 +183,7 @@ def inputs(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.tensor(image), torch.tensor(((mask - 0.5) / 0.26).astype(np.float32))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("case", RECIPES, ids=[case.name for case in RECIPES])
 def test_parity_alphaclip_at_the_published_size(case: Path, tmp_path: Path) -> None:
     meta = json.loads((case / "meta.json").read_text())

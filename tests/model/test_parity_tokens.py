@@ -37,6 +37,7 @@ def test_parity_tokens_equal_the_references_and_say_which_were_cut(layout: str, 
             assert bool(was_cut) == (len(sentence["clip77"]) > length), sentence["text"]
 
 
+@pytest.mark.integration
 def test_the_open_clip_encoder_uses_that_tokeniser() -> None:
     encoder = build_part(OPEN_CLIP, model="ViT-B-32")
     sentence = json.loads(FILE.read_text())["sentences"][0]

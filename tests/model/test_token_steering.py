@@ -54,6 +54,7 @@ def some(tokens: int, k: int) -> torch.Tensor:
     return torch.stack([torch.randperm(tokens, generator=generator)[:k].sort().values for _ in range(2)])
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", STEERED)
 def test_keeping_patches_is_forbidding_the_others_as_keys(name: str) -> None:
     """Two ways to the same tokens: leave patches out, or bias attention to them so low that nobody looks."""
@@ -131,6 +132,7 @@ def test_gradient_reaches_a_bias_and_the_kept_patches_alone(make_encoder: Callab
     assert bias.grad.nonzero()[:, 1].tolist() == [0, 5]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", REFUSING)
 def test_a_tower_without_one_grid_of_tokens_refuses_by_name(name: str) -> None:
     encoder = build_part(OPEN_CLIP, model=name).eval()
@@ -161,6 +163,7 @@ def test_what_does_not_fit_the_grid_is_named(
     assert torch.equal(run(), plain)
 
 
+@pytest.mark.integration
 def test_the_towers_own_patch_dropout_still_works_where_nothing_is_kept() -> None:
     encoder = build_part(OPEN_CLIP, model="ViT-B-32")
     slot = encoder.clip.visual.patch_dropout

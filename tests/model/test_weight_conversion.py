@@ -78,6 +78,7 @@ def test_convert_keeps_every_value_and_says_where_it_came_from(tmp_path: Path, f
     assert header["model"] == inspect_weights(file).architecture
 
 
+@pytest.mark.integration
 def test_the_published_vit_b16_layout_loads_strictly_and_round_trips(tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     visual = open_clip_visual("ViT-B-16-quickgelu")

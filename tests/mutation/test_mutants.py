@@ -81,6 +81,7 @@ def test_every_part_of_the_trial_names_files_that_are_there() -> None:
         assert [pattern for pattern in patterns if not list(ROOT.glob(pattern))] == [], area
 
 
+@pytest.mark.integration
 def test_a_seed_draws_the_same_changes_of_every_part_alike() -> None:
     first, again, other = (drawn(ROOT, ["stores", "fusions"], 9, seed=seed) for seed in (1, 1, 2))
     assert first == again != other
@@ -158,6 +159,7 @@ def test_a_change_is_noticed_survives_or_never_ends(process: WarmProcess, tmp_pa
     assert (unseen.outcome, unseen.noticed) == ("not run by any test", False)
 
 
+@pytest.mark.integration
 def test_a_copy_holds_what_is_tracked(tmp_path: Path) -> None:
     copy = copied(ROOT, tmp_path / "copy")
     assert (copy / "fdakit" / "values.py").read_bytes() == (ROOT / "fdakit" / "values.py").read_bytes()

@@ -145,6 +145,7 @@ def test_shuffling_queries_and_videos_changes_nothing(side, scores, data):
     same(rank(scores, side), rank(shuffled, side), order)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("side", SIDES)
 @settings(deadline=None)
 @given(scores=drawn_scores(), shift=st.integers(-4, 4), power=st.integers(-8, 8))

@@ -72,6 +72,7 @@ def test_width_is_that_of_the_binomial():
     assert (low + high) / 2 == pytest.approx(48.0, abs=0.4)
 
 
+@pytest.mark.integration
 def test_intervals_cover_the_truth_when_clusters_are_kept():
     rng = np.random.default_rng(8)
     covered = {"kept": 0, "split": 0}

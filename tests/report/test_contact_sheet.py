@@ -38,6 +38,7 @@ def boxes(sheet: Image.Image, colour: tuple[int, int, int]) -> list[tuple[int, i
     return [(int(x), int(y)) for y, x in np.argwhere(windows)]
 
 
+@pytest.mark.integration
 def test_each_frame_stands_once_beside_its_masks(frames: NDArray[np.uint8]) -> None:
     sheet = contact_sheet(frames, TIMES, [mask(), mask("two")], title="a.mp4")
     ((x, y),) = boxes(sheet, GREEN)
@@ -65,6 +66,7 @@ def test_what_is_said_of_a_mask_is_on_the_sheet(frames: NDArray[np.uint8]) -> No
         assert other.size != plain.size or np.asarray(other).tobytes() != np.asarray(plain).tobytes()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("count", "masks", "shape"), [(1, 1, (8, 9)), (48, 1, (60, 80)), (5, 4, (2000, 500))])
 def test_sheets_of_any_size_stay_of_a_size_to_look_at(count: int, masks: int, shape: tuple[int, int]) -> None:
     shown = [ShownMask(str(n), np.zeros((count, *shape), np.float32), ("",) * count) for n in range(masks)]

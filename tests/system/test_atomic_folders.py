@@ -75,6 +75,7 @@ def test_every_state_after_a_kill_is_read_and_written_over(
     assert names(tmp_path) == ["x"]
 
 
+@pytest.mark.integration
 @forks
 @pytest.mark.parametrize("first", [True, False])
 def test_a_kill_at_any_moment_leaves_the_former_or_the_new_folder(tmp_path: Path, first: bool) -> None:

@@ -22,6 +22,7 @@ def outcomes(tasks: list[str], *, jobs: int = 2, time_limit: float = 0.0) -> dic
     return dict(found)
 
 
+@pytest.mark.integration
 @posix
 def test_every_task_has_its_outcome() -> None:
     tasks = ["one", "raise alarm", "die 9", "two", "sleep 60", "die 11", "three", "four"]
@@ -39,11 +40,13 @@ def test_no_tasks_start_no_process() -> None:
     assert outcomes([]) == {}
 
 
+@pytest.mark.integration
 def test_the_limit_is_each_tasks_own() -> None:
     found = outcomes(["sleep 0.8", "sleep 0.8 ", "sleep 0.8  "], jobs=1, time_limit=2.0)
     assert not [value for value in found.values() if isinstance(value, Failure)]
 
 
+@pytest.mark.integration
 @posix
 def test_leaving_early_ends_the_processes() -> None:
     from multiprocessing import active_children
@@ -70,6 +73,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.integration
 @posix
 def test_no_process_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "orphans.py"
@@ -112,6 +116,7 @@ except FdakitError as error:
 """
 
 
+@pytest.mark.integration
 def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
     script = tmp_path / "unguarded.py"
     script.write_text(UNGUARDED)

@@ -76,17 +76,20 @@ def children_of_the_killed(tmp_path: Path, *, wait: float, work: str, in_thread:
     return [int(line) for line in done.stdout.split()]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("wait", [0.0, 0.05, 0.3, 1.0])
 def test_a_child_does_not_outlive_a_parent_that_is_killed(tmp_path: Path, wait: float) -> None:
     assert gone(children_of_the_killed(tmp_path, wait=wait, work=QUICK), within=20)
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's signal is Linux's")
 def test_nor_one_that_is_still_importing(tmp_path: Path) -> None:
     pids = children_of_the_killed(tmp_path, wait=2.0, work=SLOW)
     assert gone(pids, within=20)
 
 
+@pytest.mark.integration
 def test_children_of_a_thread_live_on_after_it_and_end_with_the_process(tmp_path: Path) -> None:
     pids = children_of_the_killed(tmp_path, wait=1.0, work=QUICK, in_thread=True)
     assert len(pids) == 2

@@ -132,6 +132,7 @@ def test_the_shipped_objective_tells_what_equal_vectors_give(make_recipe: MakeRe
         assert float(loss.detach()) == pytest.approx(objective.chance_loss(5))
 
 
+@pytest.mark.integration
 def test_a_collapse_stands_in_the_report_and_is_warned_of_once(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     dark = {"mean": [40.0] * 3, "std": [20.0] * 3}  # as of clips a hundred times darker
     recipe = make_recipe(

@@ -113,6 +113,7 @@ def group_of(plan: tuple[ParameterPlan, ...]) -> dict[int, dict[str, Any]]:
     return found
 
 
+@pytest.mark.integration
 @settings(max_examples=60)
 @given(drawn_settings())
 def test_every_weight_that_trains_is_in_one_group_at_its_rate_and_no_other_is(

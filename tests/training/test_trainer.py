@@ -145,6 +145,7 @@ def test_every_epoch_trains_in_training_mode_whatever_came_after_the_last(
     assert all(modes)
 
 
+@pytest.mark.integration
 def test_stopping_after_any_step_and_going_on_changes_no_bit(
     make_recipe: MakeRecipe, toy: Split, dropping: dict[str, Any]
 ) -> None:

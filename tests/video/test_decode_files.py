@@ -16,6 +16,7 @@ from fdakit.plugin import Needs, VideoRef
 from fdakit.video import OpenVideo, frame_times, read_frames
 
 
+@pytest.mark.integration
 def test_natural_files_match_the_full_decode(data_dir):
     names = (
         "eye_makeup.avi",  # non-monotonic pts
@@ -32,6 +33,7 @@ def test_natural_files_match_the_full_decode(data_dir):
         agrees(video, [1, count // 2, count - 1])
 
 
+@pytest.mark.integration
 def test_odd_files_decode_or_raise(data_dir):
     folder = data_dir / "videos/odd"
     for row in rows(folder / "odd.tsv"):

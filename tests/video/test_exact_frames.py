@@ -67,6 +67,7 @@ def test_each_frame_alone_is_that_of_a_sequential_decode(chosen: dict[str, Film]
     assert not differences(*chosen[kind.name])
 
 
+@pytest.mark.integration
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_any_frames_in_any_order_of_reads_are_those_of_a_sequential_decode(

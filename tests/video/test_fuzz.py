@@ -118,6 +118,7 @@ def fuzz(sources: list[Path], folder: Path, *, count: int, seed: int, batch: int
     return [fault for fault in found if fault]
 
 
+@pytest.mark.integration
 def test_mutated_files_give_frames_or_a_video_error(sources: list[Path], tmp_path: Path) -> None:
     assert fuzz(sources, tmp_path, count=70, seed=1, batch=70) == []
 

@@ -39,6 +39,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return made
 
 
+@pytest.mark.integration
 @settings(max_examples=30, deadline=None)
 @given(
     reads=st.lists(

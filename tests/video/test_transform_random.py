@@ -61,6 +61,7 @@ def test_crops_keep_to_the_frame_and_its_share(seed, height, width):
     ] == (8, 8, 3)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("shape", "scale"),
     [((240, 320), (0.08, 1.0)), ((96, 96), (0.3, 0.6)), ((96, 96), (0.98, 1.0)), ((31, 47), (0.5, 1.0))],

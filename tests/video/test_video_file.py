@@ -55,6 +55,7 @@ def _gif(path: Path) -> Path:
     return path
 
 
+@pytest.mark.integration
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 @pytest.mark.parametrize("name", KINDS)
@@ -177,6 +178,7 @@ def test_a_size_may_be_a_rule_from_the_upright_frames_own(tmp_path: Path) -> Non
     assert seen == [(64, 48)]
 
 
+@pytest.mark.integration
 def test_every_real_file_gives_the_frames_of_its_full_decode(data_dir: Path) -> None:
     """Uniform, random, first and last, and single requests."""
     odd, natural = data_dir / "videos/odd", data_dir / "videos/natural"
@@ -223,6 +225,7 @@ def test_pixel_aspect_is_told_as_the_upright_picture_is_shown(data_dir: Path) ->
     assert square.pixel_aspect == 1
 
 
+@pytest.mark.integration
 def test_the_fast_scaler_moves_an_embedding_by_less_than_a_thousandth(data_dir: Path) -> None:
     import torch
 

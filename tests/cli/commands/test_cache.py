@@ -179,6 +179,7 @@ def test_clips_that_a_run_is_reading_are_left_and_told(
     assert list((tmp_path / "moving-shapes").iterdir()) == []
 
 
+@pytest.mark.integration
 def test_a_run_keeps_its_rendered_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FDAKIT_CACHE", str(tmp_path / "cache"))
     document = {

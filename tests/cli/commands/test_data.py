@@ -24,6 +24,7 @@ def films(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.mark.integration
 def test_a_table_of_counts_and_the_damaged_ones_with_reasons(tell: Tell, films: Path, tmp_path: Path) -> None:
     told = tell("data", "check", str(films), "--jobs", "1")
     assert told.code == 0
@@ -43,6 +44,7 @@ def test_a_table_of_counts_and_the_damaged_ones_with_reasons(tell: Tell, films: 
     assert "3 of them had not changed" in again.out
 
 
+@pytest.mark.integration
 def test_videos_that_are_read_otherwise_than_stated_are_counted(tell: Tell, films: Path, data_dir: Path) -> None:
     for name in ("h264_bframes.avi", "concat.ts", "hflip_matrix.mp4", "open_gop_cut_h264.ts"):
         shutil.copy(data_dir / "videos/trials" / name, films)
@@ -57,6 +59,7 @@ def test_videos_that_are_read_otherwise_than_stated_are_counted(tell: Tell, film
     assert len(videos["concat.ts"]["remarks"]) == 1
 
 
+@pytest.mark.integration
 def test_json_has_every_video_and_a_summary(tell: Tell, films: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine.sqlite"
     told = tell("data", "check", str(films), "--json", "--ledger", str(mine))

@@ -41,6 +41,7 @@ def test_what_to_fetch_is_told_where_nothing_is_there(tell: Tell, tmp_path: Path
     assert "splits videos" not in words, "no table of splits without a split"
 
 
+@pytest.mark.integration
 def test_counts_findings_and_the_scan_are_told_and_known_the_second_time(tell: Tell, root: Path, clips: Path) -> None:
     (root / "videos").mkdir()
     for name in ("a_0_5.mp4", "b_0_5.avi", "c_0_5.mp4", "other.mp4"):
@@ -150,6 +151,7 @@ def test_mistakes_are_worded(tell: Tell, tmp_path: Path) -> None:
         assert words in told.err
 
 
+@pytest.mark.integration
 def test_the_check_of_a_recipe_looks_through_its_annotations_first(tell: Tell, root: Path) -> None:
     recipe = root / "mine.toml"
     recipe.write_text(f'[dataset]\nuse = "msvd"\nroot = {str(root)!r}\n[encoder]\nuse = "tiny"\n')

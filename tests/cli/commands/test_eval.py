@@ -42,6 +42,7 @@ def run(finished: Path, tmp_path: Path) -> Path:
     return shutil.copytree(finished, tmp_path / "runs" / "small" / "run")
 
 
+@pytest.mark.integration
 def test_a_run_is_evaluated_by_its_name_alone(tell: Tell, run: Path) -> None:
     found = [
         tell("eval", *arguments, "--json").json

@@ -151,6 +151,7 @@ def test_a_split_is_counted_in_words(tell: Tell, recipe: Path) -> None:
     assert told.err.splitlines()[-1] == "counting train masks: 6/6"
 
 
+@pytest.mark.integration
 def test_a_split_is_counted_as_json_and_files(tell: Tell, recipe: Path, tmp_path: Path) -> None:
     out = tmp_path / "census"
     told = tell("data", "masks", str(recipe), "--split", "test", "--out", str(out), "--json")
@@ -169,6 +170,7 @@ def test_a_split_is_counted_as_json_and_files(tell: Tell, recipe: Path, tmp_path
     assert "counted before mask.control = 'zero' acts" in few.out
 
 
+@pytest.mark.integration
 def test_the_split_there_is_is_counted(tell: Tell, recipe: Path, clips: Path, tmp_path: Path) -> None:
     def counted(*splits: str) -> str:
         names = ("red-across", "green-across", "blue-across")
@@ -202,6 +204,7 @@ def test_no_empty_folder_is_left_and_nothing_else_is_taken(tell: Tell, recipe: P
     assert out.exists()
 
 
+@pytest.mark.integration
 def test_ctrl_c_tells_what_was_counted(
     tell: Tell, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,6 +248,7 @@ def test_what_cannot_be_counted_is_worded(tell: Tell, recipe: Path, tmp_path: Pa
         assert words in told.err
 
 
+@pytest.mark.integration
 def test_help_and_wrong_words_load_nothing_heavy() -> None:
     script = (
         "import sys\nfrom fdakit.cli.main import execute\n"

@@ -113,6 +113,7 @@ def test_an_unknown_name_is_an_error_in_words(tell: Tell) -> None:
     assert "not in the zoo; did you mean 'alpha-clip-b16-grit" in told.err
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("arguments", [["models"], ["models", "--help"], ["models", "--json"]])
 def test_the_listing_needs_no_torch(arguments: list[str]) -> None:
     script = (
