@@ -17,6 +17,8 @@ from test_outside_plugin import new_environment
 
 import fdakit
 
+pytestmark = pytest.mark.integration
+
 RIGHT = """
 from collections.abc import Iterable
 

@@ -23,6 +23,8 @@ from fdakit.plugin import BuildContext, Split, VideoRef
 from fdakit.synthetic import render as module
 from fdakit.synthetic.scene import CAPTIONS, COLOURS, KINDS, MOTIONS, PLACES, plan_scene
 
+pytestmark = pytest.mark.integration
+
 LOOK = MovingShapesOptions().look()
 TAU = 25  # grey levels above which frame differences count as motion
 

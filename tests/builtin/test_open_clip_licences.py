@@ -12,6 +12,8 @@ from fdakit.builtin.encoders._open_clip_licences import licence_notice
 from fdakit.builtin.encoders.open_clip import OPEN_CLIP
 from fdakit.plugin import BuildContext
 
+pytestmark = pytest.mark.integration
+
 RESTRICTED = ("apple/", "visheratin/", "timm/MobileCLIP", "metaclip")
 
 

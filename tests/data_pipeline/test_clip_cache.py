@@ -26,6 +26,8 @@ from fdakit.experiment.run import run_recipe
 from fdakit.plugin import BuildContext, Preprocess, VideoRef
 from fdakit.recipe.recipe import Recipe
 
+pytestmark = pytest.mark.integration
+
 NAMES = ("red-across", "green-across", "blue-down", "pink-down", "red-rests")
 TOWER = Preprocess(size=32, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 CENTRE = {"use": "uniform", "train_pick": "centre", "train_frames": 3}

@@ -20,6 +20,8 @@ from fdakit.plugin import Batch, BuildContext, Preprocess, VideoRef
 from fdakit.recipe.recipe import Recipe
 from fdakit.values import UnreadableVideo
 
+pytestmark = pytest.mark.integration
+
 MakeRecipe = Callable[..., Recipe]
 NAMES = ("red-across", "green-across", "blue-down", "pink-down", "red-rests")
 TOWER = Preprocess(size=32, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))

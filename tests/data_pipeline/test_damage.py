@@ -26,6 +26,8 @@ from fdakit.report.report_tables import report_markdown
 from fdakit.values import UnreadableVideo
 from fdakit.video import frame_times, read_frames
 
+pytestmark = pytest.mark.integration
+
 MakeRecipe = Callable[..., Recipe]
 TOWER = Preprocess(size=32, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 SOUND = [number for number in range(video_faults.FRAMES) if number not in video_faults.HOLES]

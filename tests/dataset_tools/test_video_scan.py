@@ -18,6 +18,8 @@ from helpers import video_faults
 from fdakit.dataset_files.damage_ledger import Finding, Ledger
 from fdakit.dataset_tools.video_scan import ScanResult, scan_video, scan_videos, usable_cores
 
+pytestmark = pytest.mark.integration
+
 SLEEPS, DIES, FINE = "sleep 60.mp4", f"die {video_faults.CRASH}.mp4", "fine.mp4"
 
 

@@ -28,6 +28,8 @@ from fdakit.ranking.ranks import rank_captions, rank_videos
 from fdakit.ranking.significance import bootstrap_ci
 from fdakit.recipe.recipe import Recipe
 
+pytestmark = pytest.mark.integration
+
 CPU = torch.device("cpu")
 MakeRecipe = Callable[..., Recipe]
 MakeSplit = Callable[..., Split]

@@ -16,6 +16,8 @@ from helpers.run_damage import change, commands, damage, numbers, say, sign
 from fdakit.experiment.run import run_recipe
 from fdakit.recipe.recipe import Recipe
 
+pytestmark = pytest.mark.integration
+
 SIZES = [
     pytest.param(12, id="twelve"),
     pytest.param(300, id="three hundred", marks=pytest.mark.proof),

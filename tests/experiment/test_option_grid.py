@@ -16,6 +16,8 @@ from fdakit.experiment.sweep import sweep
 from fdakit.recipe.recipe import Recipe
 from fdakit.recipe.validation import read_recipe
 
+pytestmark = pytest.mark.integration
+
 
 def read(more: list[str]) -> Recipe:
     return read_recipe("quickstart", catalog=load_catalog(), settings=["fusion.use=motion-tokens", *more])

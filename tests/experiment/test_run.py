@@ -26,6 +26,8 @@ from fdakit.inference.checkpoints import checkpoint_recipe, find_checkpoint, rea
 from fdakit.inference.factory import build_retriever
 from fdakit.recipe.recipe import Recipe
 
+pytestmark = pytest.mark.integration
+
 MakeRecipe = Callable[..., Recipe]
 CONTROLS = ["whole-frame", "zero", "rolled", "centre", "inverse", "other-video"]
 TRAINED = ["red-across", "green-across", "blue-across", "blue-down", "yellow-down", "white-across", "pink-down"]

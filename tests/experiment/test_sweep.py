@@ -17,6 +17,8 @@ from fdakit.experiment.run import Interrupted
 from fdakit.experiment.sweep import METRICS, sweep, sweep_rows
 from fdakit.recipe.recipe import Recipe
 
+pytestmark = pytest.mark.integration
+
 MakeRecipe = Callable[..., Recipe]
 TRAIN: dict[str, Any] = {"epochs": 1}
 

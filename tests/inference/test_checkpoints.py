@@ -36,6 +36,8 @@ from fdakit.inference.factory import build_retriever
 from fdakit.model.retriever import Retriever
 from fdakit.recipe.recipe import Recipe
 
+pytestmark = pytest.mark.integration
+
 CPU = torch.device("cpu")
 
 

@@ -24,6 +24,8 @@ from fdakit.model.image_model import ImageTextModel
 from fdakit.model.zoo import ZooModel, find_model
 from fdakit.recipe.recipe import Recipe
 
+pytestmark = pytest.mark.integration
+
 MakeRecipe = Callable[..., Recipe]
 TEXTS = ["a red square", "a dog"]
 

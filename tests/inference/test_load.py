@@ -22,6 +22,8 @@ from fdakit.inference.factory import build_retriever
 from fdakit.recipe.recipe import Recipe
 from fdakit.recipe.validation import read_recipe
 
+pytestmark = pytest.mark.integration
+
 MakeRecipe = Callable[..., Recipe]
 VIDEOS = ("red-across", "green-across", "blue-down", "yellow-down", "pink-down", "red-rests")
 

@@ -29,6 +29,8 @@ from fdakit.recipe.recipe import Recipe
 from fdakit.synthetic.render import write_clip
 from fdakit.values import Caption, UnreadableVideo, VideoRef
 
+pytestmark = pytest.mark.integration
+
 MakeRecipe = Callable[..., Recipe]
 NAMES = ("red-across", "green-across", "blue-down", "pink-down", "red-rests")
 

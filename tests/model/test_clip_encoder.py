@@ -21,6 +21,8 @@ from fdakit.model.stem import TowerStem
 from fdakit.plugin import BuildContext, Fused, Preprocess, Stem
 from fdakit.testing.building import build_part
 
+pytestmark = pytest.mark.integration
+
 KINDS = ("tiny", "vit", "resnet", "fastvit")
 MakeEncoder = Callable[..., ClipEncoder]
 

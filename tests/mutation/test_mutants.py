@@ -11,6 +11,8 @@ import pytest
 from mutation.mutants import Mutant, mutants
 from mutation.trial import AREAS, ROOT, WarmProcess, copied, covering, drawn, run_trial, summary, touched_lines, tried
 
+pytestmark = pytest.mark.integration
+
 SOURCE = '''"""Words 1."""
 from typing import TYPE_CHECKING
 if TYPE_CHECKING:

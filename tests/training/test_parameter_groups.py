@@ -29,6 +29,8 @@ from fdakit.testing.building import build_part
 from fdakit.training.freezing import frozen_batch_norms
 from fdakit.training.parameter_groups import ParameterPlan, parameter_groups, plan_training, training_rows
 
+pytestmark = pytest.mark.integration
+
 MakeRecipe = Callable[..., Recipe]
 VISION = {
     "vit": CLIPVisionCfg(image_size=32, patch_size=8, width=64, head_width=32, layers=2),

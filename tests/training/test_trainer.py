@@ -23,6 +23,8 @@ from fdakit.training import trainer as trainer_module
 from fdakit.training.batching import epoch_batches
 from fdakit.training.trainer import Stopped, Trainer
 
+pytestmark = pytest.mark.integration
+
 CPU = torch.device("cpu")
 MakeRecipe = Callable[..., Recipe]
 MakeSplit = Callable[..., Split]

@@ -24,6 +24,8 @@ from fdakit.recipe.recipe import Recipe
 from fdakit.testing.building import build_part
 from fdakit.training.trainer import Trainer
 
+pytestmark = pytest.mark.integration
+
 CPU = torch.device("cpu")
 MakeRecipe = Callable[..., Recipe]
 
