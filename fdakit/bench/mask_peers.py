@@ -127,7 +127,7 @@ def _aligned_mask(before: Picture, now: Picture) -> Picture:
 def _camera_motion(old: Picture, new: Picture) -> NDArray[np.float64]:
     """Return the similarity `(2, 3)` that takes pixels of the old picture to the new one.
 
-    None where it is not found.
+    None if it is not found.
     """
     import cv2
 

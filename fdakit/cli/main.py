@@ -134,8 +134,8 @@ def _worded(error: FdakitError) -> int:
     return 1 if failed_part else 2
 
 
-def _misused(error: click.ClickException) -> int:
-    """Return what click finds wrong with the arguments, which may hold anything."""
+def _misused(error: click.ClickException) -> None:
+    """What click finds wrong with the arguments, which may hold anything."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         say(error.format_message(), err=True)
         return

@@ -65,7 +65,7 @@ def _values(listed: str) -> list[Any]:
 def epoch_seconds(folder: Path) -> float | None:
     """Return the median seconds of a run's training epochs, from its metrics.jsonl; None if there are none.
 
-    Raises `ScoreError` if a line of it is damaged.
+    Raises `ScoreError` if it is damaged.
     """
     seconds = [float(event["seconds"]) for event in read_log(folder) if event["event"] == "epoch_finished"]
     return median(seconds) if seconds else None

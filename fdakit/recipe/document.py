@@ -33,7 +33,7 @@ def shipped_recipes() -> dict[str, Path]:
 
 
 def nearest_recipe(name: str) -> str:
-    """Return `did you mean 'x'?` for the closest shipped recipe, else their names, without those of controls."""
+    """Return `did you mean 'x'?` for the closest shipped recipe, else the names of all, those of controls last."""
     shipped = shipped_recipes()
     close = nearest(name, shipped)
     if close.startswith("did"):

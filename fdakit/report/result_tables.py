@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from .mean_std import MeanStd, format_mean_std
-from .report_tables import DIRECTIONS, control_label
+from .report_tables import DIRECTIONS, RANDOM_WEIGHTS, control_label
 
 METRICS = ("R@1", "R@5", "R@10", "R@50", "MdR", "MnR")
 EVERY = (*METRICS, "MRR", "RSum")

@@ -20,8 +20,8 @@ _QUALITY = 80
 _GAP = 2  # white px between frames
 
 
-def thumbnail(video: VideoRef, *, height: int = 120, frames: int = 1) -> bytes | None:
-    """Return the middle frame of the video, or of its segment, as JPEG; None if the video cannot be read.
+def thumbnail(video: VideoRef, *, height: int = 120, frames: int = 1) -> bytes:
+    """Return the middle frame of the video, or of its segment, as JPEG.
 
     Several `frames` are the middles of as many equal parts, side by side. Each is at most `height` px high and three
     times as wide, and never enlarged. In a partly damaged file they are taken from the decodable frames. Raises

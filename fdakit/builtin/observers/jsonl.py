@@ -79,8 +79,8 @@ def _completed(whole: Sequence[tuple[str, Mapping[str, Any]]], known: Mapping[in
     return [*kept, *(line for epoch, line in sorted(known.items()) if epoch not in seen)]
 
 
-def _epoch(line: str) -> int | None:
-    """Return the epoch whose end a line tells of."""
+def _event(line: str) -> dict[str, Any] | None:
+    """Return the event of a line; None if it holds none."""
     try:
         event = json.loads(line)
     except (ValueError, RecursionError):
