@@ -290,9 +290,7 @@ def test_nothing_is_said_where_all_can_be_read(loaded: LoadedRetriever, paths: l
 
 
 def test_every_file_that_cannot_be_read_is_named(loaded: LoadedRetriever, holed: list[Any], tmp_path: Path) -> None:
-    with pytest.raises(
-        VideoError, match=r"(?s)absent\.mp4: no such file.*a folder; .*on_error=\"skip\"\) continues"
-    ):
+    with pytest.raises(VideoError, match=r"(?s)absent\.mp4: no such file.*a folder; .*on_error=\"skip\"\) continues"):
         loaded.encode_videos(holed)
     with pytest.raises(VideoError, match=r"broken\.mp4"):
         loaded.encode_videos(holed[:3])
