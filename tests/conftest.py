@@ -56,6 +56,15 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return how many processes run the tests: at most 8; 0 for single files, `-s` and long trials."""
+    single = bool(config.args) and all("::" in name or name.endswith(".py") for name in config.args)
+    if single or config.option.capture == "no" or config.option.markexpr == "proof":
+        config.option.dist = "no"
+        return 0
+    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long trials count as integration too, so that `-m "not integration"` leaves them out."""

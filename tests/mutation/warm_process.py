@@ -106,7 +106,7 @@ def _pytest(job: dict[str, Any], folder: Path) -> int:
             settings.load_profile("trial")
 
     plugins: list[Any] = [Settings()]
-    arguments = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={folder / 'tmp' / 'pytest'}"]
+    arguments = ["-q", "-p", "no:cacheprovider", "-n", "0", f"--basetemp={folder / 'tmp' / 'pytest'}"]
     if job.get("note"):
         plugins.append(Touching(Path.cwd() / "fdakit", Path(job["note"])))
     else:
