@@ -135,7 +135,7 @@ def _worded(error: FdakitError) -> int:
 
 
 def _misused(error: click.ClickException) -> None:
-    """What click finds wrong with the arguments, which may hold anything."""
+    """Print what click finds wrong with the arguments, which may hold anything."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         say(error.format_message(), err=True)
         return
@@ -146,7 +146,7 @@ def _misused(error: click.ClickException) -> None:
 
 
 def _system_fault(error: OSError) -> str:
-    """What the system refused and nobody worded before: the path, if one is known, the cause and what to do next.
+    """Return a message for what the system refused: the path, if one is known, the cause and what to do next.
 
     Returns it. Raises it again where it is no refusal of the system, as what a library raises for its own reasons.
     """

@@ -34,7 +34,7 @@ class Recipe:
     causes: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def blamed(self, fault: str) -> str:
-        """A fault `key: text` with what it comes from in front: the setting that made that key, or the file."""
+        """Return a fault `key: text` after what caused it: the setting that made that key, or the file."""
         return f"{cause_of(fault.partition(':')[0], self.causes) or self.where}: {fault}"
 
     def all_parts(self) -> tuple[Part, ...]:

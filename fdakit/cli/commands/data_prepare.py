@@ -107,7 +107,7 @@ def _print(facts: Mapping[str, Any], prepared: PreparedDataset) -> None:
 
 
 def _print_places(facts: Mapping[str, Any], prepared: PreparedDataset) -> None:
-    """What lies where it is not looked for."""
+    """Print what is where nothing looks for it."""
     for file in facts["files"]:
         if file["hidden"]:
             others = ", ".join(f"{name}/" for name in file["hidden"])
@@ -143,7 +143,7 @@ def _name(file: Mapping[str, Any]) -> str:
 
 
 def _print_fetch(facts: Mapping[str, Any]) -> None:
-    """What is to be downloaded, by where it is to be had."""
+    """Print what is to be downloaded, by where it can be had."""
     names = {found["split"] for found in facts["splits"]} | set(facts["unloaded"])
     wanted: dict[str, list[Mapping[str, Any]]] = {}
     for file in facts["files"]:

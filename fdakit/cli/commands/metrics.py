@@ -186,7 +186,7 @@ def _print(found: Mapping[str, Any]) -> None:
 
 
 def _print_direction(found: Mapping[str, Any], way: str, title: str) -> None:
-    """A row for each metric; rescored scores in columns of their own."""
+    """Return a row for each metric; rescored scores in columns of their own."""
     intervals = found["ci95"].get(way)
     others = {f"rescored: {name}": row[way] for name, row in found["rescored"].items() if way in row}
     others |= {f"as {name} counts": both[way] for name, both in found.get("compat", {}).items()}
