@@ -35,7 +35,6 @@ ROWS = (
     ("training", "evaluation"),
     ("analysis",),
     ("experiment",),
-    ("search",),
     ("bench",),
     ("cli",),
     ("__main__",),

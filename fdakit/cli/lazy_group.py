@@ -40,7 +40,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in self.lazy:
+        if args[0] not in self.lazy and not ctx.resilient_parsing:  # completing a word
             ctx.fail(f"no such command {args[0]!r}; {nearest(args[0], self.lazy)}")
         return super().resolve_command(ctx, args)
 

@@ -20,7 +20,7 @@ from fdakit.catalog import Part
 from fdakit.plugin.component import BuildContext
 from fdakit.video.transform import FrameTransform
 
-from .code_digests import OWN, code_digest
+from .code_digests import OWN, code_digest, is_edited
 
 _LIBRARIES = ("av", "numpy", "pillow", "scikit-image", "scipy")
 _LATER = ("cache", "pretrained")  # fields of the build context that do not affect pixels
@@ -80,10 +80,10 @@ def part_key(part: Part, shapes: BuildContext, *, seeded: bool = True) -> dict[s
     With `seeded` its seed too. fdakit's own samplers, readers and masks depend on their options and the image size
     alone; others may read every field of the build context.
     """
-    code = code_digest(_module_of(part.offer.component.build))
-    if code is None:
+    provider, module = part.offer.provider, _module_of(part.offer.component.build)
+    code = code_digest(module, provider.name)
+    if code is None or (provider.name != OWN and is_edited(module, provider.name)):
         return None
-    provider = part.offer.provider
     seen = {n: value for n, value in asdict(shapes).items() if n not in _LATER and (seeded or n != "seed")}
     return {
         "use": f"{provider.name}:{part.name}",

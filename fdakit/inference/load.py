@@ -17,7 +17,7 @@ from fdakit.recipe.recipe import Recipe
 from fdakit.recipe.validation import read_recipe
 from fdakit.system.devices import choose_device
 
-from .checkpoints import checkpoint_recipe, find_checkpoint, load_retriever
+from .checkpoints import checkpoint_recipe, find_checkpoint, load_retriever, read_info
 from .factory import build_retriever
 from .loaded_retriever import LoadedRetriever
 
@@ -52,6 +52,9 @@ def load(
     retriever = make(device=chosen).eval()
     if not trained:
         _warn_of_untrained(recipe, retriever)
+    elif read_info(folder).get("random_weights"):
+        said = "its encoder has random weights and nothing was trained, so its vectors mean nothing"
+        warnings.warn(f"{origin}: {said}; train it with `fdakit run`, or load weights", stacklevel=2)
     return LoadedRetriever(recipe, retriever, chosen, origin=origin)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Callable, Mapping
 from io import StringIO
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,9 @@ _STYLE: Mapping[str, Any] = {
 }
 
 
+_NOT_XML = re.compile("[\ufffe\uffff]")
+
+
 def drawing_fault() -> str:
     """Return why nothing can be drawn here, in one line with what to install; "" where it can. Imports matplotlib."""
     if not is_installed("matplotlib"):
@@ -50,5 +55,7 @@ def svg_text(draw: Callable[[Figure], None], *, size: tuple[float, float], words
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(figure)
         draw(figure)
-        figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None, "Description": words})
-    return written.getvalue()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph ")  # words stay words in SVG: the reader's font has the glyph
+            figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None, "Description": words})
+    return _NOT_XML.sub("\ufffd", written.getvalue())

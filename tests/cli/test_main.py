@@ -12,7 +12,7 @@ from helpers.cli_output import Tell
 from helpers.sample_plugins import distribution, mask_plugin
 
 from fdakit import __version__
-from fdakit.cli.main import COMMANDS, main
+from fdakit.cli.main import COMMANDS, execute, main
 
 DATASET = """
 from fdakit.plugin import Component, Options, hookimpl
@@ -161,3 +161,15 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode in (0, 1)
+
+
+@pytest.mark.parametrize("words", ["fdakit nonsense ", "fdakit data nonsense "])
+def test_completing_after_a_misspelt_command_complains_of_nothing(
+    words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("_FDAKIT_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
+    with pytest.raises(SystemExit, match="^0$"):  # as click ends a completion
+        execute([])
+    assert capsys.readouterr().err == ""

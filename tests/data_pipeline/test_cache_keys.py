@@ -95,7 +95,7 @@ def test_the_providers_name_and_version_and_its_code_count(
     assert seen(name="another") != seen()
     assert part_key(replace(part, options=part.options.model_copy(update={"scale": 0.5})), BuildContext()) != seen()
     before = seen()
-    monkeypatch.setattr(cache_keys, "code_digest", lambda module: "another digest")
+    monkeypatch.setattr(cache_keys, "code_digest", lambda module, provider: "another digest")
     assert seen() != before
 
 

@@ -88,6 +88,13 @@ def test_a_shipped_recipe_is_known_by_name_and_its_weights_are_said_to_be_random
     assert loaded.encode_texts(["a red circle"]).shape == (1, 128)
 
 
+def test_a_run_whose_encoder_is_random_and_untrained_says_so(make_recipe: MakeRecipe, tmp_path: Path) -> None:
+    run_recipe(make_recipe(train={"epochs": 0}), out=tmp_path / "run")
+    with pytest.warns(UserWarning, match="random weights and nothing was trained") as told:
+        fdakit.load(tmp_path / "run", device="cpu")
+    assert told[0].filename == __file__
+
+
 @pytest.mark.parametrize(
     ("pretrained", "epochs", "words"),
     [
