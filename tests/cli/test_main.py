@@ -170,6 +170,6 @@ def test_completing_after_a_misspelt_command_complains_of_nothing(
     monkeypatch.setenv("_FDAKIT_COMPLETE", "bash_complete")
     monkeypatch.setenv("COMP_WORDS", words)
     monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
-    with pytest.raises(SystemExit, match="^0$"):  # as click ends a completion
+    with pytest.raises(SystemExit, match=r"^0$"):  # as click ends a completion
         execute([])
     assert capsys.readouterr().err == ""
