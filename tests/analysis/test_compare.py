@@ -20,6 +20,8 @@ from fdakit.errors import RecipeError, ScoreError
 from fdakit.report.comparison_tables import comparison_lines, comparison_notes, comparison_tables
 from fdakit.report.html_page import page_html
 
+pytestmark = pytest.mark.integration
+
 IDS = ("red-across", "green-across", "blue-down", "yellow-down", "pink-down")
 OWNERS = (0, 0, 1, 2, 3, 4)  # the first video has two captions
 GOOD = np.eye(5, dtype=np.float32)[list(OWNERS)]

@@ -22,6 +22,8 @@ from fdakit.plugin import Clip
 from fdakit.testing.building import build_part
 from fdakit.testing.masks import check_mask
 
+pytestmark = pytest.mark.integration
+
 Frames = NDArray[np.uint8]
 ALL = {part.name: part for part in (THREE_FRAME, MEDIAN_BACKGROUND, MOTION_VECTORS, FLOW)}
 RAW = {"closing": 0, "opening": 0, "min_area": 0}

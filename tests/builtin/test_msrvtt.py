@@ -19,6 +19,8 @@ from fdakit.dataset_files import locate_source
 from fdakit.plugin import Dataset, PublishedCounts, Split
 from fdakit.testing.building import build_part
 
+pytestmark = pytest.mark.integration
+
 PROTOCOLS = ("1k-A-9k", "1k-A-7k", "full", "1k-B")
 FULL = {"train": range(6513), "val": range(6513, 7010), "test": range(7010, 10_000)}
 TEST_1K = [f"video{i}" for i in range(7010, 10_000, 2)][:1000]  # 7010, 7012, ... 9008

@@ -16,6 +16,8 @@ from fdakit.model import ClipEncoder
 from fdakit.plugin import BuildContext
 from fdakit.testing.building import build_part
 
+pytestmark = pytest.mark.integration
+
 
 def build(folder: Path | str, **options: Any) -> ClipEncoder:
     found: ClipEncoder = build_part(OPEN_CLIP, model=f"local-dir:{folder}", **options)

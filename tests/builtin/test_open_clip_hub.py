@@ -19,6 +19,8 @@ from fdakit.builtin.encoders.open_clip import OPEN_CLIP
 from fdakit.model import ClipEncoder
 from fdakit.testing.building import build_part
 
+pytestmark = pytest.mark.integration
+
 REPO = "someone/small"
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 

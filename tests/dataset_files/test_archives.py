@@ -21,6 +21,8 @@ from fdakit import DatasetError
 from fdakit.dataset_files import archive_limits, archives
 from fdakit.dataset_files.archives import Unpacked, archives_in, unpack
 
+pytestmark = pytest.mark.integration
+
 FILES = {"set/train_list.txt": b"a\nb\n", "set/clips/a.mp4": bytes(range(256)) * 40, "set/notes.md": b"notes"}
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
 

@@ -15,6 +15,8 @@ from hypothesis import given, strategies as st
 from fdakit import FdakitError
 from fdakit.dataset_files.damage_ledger import Finding, Ledger, mark_of
 
+pytestmark = pytest.mark.integration
+
 FULL = Finding("repaired", "a hole", 20, 18, 2.375, "h264", 64, 48, 90, "its clock jumps")
 
 

@@ -11,6 +11,8 @@ from hypothesis import given, strategies as st
 
 from fdakit.dataset_files.plain_pickles import PlainPickleError, read_plain_pickle
 
+pytestmark = pytest.mark.integration
+
 SCALARS = (
     st.none()
     | st.booleans()

@@ -19,6 +19,8 @@ from fdakit.model.weight_conversion import convert_weights, inspect_weights
 from fdakit.model.weight_formats import detect_format
 from fdakit.model.weight_loading import load_towers
 
+pytestmark = pytest.mark.integration
+
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 VIT = FIXTURES / "alphaclip" / "vit_w64"
 RESNET = FIXTURES / "alphaclip" / "rn_w4"

@@ -19,6 +19,8 @@ from fdakit.model import ClipEncoder, read_clip_weights
 from fdakit.model.weight_files import load_strictly, read_weights
 from fdakit.testing.building import build_part
 
+pytestmark = pytest.mark.integration
+
 State = dict[str, torch.Tensor]
 STATE = {"a.weight": torch.arange(6.0).view(2, 3), "b": torch.tensor([1.5, -2.0])}
 

@@ -14,6 +14,8 @@ from helpers.finished_runs import finished_run
 
 from fdakit.cli.main import execute
 
+pytestmark = pytest.mark.integration
+
 SIMS = np.array([[0.75, 0.5, 0.25], [0.5, 0.5, 0.5], [0.0, 0.25, 0.5]], np.float32)
 
 
