@@ -67,9 +67,9 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long trials count as integration too, so that `-m "not integration"` leaves them out."""
+    """Long trials, and tests of the shared data, count as integration too: `-m "not integration"` leaves them out."""
     for item in items:
-        if item.get_closest_marker("proof"):
+        if item.get_closest_marker("proof") or "data_dir" in getattr(item, "fixturenames", ()):
             item.add_marker("integration")
 
 
