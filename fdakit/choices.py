@@ -1,4 +1,4 @@
-"""The values that recipe keys and options of commands may take, for those who need no pydantic to know them."""
+"""The values that recipe keys and options of commands may take. Importing them imports no pydantic."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Resize = Literal["shortest", "longest", "squash"]
 Interpolation = Literal["bicubic", "bilinear"]
 Damage = Literal["fail", "skip", "repair"]
 ChangeKind = Literal["recipe", "videos", "captions", "files"]
-"""What may have changed of a run that is taken up."""
+"""What may have changed since a run was started, when it is resumed."""
 Role = Literal["stem", "alpha-path", "visual-trunk", "text-tower", "aggregator", "objective", "logit-scale"]
 """What a weight is to training: see `fdakit.model.parameter_roles`."""
 ROLES: tuple[Role, ...] = get_args(Role)

@@ -56,6 +56,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Return how many processes run the tests: at most 8; 0 for single files, `-s` and long trials."""
     single = bool(config.args) and all("::" in name or name.endswith(".py") for name in config.args)

@@ -182,7 +182,8 @@ def test_clips_are_left_as_they_were(loaded: LoadedRetriever, paths: list[Path])
         (
             None,
             TypeError,
-            r"videos\[1\] is None; wanted a path, a fdakit\.plugin\.VideoRef, a fdakit\.plugin\.Clip, or frames",
+            r"videos\[1\] is None; wanted a path, a fdakit\.plugin\.VideoRef, a fdakit\.plugin\.Clip, "
+            r"or frames uint8",
         ),
         (3, TypeError, r"videos\[1\] is 3"),
         (float("nan"), TypeError, r"videos\[1\] is nan"),

@@ -1,6 +1,6 @@
 """Whose terms hold for the weights of `open-clip`: one line for those that are not known to be permissive.
 
-fdakit's own reading of model cards; what the card says holds.
+The list was written from general knowledge, not card by card: what the model card says holds.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-_PERMISSIVE = (  # repositories whose cards say MIT or Apache-2.0
+_PERMISSIVE = (  # taken to be under MIT or Apache-2.0
     r"laion/.+",
     r"timm/.+\.(openai|yfcc15m|cc12m|laion400m_\w+|laion2b_\w+|merged2b_\w+)",  # OpenAI's, LAION's, EVA
     r"timm/ViT-.+-SigLIP.*",
@@ -21,7 +21,7 @@ _REPOSITORY = re.compile(r"[^/]+/[^/]+")
 
 
 def licence_notice(tag: Mapping[str, Any], repo: str | None) -> str:
-    """Return where the licence of a tag's or a repository's weights is told; "" where it is known to be permissive.
+    """Return where the licence of a tag's or a repository's weights is told; "" where it is taken to be permissive.
 
     `tag` is what open_clip knows of a tag, empty where weights come from the hub's `repo`.
     """
