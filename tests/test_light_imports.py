@@ -19,7 +19,7 @@ from fdakit.cli.main import cli
 
 HEAVY = ("torch", "open_clip", "timm", "skimage", "scipy", "av")
 NOT_FOR_HELP = (*HEAVY, "pydantic", "rich", "numpy", "pluggy")
-BELOW = "fdakit.cli.commands."
+BELOW = tuple(f"fdakit.cli.{folder}." for folder in ("commands", "data_commands", "bench_commands"))
 SCRIPT = f"""
 import contextlib, io, json, sys
 
@@ -146,7 +146,7 @@ def test_the_written_summaries_are_those_of_the_commands(group: LazyGroup, width
     assert formatter.getvalue().count("\n") > len(group.lazy)
 
 
-def test_all_commands_of_the_folder_are_called_by_some_name() -> None:
-    folder = Path(sys.modules[BELOW.rstrip(".")].__file__ or "").parent
-    modules = {f"{BELOW}{path.stem}" for path in folder.glob("*.py")} - {f"{BELOW}__init__"}
+def test_all_commands_of_the_folders_are_called_by_some_name() -> None:
+    folders = {below: Path(sys.modules[below.rstrip(".")].__file__ or "").parent for below in BELOW}
+    modules = {below + path.stem for below, folder in folders.items() for path in folder.glob("[!_]*.py")}
     assert modules == {command.callback.__module__ for path, command in TREE.items() if path and command.callback}

@@ -10,11 +10,11 @@ import click
 
 from fdakit.errors import nearest
 
-_COMMANDS = "fdakit.cli.commands"
+_CLI = "fdakit.cli"
 
 
 class LazyCommand(NamedTuple):
-    """Where a command is defined, `module:name` in `fdakit.cli.commands`, and the first sentence of its help."""
+    """Where a command is defined, `folder.module:name` in `fdakit.cli`, and the first sentence of its help."""
 
     place: str
     summary: str
@@ -34,7 +34,7 @@ class LazyGroup(click.Group):
         if name not in self.lazy:
             return None
         module, _, attribute = self.lazy[name].place.partition(":")
-        command: click.Command = getattr(import_module(f"{_COMMANDS}.{module}"), attribute)
+        command: click.Command = getattr(import_module(f"{_CLI}.{module}"), attribute)
         return command
 
     def resolve_command(

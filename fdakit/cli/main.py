@@ -57,7 +57,7 @@ _SYSTEM_ADVICE = {
 
 @click.group(
     cls=LazyGroup,
-    lazy={name: LazyCommand(f"{name}:command", summary) for name, summary in COMMANDS.items()},
+    lazy={name: LazyCommand(f"commands.{name}:command", summary) for name, summary in COMMANDS.items()},
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="fdakit")

@@ -8,24 +8,24 @@ from fdakit.cli.lazy_group import LazyCommand, LazyGroup
 
 COMMANDS = {
     "decode": LazyCommand(
-        "bench_reading:decode",
+        "bench_commands.reading:decode",
         "Time reading frames at native size with fdakit and with torchcodec, OpenCV, decord and CLIP4Clip's "
         "extractor.",
     ),
     "encode": LazyCommand(
-        "bench_encode:encode",
+        "bench_commands.encode:encode",
         "Time encoding frames with each fusion against open_clip's own encode_image, with shared weights.",
     ),
     "load": LazyCommand(
-        "bench_reading:load",
+        "bench_commands.reading:load",
         "Time preparing clips for the model with fdakit, torchcodec + torchvision and CLIP4Clip's extractor.",
     ),
     "masks": LazyCommand(
-        "bench_masks:masks",
+        "bench_commands.masks:masks",
         "Test masks on rendered clips with known motion: precision, recall, IoU, and time.",
     ),
     "rank": LazyCommand(
-        "bench_rank:rank",
+        "bench_commands.rank:rank",
         "Time ranking in both directions: from a matrix, against sorting every row, and from vectors, tile by tile.",
     ),
 }
