@@ -8,7 +8,9 @@ from .building import Part, build_part, example_clip
 from .masks import check_mask
 from .reading import check_dataset, check_reader, check_sampler
 from .towers import ExampleStem, check_encoder, check_fusion
+from .training import check_optimiser
 from .vectors import check_aggregator, check_objective, check_rescorer
+from .watching import check_observer
 
 __all__ = [
     "ExampleStem",
@@ -20,6 +22,8 @@ __all__ = [
     "check_fusion",
     "check_mask",
     "check_objective",
+    "check_observer",
+    "check_optimiser",
     "check_reader",
     "check_rescorer",
     "check_sampler",
