@@ -23,8 +23,7 @@ class BlurBackground:
         return Fused(stem(alpha * rgb + (1 - alpha) * self._blurred(rgb)))
 
     def _blurred(self, rgb: torch.Tensor) -> torch.Tensor:
-        line = self._line.to(rgb)
-        reach = len(line) // 2
-        planes = pad(rgb.flatten(0, 1).unsqueeze(1), (reach,) * 4, mode="replicate")
-        blurred = conv2d(conv2d(planes, line.view(1, 1, 1, -1)), line.view(1, 1, -1, 1))
-        return blurred.view_as(rgb)
+        channels = rgb.shape[1]
+        line = self._line.to(rgb).expand(channels, 1, 1, -1)
+        padded = pad(rgb, (len(self._line) // 2,) * 4, mode="replicate")
+        return conv2d(conv2d(padded, line, groups=channels), line.transpose(2, 3), groups=channels)

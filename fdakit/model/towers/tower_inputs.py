@@ -1,0 +1,40 @@
+"""The inputs of one pass of a vision tower, and the tokens that are kept of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class TowerInputs:
+    """What one pass takes: `pixels (n, 3, h, w)` and, each optional, what a fusion asks for.
+
+    `maps` hold one `(n, d, gh, gw)` for each convolution of the stem, used in place of the stem's own. `keep (n, k)`
+    lists the grid positions that stay. `key_bias (n, keys)` is added to the attention logits, one value for each
+    token of the sequence, from block `bias_from` on.
+    """
+
+    pixels: torch.Tensor
+    maps: tuple[torch.Tensor, ...] | None = None
+    keep: torch.Tensor | None = None
+    key_bias: torch.Tensor | None = None
+    bias_from: int = 0
+
+    def bias_of(self, block: int) -> torch.Tensor | None:
+        """Return the bias `(n, keys)` of a block, counted from 0; None if it has none."""
+        return self.key_bias if block >= self.bias_from else None
+
+
+def keep_tokens(tokens: torch.Tensor, keep: torch.Tensor, *, prefix: int) -> torch.Tensor:
+    """Return `tokens (n, prefix + grid, d)` reduced to `(n, prefix + k, d)`: the prefix and the positions `keep`."""
+    patches = tokens[:, prefix:]
+    kept = patches.gather(1, keep.unsqueeze(-1).expand(-1, -1, patches.shape[-1]))
+    return torch.cat((tokens[:, :prefix], kept), dim=1)
+
+
+def is_of(module: object, library: str, *names: str) -> bool:
+    """Return whether the exact class of a module is one of `names` of a library; a subclass may compute otherwise."""
+    kind = type(module)
+    return kind.__name__ in names and kind.__module__.partition(".")[0] == library
