@@ -21,7 +21,7 @@ import pluggy
 from pydantic import BaseModel
 
 from fdakit.plugin.component import BuildContext, Component
-from fdakit.plugin.contract_checks import contract_fault
+from fdakit.plugin.contract_checks import contract_fault, declaration_fault
 
 from . import builtin
 from .errors import PartError, PluginError, attribute_errors, nearest
@@ -35,11 +35,13 @@ KINDS = (
     "fusion",
     "encoder",
     "aggregator",
+    "matcher",
     "objective",
     "dataset",
     "rescorer",
     "optimiser",
     "observer",
+    "metric",
 )
 GROUP = "fdakit"
 ALLOW = "FDAKIT_PLUGINS"
@@ -95,7 +97,7 @@ class Part:
         """
         with attribute_errors(str(self.offer), "while it was built"):
             part = self.offer.component.build(self.options, shapes)
-            fault = contract_fault(self.offer.kind, part)
+            fault = contract_fault(self.offer.kind, part) or declaration_fault(self.offer.component.declares, part)
         if fault:
             raise PartError(f"{self.offer} failed while it was built: {fault}")
         return part

@@ -18,7 +18,7 @@ MOVED = {
     "Encoder": "fdakit.plugin.Encoder",
     "Engine": "fdakit.mask_ops.MaskBackend",
     "FinishOptions": "fdakit.mask_ops.PostprocessOptions",
-    "FrameFeatures": "fdakit.plugin.FrameFeatures",
+    "FrameFeatures": "fdakit.plugin.VideoFeatures",
     "FrameSampler": "fdakit.plugin.FrameSampler",
     "Fuse": "fdakit.plugin.Fuse",
     "Fused": "fdakit.plugin.Fused",

@@ -216,64 +216,6 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class FrameFeatures:
-    """One vector a frame: `vectors (v, t, d)`, `valid (v, t)`, `times (v, t)`, `coverage (v, t)`.
-
-    `coverage` is the share of the frame that alpha marks. Vectors of invalid frames mean nothing.
-    """
-
-    vectors: torch.Tensor
-    valid: torch.Tensor
-    times: torch.Tensor | None = None
-    coverage: torch.Tensor | None = None
-
-    def __post_init__(self) -> None:
-        if self.vectors.ndim != 3 or self.valid.shape != self.vectors.shape[:2]:
-            raise ValueError(
-                f"vectors {describe(self.vectors)} with valid {describe(self.valid)}; wanted (v, t, d) and (v, t)"
-            )
-
-    def __repr__(self) -> str:
-        return f"FrameFeatures(vectors={describe(self.vectors)}, valid={describe(self.valid)})"
-
-
-@dataclass(frozen=True)
-class TextFeatures:
-    """One vector a text: `vectors (q, d)`, token `ids (q, l)`, `mask (q, l)`, and which texts were `cut (q,)`.
-
-    `tokens (q, l, w)` are the tower's last token states, where the encoder offers them.
-    """
-
-    vectors: torch.Tensor
-    ids: torch.Tensor
-    mask: torch.Tensor
-    cut: torch.Tensor
-    tokens: torch.Tensor | None = None
-
-    def __post_init__(self) -> None:
-        if self.vectors.ndim != 2 or self.ids.shape[0] != self.vectors.shape[0]:
-            raise ValueError(f"vectors {describe(self.vectors)} with ids {describe(self.ids)}; wanted (q, d), (q, l)")
-
-    def __repr__(self) -> str:
-        return f"TextFeatures(vectors={describe(self.vectors)}, ids={describe(self.ids)})"
-
-
-@dataclass(frozen=True)
-class Fused:
-    """What a fusion hands back to the encoder.
-
-    `features` holds one map `(n, d, gh, gw)` for each convolution of the stem, in the stem's order.
-    `attention_bias (n, gh * gw)` is added to the attention logits on those keys, from block `bias_from` on.
-    `keep (n, k)` lists the grid positions that stay, ascending. An encoder that cannot do one refuses by name.
-    """
-
-    features: tuple[torch.Tensor, ...]
-    attention_bias: torch.Tensor | None = None
-    bias_from: int = 0
-    keep: torch.Tensor | None = None
-
-
-@dataclass(frozen=True)
 class Scores:
     """Similarities `matrix (q, v)`, rows captions and columns videos; `owners (q,)` column of the truth.
 

@@ -22,7 +22,8 @@ PLUGINS = PACKAGE.parent / "plugins"
 ROWS = (
     ("errors", "random_keys", "version", "moved_names", "choices"),
     ("system", "split_rules"),
-    ("values",),
+    ("values", "query_ranks"),
+    ("features",),
     ("plugin",),
     ("settings",),
     ("video", "dataset_files", "ranking", "mask_ops", "synthetic"),

@@ -23,13 +23,13 @@ from fdakit.plugin import (
     Caption,
     Clip,
     Component,
-    FrameFeatures,
     Fused,
     Needs,
     Scores,
     SourceFile,
     Split,
     Stem,
+    VideoFeatures,
     VideoRef,
 )
 from fdakit.testing.building import build_part, example_clip
@@ -243,9 +243,21 @@ def test_a_mask_gets_the_neighbours_and_vectors_it_needs_in_either_place() -> No
 # Fusions
 
 
+class Fusing:
+    """A fusion made of a function; may give anything."""
+
+    uses = frozenset({"pixels", "stem", "attention_bias", "keep"})
+
+    def __init__(self, fuse: Callable[..., Fused]) -> None:
+        self._fuse = fuse
+
+    def __call__(self, rgb: Any, alpha: Any, stem: Any) -> Fused:
+        return self._fuse(rgb, alpha, stem)
+
+
 def steering(**asked: Any) -> Callable[..., Fused]:
     """A fusion that leaves the stem alone and asks for the same whatever alpha is."""
-    return lambda rgb, alpha, stem: Fused(stem(rgb), **asked)
+    return Fusing(lambda rgb, alpha, stem: Fused(**asked))
 
 
 def keeping(rgb: torch.Tensor, stem: Stem, count: int) -> Fused:
@@ -258,6 +270,9 @@ def keeping(rgb: torch.Tensor, stem: Stem, count: int) -> Fused:
         (lambda rgb, alpha, stem: Fused(()), "0 maps for 1"),
         (lambda rgb, alpha, stem: Fused(tuple(m[:, :4] for m in stem(rgb))), "map of shape"),
         (lambda rgb, alpha, stem: Fused(tuple(m / 0 for m in stem(rgb))), "not finite"),
+        (lambda rgb, alpha, stem: Fused(stem(rgb), pixels=rgb), "pixels and maps at once"),
+        (lambda rgb, alpha, stem: Fused(pixels=rgb[:, :1]), r"pixels \(3, 1, 32, 32\); wanted"),
+        (lambda rgb, alpha, stem: Fused(pixels=rgb / 0), "pixels hold values that are not finite"),
         (lambda rgb, alpha, stem: Fused(stem(rgb.mul_(2))), "changed rgb"),
         (lambda rgb, alpha, stem: Fused(stem(rgb * alpha.add_(1))), "changed alpha"),
         (steering(attention_bias=torch.zeros(3, 17)), r"attention_bias \(3, 17\); wanted \(3, 16\)"),
@@ -273,73 +288,80 @@ def keeping(rgb: torch.Tensor, stem: Stem, count: int) -> Fused:
     ],
 )
 def test_a_fusion_that_breaks_a_law_is_rejected(fuse: Callable[..., Fused], words: str) -> None:
-    rejected(check_fusion, fuse, words)
+    rejected(check_fusion, fuse if isinstance(fuse, Fusing) else Fusing(fuse), words)
+
+
+def test_a_fusion_gives_only_what_it_says() -> None:
+    class Silent(Fusing):
+        uses = frozenset({"stem"})
+
+    rejected(check_fusion, Silent(lambda rgb, alpha, stem: Fused(pixels=rgb)), "gives pixels, which its `uses`")
 
 
 def test_a_fusion_that_is_not_as_neutral_as_it_claims_is_rejected() -> None:
     def nearly(rgb: torch.Tensor, alpha: torch.Tensor, stem: Stem) -> Fused:
         return Fused(tuple(features * (1 + 1e-6) for features in stem(rgb)))
 
-    check_fusion(part(nearly))
-    rejected(lambda made: check_fusion(made, neutral=1.0), nearly, "bit-equal")
+    check_fusion(part(Fusing(nearly)))
+    rejected(lambda made: check_fusion(made, neutral=1.0), Fusing(nearly), "bit-equal")
+    dimmed = Fusing(lambda rgb, alpha, stem: Fused(pixels=rgb * (1 - 1e-6 * alpha)))
+    rejected(lambda made: check_fusion(made, neutral=1.0), dimmed, "leave the pixels bit-equal")
 
 
 # Aggregators
 
 
 class Pool:
-    """Pools frames as `pool` says, for all texts alike."""
+    """Pools frames to one vector as `pool` says."""
 
-    text_conditioned = False
-    indexable = True
+    gives = "vector"
 
-    def __init__(self, pool: Callable[[FrameFeatures], torch.Tensor]) -> None:
+    def __init__(self, pool: Callable[[VideoFeatures], Any]) -> None:
         self._pool = pool
 
-    def __call__(self, frames: FrameFeatures, texts: object) -> torch.Tensor:
-        return self._pool(frames)
+    def __call__(self, features: VideoFeatures) -> Any:
+        made = self._pool(features)
+        return VideoFeatures.of_clips(made) if isinstance(made, torch.Tensor) else made
+
+
+def shown(features: VideoFeatures, valid: torch.Tensor) -> VideoFeatures:
+    return VideoFeatures(features.vectors, valid)
 
 
 @pytest.mark.parametrize(
     ("pool", "words"),
     [
-        (lambda frames: frames.vectors.mean(1), "padded frames"),
-        (lambda frames: frames.vectors[:, -1], "padded frames"),
-        (lambda frames: frames.vectors[:, :1], "wanted"),
-        (lambda frames: frames.vectors[:, 0].mean(0), "wanted"),
+        (lambda frames: frames.vectors.mean(1), "invalid vectors"),
+        (lambda frames: frames.vectors[:, -1], "invalid vectors"),
+        (lambda frames: None, r"returned None; wanted fdakit\.plugin\.VideoFeatures"),
+        (lambda frames: frames.vectors[:2, 0], "wanted"),
         (lambda frames: frames.vectors[:, 0] / 0, "not finite"),
         (lambda frames: frames.vectors[:, 0] - frames.vectors[:1, 0], "reordering"),
+        (lambda frames: frames, "5 vectors a video; it says that it gives one"),
+        (lambda frames: shown(frames.rows(slice(None)), frames.valid & False), "says that it gives one"),
     ],
 )
-def test_an_aggregator_that_breaks_a_law_is_rejected(pool: Callable[..., torch.Tensor], words: str) -> None:
+def test_an_aggregator_that_breaks_a_law_is_rejected(pool: Callable[..., Any], words: str) -> None:
     rejected(check_aggregator, Pool(pool), words)
 
 
-class Attending:
-    """Weighs the frames by the text."""
+def test_an_aggregator_may_give_several_vectors_and_is_held_to_the_same_laws() -> None:
+    class Several(Pool):
+        gives = "vectors"
 
-    text_conditioned = True
-    indexable = False
-
-    def __call__(self, frames: FrameFeatures, texts: Any) -> torch.Tensor:
-        logits = torch.einsum("qd,vtd->qvt", texts.vectors, frames.vectors)
-        return torch.einsum("qvt,vtd->qvd", logits.masked_fill(~frames.valid, -1e9).softmax(-1), frames.vectors)
-
-
-def test_an_aggregator_may_look_at_the_texts_and_is_held_to_the_same_laws() -> None:
-    check_aggregator(part(Attending()))
-
-    class Blind(Attending):
-        def __call__(self, frames: FrameFeatures, texts: Any) -> torch.Tensor:
-            return super().__call__(FrameFeatures(frames.vectors, torch.ones_like(frames.valid)), texts)
-
-    rejected(check_aggregator, Blind(), "padded frames")
+    check_aggregator(part(Several(lambda frames: frames)))
+    rejected(check_aggregator, Several(lambda f: shown(f, torch.ones_like(f.valid))), "invalid vectors")
+    rejected(check_aggregator, Several(lambda f: shown(f, f.valid & False)), "has no valid vector")
+    found_by_value = Several(lambda f: shown(f, f.vectors.abs().amax(-1) < 99))
+    rejected(check_aggregator, found_by_value, "change what is valid")
 
 
 # Objectives
 
 
-def likeness(videos: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
+def likeness(pairs: Any, *, detach: str = "") -> torch.Tensor:
+    videos, texts = pairs.videos.vector, pairs.texts.vectors
+    videos, texts = (one.detach() if detach == name else one for name, one in (("videos", videos), ("texts", texts)))
     return (normalize(videos, dim=-1) * normalize(texts, dim=-1)).sum(-1).mean()
 
 
@@ -350,20 +372,20 @@ class Aside(torch.nn.Module):
         super().__init__()
         self.unused = torch.nn.Parameter(torch.ones(()))
 
-    def forward(self, frames: Any, videos: Any, texts: Any, batch: Any) -> dict[str, torch.Tensor]:
-        return {"loss": likeness(videos, texts.vectors)}
+    def forward(self, pairs: Any) -> dict[str, torch.Tensor]:
+        return {"loss": likeness(pairs)}
 
 
 @pytest.mark.parametrize(
     ("objective", "words"),
     [
-        (lambda frames, videos, texts, batch: {}, "no loss"),
-        (lambda frames, videos, texts, batch: {"loss": videos.sum(1)}, "wanted a scalar"),
-        (lambda frames, videos, texts, batch: {"loss": likeness(videos, texts.vectors) * np.nan}, "is nan"),
-        (lambda frames, videos, texts, batch: {"loss": likeness(videos, texts.vectors).detach()}, "no gradient"),
-        (lambda frames, videos, texts, batch: {"loss": likeness(videos.detach(), texts.vectors)}, "the videos"),
-        (lambda frames, videos, texts, batch: {"loss": likeness(videos, texts.vectors.detach())}, "the texts"),
-        (lambda frames, videos, texts, batch: {"loss": 0 * likeness(videos, texts.vectors)}, "the videos"),
+        (lambda pairs: {}, "no loss"),
+        (lambda pairs: {"loss": pairs.videos.vector.sum(1)}, "wanted a scalar"),
+        (lambda pairs: {"loss": likeness(pairs) * np.nan}, "is nan"),
+        (lambda pairs: {"loss": likeness(pairs).detach()}, "no gradient"),
+        (lambda pairs: {"loss": likeness(pairs, detach="videos")}, "the videos"),
+        (lambda pairs: {"loss": likeness(pairs, detach="texts")}, "the texts"),
+        (lambda pairs: {"loss": 0 * likeness(pairs)}, "the videos"),
         (Aside(), "reaches unused"),
     ],
 )
@@ -372,7 +394,7 @@ def test_an_objective_that_breaks_a_law_is_rejected(objective: Callable[..., Any
 
 
 def test_an_objective_may_say_that_it_trains_the_videos_alone() -> None:
-    made = part(lambda frames, videos, texts, batch: {"caption": likeness(videos, texts.vectors.detach())})
+    made = part(lambda pairs: {"caption": likeness(pairs, detach="texts")})
     check_objective(made, reaches=("videos",))
 
 

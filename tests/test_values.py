@@ -11,19 +11,21 @@ import pytest
 import torch
 from hypothesis import given, strategies as st
 
-from fdakit import DatasetError, VideoError, values
+from fdakit import DatasetError, VideoError, features, values
 from fdakit.plugin import (
     Batch,
     Caption,
     Clip,
-    FrameFeatures,
+    ClipBatch,
     Fused,
     Needs,
+    PairFeatures,
     PublishedCounts,
     Scores,
     SourceFile,
     Split,
     TextFeatures,
+    VideoFeatures,
     VideoRef,
 )
 from fdakit.values import UnreadableVideo, describe
@@ -37,13 +39,13 @@ def clip(count: int = 3, **more: Any) -> Clip:
     return Clip("v", np.zeros((count, 4, 6, 3), np.uint8), np.arange(count) / 25, **more)
 
 
-def frame_features() -> FrameFeatures:
-    return FrameFeatures(torch.zeros(2, 3, 8), torch.ones(2, 3, dtype=torch.bool))
+def frame_features() -> VideoFeatures:
+    return VideoFeatures(torch.zeros(2, 3, 8), torch.ones(2, 3, dtype=torch.bool))
 
 
 def text_features() -> TextFeatures:
     ids = torch.zeros(5, 7, dtype=torch.int64)
-    return TextFeatures(torch.zeros(5, 8), ids, ids > 0, torch.zeros(5, dtype=torch.bool))
+    return TextFeatures(torch.zeros(5, 8), mask=ids > 0, ids=ids, cut=torch.zeros(5, dtype=torch.bool))
 
 
 def scores() -> Scores:
@@ -69,12 +71,17 @@ EXAMPLES = (
     text_features(),
     Fused((torch.zeros(1, 2, 2, 2),)),
     scores(),
+    ClipBatch(torch.zeros(2, 3, 3, 4, 4), torch.ones(2, 3, dtype=torch.bool), torch.zeros(2, 3)),
+    PairFeatures(frame_features(), frame_features(), text_features(), batch(), lambda texts, videos: texts.vectors),
 )
 
 
 def test_there_is_an_example_of_every_value() -> None:
     assert {type(value) for value in EXAMPLES} == {
-        kind for kind in vars(values).values() if is_dataclass(kind) and kind.__module__ == values.__name__
+        kind
+        for home in (values, features)
+        for kind in vars(home).values()
+        if is_dataclass(kind) and kind.__module__ == home.__name__
     }
 
 
@@ -89,8 +96,8 @@ def test_values_print_shapes_and_no_pixels() -> None:
         "Clip('v', frames=uint8(3, 4, 6, 3), neighbours=[-1])"
     )
     assert repr(batch()) == "Batch(2 clips, frames=torch.float32(2, 3, 3, 4, 4), none=torch.float32(2, 3, 1, 4, 4))"
-    assert repr(frame_features()) == "FrameFeatures(vectors=torch.float32(2, 3, 8), valid=torch.bool(2, 3))"
-    assert repr(text_features()) == "TextFeatures(vectors=torch.float32(5, 8), ids=torch.int64(5, 7))"
+    assert repr(frame_features()) == "VideoFeatures(frame, vectors=torch.float32(2, 3, 8), valid=torch.bool(2, 3))"
+    assert repr(text_features()) == "TextFeatures(vectors=torch.float32(5, 8), tokens=None)"
     assert repr(scores()) == "Scores(matrix=float32(5, 2), lost=0)"
     assert repr(Split("test", (video(),), ())) == "Split('test', 1 videos, 0 captions)"
     assert describe([1]) == "[1]"
@@ -156,13 +163,15 @@ def test_a_clip_draws_the_same_each_time_and_by_seed_and_id() -> None:
 
 
 def test_features_refuse_shapes_that_do_not_belong_together() -> None:
-    with pytest.raises(ValueError, match=r"wanted \(v, t, d\) and \(v, t\)"):
-        FrameFeatures(torch.zeros(2, 3, 8), torch.ones(2, 4, dtype=torch.bool))
-    with pytest.raises(ValueError, match=r"wanted \(v, t, d\)"):
-        FrameFeatures(torch.zeros(2, 8), torch.ones(2, dtype=torch.bool))
+    with pytest.raises(ValueError, match=r"wanted \(v, m, d\) and \(v, m\)"):
+        VideoFeatures(torch.zeros(2, 3, 8), torch.ones(2, 4, dtype=torch.bool))
+    with pytest.raises(ValueError, match=r"wanted \(v, m, d\)"):
+        VideoFeatures(torch.zeros(2, 8), torch.ones(2, dtype=torch.bool))
     ids = torch.zeros(4, 7, dtype=torch.int64)
-    with pytest.raises(ValueError, match=r"wanted \(q, d\), \(q, l\)"):
-        TextFeatures(torch.zeros(5, 8), ids, ids > 0, torch.zeros(5, dtype=torch.bool))
+    with pytest.raises(ValueError, match=r"wanted \(q, d\)"):
+        TextFeatures(torch.zeros(5, 8), ids=ids)
+    with pytest.raises(ValueError, match=r"wanted \(q, l, d\), \(q, l\)"):
+        TextFeatures(torch.zeros(4, 8), torch.zeros(4, 7, 8))
 
 
 @pytest.mark.parametrize(("owners", "lost"), [(4, 2), (5, 3), (2, 5)])

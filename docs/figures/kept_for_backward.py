@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from fdakit.catalog import load_catalog
+from fdakit.features import ClipBatch
 from fdakit.inference.factory import build_retriever
 from fdakit.recipe.recipe import read_recipe
 
@@ -48,7 +49,7 @@ def measure(name: str) -> None:
         pixels = torch.randint(0, 256, (count, 1, 3, size, size), dtype=torch.uint8)
         alpha = torch.rand(count, 1, 1, size, size)
         valid = torch.ones(count, 1, dtype=torch.bool)
-        return saved_bytes(lambda: retriever.encode_frames(pixels, alpha, valid))
+        return saved_bytes(lambda: retriever.encode_videos(ClipBatch(pixels, valid, torch.zeros(count, 1)), alpha))
 
     def captions(count: int) -> int:
         return saved_bytes(lambda: retriever.encode_texts(["a man rides a horse"] * count))

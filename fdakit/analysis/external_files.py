@@ -11,8 +11,8 @@ import numpy as np
 
 from fdakit.choices import TieRule
 from fdakit.plugin.contracts import Direction
+from fdakit.query_ranks import Ranking
 from fdakit.ranking.exports import write_ranks
-from fdakit.ranking.ranks import Ranking
 from fdakit.system.atomic_files import write_text
 
 from .external_scores import ExternalScores, GradedScores, TrecRun

@@ -15,10 +15,10 @@ from fdakit.evaluation.rescoring import rescored_rows
 from fdakit.evaluation.scoring import rank, rank_both_directions
 from fdakit.plugin.component import BuildContext
 from fdakit.plugin.contracts import Direction, Progress, RemarksOnScores
+from fdakit.query_ranks import Ranking
 from fdakit.random_keys import keyed_seed
 from fdakit.ranking.compat import clip4clip_metrics
 from fdakit.ranking.metrics import metrics
-from fdakit.ranking.ranks import Ranking
 from fdakit.ranking.relevance import ndcg, rank_relevant
 from fdakit.ranking.significance import bootstrap_ci
 from fdakit.ranking.streamed import Vectors

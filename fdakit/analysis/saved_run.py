@@ -19,7 +19,7 @@ from fdakit.dataset_files.table_rows import fields_of_any_length
 from fdakit.errors import ScoreError
 from fdakit.inference.run_files import CHECKPOINTS, ENVIRONMENT, REPORT, SIMILARITY, VIDEOS
 from fdakit.plugin.contracts import DIRECTIONS, Direction
-from fdakit.ranking.ranks import Ranking
+from fdakit.query_ranks import Ranking
 from fdakit.system.digests import SUMS, check_digest
 from fdakit.system.regular_files import open_regular, read_json, read_text, require_regular
 from fdakit.values import Scores, VideoRef

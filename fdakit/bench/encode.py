@@ -12,6 +12,7 @@ import torch
 
 from fdakit.catalog import Catalog
 from fdakit.errors import FdakitError
+from fdakit.features import ClipBatch, Fused
 from fdakit.inference.factory import build_retriever
 from fdakit.model.retriever import Retriever
 from fdakit.plugin.contracts import Stem
@@ -19,7 +20,6 @@ from fdakit.recipe.document import Document, apply_settings
 from fdakit.recipe.recipe import Recipe
 from fdakit.recipe.validation import read_recipe, validate
 from fdakit.system.devices import autocast, choose_device
-from fdakit.values import Fused
 
 from .rounds import Rival, Rounds, time_rounds
 
@@ -116,11 +116,13 @@ def _plain(recipe: Recipe, retriever: Retriever) -> Any:
 def _encoding(retriever: Retriever, fusion: Any, rgb: torch.Tensor, alpha: torch.Tensor) -> Rival:
     valid = torch.ones(rgb.shape[:2], dtype=torch.bool, device=rgb.device)
 
-    def fuse(pixels: torch.Tensor, stem: Stem) -> Fused:
+    clips = ClipBatch(rgb, valid, torch.zeros(valid.shape, dtype=torch.float64))
+
+    def fuse(pixels: torch.Tensor, stem: Stem | None) -> Fused:
         fused: Fused = fusion(pixels, alpha, stem)
         return fused
 
-    return lambda: retriever.encoder.encode_frames(rgb, valid, fuse).vectors[:, 0]
+    return lambda: retriever.encoder.encode_videos(clips, fuse).vectors[:, 0]
 
 
 def _finisher(device: torch.device) -> Callable[[], None]:

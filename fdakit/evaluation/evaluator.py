@@ -7,7 +7,7 @@ captions tie exactly whatever the batch.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,17 +15,20 @@ import torch
 from numpy.typing import NDArray
 
 from fdakit.choices import Control
-from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest, batches
+from fdakit.data_pipeline.clip_dataset import ClipDataset
 from fdakit.dataset_files.identical_videos import identical_videos
-from fdakit.errors import RecipeError, VideoError
+from fdakit.errors import RecipeError
+from fdakit.features import TextFeatures, VideoFeatures
+from fdakit.inference.embedder import Embedder
+from fdakit.inference.score_matrix import score_matrix
 from fdakit.model.retriever import Retriever
-from fdakit.plugin.contracts import Progress
+from fdakit.plugin.abilities import InnerProduct, TextRoles
+from fdakit.plugin.contracts import Progress, TextRole
 from fdakit.ranking.streamed import Vectors
 from fdakit.recipe.recipe import Recipe
-from fdakit.system.devices import autocast, loader_workers
-from fdakit.values import Batch, FrameFeatures, Scores, Split, TextFeatures, UnreadableVideo, VideoRef
+from fdakit.values import Scores, Split, UnreadableVideo, VideoRef
 
-from .scoring import Rankings, Similarities, rank_both_directions, score_matrix, unit_vectors
+from .scoring import Rankings, Similarities, product_vectors, rank_both_directions
 
 T = TypeVar("T")
 
@@ -34,18 +37,21 @@ T = TypeVar("T")
 class EvaluationResult:
     """Similarities and rankings under each control (the recipe's own first), and the damage encountered.
 
-    `repaired` is the file's fault for each video of which only the decodable frames were used. `bank (b, v)` are the
-    similarities of training captions to the same videos, if a rescorer of the recipe needs them.
+    `repaired` is the file's fault for each video of which only the decodable frames were used. `cut` counts captions
+    of which the context holds only a part; None if the encoder does not tell. `bank (b, v)` are the similarities of
+    training captions to the same videos, if a rescorer of the recipe needs them. `document_scores` are those of video
+    to text, by control, where the encoder encodes captions otherwise as documents than as queries.
     """
 
     scores: Mapping[str, Similarities]
     rankings: Mapping[str, Rankings]
     lost: tuple[UnreadableVideo, ...]
     repaired: Mapping[str, str]
-    cut: int
+    cut: int | None
     distinct_texts: int
     coverage: NDArray[np.float64]
     bank: NDArray[np.float32] | None = None
+    document_scores: Mapping[str, Similarities] = field(default_factory=dict)
 
 
 class Evaluator:
@@ -89,86 +95,60 @@ class Evaluator:
     def run(self, retriever: Retriever) -> EvaluationResult:
         """Return the scores of every caption against every video, under each control."""
         retriever.eval()
-        frames, lost, repaired = self._frames(retriever)
+        settings = self._recipe.eval
+        embedder = Embedder(
+            retriever, device=self._device, precision=self._recipe.train.precision, progress=self._progress
+        )
+        videos = embedder.videos(
+            self._source,
+            batch_size=settings.batch_size,
+            loader=self._recipe.loader,
+            what=f"{self._split.name} videos",
+        )
         captions = [caption.text for caption in self._split.captions]
         text_places = _places(captions)
-        texts = self._texts(retriever, list(dict.fromkeys(captions)), what=f"{self._split.name} captions")
-        scores = {control: self._scores(retriever, frames[control], texts, text_places, lost) for control in frames}
-        coverage = next(iter(frames.values()))
-        assert coverage.coverage is not None
+        distinct = list(dict.fromkeys(captions))
+        texts = self._texts(embedder, distinct, f"{self._split.name} captions")
+
+        def scored(found: TextFeatures) -> dict[str, Similarities]:
+            return {
+                control: self._scores(retriever, features, found, text_places, videos.lost)
+                for control, features in videos.features.items()
+            }
+
+        scores = documents = scored(texts)
+        if isinstance(retriever.encoder, TextRoles) and retriever.encoder.asymmetric:
+            documents = scored(self._texts(embedder, distinct, f"{self._split.name} captions", role="document"))
         return EvaluationResult(
             scores=scores,
-            rankings={control: self._ranked(found) for control, found in scores.items()},
-            lost=tuple(replace(found, id=name) for name, found in self._by_every_name(lost)),
-            repaired=dict(self._by_every_name(repaired)),
-            cut=int(texts.cut.cpu().numpy()[text_places].sum()),
+            rankings={control: self._ranked(scores[control], documents[control]) for control in scores},
+            lost=tuple(replace(found, id=name) for name, found in self._by_every_name(videos.lost)),
+            repaired=dict(self._by_every_name(videos.repaired)),
+            cut=None if texts.cut is None else int(texts.cut.numpy()[text_places].sum()),
             distinct_texts=len(texts.vectors),
-            coverage=coverage.coverage[coverage.valid].double().cpu().numpy(),
-            bank=self._banked(retriever, frames[self._own]),
+            coverage=videos.coverage,
+            bank=self._banked(retriever, embedder, videos.features[self._own]),
+            document_scores={} if documents is scores else documents,
         )
 
     def _by_every_name(self, found: Mapping[str, T]) -> list[tuple[str, T]]:
         """Return the result of a file for each video of the split that it contains."""
         return [(name, found[shown]) for name, shown in self._shown.items() if shown in found]
 
-    def _banked(self, retriever: Retriever, frames: FrameFeatures) -> NDArray[np.float32] | None:
+    def _banked(self, retriever: Retriever, embedder: Embedder, videos: VideoFeatures) -> NDArray[np.float32] | None:
         """Return the similarities of the bank's distinct captions to every video of the split."""
         if not self._bank:
             return None
-        texts = self._texts(retriever, self._bank, what="bank captions")
-        return score_matrix(retriever, frames, texts, block=self._recipe.eval.text_batch_size)[:, self._places]
+        texts = self._texts(embedder, self._bank, "bank captions")
+        return score_matrix(retriever, texts, videos, device=self._device)[:, self._places]
 
-    def _frames(
-        self, retriever: Retriever
-    ) -> tuple[dict[str, FrameFeatures], dict[str, UnreadableVideo], dict[str, str]]:
-        size = self._recipe.eval.batch_size
-        plan = [
-            [ClipRequest(i) for i in range(k, min(k + size, len(self._source)))]
-            for k in range(0, len(self._source), size)
-        ]
-        loader = self._recipe.loader
-        workers = loader_workers(loader.workers, self._device)
-        found: dict[str, list[FrameFeatures]] = {control: [] for control in self._source.controls}
-        known: list[str] = []
-        lost: dict[str, UnreadableVideo] = {}
-        repaired: dict[str, str] = {}
-        done = 0
-        for batch in batches(self._source, plan, workers=workers, prefetch=loader.prefetch):
-            lost.update({video.id: video for video in batch.lost})
-            repaired |= batch.repaired
-            if batch.ids:
-                known += batch.ids
-                for control, features in self._encode(retriever, batch).items():
-                    found[control].append(features)
-            done += len(batch.ids) + len(batch.lost)
-            self._progress(f"encoding {self._split.name} videos", done, len(self._source))
-        if not known:
-            reasons = "; ".join(video.reason for video in list(lost.values())[:3])
-            raise VideoError(f"split {self._split.name!r}: none of its {len(lost)} videos could be read: {reasons}")
-        rows = {video: row for row, video in enumerate(known)}
-        order = [rows.get(video.id, -1) for video in self._source.videos]
-        return {control: _placed(parts, order) for control, parts in found.items()}, lost, repaired
-
-    def _encode(self, retriever: Retriever, batch: Batch) -> dict[str, FrameFeatures]:
-        frames, valid = batch.frames.to(self._device), batch.valid.to(self._device)
-        found = {}
-        for control, alpha in batch.alphas.items():
-            with autocast(self._device, self._recipe.train.precision):
-                found[control] = retriever.encode_frames(frames, alpha.to(self._device), valid, batch.times)
-        return found
-
-    def _texts(self, retriever: Retriever, texts: Sequence[str], *, what: str) -> TextFeatures:
-        size, parts = self._recipe.eval.text_batch_size, []
-        for start in range(0, len(texts), size):
-            with autocast(self._device, self._recipe.train.precision):
-                parts.append(retriever.encode_texts(texts[start : start + size]))
-            self._progress(f"encoding {what}", min(start + size, len(texts)), len(texts))
-        return _joined(parts)
+    def _texts(self, embedder: Embedder, texts: Sequence[str], what: str, role: TextRole = "query") -> TextFeatures:
+        return embedder.texts(texts, batch_size=self._recipe.eval.text_batch_size, what=what, role=role)
 
     def _scores(
         self,
         retriever: Retriever,
-        frames: FrameFeatures,
+        videos: VideoFeatures,
         texts: TextFeatures,
         text_places: list[int],
         lost: Mapping[str, UnreadableVideo],
@@ -176,15 +156,20 @@ class Evaluator:
         ids = {video.id: place for place, video in enumerate(self._split.videos)}
         owners = np.array([ids[caption.video_id] for caption in self._split.captions], np.int64)
         gone = np.array([video.id in lost for video in self._source.videos])[self._places]
-        if self._whole or retriever.text_conditioned:
-            unique = score_matrix(retriever, frames, texts, block=self._recipe.eval.text_batch_size)
+        if self._whole or not isinstance(retriever.matcher, InnerProduct):
+            unique = score_matrix(retriever, texts, videos, device=self._device)
             return Scores(matrix=unique[np.ix_(text_places, self._places)], owners=owners, lost=gone)
-        rows, columns = (found.cpu().numpy() for found in unit_vectors(retriever, frames, texts))
+        rows, columns = product_vectors(retriever.matcher, texts, videos)
         return Vectors(rows[text_places], columns[self._places], owners, gone)
 
-    def _ranked(self, found: Similarities) -> Rankings:
-        mode = self._recipe.eval.video_to_text
-        return rank_both_directions(found, mode=mode, device=str(self._device), progress=self._progress)
+    def _ranked(self, queries: Similarities, documents: Similarities) -> Rankings:
+        """Return the rankings of both directions: captions are queries in one, documents in the other."""
+        mode, device = self._recipe.eval.video_to_text, str(self._device)
+        found = rank_both_directions(queries, mode=mode, device=device, progress=self._progress)
+        if documents is not queries:
+            again = rank_both_directions(documents, mode=mode, device=device, progress=self._progress)
+            found["v2t"] = again["v2t"]
+        return found
 
 
 def _fits(recipe: Recipe, split: Split) -> bool:
@@ -206,28 +191,3 @@ def _places(keys: Sequence[Any]) -> list[int]:
     """Return for each key its index among the distinct keys, in order of first appearance."""
     seen: dict[Any, int] = {}
     return [seen.setdefault(key, len(seen)) for key in keys]
-
-
-def _placed(parts: Sequence[FrameFeatures], order: Sequence[int]) -> FrameFeatures:
-    """Concatenate batches in the order of the videos; an unreadable video (-1) has no valid frame."""
-    index = torch.tensor(order)
-    lost = index < 0
-
-    def joined(name: str) -> torch.Tensor:
-        values = torch.cat([getattr(part, name).cpu() for part in parts])[index.clamp(min=0)]
-        values[lost] = 0
-        return values
-
-    device = parts[0].vectors.device
-    return FrameFeatures(
-        vectors=joined("vectors").float().to(device),
-        valid=joined("valid").to(device),
-        times=joined("times").to(device) if device.type != "mps" else joined("times").float().to(device),
-        coverage=joined("coverage").to(device),
-    )
-
-
-def _joined(parts: Sequence[TextFeatures]) -> TextFeatures:
-    names = ("vectors", "ids", "mask", "cut")
-    joined = TextFeatures(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
-    return replace(joined, vectors=joined.vectors.float())  # like frames: autocast gives bf16

@@ -3,48 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fdakit.choices import VideoToTextRule
+from fdakit.features import TextFeatures, VideoFeatures
+from fdakit.plugin.abilities import InnerProduct
 from fdakit.plugin.contracts import DIRECTIONS, Direction, Progress
-from fdakit.ranking.ranks import Ranking, rank_captions, rank_videos
+from fdakit.query_ranks import Ranking
+from fdakit.ranking.ranks import rank_captions, rank_videos
 from fdakit.ranking.streamed import Vectors, rank_vectors
-from fdakit.values import FrameFeatures, Scores, TextFeatures
-
-if TYPE_CHECKING:
-    import torch
-
-    from fdakit.model.retriever import Retriever
+from fdakit.values import Scores
 
 Similarities = Scores | Vectors
 Rankings = Mapping[Direction, Ranking]
 
 
-def score_matrix(
-    retriever: Retriever, frames: FrameFeatures, texts: TextFeatures, *, block: int
-) -> NDArray[np.float32]:
-    """Return cosines `(q, v)` float32; text-conditioned aggregators get `block` texts at a time."""
-    if not retriever.text_conditioned:
-        return retriever.scores(retriever.video_vectors(frames), texts).float().cpu().numpy()
-    rows = []
-    for start in range(0, len(texts.vectors), block):
-        chosen = _sliced(texts, slice(start, start + block))
-        rows.append(retriever.scores(retriever.video_vectors(frames, chosen), chosen).float().cpu().numpy())
-    return np.concatenate(rows)
-
-
-def unit_vectors(
-    retriever: Retriever, frames: FrameFeatures, texts: TextFeatures
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return texts `(q, d)` and videos `(v, d)` of unit length, whose products are the cosines."""
-    from torch import nn
-
-    found = (texts.vectors, retriever.video_vectors(frames))
-    first, second = (nn.functional.normalize(vectors.float(), dim=-1) for vectors in found)
-    return first, second
+def product_vectors(
+    matcher: InnerProduct, texts: TextFeatures, videos: VideoFeatures
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return texts `(q, d)` and videos `(v, d)` whose inner products are the scores."""
+    return matcher.product_vectors(texts.vectors).numpy(), matcher.product_vectors(videos.vector).numpy()
 
 
 def rank_both_directions(
@@ -60,7 +40,3 @@ def rank_both_directions(
 def rank(scores: Scores, direction: Direction, *, mode: VideoToTextRule) -> Ranking:
     """Return the ranking of one direction; `mode` is the rule for several captions of a video, video to text."""
     return rank_captions(scores) if direction == "t2v" else rank_videos(scores, mode=mode)
-
-
-def _sliced(texts: TextFeatures, rows: slice) -> TextFeatures:
-    return TextFeatures(texts.vectors[rows], texts.ids[rows], texts.mask[rows], texts.cut[rows])

@@ -31,7 +31,7 @@ from fdakit.inference.factory import build_objectives, build_retriever, count_pa
 from fdakit.inference.observers import ObserverGroup
 from fdakit.inference.preprocessing import adopt_preprocess
 from fdakit.model.retriever import Retriever
-from fdakit.plugin.contracts import RunInfo
+from fdakit.plugin.observers import RunInfo
 from fdakit.recipe.recipe import Recipe
 from fdakit.system.devices import choose_device
 from fdakit.system.stop_signals import exit_code

@@ -12,6 +12,7 @@ from torch import nn
 from fdakit.errors import attribute_errors
 from fdakit.model.retriever import Retriever
 from fdakit.recipe.build_context import base_shapes
+from fdakit.recipe.part_fit import check_fit
 from fdakit.recipe.recipe import Recipe
 
 from .preprocessing import check_known, merged_preprocess
@@ -29,12 +30,20 @@ def build_retriever(recipe: Recipe, *, device: torch.device, pretrained: bool = 
     if pretrained:
         check_known(preprocess)
     shapes = replace(encoder.shapes, device=str(device))
-    fusion, aggregator = (parts[table].build(shapes) for table in ("fusion", "aggregator"))
+    fusion, aggregator, matcher = (parts[table].build(shapes) for table in ("fusion", "aggregator", "matcher"))
+    check_fit(recipe, encoder=encoder, fusion=fusion, aggregator=aggregator, matcher=matcher)
     if pretrained:
-        for table, part in (("fusion", fusion), ("aggregator", aggregator)):
+        for table, part in (("fusion", fusion), ("aggregator", aggregator), ("matcher", matcher)):
             _start_from(str(parts[table].offer), part, encoder)
-    labels = {table: str(parts[table].offer) for table in ("encoder", "fusion", "aggregator")}
-    retriever = Retriever(encoder=encoder, fusion=fusion, aggregator=aggregator, preprocess=preprocess, labels=labels)
+    labels = {table: str(parts[table].offer) for table in ("encoder", "fusion", "aggregator", "matcher")}
+    retriever = Retriever(
+        encoder=encoder,
+        fusion=fusion,
+        aggregator=aggregator,
+        matcher=matcher,
+        preprocess=preprocess,
+        labels=labels,
+    )
     return retriever.to(device)
 
 

@@ -12,13 +12,17 @@ from numpy.typing import NDArray
 
 from fdakit.choices import Control
 from fdakit.errors import PluginError
+from fdakit.features import TextFeatures, VideoFeatures
 from fdakit.model.retriever import Retriever
+from fdakit.plugin.abilities import InnerProduct
 from fdakit.plugin.contracts import Progress
 from fdakit.recipe.recipe import Recipe
-from fdakit.system.devices import autocast, choose_device
+from fdakit.system.devices import choose_device
 
-from .embedder import VideoEncoding, unit
+from .embedder import Embedder
 from .observers import ObserverGroup
+from .score_matrix import score_matrix
+from .video_encoding import VideoEncoding
 from .video_inputs import VideoLike, chunks
 
 OnError = Literal["raise", "skip"]
@@ -74,9 +78,53 @@ class LoadedRetriever:
         row of NaN, a warning names it, and the others are encoded. Raises `TypeError` or `ValueError` for a value
         that is not a video, and `PluginError` if a video has no vector without a text.
         """
-        if self.model.text_conditioned:
-            label = self.model.labels["aggregator"]
-            raise PluginError(f"{label}: a video has no vector of its own here; score it against texts instead")
+        if self.model.matcher.stores != "vector":
+            label = self.model.labels["matcher"]
+            raise PluginError(f"{label}: compares more than one vector of a video; use scores(texts, videos) instead")
+        features = self._video_features(videos, control, on_error, batch_size, progress)
+        if features is None:
+            return np.zeros((0, self.model.encoder.shapes.embedding), np.float32)
+        vectors = self._comparable(features.vector)
+        vectors[~features.valid[:, 0].numpy()] = np.nan
+        return vectors
+
+    def scores(
+        self,
+        texts: Iterable[str],
+        videos: Iterable[VideoLike],
+        *,
+        control: Control | None = None,
+        on_error: OnError = "raise",
+        batch_size: int | None = None,
+        progress: bool | Progress = False,
+    ) -> Vectors:
+        """Return the scores `(q, v)` float32 of every text with every video, by the recipe's matcher.
+
+        Arguments and errors are those of `encode_videos` and `encode_texts`; a video that was skipped has NaN.
+        """
+        found = self._video_features(videos, control, on_error, batch_size, progress)
+        asked = self._text_features(texts, None, progress)
+        if found is None or asked is None:
+            counts = (0 if asked is None else len(asked.vectors), 0 if found is None else len(found.vectors))
+            return np.zeros(counts, np.float32)
+        with torch.inference_mode():
+            scores = score_matrix(self.model, asked, found, device=self.device)
+        scores[:, ~found.valid.any(1).numpy()] = np.nan
+        return scores
+
+    def _comparable(self, vectors: torch.Tensor) -> Vectors:
+        matcher = self.model.matcher
+        found = matcher.product_vectors(vectors) if isinstance(matcher, InnerProduct) else vectors
+        return found.numpy()
+
+    def _video_features(
+        self,
+        videos: Iterable[VideoLike],
+        control: Control | None,
+        on_error: OnError,
+        batch_size: int | None,
+        progress: bool | Progress,
+    ) -> VideoFeatures | None:
         if on_error not in ("raise", "skip"):
             raise ValueError(f"on_error is {on_error!r}; wanted 'raise' or 'skip'")
         size = _batch_size(batch_size, self.recipe.eval.batch_size)
@@ -105,22 +153,33 @@ class LoadedRetriever:
         `texts` is any iterable of strings, a generator too; `progress` as in `encode_videos`. Raises `TypeError` for
         one string instead of several, and for a value that is not a string.
         """
+        features = self._text_features(texts, batch_size, progress)
+        if features is None:
+            return np.zeros((0, self.model.encoder.shapes.embedding), np.float32)
+        return self._comparable(features.vectors)
+
+    def _text_features(
+        self, texts: Iterable[str], batch_size: int | None, progress: bool | Progress
+    ) -> TextFeatures | None:
         size = _batch_size(batch_size, self.recipe.eval.text_batch_size)
-        parts = [np.zeros((0, self.model.encoder.shapes.embedding), np.float32)]
+        parts: list[TextFeatures] = []
         done = 0
         with self._telling(progress) as tell, torch.inference_mode():
             for chunk in chunks(texts, name="texts", size=size):
                 for place, text in enumerate(chunk, done):
                     if not isinstance(text, str):
                         raise TypeError(f"texts[{place}] is {text!r}; wanted a string")
-                total = done + len(chunk)
-                for start in range(0, len(chunk), size):
-                    asked = [str(text) for text in chunk[start : start + size]]
-                    with autocast(self.device, self.recipe.train.precision):
-                        parts.append(unit(self.model.encode_texts(asked).vectors))
-                    done += len(asked)
-                    tell("encoding texts", done, total)
-        return np.concatenate(parts)
+                asked, before, total = [str(text) for text in chunk], done, done + len(chunk)
+                embedder = Embedder(
+                    self.model,
+                    device=self.device,
+                    precision=self.recipe.train.precision,
+                    progress=_counting_on(tell, before, total),
+                )
+                if asked:
+                    parts.append(embedder.texts(asked, batch_size=size, what="texts"))
+                done = total
+        return TextFeatures.cat(parts) if parts else None
 
     @contextmanager
     def _telling(self, progress: bool | Progress) -> Iterator[Progress]:
@@ -131,6 +190,10 @@ class LoadedRetriever:
         else:
             with closing(ObserverGroup.of(self.recipe)) as watchers:
                 yield watchers.progressed
+
+
+def _counting_on(tell: Progress, before: int, total: int) -> Progress:
+    return lambda what, done, _: tell(what, before + done, total)
 
 
 def _batch_size(asked: int | None, usual: int) -> int:

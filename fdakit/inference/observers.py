@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fdakit.plugin.component import BuildContext
-from fdakit.plugin.contracts import RunInfo
+from fdakit.plugin.observers import RunInfo
 from fdakit.recipe.recipe import Recipe
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from fdakit.errors import CheckpointError
+from fdakit.features import FusionOutput
 from fdakit.plugin.component import StemConvolution
 
 
@@ -17,6 +18,8 @@ class AlphaPath(nn.Module):
 
     Source: Alpha-CLIP, arXiv 2312.03818, section 3.2. Derive a fusion from it and give it a `forward`.
     """
+
+    uses: frozenset[FusionOutput] = frozenset({"stem"})
 
     def __init__(self, stem: Sequence[StemConvolution], *, mean: float = 0.5, std: float = 0.26) -> None:
         super().__init__()

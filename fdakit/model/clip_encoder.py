@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from fdakit.choices import Role
+from fdakit.features import ClipBatch, Fused, FusionOutput, PixelForm, TextFeatures, VideoFeatures
 from fdakit.plugin.component import BuildContext
-from fdakit.plugin.contracts import Fuse, Preprocess
-from fdakit.values import FrameFeatures, Fused, TextFeatures
+from fdakit.plugin.contracts import Fuse, Preprocess, TextRole
 
 from .layer_depth import clip_role
 from .stem import TowerStem
@@ -27,8 +27,11 @@ class ClipEncoder(nn.Module):
 
     `tokenizer` is open_clip's for the model; `max_tokens` truncates captions earlier than the context length does;
     `pretrained` is false if the weights are random. The logit scale of the model is only read: training has its own,
-    in the objective.
+    in the objective. Frames are encoded one by one; texts have no role.
     """
+
+    pixel_form: PixelForm = "normalised"
+    frame_count: int | None = None
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class ClipEncoder(nn.Module):
         self.alpha_weights: tuple[torch.Tensor, ...] = ()
         self._stem = TowerStem(self._visual, size=preprocess.size)
         self._tokens = TokenSteering(self._visual)
+        self.accepts = _accepted(self._tokens)
         self.context_length = int(getattr(clip, "context_length", tokenizer.context_length))
         self.max_tokens = min(max_tokens or self.context_length, self.context_length)
         self.shapes = self._measure(shapes)
@@ -97,21 +101,15 @@ class ClipEncoder(nn.Module):
         """Return the role of a weight of this encoder in training: stem, tower or scale."""
         return clip_role(name.removeprefix("clip."), stem=[stem.name for stem in self.shapes.stem])
 
-    def encode_frames(self, frames: torch.Tensor, valid: torch.Tensor, fuse: Fuse) -> FrameFeatures:
-        """Return one vector a frame `(v, t, d)` of frames `(v, t, 3, h, w)`.
+    def encode_videos(self, clips: ClipBatch, fuse: Fuse) -> VideoFeatures:
+        """Return one vector a frame `(v, t, d)`. Padding is not encoded and stays zero."""
+        rgb = clips.packed()
+        return VideoFeatures(clips.unpacked(self.encode_images(rgb, fuse(rgb, self._stem))), clips.valid)
 
-        Padding is not encoded and stays zero.
-        """
-        chosen = valid.flatten().nonzero().squeeze(1)
-        rgb = frames.flatten(0, 1)
-        if len(chosen) < len(rgb):
-            rgb = rgb[chosen]
-        encoded = self._encode(rgb, fuse(rgb, self._stem))
-        vectors = encoded.new_zeros((valid.numel(), encoded.shape[1])).index_copy(0, chosen, encoded)
-        return FrameFeatures(vectors.view(*valid.shape, -1), valid)
-
-    def _encode(self, rgb: torch.Tensor, fused: Fused) -> torch.Tensor:
-        self._stem.give(fused.features)
+    def encode_images(self, rgb: torch.Tensor, fused: Fused) -> torch.Tensor:
+        """Return one vector an image `(n, d)` of `rgb (n, 3, h, w)`, with what a fusion changes."""
+        rgb = rgb if fused.pixels is None else fused.pixels
+        self._stem.give(self._stem(rgb) if fused.features is None else fused.features)
         try:
             with self._tokens.steered(fused):
                 vectors = self._visual(rgb)
@@ -120,7 +118,7 @@ class ClipEncoder(nn.Module):
         pooled: torch.Tensor = vectors[0] if isinstance(vectors, tuple) else vectors  # CoCa returns its tokens too
         return pooled
 
-    def encode_texts(self, texts: Sequence[str]) -> TextFeatures:
+    def encode_texts(self, texts: Sequence[str], role: TextRole = "query") -> TextFeatures:
         """Return one vector a text `(q, d)`.
 
         Texts of more than `max_tokens` tokens are truncated and marked in `cut`.
@@ -129,7 +127,7 @@ class ClipEncoder(nn.Module):
         encode: Any = self.clip.encode_text
         device = next(self.clip.parameters()).device
         ids = ids.to(device)
-        return TextFeatures(encode(ids), ids, ids != self._pad_id(), cut.to(device))
+        return TextFeatures(encode(ids), mask=ids != self._pad_id(), ids=ids, cut=cut.to(device))
 
     def shared_words(self, texts: Sequence[str]) -> tuple[tuple[str, ...], ...]:
         """Return groups of different words of the texts that share a token id; empty if the tokeniser has none."""
@@ -150,6 +148,12 @@ class ClipEncoder(nn.Module):
     def _pad_id(self) -> int:
         inner = getattr(self.tokenizer, "tokenizer", None)
         return int(getattr(inner, "pad_token_id", None) or 0)
+
+
+def _accepted(tokens: TokenSteering) -> frozenset[FusionOutput]:
+    if tokens.layers:
+        return frozenset({"pixels", "stem", "attention_bias", "keep"})
+    return frozenset({"pixels", "stem"})
 
 
 def _respelt(text: str) -> str:

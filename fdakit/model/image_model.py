@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from fdakit.errors import PluginError, attribute_errors
-from fdakit.plugin.contracts import Preprocess, Stem
-from fdakit.values import FrameFeatures, Fused
+from fdakit.features import ClipBatch
+from fdakit.plugin.contracts import Preprocess
 
 from .retriever import Retriever
 
@@ -26,6 +26,7 @@ class ImageTextModel(nn.Module):
         super().__init__()
         self.encoder = retriever.encoder
         self.fusion = retriever.fusion
+        self._fuse_with = retriever.fuse_with
         self.preprocess: Preprocess = retriever.preprocess
         self.tokenizer: Any = getattr(retriever.encoder, "tokenizer", None)
         self.labels = retriever.labels
@@ -37,7 +38,7 @@ class ImageTextModel(nn.Module):
         return torch.tensor(self._log_scale, device=self._first().device)
 
     def _first(self) -> torch.Tensor:
-        first: torch.Tensor = next(p for p in self.encoder.parameters() if p.is_floating_point())
+        first: torch.Tensor = next(p for p in self.parameters() if p.is_floating_point())
         return first
 
     def encode_image(
@@ -60,14 +61,10 @@ class ImageTextModel(nn.Module):
         _check_alpha(alpha, (len(image), 1, size, size))
         rgb, level = (value.to(device=first.device, dtype=first.dtype) for value in (image, alpha))
 
-        def fuse(pixels: torch.Tensor, stem: Stem) -> Fused:
-            with attribute_errors(self.labels["fusion"], "in the forward pass"):
-                fused: Fused = self.fusion(pixels, level, stem)
-                return fused
-
         valid = torch.ones((len(rgb), 1), dtype=torch.bool, device=first.device)
+        clips = ClipBatch(rgb.unsqueeze(1), valid, torch.zeros_like(valid, dtype=torch.float64))
         with attribute_errors(self.labels["encoder"], "while encoding images"):
-            features: FrameFeatures = self.encoder.encode_frames(rgb.unsqueeze(1), valid, fuse)
+            features = self.encoder.encode_videos(clips, self._fuse_with(level))
         vectors = features.vectors[:, 0]
         return nn.functional.normalize(vectors, dim=-1) if normalize else vectors
 

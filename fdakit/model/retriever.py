@@ -1,4 +1,4 @@
-"""The retriever: encoder, fusion and aggregator combined, as stored in a checkpoint."""
+"""The retriever: encoder, fusion, aggregator and matcher combined, as stored in a checkpoint."""
 
 from __future__ import annotations
 
@@ -10,25 +10,51 @@ import torch
 from torch import nn
 
 from fdakit.errors import PartError, attribute_errors
-from fdakit.plugin.contracts import Preprocess, Stem
-from fdakit.values import FrameFeatures, Fused, TextFeatures, describe
+from fdakit.features import ClipBatch, Fused, TextFeatures, VideoFeatures
+from fdakit.plugin.contracts import (
+    AlphaFusion,
+    Encoder,
+    Fuse,
+    Matcher,
+    Preprocess,
+    Stem,
+    TemporalAggregator,
+    TextRole,
+)
+from fdakit.values import describe
+
+from .no_stem import NoStem
+from .pixel_forms import from_normalised, to_form, to_normalised
 
 T = TypeVar("T")
 
 
 class Retriever(nn.Module):
-    """Frames and alpha to video vectors, texts to text vectors, both to cosine scores.
+    """Clips and alpha to video features, texts to text features, both to scores.
 
     `labels` give each part with its provider, for errors.
     """
 
+    encoder: Encoder
+    fusion: AlphaFusion
+    aggregator: TemporalAggregator
+    matcher: Matcher
+
     def __init__(
-        self, *, encoder: Any, fusion: Any, aggregator: Any, preprocess: Preprocess, labels: Mapping[str, str]
+        self,
+        *,
+        encoder: Encoder,
+        fusion: AlphaFusion,
+        aggregator: TemporalAggregator,
+        matcher: Matcher,
+        preprocess: Preprocess,
+        labels: Mapping[str, str],
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.fusion = fusion
         self.aggregator = aggregator
+        self.matcher = matcher
         self.labels = dict(labels)
         self.register_buffer("_mean", torch.empty(3, 1, 1), persistent=False)
         self.register_buffer("_std", torch.empty(3, 1, 1), persistent=False)
@@ -48,50 +74,74 @@ class Retriever(nn.Module):
         device = self.get_buffer("_mean").device
         return f"Retriever({size} px -> {width}-d vectors, {count:,} parameters on {device}\n{parts}\n)"
 
-    def encode_frames(
-        self, frames: torch.Tensor, alpha: torch.Tensor, valid: torch.Tensor, times: torch.Tensor | None = None
-    ) -> FrameFeatures:
-        """Encode `frames (v, t, 3, h, w)` uint8 with `alpha (v, t, 1, h, w)` in [0, 1] to one vector a frame."""
-        rgb = self.normalise(frames)
-        chosen = alpha.flatten(0, 1)
-        if not bool(valid.all()):
-            chosen = chosen[valid.flatten()]
+    def encode_videos(self, clips: ClipBatch, alpha: torch.Tensor) -> VideoFeatures:
+        """Encode clips, their frames uint8, with `alpha (v, t, 1, h, w)` in [0, 1]; aggregate nothing yet.
 
-        def fuse(pixels: torch.Tensor, stem: Stem) -> Fused:
-            with attribute_errors(self.labels["fusion"], "in the forward pass"):
-                fused = self.fusion(pixels, chosen, stem)
-            return _given(fused, Fused, self.labels["fusion"], "in the forward pass")
+        Raises `PartError` if encoder or fusion fail or give something else.
+        """
+        frames = to_form(self.encoder.pixel_form, clips.frames, *self._colours())
+        shown = replace(clips, frames=frames, places=clips.positions, neighbours={}, luma={})
+        with attribute_errors(self.labels["encoder"], "while encoding videos"):
+            features = self.encoder.encode_videos(shown, self.fuse_with(clips.packed(alpha)))
+        features = _given(features, VideoFeatures, self.labels["encoder"], "while encoding videos")
+        if features.kind != "frame" or features.valid.shape != clips.valid.shape:
+            return features
+        return replace(features, times=clips.times, coverage=alpha.mean(dim=(2, 3, 4)))
 
-        with attribute_errors(self.labels["encoder"], "while encoding frames"):
-            features = self.encoder.encode_frames(rgb, valid, fuse)
-        features = _given(features, FrameFeatures, self.labels["encoder"], "while encoding frames")
-        return replace(features, times=times, coverage=alpha.mean(dim=(2, 3, 4)))
+    def fuse_with(self, alpha: torch.Tensor) -> Fuse:
+        """Return the fusion with its alpha `(n, 1, h, w)`, as an encoder calls it, in the encoder's pixel form."""
+        form, colours, label = self.encoder.pixel_form, self._colours(), self.labels["fusion"]
+
+        def fuse(pixels: torch.Tensor, stem: Stem | None) -> Fused:
+            with attribute_errors(label, "in the forward pass"):
+                fused = self.fusion(to_normalised(form, pixels, *colours), alpha, stem or NoStem(label))
+            fused = _given(fused, Fused, label, "in the forward pass")
+            if fused.pixels is None or form == "normalised":
+                return fused
+            return replace(fused, pixels=from_normalised(form, fused.pixels, *colours))
+
+        return fuse
 
     def normalise(self, frames: torch.Tensor) -> torch.Tensor:
         """Convert uint8 to float32, divide by 255, then apply (x - mean) / std as torchvision does."""
-        mean, std = self.get_buffer("_mean"), self.get_buffer("_std")
-        return frames.to(torch.float32).div_(255).sub_(mean).div_(std)
+        return to_form("normalised", frames, *self._colours())
 
-    def encode_texts(self, texts: Sequence[str]) -> TextFeatures:
-        """Return one vector a text `(q, d)`."""
-        with attribute_errors(self.labels["encoder"], "while encoding texts"):
-            features = self.encoder.encode_texts(texts)
-        return _given(features, TextFeatures, self.labels["encoder"], "while encoding texts")
+    def _colours(self) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.get_buffer("_mean"), self.get_buffer("_std")
 
-    def video_vectors(self, frames: FrameFeatures, texts: TextFeatures | None = None) -> torch.Tensor:
-        """Return video vectors `(v, d)`, or `(q, v, d)` if the aggregator depends on the texts."""
-        with attribute_errors(self.labels["aggregator"], "while pooling frames"):
-            vectors = self.aggregator(frames, texts if self.text_conditioned else None)
-        return _given(vectors, torch.Tensor, self.labels["aggregator"], "while pooling frames")
+    def encode_texts(self, texts: Sequence[str], role: TextRole = "query") -> TextFeatures:
+        """Return the features of texts, `(q, d)` and, if the matcher compares them, their tokens."""
+        where = "while encoding texts"
+        with attribute_errors(self.labels["encoder"], where):
+            features = self.encoder.encode_texts(texts, role)
+        features = _given(features, TextFeatures, self.labels["encoder"], where)
+        if self.matcher.needs_tokens and features.tokens is None:
+            raise PartError(
+                f"{self.labels['encoder']} gives no vectors of tokens, which {self.labels['matcher']} compares; "
+                "choose another encoder, or a matcher that needs none"
+            )
+        return features
 
-    @property
-    def text_conditioned(self) -> bool:
-        """Whether a video's vector depends on the text it is compared with."""
-        return bool(self.aggregator.text_conditioned)
+    def aggregate(self, features: VideoFeatures) -> VideoFeatures:
+        """Return what is compared of the encoder's features. Raises `PartError` if it is not what it should be."""
+        label, where = self.labels["aggregator"], "while aggregating features"
+        with attribute_errors(label, where):
+            videos = self.aggregator(features)
+        videos = _given(videos, VideoFeatures, label, where)
+        if self.aggregator.gives == "vector" and videos.vectors.shape[1] != 1:
+            raise PartError(f"{label} failed {where}: returned {videos!r}; it says that it gives a vector, (v, 1, d)")
+        return videos
 
-    def scores(self, videos: torch.Tensor, texts: TextFeatures) -> torch.Tensor:
-        """Return the cosine similarities `(q, v)` of video vectors `(v, d)` or `(q, v, d)` and texts."""
-        return cosine(texts.vectors, videos)
+    def scores(self, texts: TextFeatures, videos: VideoFeatures) -> torch.Tensor:
+        """Return the matcher's similarities `(q, v)` float32, computed in full precision."""
+        label, where = self.labels["matcher"], "while comparing texts with videos"
+        with torch.autocast(videos.vectors.device.type, enabled=False), attribute_errors(label, where):
+            scores = self.matcher.score(texts.float(), videos.float())
+        scores = _given(scores, torch.Tensor, label, where)
+        wanted = (len(texts.vectors), len(videos.vectors))
+        if tuple(scores.shape) != wanted:
+            raise PartError(f"{label} failed {where}: returned {describe(scores)}; wanted {wanted}")
+        return scores.float()
 
 
 def _given(value: Any, wanted: type[T], label: str, where: str) -> T:
@@ -99,12 +149,3 @@ def _given(value: Any, wanted: type[T], label: str, where: str) -> T:
     if not isinstance(value, wanted):
         raise PartError(f"{label} failed {where}: returned {describe(value)}; wanted {wanted.__name__}")
     return value
-
-
-def cosine(texts: torch.Tensor, videos: torch.Tensor) -> torch.Tensor:
-    """Return cosine similarities `(q, v)` float32 of `texts (q, d)` and `videos (v, d)` or `(q, v, d)`."""
-    left = nn.functional.normalize(texts.float(), dim=-1)
-    right = nn.functional.normalize(videos.float(), dim=-1)
-    if right.ndim == 2:
-        return left @ right.T
-    return torch.einsum("qd,qvd->qv", left, right)

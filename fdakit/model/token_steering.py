@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from fdakit.errors import PluginError
-from fdakit.values import Fused
+from fdakit.features import Fused
 
 
 class KeepSlot(nn.Module):

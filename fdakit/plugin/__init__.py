@@ -9,6 +9,19 @@ from fdakit.errors import (
     ScoreError as ScoreError,
     VideoError as VideoError,
 )
+from fdakit.features import (
+    ClipBatch as ClipBatch,
+    FeatureKind as FeatureKind,
+    Fused as Fused,
+    FusionOutput as FusionOutput,
+    PairFeatures as PairFeatures,
+    PixelForm as PixelForm,
+    TextFeatures as TextFeatures,
+    VideoFeatures as VideoFeatures,
+)
+from fdakit.query_ranks import (
+    Ranking as Ranking,
+)
 from fdakit.random_keys import (
     keyed_rng as keyed_rng,
     keyed_seed as keyed_seed,
@@ -30,18 +43,21 @@ from fdakit.values import (
     Batch as Batch,
     Caption as Caption,
     Clip as Clip,
-    FrameFeatures as FrameFeatures,
-    Fused as Fused,
     Needs as Needs,
     Place as Place,
     PublishedCounts as PublishedCounts,
     Scores as Scores,
     SourceFile as SourceFile,
     Split as Split,
-    TextFeatures as TextFeatures,
     VideoRef as VideoRef,
 )
 
+from .abilities import (
+    InnerProduct as InnerProduct,
+    ObservesSteps as ObservesSteps,
+    OverPairs as OverPairs,
+    TextRoles as TextRoles,
+)
 from .component import (
     BuildContext as BuildContext,
     Component as Component,
@@ -52,23 +68,32 @@ from .component import (
 from .contracts import (
     AlphaFusion as AlphaFusion,
     Dataset as Dataset,
+    DeviceMaskGenerator as DeviceMaskGenerator,
     Direction as Direction,
     Encoder as Encoder,
     FrameSampler as FrameSampler,
     Fuse as Fuse,
+    Gives as Gives,
     MaskGenerator as MaskGenerator,
+    Matcher as Matcher,
+    Metric as Metric,
     Objective as Objective,
-    Observer as Observer,
     OptimiserFactory as OptimiserFactory,
     Preprocess as Preprocess,
     Progress as Progress,
     Reader as Reader,
     RemarksOnScores as RemarksOnScores,
     Rescorer as Rescorer,
-    RunInfo as RunInfo,
     Stem as Stem,
+    Stores as Stores,
     TemporalAggregator as TemporalAggregator,
+    TextRole as TextRole,
 )
 from .hookspecs import (
     hookimpl as hookimpl,
+)
+from .observers import (
+    Observer as Observer,
+    RunInfo as RunInfo,
+    StepInfo as StepInfo,
 )

@@ -97,9 +97,10 @@ class Component(Generic[O_contra, P_co]):
 
     `when` tells in one line when to choose it, for `fdakit show`. `remedies` of a mask end the advice of `fdakit data
     masks`: by finding (`empty`, `full`, `cut`) what to do about it, as "lower its threshold", and by a word that the
-    mask remarks what such frames lack, as "have no motion vectors; take a mask that needs none". Declare a component
-    as a module constant; the module must be importable without torch. Raises `PluginError` if the name is not
-    lower-case words joined by hyphens.
+    mask remarks what such frames lack, as "have no motion vectors; take a mask that needs none". `declares` holds
+    members of the part that are the same whatever the options, as `{"accepts": frozenset({"pixels"})}`, so that
+    `fdakit check` can compare parts without building them. Declare a component as a module constant; the module must
+    be importable without torch. Raises `PluginError` if the name is not lower-case words joined by hyphens.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Component(Generic[O_contra, P_co]):
     build: Callable[[O_contra, BuildContext], P_co]
     when: str = ""
     remedies: Mapping[str, str] = field(default_factory=dict, hash=False)
+    declares: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not (isinstance(self.name, str) and _NAME.fullmatch(self.name)):

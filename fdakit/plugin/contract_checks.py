@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
+from fdakit.features import FusionOutput, PixelForm
 from fdakit.values import Needs, Place
 
 from .component import BuildContext
-from .contracts import Direction, Preprocess
+from .contracts import Direction, Gives, Preprocess, Stores
 
 _CALL = "__call__"
 # Members of the protocols in `contracts`. Of an observer nothing is asked: one that fails is left out of its run.
@@ -16,17 +17,21 @@ MEMBERS: Mapping[str, tuple[str, ...]] = {
     "sampler": ("frames", "draws", _CALL),
     "reader": ("times", "read"),
     "mask": ("needs", "place", _CALL),
-    "fusion": (_CALL,),
-    "encoder": ("shapes", "preprocess", "encode_frames", "encode_texts"),
-    "aggregator": ("text_conditioned", "indexable", _CALL),
+    "fusion": ("uses", _CALL),
+    "encoder": ("shapes", "preprocess", "pixel_form", "accepts", "frame_count", "encode_videos", "encode_texts"),
+    "aggregator": ("gives", _CALL),
+    "matcher": ("stores", "needs_tokens", "score"),
     "objective": (_CALL,),
     "dataset": ("splits", "load"),
     "rescorer": ("needs_all_queries", "needs_bank", "directions", _CALL),
     "optimiser": (_CALL,),
     "observer": (),
+    "metric": (_CALL,),
 }
-_CALLED = ("frames", "draws", "times", "read", "encode_frames", "encode_texts", "splits", "load", _CALL)
-_FLAGS = ("text_conditioned", "indexable", "needs_all_queries", "needs_bank")
+_CALLED = ("frames", "draws", "times", "read", "encode_videos", "encode_texts", "score", "splits", "load", _CALL)
+_FLAGS = ("needs_tokens", "needs_all_queries", "needs_bank")
+_WORDS = {"pixel_form": get_args(PixelForm), "gives": get_args(Gives), "stores": get_args(Stores)}
+_SETS = ("uses", "accepts")
 
 
 def contract_fault(kind: str, part: object) -> str:
@@ -63,9 +68,16 @@ def _odd_values(kind: str, part: Any) -> Iterator[str]:
     for name in _FLAGS:
         if name in MEMBERS[kind] and not isinstance(value := getattr(part, name), bool):
             yield f"{name} is {value!r}; wanted True or False"
+    for name, words in _WORDS.items():
+        if name in MEMBERS[kind] and (value := getattr(part, name)) not in words:
+            yield f"{name} is {value!r}; wanted {' or '.join(map(repr, words))}"
+    for name in _SETS:
+        if name in MEMBERS[kind] and not _are_outputs(value := getattr(part, name)):
+            yield f"{name} is {value!r}; wanted a frozenset of {', '.join(map(repr, get_args(FusionOutput)))}"
     if kind == "mask":
         yield from _odd_mask(part)
     if kind == "encoder":
+        yield from _odd_inputs(part)
         for name, wanted in (("shapes", BuildContext), ("preprocess", Preprocess)):
             if not isinstance(value := getattr(part, name), wanted):
                 yield f"{name} is {value!r}; wanted fdakit.plugin.{wanted.__name__}"
@@ -73,6 +85,17 @@ def _odd_values(kind: str, part: Any) -> Iterator[str]:
         known = get_args(Direction)
         if not part.directions or not set(part.directions) <= set(known):
             yield f"directions is {part.directions!r}; wanted {', '.join(map(repr, known))} or both, in a tuple"
+
+
+def _are_outputs(value: object) -> bool:
+    return isinstance(value, frozenset) and value <= set(get_args(FusionOutput))
+
+
+def _odd_inputs(encoder: Any) -> Iterator[str]:
+    if encoder.frame_count is not None and (type(encoder.frame_count) is not int or encoder.frame_count < 1):
+        yield f"frame_count is {encoder.frame_count!r}; wanted a number of frames from 1, or None"
+    if "stem" in encoder.accepts and encoder.pixel_form != "normalised":
+        yield f"pixel_form is {encoder.pixel_form!r}; an encoder that accepts maps of its stem takes 'normalised'"
 
 
 def _odd_mask(mask: Any) -> Iterator[str]:
@@ -86,3 +109,15 @@ def _odd_mask(mask: Any) -> Iterator[str]:
 
 def _are_gaps(gaps: object) -> bool:
     return isinstance(gaps, tuple) and all(type(gap) is int and gap for gap in gaps)
+
+
+def declaration_fault(declares: Mapping[str, Any], part: object) -> str:
+    """Return what a part has otherwise than its component declares of it; "" where nothing."""
+    return next(
+        (
+            f"its component declares {name} = {value!r}, but the part has {getattr(part, name, None)!r}"
+            for name, value in declares.items()
+            if getattr(part, name, None) != value
+        ),
+        "",
+    )

@@ -7,13 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fdakit.values import Batch, Clip, FrameFeatures, Fused, Needs, Place, Scores, Split, TextFeatures, VideoRef
+from fdakit.choices import TieRule
+from fdakit.features import (
+    ClipBatch,
+    Fused,
+    FusionOutput,
+    PairFeatures,
+    PixelForm,
+    TextFeatures,
+    VideoFeatures,
+)
+from fdakit.query_ranks import Ranking
+from fdakit.values import Clip, Needs, Place, Scores, Split, VideoRef
 
 from .component import BuildContext, StemConvolution
 
@@ -27,6 +37,15 @@ Direction = Literal["t2v", "v2t"]
 """Text to video, where captions are the queries, and video to text, where videos are."""
 
 DIRECTIONS: tuple[Direction, ...] = ("t2v", "v2t")
+
+TextRole = Literal["query", "document"]
+"""What a text is to a search: what is asked, or what is found. Most encoders make no difference."""
+
+Gives = Literal["vector", "vectors"]
+"""How many vectors of each video an aggregator gives: one, or several."""
+
+Stores = Literal["vector", "vectors", "nothing"]
+"""What a matcher compares texts with, so that an index can keep it; nothing where it must see the video again."""
 
 Progress = Callable[[str, int, int], None]
 """`progress(what, done, total)`, called often during long work; cheap, and never required."""
@@ -72,7 +91,7 @@ class Reader(Protocol):
 
 @runtime_checkable
 class MaskGenerator(Protocol):
-    """Marks what matters in each frame of a clip.
+    """Marks what matters in each frame of a clip, in the process that reads it; its `place` is `worker`.
 
     May offer `remarks(clip)`, one short string a frame: why another mask stands there than the one it looked for
     ("cut", "empty"), and "" where none does. `fdakit data masks` counts them.
@@ -86,8 +105,26 @@ class MaskGenerator(Protocol):
         ...
 
 
+@runtime_checkable
+class DeviceMaskGenerator(Protocol):
+    """Marks what matters in each frame of a batch, on the model's device; its `place` is `device`.
+
+    May be an `nn.Module` with weights: they train with the rest, under the role `mask`, and lie in the checkpoint.
+    """
+
+    needs: Needs
+    place: Place
+
+    def __call__(self, clips: ClipBatch) -> torch.Tensor:
+        """Return alpha `(v, t, h, w)` in [0, 1] of uint8 frames `(v, t, 3, h, w)`, neighbours and luma beside them.
+
+        Masks of padded frames mean nothing; the clips stay untouched, and none depends on another of the batch.
+        """
+        ...
+
+
 class Stem(Protocol):
-    """The encoder's stem as a fusion sees it."""
+    """The encoder's stem as a fusion sees it; `convolutions` are empty where it has none."""
 
     convolutions: tuple[StemConvolution, ...]
 
@@ -97,15 +134,21 @@ class Stem(Protocol):
 
 
 class AlphaFusion(Protocol):
-    """Joins alpha to RGB at the encoder's stem. May be an `nn.Module`; normalises alpha itself."""
+    """Joins alpha to RGB. May be an `nn.Module`; normalises alpha itself.
+
+    `uses` are the outputs that it may give: an encoder that does not accept one of them is refused before anything
+    runs. A fusion that gives only `pixels` fits every encoder.
+    """
+
+    uses: frozenset[FusionOutput]
 
     def __call__(self, rgb: torch.Tensor, alpha: torch.Tensor, stem: Stem) -> Fused:
-        """Return `rgb (n, 3, h, w)` normalised, `alpha (n, 1, h, w)` in [0, 1]."""
+        """Return what changes, of `rgb (n, 3, h, w)` normalised and `alpha (n, 1, h, w)` in [0, 1]."""
         ...
 
 
-Fuse = Callable[["torch.Tensor", Stem], Fused]
-"""A fusion that already holds its alpha: `fuse(rgb, stem)`."""
+Fuse = Callable[["torch.Tensor", "Stem | None"], Fused]
+"""A fusion that already holds its alpha: `fuse(rgb, stem)`; an encoder without a stem gives None."""
 
 
 @dataclass(frozen=True)
@@ -130,49 +173,73 @@ class Preprocess:
 class Encoder(Protocol):
     """The two towers. Owns every tower weight; is an `nn.Module`.
 
-    May offer `parameter_role(name)`, which says of each of its weights what it is to training; `pretrained`, false
-    where its weights are random draws; and `shared_words(texts)`, groups of different words in the texts that it
-    cannot tell apart, which a run warns of. `former_preprocess` is what an older fdakit took for its pictures,
-    where that was another: a checkpoint of that time was trained with it.
+    `pixel_form` is the form in which frames arrive: normalised by `preprocess`, divided by 255, or uint8. `accepts`
+    are the outputs of a fusion that it can use; one with a stem takes normalised pixels. `frame_count` is the exact
+    number of frames it needs, None where any will do; `fdakit check` compares it with the sampler's.
+
+    What an encoder may offer beside is in `fdakit.plugin.abilities`.
     """
 
     shapes: BuildContext
     preprocess: Preprocess
+    pixel_form: PixelForm
+    accepts: frozenset[FusionOutput]
+    frame_count: int | None
 
-    def encode_frames(self, frames: torch.Tensor, valid: torch.Tensor, fuse: Fuse) -> FrameFeatures:
-        """Frames `(v, t, 3, h, w)` normalised, `valid (v, t)` -> one vector a frame, `(v, t, d)`.
+    def encode_videos(self, clips: ClipBatch, fuse: Fuse) -> VideoFeatures:
+        """Return the vectors of the clips: one a frame, a clip, or a patch.
 
-        Calls `fuse` once, with the valid frames alone, in order: `(n, 3, h, w)`.
+        Calls `fuse` once, with the valid frames alone, in order, in its own pixel form: `fuse(clips.packed(), stem)`.
+        `Fused.pixels` come back in that form too.
         """
         ...
 
-    def encode_texts(self, texts: Sequence[str]) -> TextFeatures:
+    def encode_texts(self, texts: Sequence[str], role: TextRole = "query") -> TextFeatures:
         """Return one vector a text `(q, d)`; too long a text is cut to the context and says so in `cut`."""
         ...
 
 
 class TemporalAggregator(Protocol):
-    """Makes one vector a video."""
+    """Makes what is compared of the encoder's features: one vector a video, or several; `gives` tells which."""
 
-    text_conditioned: bool
-    indexable: bool
+    gives: Gives
 
-    def __call__(self, frames: FrameFeatures, texts: TextFeatures | None) -> torch.Tensor:
-        """Return `(v, d)`, or `(q, v, d)` for the block of texts given where `text_conditioned`."""
+    def __call__(self, features: VideoFeatures) -> VideoFeatures:
+        """Return `(v, 1, d)` where it gives a vector, else `(v, m, d)` with their `valid`."""
+        ...
+
+
+class Matcher(Protocol):
+    """Compares texts with videos. May be an `nn.Module` with weights of its own.
+
+    `stores` is what it needs of a video; a matcher that stores a vector is given `(v, 1, d)`. `needs_tokens`: it
+    looks at the tokens of the texts. Everything that compares asks it: training, ranking, search.
+    """
+
+    stores: Stores
+    needs_tokens: bool
+
+    def score(self, texts: TextFeatures, videos: VideoFeatures) -> torch.Tensor:
+        """Return similarities `(q, v)`, higher for what fits better; features are float32.
+
+        The score of a pair depends on that pair alone: it is called with blocks of texts and of videos.
+        """
         ...
 
 
 class Objective(Protocol):
-    """What training minimises. May be an `nn.Module` with weights of its own (a logit scale, a captioner).
+    """What training minimises. May be an `nn.Module` with weights of its own (a logit scale, a captioner)."""
 
-    May offer `chance_loss(batch_size)`, the sum of its losses where nothing tells the pairs of a batch apart: a
-    training whose loss stays there is told of.
-    """
-
-    def __call__(
-        self, frames: FrameFeatures, videos: torch.Tensor, texts: TextFeatures, batch: Batch
-    ) -> Mapping[str, torch.Tensor]:
+    def __call__(self, pairs: PairFeatures) -> Mapping[str, torch.Tensor]:
         """Named scalar losses; their sum is minimised. Text i belongs to video i."""
+        ...
+
+
+class Metric(Protocol):
+    """A figure of merit by name, for reports."""
+
+    def __call__(self, ranking: Ranking, ties: TieRule) -> Mapping[str, float]:
+        """Return numbers by name, of the ranks of all queries of one direction."""
         ...
 
 
@@ -229,45 +296,3 @@ class OptimiserFactory(Protocol):
         `decays` is false for biases, norms and scales.
         """
         ...
-
-
-class Observer(Protocol):
-    """Watches a run. A failing observer is named, warned about once and left out.
-
-    May offer `close()`, called when the run is over, however it ended.
-    """
-
-    def run_started(self, run: RunInfo) -> None:
-        """Before the first step or, without training, before evaluation."""
-        ...
-
-    def progressed(self, what: str, done: int, total: int) -> None:
-        """Long work moved on: rendering, training steps, encoding."""
-        ...
-
-    def epoch_finished(self, facts: Mapping[str, float]) -> None:
-        """After each epoch: `epoch`, `loss`, `learning_rate`, `seconds`, and validation metrics if any."""
-        ...
-
-    def run_finished(self, report: Mapping[str, Any]) -> None:
-        """With the report as it stands in report.json."""
-        ...
-
-
-@dataclass(frozen=True)
-class RunInfo:
-    """What an observer may know of a run: name, folder (None if nothing is written), seed, sizes.
-
-    `parameters` are those of the retriever and its objectives, `trained` of them train: `fdakit check --verbose`
-    counts the same.
-    """
-
-    name: str
-    folder: Path | None
-    seed: int
-    epochs: int
-    steps: int
-    parameters: int
-    device: str
-    past: tuple[Mapping[str, float], ...] | None = None
-    trained: int = 0

@@ -16,16 +16,19 @@ from .component import Component
 from .contracts import (
     AlphaFusion,
     Dataset,
+    DeviceMaskGenerator,
     Encoder,
     FrameSampler,
     MaskGenerator,
+    Matcher,
+    Metric,
     Objective,
-    Observer,
     OptimiserFactory,
     Reader,
     Rescorer,
     TemporalAggregator,
 )
+from .observers import Observer
 
 hookspec = pluggy.HookspecMarker("fdakit")
 hookimpl = pluggy.HookimplMarker("fdakit")
@@ -44,14 +47,14 @@ def fdakit_readers() -> Iterable[Component[Any, Reader]]:
 
 
 @hookspec
-def fdakit_masks() -> Iterable[Component[Any, MaskGenerator]]:
+def fdakit_masks() -> Iterable[Component[Any, MaskGenerator | DeviceMaskGenerator]]:
     """Return what becomes the alpha channel; chosen by `[mask] use`."""
     raise NotImplementedError
 
 
 @hookspec
 def fdakit_fusions() -> Iterable[Component[Any, AlphaFusion]]:
-    """Return how alpha joins RGB at the encoder's stem; chosen by `[fusion] use`."""
+    """Return how alpha joins RGB on its way through the encoder; chosen by `[fusion] use`."""
     raise NotImplementedError
 
 
@@ -63,7 +66,13 @@ def fdakit_encoders() -> Iterable[Component[Any, Encoder]]:
 
 @hookspec
 def fdakit_aggregators() -> Iterable[Component[Any, TemporalAggregator]]:
-    """Return how frame vectors become one video vector; chosen by `[aggregator] use`."""
+    """Return how the encoder's features become what is compared; chosen by `[aggregator] use`."""
+    raise NotImplementedError
+
+
+@hookspec
+def fdakit_matchers() -> Iterable[Component[Any, Matcher]]:
+    """Return how texts are compared with videos; chosen by `[matcher] use`."""
     raise NotImplementedError
 
 
@@ -94,4 +103,10 @@ def fdakit_optimisers() -> Iterable[Component[Any, OptimiserFactory]]:
 @hookspec
 def fdakit_observers() -> Iterable[Component[Any, Observer]]:
     """Return the observers of a run; any number of `[[observer]]` tables."""
+    raise NotImplementedError
+
+
+@hookspec
+def fdakit_metrics() -> Iterable[Component[Any, Metric]]:
+    """Return further figures for reports; any number of `[[metric]]` tables."""
     raise NotImplementedError

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from fdakit.errors import ScoreError
+from fdakit.query_ranks import Ranking
 
 from .metrics import CUTOFFS, SUMMED
-from .ranks import Ranking
 
 
 def clip4clip_metrics(ranking: Ranking) -> dict[str, float]:

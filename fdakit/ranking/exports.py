@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fdakit.choices import TieRule
+from fdakit.query_ranks import Ranking
 from fdakit.system.atomic_files import write_text
-
-from .ranks import Ranking
 
 
 def write_ranks(

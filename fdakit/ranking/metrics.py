@@ -6,8 +6,7 @@ import numpy as np
 
 from fdakit.choices import TieRule
 from fdakit.errors import ScoreError
-
-from .ranks import Ranking
+from fdakit.query_ranks import Ranking
 
 CUTOFFS = (1, 5, 10, 50)
 SUMMED = (1, 5, 10)  # RSum, as is usual for one direction

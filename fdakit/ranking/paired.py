@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from fdakit.choices import TieRule
 from fdakit.errors import ScoreError, nearest
+from fdakit.query_ranks import Ranking
 from fdakit.random_keys import keyed_rng
 
 from .metrics import CUTOFFS, SUMMED
-from .ranks import Ranking
 
 PAIRED = (*(f"R@{k}" for k in CUTOFFS), "MnR", "MRR")
 BLOCK = 1 << 20  # cluster resamples in memory at once, 8 MiB in float64

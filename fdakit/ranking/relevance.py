@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from fdakit.choices import TieRule
 from fdakit.errors import ScoreError, nearest
+from fdakit.query_ranks import Ranking
 
-from .ranks import Ranking
 from .scan import blocks
 
 Matrix = NDArray[np.floating[Any]]

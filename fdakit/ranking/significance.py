@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from fdakit.choices import TieRule
 from fdakit.errors import ScoreError
+from fdakit.query_ranks import Ranking
 from fdakit.random_keys import keyed_rng
 
 from .metrics import CUTOFFS, SUMMED
-from .ranks import Ranking
 
 
 def bootstrap_ci(

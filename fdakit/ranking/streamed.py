@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from fdakit.choices import VideoToTextRule
 from fdakit.errors import ScoreError, nearest
 from fdakit.plugin.contracts import Progress
+from fdakit.query_ranks import Ranking
 from fdakit.values import describe
 
 from .precision import full_precision
-from .ranks import Ranking
 from .tiles import Layout, Products
 
 if TYPE_CHECKING:

@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 
 from fdakit.errors import ScoreError
 from fdakit.plugin.contracts import Direction
+from fdakit.query_ranks import Ranking
 from fdakit.system.atomic_files import atomic_file, encoded, write_errors
 from fdakit.system.regular_files import read_text
 from fdakit.values import Scores
-
-from .ranks import Ranking
 
 Run = Mapping[str, Mapping[str, float]]
 """Query -> document -> score."""

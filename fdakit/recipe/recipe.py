@@ -24,6 +24,7 @@ class Recipe:
     objectives: tuple[tuple[Part, float], ...]
     observers: tuple[Part, ...]
     rescoring: tuple[Part, ...]
+    metrics: tuple[Part, ...]
     allow_missing: bool
     control: Control
     view: ViewSettings
@@ -44,6 +45,7 @@ class Recipe:
             *(part for part, _ in self.objectives),
             *self.observers,
             *self.rescoring,
+            *self.metrics,
         )
 
     def document(self) -> Document:
@@ -55,6 +57,7 @@ class Recipe:
         document["mask"]["control"] = self.control
         document["objective"] = [{**part_table(part), "weight": weight} for part, weight in self.objectives]
         document["observer"] = [part_table(part) for part in self.observers]
+        document["metric"] = [part_table(part) for part in self.metrics]
         for table in SETTINGS:
             document[table] = getattr(self, table).model_dump(mode="json")
         document["eval"]["rescoring"] = [part_table(part) for part in self.rescoring]

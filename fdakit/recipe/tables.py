@@ -48,11 +48,13 @@ SINGLE: Mapping[str, tuple[str | None, type[Options]]] = {
     "encoder": (None, NoKeys),
     "fusion": ("fdakit:alpha-conv", NoKeys),
     "aggregator": ("fdakit:mean", NoKeys),
+    "matcher": ("fdakit:cosine", NoKeys),
     "optimiser": ("fdakit:adamw", NoKeys),
 }
 LISTS: Mapping[str, tuple[tuple[str, ...], type[Options]]] = {
     "objective": (("fdakit:symmetric-contrastive",), ObjectiveKeys),
     "observer": (("fdakit:console", "fdakit:jsonl"), NoKeys),
+    "metric": ((), NoKeys),
 }
 
 

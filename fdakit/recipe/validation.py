@@ -16,6 +16,7 @@ from fdakit.plugin.component import Options
 
 from .document import Document, apply_settings, cause_of, find_recipe, read_document, setting_causes
 from .messages import fault_words, no_table, text_fault
+from .part_fit import declared_faults
 from .paths import anchor_paths
 from .recipe import Recipe
 from .tables import LISTS, SETTINGS, SINGLE, TOP, NoKeys, own_keys
@@ -92,6 +93,8 @@ class _Validator:
         }
         if self._document.get("objective") == [] and settings["train"] and settings["train"].epochs > 0:
             self._fault("objective", "found none; training needs an [[objective]], or train.epochs = 0")
+        if not self._faults:
+            self._compare({table: part for table, (part, _) in singles.items() if part is not None})
         if self._faults:
             raise RecipeError(self._faults)
         keys = {table: keys for table, (_, keys) in singles.items()}
@@ -104,10 +107,15 @@ class _Validator:
             objectives=tuple((part, keys.weight) for part, keys in lists["objective"]),
             observers=tuple(part for part, _ in lists["observer"]),
             rescoring=tuple(part for part, _ in rescoring),
+            metrics=tuple(part for part, _ in lists["metric"]),
             allow_missing=keys["dataset"].allow_missing,
             control=keys["mask"].control,
             **settings,
         )
+
+    def _compare(self, parts: Mapping[str, Part]) -> None:
+        for fault in declared_faults(parts):
+            self._fault(*fault.split(": ", 1))
 
     def _fault(self, key: str, text: str) -> None:
         self._faults.append(f"{cause_of(key, self._causes) or self._where}: {key}: {text}")

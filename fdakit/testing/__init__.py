@@ -9,7 +9,7 @@ from .masks import check_mask
 from .reading import check_dataset, check_reader, check_sampler
 from .towers import ExampleStem, check_encoder, check_fusion
 from .training import check_optimiser
-from .vectors import check_aggregator, check_objective, check_rescorer
+from .vectors import check_aggregator, check_matcher, check_metric, check_objective, check_rescorer
 from .watching import check_observer
 
 __all__ = [
@@ -21,6 +21,8 @@ __all__ = [
     "check_encoder",
     "check_fusion",
     "check_mask",
+    "check_matcher",
+    "check_metric",
     "check_objective",
     "check_observer",
     "check_optimiser",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from fdakit.features import ClipBatch, Fused, VideoFeatures
 from fdakit.plugin.component import BuildContext, StemConvolution
-from fdakit.values import Fused
 
 from .building import Part, build_kind
 
@@ -27,7 +27,7 @@ class ExampleStem:
 
 
 def check_fusion(component: Part, *, neutral: float | None = None, **options: Any) -> None:
-    """Check a fusion: finite maps of the right shapes, inputs untouched; at `neutral` alpha the stem's own maps.
+    """Check a fusion: finite outputs of the right shapes, inputs untouched; at `neutral` alpha no change.
 
     `neutral` is the alpha at which a fresh fusion changes nothing, bit for bit; None if it claims none. An
     `attention_bias` covers the grid and begins at a block that there is; `keep` lists positions of the grid,
@@ -47,10 +47,9 @@ def check_fusion(component: Part, *, neutral: float | None = None, **options: An
     plain, numbers = stem(rgb), set()
     for given_alpha in (alpha, torch.zeros_like(alpha), torch.ones_like(alpha)):
         fused = fusion(rgb, given_alpha, stem)
-        assert len(fused.features) == len(plain), f"{len(fused.features)} maps for {len(plain)} convolutions"
-        for given, own in zip(fused.features, plain, strict=True):
-            assert given.shape == own.shape, f"map of shape {tuple(given.shape)}; the stem's is {tuple(own.shape)}"
-            assert bool(torch.isfinite(given).all()), "a map holds values that are not finite"
+        unsaid = fused.outputs() - fusion.uses
+        assert not unsaid, f"it gives {', '.join(sorted(unsaid))}, which its `uses` does not list"
+        _check_maps(fused, rgb=rgb, plain=plain)
         _check_steering(fused, frames=3, shapes=shapes)
         numbers.add(None if fused.keep is None else fused.keep.shape[1])
     assert len(numbers) == 1, f"keep holds {sorted(map(str, numbers))} positions by alpha; one number is wanted"
@@ -58,8 +57,24 @@ def check_fusion(component: Part, *, neutral: float | None = None, **options: An
     assert torch.equal(alpha, kept[1]), "the fusion changed alpha"
     if neutral is not None:
         fused = fusion(rgb, torch.full_like(alpha, neutral), stem)
-        for given, own in zip(fused.features, plain, strict=True):
+        for given, own in zip(fused.features or plain, plain, strict=True):
             assert torch.equal(given, own), f"alpha {neutral} must leave the stem's maps bit-equal"
+        if fused.pixels is not None:
+            assert torch.equal(fused.pixels, rgb), f"alpha {neutral} must leave the pixels bit-equal"
+
+
+def _check_maps(fused: Fused, *, rgb: Any, plain: Any) -> None:
+    import torch
+
+    assert fused.pixels is None or fused.features is None, "pixels and maps at once; give one of the two"
+    if fused.features is not None:
+        assert len(fused.features) == len(plain), f"{len(fused.features)} maps for {len(plain)} convolutions"
+        for given, own in zip(fused.features, plain, strict=True):
+            assert given.shape == own.shape, f"map of shape {tuple(given.shape)}; the stem's is {tuple(own.shape)}"
+            assert bool(torch.isfinite(given).all()), "a map holds values that are not finite"
+    if fused.pixels is not None:
+        assert fused.pixels.shape == rgb.shape, f"pixels {tuple(fused.pixels.shape)}; wanted {tuple(rgb.shape)}"
+        assert bool(torch.isfinite(fused.pixels).all()), "pixels hold values that are not finite"
 
 
 def _check_steering(fused: Fused, *, frames: int, shapes: BuildContext) -> None:
@@ -79,23 +94,95 @@ def _check_steering(fused: Fused, *, frames: int, shapes: BuildContext) -> None:
 
 
 def check_encoder(component: Part, *, image_size: int, **options: Any) -> None:
-    """Right shapes, blind to padding, and the same vectors (1e-5) in any batch, for frames and for texts."""
+    """Right shapes, blind to padding, and the same vectors (1e-5) in any batch, for clips and for texts.
+
+    `fuse` is called once, with the valid frames alone; changed pixels change the vectors if it accepts `pixels`.
+    """
     import torch
 
     encoder = build_kind("encoder", component, **options).eval()
     size = encoder.preprocess.size
     assert size == image_size, f"preprocess.size is {size}; wanted {image_size}"
-    frames, valid = torch.randn(3, 2, 3, size, size), torch.ones(3, 2, dtype=torch.bool)
-    valid[1, 1] = False
-    frames[1, 1] = float("nan")
+    clips = _example_clips(encoder)
     with torch.no_grad():
-        vectors = encoder.encode_frames(frames, valid, lambda rgb, stem: Fused(stem(rgb))).vectors
-        alone = encoder.encode_frames(frames[2:], valid[2:], lambda rgb, stem: Fused(stem(rgb))).vectors
-        texts = encoder.encode_texts(["a red circle", "a dog"]).vectors
-        text = encoder.encode_texts(["a dog"]).vectors
+        fuse = _Recorder()
+        found = encoder.encode_videos(clips, fuse)
+        _check_fuse_calls(fuse, clips)
+        _check_video_features(found, clips, width=encoder.shapes.embedding)
+        last = ClipBatch(clips.frames[2:], clips.valid[2:], clips.times[2:])
+        alone = encoder.encode_videos(last, _Recorder())
+        kept = found.valid[2:]
+        assert torch.equal(kept, alone.valid), "what is valid of a video depends on the rest of the batch"
+        same = torch.allclose(found.vectors[2:][kept], alone.vectors[kept], atol=1e-5)
+        assert same, "a video's vectors depend on the rest of the batch"
+        if "pixels" in encoder.accepts:
+            changed = encoder.encode_videos(clips, _Recorder(change=True)).vectors[found.valid]
+            differs = not torch.allclose(changed, found.vectors[found.valid], atol=1e-6)
+            assert differs, "it accepts 'pixels', but changed pixels do not change its vectors"
+        _check_texts(encoder)
+
+
+class _Recorder:
+    """A fusion that changes nothing, or inverts the pixels, and keeps what it was called with."""
+
+    def __init__(self, *, change: bool = False) -> None:
+        self.calls: list[Any] = []
+        self._change = change
+
+    def __call__(self, pixels: Any, stem: Any) -> Fused:
+        self.calls.append(pixels)
+        if not self._change:
+            return Fused()
+        return Fused(pixels=255 - pixels if not pixels.is_floating_point() else 1 - pixels)
+
+
+def _example_clips(encoder: Any) -> ClipBatch:
+    """Return three clips in the encoder's pixel form, the second one frame shorter, with NaN or 255 behind it."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    size, length = encoder.preprocess.size, encoder.frame_count or 2
+    frames = torch.rand(3, length, 3, size, size, generator=generator)
+    valid = torch.ones(3, length, dtype=torch.bool)
+    if length > 1:
+        valid[1, -1] = False
+    if encoder.pixel_form == "uint8":
+        frames = (frames * 255).to(torch.uint8)
+    elif encoder.pixel_form == "normalised":
+        frames = frames * 2 - 1
+    frames[~valid] = float("nan") if frames.is_floating_point() else 255
+    return ClipBatch(frames, valid, torch.arange(length, dtype=torch.float64).expand(3, length))
+
+
+def _check_fuse_calls(fuse: _Recorder, clips: ClipBatch) -> None:
+    assert len(fuse.calls) == 1, f"fuse was called {len(fuse.calls)} times; wanted once for a batch"
+    (seen,), wanted = fuse.calls, clips.packed()
+    same = seen.shape == wanted.shape and bool((seen == wanted).all())
+    assert same, f"fuse was given {tuple(seen.shape)}; wanted the valid frames in order, {tuple(wanted.shape)}"
+
+
+def _check_video_features(found: Any, clips: ClipBatch, *, width: int) -> None:
+    import torch
+
+    assert isinstance(found, VideoFeatures), f"returned {found!r}; wanted fdakit.plugin.VideoFeatures"
+    count, several, own = found.vectors.shape
+    assert (count, own) == (len(clips.valid), width), f"vectors {tuple(found.vectors.shape)}; wanted (3, m, {width})"
+    if found.kind == "frame":
+        assert several == clips.valid.shape[1], f"{several} vectors of kind 'frame' for {clips.valid.shape[1]} frames"
+        assert torch.equal(found.valid, clips.valid), "vectors of kind 'frame' must be valid where their frames are"
+    assert bool(found.valid.any(1).all()), "a video with valid frames has no valid vector"
+    assert bool(torch.isfinite(found.vectors[found.valid]).all()), "padding reaches the vectors"
+
+
+def _check_texts(encoder: Any) -> None:
+    import torch
+
     width = encoder.shapes.embedding
-    assert tuple(vectors.shape) == (3, 2, width), f"vectors {tuple(vectors.shape)}; wanted (3, 2, {width})"
-    assert tuple(texts.shape) == (2, width), f"text vectors {tuple(texts.shape)}; wanted (2, {width})"
-    assert bool(torch.isfinite(vectors[valid]).all()), "padding reaches the vectors of valid frames"
-    assert torch.allclose(vectors[2:], alone, atol=1e-5), "a video's vectors depend on the rest of the batch"
-    assert torch.allclose(texts[1:], text, atol=1e-5), "a text's vector depends on the rest of the batch"
+    for role in ("query", "document"):
+        texts = encoder.encode_texts(["a red circle", "a dog"], role)
+        text = encoder.encode_texts(["a dog"], role)
+        shape = tuple(texts.vectors.shape)
+        assert shape == (2, width), f"text vectors {shape}; wanted (2, {width})"
+        assert torch.allclose(texts.vectors[1:], text.vectors, atol=1e-5), "a text depends on the rest of the batch"
+        if texts.tokens is not None:
+            assert texts.tokens.shape[2] == width, f"tokens are {texts.tokens.shape[2]} wide; wanted {width}"

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fdakit.plugin.contracts import RunInfo
+from fdakit.plugin.observers import RunInfo
 
 from .building import Part, build_kind
 

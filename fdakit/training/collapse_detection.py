@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from fdakit.errors import attribute_errors
+from fdakit.features import VideoFeatures
 from fdakit.inference.factory import WeightedObjective
 from fdakit.settings import TrainSettings
 
@@ -29,9 +30,10 @@ class CollapseSigns:
         self._steps: list[torch.Tensor] = []
 
     @torch.no_grad()
-    def see(self, videos: torch.Tensor, texts: torch.Tensor, chance: float | None) -> None:
-        """Record `videos (v, d)` or `(q, v, d)` and `texts (q, d)` of a step, and its chance loss."""
-        own = videos if videos.ndim == 2 else videos.diagonal(dim1=0, dim2=1).T
+    def see(self, videos: VideoFeatures, texts: torch.Tensor, chance: float | None) -> None:
+        """Record the mean vector of each video, `texts (q, d)` of a step, and its chance loss."""
+        weights = videos.valid.unsqueeze(-1)
+        own = (videos.vectors * weights).sum(1) / weights.sum(1).clamp(min=1)
         told = torch.tensor(float("nan") if chance is None else chance, device=own.device)
         self._steps.append(torch.stack([mean_cosine(own), mean_cosine(texts), told]))
 

@@ -18,6 +18,7 @@ from fdakit.data_pipeline.damage import known_damage
 from fdakit.data_pipeline.output_checks import check_optimiser
 from fdakit.dataset_files.identical_videos import identical_videos
 from fdakit.errors import DatasetError, FdakitError, PartError, VideoError, attribute_errors
+from fdakit.features import ClipBatch, PairFeatures
 from fdakit.inference.factory import WeightedObjective
 from fdakit.inference.observers import ObserverGroup
 from fdakit.model.retriever import Retriever
@@ -217,15 +218,16 @@ class Trainer:
     def _loss(self, batch: Batch) -> torch.Tensor:
         device = self._device
         (alpha,) = batch.alphas.values()
-        valid = batch.valid.to(device)
+        clips = ClipBatch.of(batch, device)
         with autocast(device, self.recipe.train.precision):
-            frames = self.retriever.encode_frames(batch.frames.to(device), alpha.to(device), valid, batch.times)
+            frames = self.retriever.encode_videos(clips, alpha.to(device))
             texts = self.retriever.encode_texts(batch.texts)
-            videos = self.retriever.video_vectors(frames, texts)
+            videos = self.retriever.aggregate(frames)
+            pairs = PairFeatures(frames, videos, texts, batch, self.retriever.scores)
             total = torch.zeros((), device=device)
             for objective in self._objectives:
                 with attribute_errors(objective.label, f"at step {self.position.done + 1}"):
-                    losses = objective.part(frames, videos, texts, batch)
+                    losses = objective.part(pairs)
                     total = total + objective.weight * sum(losses.values())
         self._signs.see(videos, texts.vectors, chance_loss(self._objectives, len(batch.ids)))
         return total

@@ -80,7 +80,8 @@ def test_an_encoder_without_open_clip_inside_has_no_peer() -> None:
         def __init__(self, encoder: Any) -> None:
             super().__init__()
             self.shapes, self.preprocess = encoder.shapes, encoder.preprocess
-            self.encode_frames, self.encode_texts = encoder.encode_frames, encoder.encode_texts
+            self.encode_videos, self.encode_texts = encoder.encode_videos, encoder.encode_texts
+            self.pixel_form, self.accepts, self.frame_count = encoder.pixel_form, encoder.accepts, None
 
     own = recipe.parts["encoder"]
     made = replace(own.offer.component, build=lambda options, shapes: Foreign(own.build(shapes)))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fdakit.errors import FdakitError
-from fdakit.plugin import BuildContext, Clip, Component, Needs, Options, RunInfo, VideoRef, hookimpl
+from fdakit.plugin import BuildContext, Clip, Component, Needs, Options, RunInfo, VideoFeatures, VideoRef, hookimpl
 from fdakit.video import frame_times, read_frames
 
 Parts = Iterable[Component[Any, Any]]
@@ -187,26 +187,27 @@ class Counting(Part):
 class Dropping(nn.Module):
     """A pooling with weights and dropout: training draws from torch's own generator."""
 
-    text_conditioned, indexable = False, True
+    gives = "vector"
 
     def __init__(self, options: Choice, shapes: BuildContext) -> None:
         super().__init__()
         self.turn = nn.Linear(shapes.embedding, shapes.embedding)
 
-    def forward(self, frames: Any, texts: None) -> torch.Tensor:
+    def forward(self, frames: Any) -> VideoFeatures:
         pooled = (frames.vectors * frames.valid.unsqueeze(-1)).sum(1) / frames.valid.sum(1, keepdim=True)
-        return pooled + self.turn(nn.functional.dropout(pooled, 0.5, self.training))
+        return VideoFeatures.of_clips(pooled + self.turn(nn.functional.dropout(pooled, 0.5, self.training)))
 
 
 class ByText(Part):
-    """A pooling that weighs the frames by the text they are compared with."""
+    """A matcher that weighs the frames by the text they are compared with."""
 
-    text_conditioned, indexable = True, False
+    stores, needs_tokens = "vectors", False
 
-    def __call__(self, frames: Any, texts: Any) -> torch.Tensor:
-        weights = torch.einsum("qd,vtd->qvt", texts.vectors, frames.vectors)
-        weights = weights.masked_fill(~frames.valid, -torch.inf).softmax(-1).nan_to_num()
-        return torch.einsum("qvt,vtd->qvd", weights, frames.vectors)
+    def score(self, texts: Any, videos: Any) -> torch.Tensor:
+        weights = torch.einsum("qd,vtd->qvt", texts.vectors, videos.vectors)
+        weights = weights.masked_fill(~videos.valid, -torch.inf).softmax(-1).nan_to_num()
+        pooled = torch.einsum("qvt,vtd->qvd", weights, videos.vectors)
+        return torch.nn.functional.cosine_similarity(texts.vectors[:, None], pooled, dim=-1)
 
 
 class Losing(nn.Module):
@@ -216,9 +217,9 @@ class Losing(nn.Module):
         super().__init__()
         self.last, self.seen = options.step, 0
 
-    def forward(self, frames: Any, videos: torch.Tensor, texts: Any, batch: Any) -> Mapping[str, torch.Tensor]:
+    def forward(self, pairs: Any) -> Mapping[str, torch.Tensor]:
         self.seen += 1
-        return {"losing": videos.sum() * (float("nan") if self.seen >= self.last else 0.0)}
+        return {"losing": pairs.videos.vectors.sum() * (float("nan") if self.seen >= self.last else 0.0)}
 
 
 class Watching(Part):
@@ -260,7 +261,7 @@ def unruly(options: Choice, shapes: BuildContext) -> Any:
 class Constant(Part):
     """An objective whose loss depends on nothing."""
 
-    def __call__(self, frames: Any, videos: Any, texts: Any, batch: Any) -> Mapping[str, torch.Tensor]:
+    def __call__(self, pairs: Any) -> Mapping[str, torch.Tensor]:
         return {"constant": torch.zeros(())}
 
 
@@ -296,7 +297,12 @@ def fdakit_fusions() -> Parts:
 
 @hookimpl
 def fdakit_aggregators() -> Parts:
-    return _parts(dropping=Dropping, by_text=ByText)
+    return _parts(dropping=Dropping)
+
+
+@hookimpl
+def fdakit_matchers() -> Parts:
+    return _parts(by_text=ByText)
 
 
 @hookimpl

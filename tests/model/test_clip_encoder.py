@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.clip_batches import clip_batch
 from open_clip import CLIP, CLIPTextCfg, CLIPVisionCfg, SimpleTokenizer
 from torch import nn
 
 from fdakit import PluginError
 from fdakit.builtin.encoders.tiny import TINY
 from fdakit.builtin.fusions.alpha_conv import ALPHA_CONV
-from fdakit.builtin.fusions.none import ignore_alpha
+from fdakit.builtin.fusions.none import NoFusion
 from fdakit.model import ClipEncoder
 from fdakit.model.stem import TowerStem
 from fdakit.plugin import BuildContext, Fused, Preprocess, Stem
@@ -60,10 +61,10 @@ def alpha_conv(encoder: ClipEncoder, *, drawn: bool) -> nn.Module:
 
 @torch.no_grad()
 def encode(
-    encoder: ClipEncoder, frames: torch.Tensor, fusion: Any = ignore_alpha, alpha: torch.Tensor | None = None
+    encoder: ClipEncoder, frames: torch.Tensor, fusion: Any = None, alpha: torch.Tensor | None = None
 ) -> torch.Tensor:
-    valid = torch.ones(frames.shape[:2], dtype=torch.bool)
-    return encoder.encode_frames(frames, valid, lambda rgb, stem: fusion(rgb, alpha, stem)).vectors
+    fuse = fusion or NoFusion()
+    return encoder.encode_videos(clip_batch(frames), lambda rgb, stem: fuse(rgb, alpha, stem)).vectors
 
 
 @torch.no_grad()
@@ -101,7 +102,7 @@ def test_gradient_reaches_every_alpha_convolution_through_a_frozen_tower(encoder
     frozen = deepcopy(encoder).requires_grad_(False)
     valid = torch.ones(2, 3, dtype=torch.bool)
     fuse = partial(_fuse, fusion, alphas(encoder))
-    frozen.encode_frames(frames, valid, fuse).vectors[..., 0].sum().backward()
+    frozen.encode_videos(clip_batch(frames, valid), fuse).vectors[..., 0].sum().backward()
     assert all(weight.grad is not None and weight.grad.abs().max() > 0 for weight in fusion.parameters())
 
 
@@ -152,7 +153,7 @@ def test_padded_frames_are_never_encoded(encoder: ClipEncoder) -> None:
         return Fused(stem(rgb))
 
     with torch.no_grad():
-        found = encoder.encode_frames(spoilt, valid, fuse)
+        found = encoder.encode_videos(clip_batch(spoilt, valid), fuse)
     assert torch.equal(seen[0], frames[valid])
     assert torch.equal(found.valid, valid)
     torch.testing.assert_close(found.vectors[valid], plain(encoder, frames)[valid], atol=1e-5, rtol=0)

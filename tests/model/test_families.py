@@ -8,11 +8,12 @@ from typing import Any
 import open_clip
 import pytest
 import torch
+from helpers.clip_batches import clip_batch
 
 from fdakit.builtin.encoders.open_clip import OPEN_CLIP
 from fdakit.builtin.fusions.alpha_conv import ALPHA_CONV
+from fdakit.plugin import Fused
 from fdakit.testing.building import build_part
-from fdakit.values import Fused
 
 SMALLEST = {
     "vit": "ViT-B-32",
@@ -58,7 +59,7 @@ def test_a_fresh_alpha_changes_nothing_and_learns(name: str) -> None:
             fused: Fused = fusion(pixels, mask, stem)
             return fused
 
-        vectors: torch.Tensor = encoder.encode_frames(rgb, valid, fuse).vectors[:, 0]
+        vectors: torch.Tensor = encoder.encode_videos(clip_batch(rgb, valid), fuse).vectors[:, 0]
         return vectors
 
     with torch.no_grad():

@@ -12,8 +12,10 @@ from helpers.parity import base_files, build_clip, cases, tower_files
 from safetensors.torch import load_file
 
 from fdakit import PluginError
+from fdakit.builtin.aggregators.mean import MEAN
 from fdakit.builtin.fusions.alpha_conv import ALPHA_CONV
-from fdakit.builtin.fusions.none import ignore_alpha
+from fdakit.builtin.fusions.none import NoFusion
+from fdakit.builtin.matchers.cosine import COSINE
 from fdakit.model import ClipEncoder
 from fdakit.model.architecture import read_architecture
 from fdakit.model.image_model import ImageTextModel
@@ -41,7 +43,12 @@ class Counting:
 
 def model_of(encoder: Any, fusion: Any) -> ImageTextModel:
     retriever = Retriever(
-        encoder=encoder, fusion=fusion, aggregator=None, preprocess=encoder.preprocess, labels=LABELS
+        encoder=encoder,
+        fusion=fusion,
+        aggregator=build_part(MEAN),
+        matcher=build_part(COSINE),
+        preprocess=encoder.preprocess,
+        labels=LABELS,
     )
     return ImageTextModel(retriever).eval()
 
@@ -179,7 +186,7 @@ class Plain(torch.nn.Module):
 
 
 def test_an_encoder_without_tokens_says_so() -> None:
-    model = model_of(Plain(), ignore_alpha)
+    model = model_of(Plain(), NoFusion())
     assert (model.tokenizer, model.logit_scale.item()) == (None, 0)
     with pytest.raises(PluginError, match=r"encoder 'small' \(tests\): takes texts, not token ids"):
         model.encode_text(torch.zeros(1, 4, dtype=torch.int64))

@@ -17,6 +17,7 @@ from fdakit import PluginError
 from fdakit.builtin.aggregators.mean import MEAN
 from fdakit.builtin.encoders.open_clip import OPEN_CLIP
 from fdakit.builtin.fusions.alpha_conv import ALPHA_CONV
+from fdakit.builtin.matchers.cosine import COSINE
 from fdakit.model import ClipEncoder
 from fdakit.model.layer_depth import clip_role, clip_towers
 from fdakit.model.parameter_roles import Weight, list_weights, towers_of
@@ -30,9 +31,15 @@ PREPROCESS = Preprocess(size=32, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 
 
 def retriever(encoder: Any, fusion: Any = None, aggregator: Any = None) -> Retriever:
-    labels = {"encoder": "encoder 'mine' (local)", "fusion": "", "aggregator": ""}
-    aggregator = aggregator or build_part(MEAN)
-    return Retriever(encoder=encoder, fusion=fusion, aggregator=aggregator, preprocess=PREPROCESS, labels=labels)
+    labels = {"encoder": "encoder 'mine' (local)", "fusion": "", "aggregator": "", "matcher": ""}
+    return Retriever(
+        encoder=encoder,
+        fusion=fusion,
+        aggregator=aggregator or build_part(MEAN),
+        matcher=build_part(COSINE),
+        preprocess=PREPROCESS,
+        labels=labels,
+    )
 
 
 def with_alpha(encoder: ClipEncoder) -> Retriever:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.clip_batches import clip_batch
 from helpers.parity import base_files, build_clip, cases, fixtures, tower_files
 from safetensors.torch import load_file
 
@@ -19,9 +20,8 @@ from fdakit.model.architecture import read_architecture
 from fdakit.model.weight_files import read_weights
 from fdakit.model.weight_formats import ClipWeights, detect_format
 from fdakit.model.weight_loading import load_towers
-from fdakit.plugin import BuildContext, Preprocess
+from fdakit.plugin import BuildContext, Fused, Preprocess
 from fdakit.testing.building import build_part
-from fdakit.values import Fused
 
 KINDS = ("random_binary", "foreground", "background", "zeros", "soft")
 CASES = [case for case in cases("alphaclip") if base_files(case) or tower_files(case)]
@@ -67,7 +67,7 @@ class Model:
             return fused
 
         valid = torch.ones(len(pixels), 1, dtype=torch.bool)
-        return self.encoder.encode_frames(pixels.unsqueeze(1), valid, fuse).vectors[:, 0]
+        return self.encoder.encode_videos(clip_batch(pixels.unsqueeze(1), valid), fuse).vectors[:, 0]
 
     def logits(self, pixels: torch.Tensor, alpha: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
         left = torch.nn.functional.normalize(self.image(pixels, alpha), dim=-1)

@@ -8,20 +8,25 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.clip_batches import clip_batch
+from torch.nn.functional import cosine_similarity
 from torchvision.transforms import Normalize, ToTensor
 
 from fdakit import PluginError
 from fdakit.builtin.aggregators.mean import MEAN
-from fdakit.builtin.fusions.none import ignore_alpha
+from fdakit.builtin.fusions.none import NoFusion
+from fdakit.builtin.matchers.cosine import COSINE
+from fdakit.builtin.matchers.max_sim import MAX_SIM
 from fdakit.model import ClipEncoder
-from fdakit.model.retriever import Retriever, cosine
-from fdakit.plugin import Fused, Preprocess, Stem
+from fdakit.model.retriever import Retriever
+from fdakit.plugin import ClipBatch, Fused, Preprocess, Stem, TextFeatures, VideoFeatures
 from fdakit.testing.building import build_part
 
 LABELS = {
     "encoder": "encoder 'small' (own 0.1)",
     "fusion": "fusion 'odd' (other 2.0)",
     "aggregator": "aggregator 'mean' (own 0.1)",
+    "matcher": "matcher 'cosine' (own 0.1)",
 }
 VALID = torch.tensor([[True, False], [True, True]])
 
@@ -32,7 +37,13 @@ def make(make_encoder: Callable[..., ClipEncoder]) -> Callable[..., Retriever]:
     encoder = make_encoder("vit")
 
     def make(preprocess: Preprocess = encoder.preprocess, **parts: Any) -> Retriever:
-        chosen = {"encoder": encoder, "fusion": ignore_alpha, "aggregator": build_part(MEAN), **parts}
+        chosen = {
+            "encoder": encoder,
+            "fusion": NoFusion(),
+            "aggregator": build_part(MEAN),
+            "matcher": build_part(COSINE),
+            **parts,
+        }
         return Retriever(**chosen, preprocess=preprocess, labels=LABELS).eval()
 
     return make
@@ -42,10 +53,10 @@ def pictures(count: int = 4) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), np.uint8)
 
 
-def clip_batch() -> tuple[torch.Tensor, torch.Tensor]:
+def clips() -> tuple[ClipBatch, torch.Tensor]:
     frames = torch.from_numpy(pictures()).permute(0, 3, 1, 2).view(2, 2, 3, 32, 32)
     alpha = torch.rand(2, 2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
-    return frames, alpha
+    return clip_batch(frames, VALID), alpha
 
 
 @pytest.mark.parametrize(
@@ -59,14 +70,22 @@ def test_pixels_are_normalised_as_torchvision_does_bit_for_bit(
     make: Callable[..., Retriever], mean: tuple[float, float, float], std: tuple[float, float, float]
 ) -> None:
     images = pictures()
-    found = make(Preprocess(32, mean, std)).normalise(torch.from_numpy(images).permute(0, 3, 1, 2))
+    seen = []
+
+    def fusion(rgb: torch.Tensor, alpha: torch.Tensor, stem: Stem) -> Fused:
+        seen.append(rgb)
+        return Fused()
+
+    batch = clip_batch(torch.from_numpy(images).permute(0, 3, 1, 2).unsqueeze(1))
+    make(Preprocess(32, mean, std), fusion=fusion).encode_videos(batch, torch.zeros(4, 1, 1, 32, 32))
+    (found,) = seen
     expected = torch.stack([Normalize(mean, std)(ToTensor()(image)) for image in images])
     assert torch.equal(found, expected)
 
 
 @torch.no_grad()
 def test_the_fusion_sees_the_valid_frames_with_their_own_alpha(make: Callable[..., Retriever]) -> None:
-    frames, alpha = clip_batch()
+    batch, alpha = clips()
     seen: list[torch.Tensor] = []
 
     def fusion(rgb: torch.Tensor, chosen: torch.Tensor, stem: Stem) -> Fused:
@@ -74,61 +93,64 @@ def test_the_fusion_sees_the_valid_frames_with_their_own_alpha(make: Callable[..
         return Fused(stem(rgb))
 
     retriever = make(fusion=fusion)
-    found = retriever.encode_frames(frames, alpha, VALID)
-    assert torch.equal(seen[0], retriever.normalise(frames)[VALID])
+    found = retriever.encode_videos(batch, alpha)
+    own = retriever.preprocess
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (own.mean, own.std))
+    assert torch.equal(seen[0], ((batch.frames / 255 - mean) / std)[VALID])
     assert torch.equal(seen[1], alpha[VALID])
     assert found.coverage is not None
     torch.testing.assert_close(found.coverage, alpha.mean(dim=(2, 3, 4)))
-
-
-def test_cosine_of_one_vector_a_video_and_of_one_for_each_text() -> None:
-    rng = np.random.default_rng(3)
-    texts, videos, pairs = rng.normal(size=(3, 8)), rng.normal(size=(5, 8)), rng.normal(size=(3, 5, 8))
-
-    def angle(a: np.ndarray, b: np.ndarray) -> float:
-        return float(a @ b / np.sqrt((a @ a) * (b @ b)))
-
-    left = torch.from_numpy(texts)
-    found = cosine(left, torch.from_numpy(videos))
-    assert found.dtype == torch.float32
-    np.testing.assert_allclose(found, [[angle(q, v) for v in videos] for q in texts], atol=1e-6)
-    found = cosine(left, torch.from_numpy(pairs))
-    np.testing.assert_allclose(found, [[angle(texts[i], pairs[i, j]) for j in range(5)] for i in range(3)], atol=1e-6)
 
 
 def fails(*_: Any) -> Any:
     raise KeyError("nothing here")
 
 
-class Conditioned:
-    """Pools nothing; says which texts it was given."""
+def test_scores_are_in_full_precision_under_autocast(make: Callable[..., Retriever]) -> None:
+    rng = torch.Generator().manual_seed(0)
+    texts, videos = torch.randn(6, 32, generator=rng), torch.randn(5, 32, generator=rng)
+    retriever = make()
+    asked, shown = TextFeatures(texts), VideoFeatures.of_clips(videos)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = retriever.scores(asked, shown)
+    torch.testing.assert_close(found, cosine_similarity(texts[:, None], videos[None], dim=-1))
+    half = retriever.scores(TextFeatures(texts.bfloat16()), shown)
+    assert half.dtype == torch.float32
 
-    text_conditioned = True
-    indexable = False
 
-    def __call__(self, frames: Any, texts: Any) -> torch.Tensor:
-        assert texts is not None
-        return frames.vectors.mean(1)[None].repeat(len(texts.vectors), 1, 1)
+def test_a_matcher_of_tokens_needs_an_encoder_that_gives_them(
+    make: Callable[..., Retriever], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retriever = make(matcher=build_part(MAX_SIM))
+    plain = TextFeatures(torch.zeros(1, 32))
+    monkeypatch.setattr(type(retriever.encoder), "encode_texts", lambda *given: plain)
+    with pytest.raises(PluginError, match=r"^encoder 'small' .* gives no vectors of tokens, which matcher 'cosine' "):
+        retriever.encode_texts(["a"])
 
 
-@torch.no_grad()
-def test_texts_reach_only_the_aggregators_that_look_at_them(make: Callable[..., Retriever]) -> None:
-    frames, alpha = clip_batch()
-    for aggregator, shape in ((Conditioned(), (3, 2, 32)), (build_part(MEAN), (2, 32))):
-        retriever = make(aggregator=aggregator)
-        features, texts = retriever.encode_frames(frames, alpha, VALID), retriever.encode_texts(["a", "b", "c"])
-        videos = retriever.video_vectors(features, texts)
-        assert videos.shape == shape
-        assert retriever.scores(videos, texts).shape == (3, 2)
+class Several:
+    """Gives two vectors a video, though it says one."""
+
+    gives = "vector"
+
+    def __call__(self, features: VideoFeatures) -> VideoFeatures:
+        return features
+
+
+def test_an_aggregator_that_gives_more_than_it_says_is_named(make: Callable[..., Retriever]) -> None:
+    retriever = make(aggregator=Several())
+    words = r"aggregator 'mean' \(own 0\.1\) failed .* it says that it gives a vector"
+    with pytest.raises(PluginError, match=words):
+        retriever.aggregate(retriever.encode_videos(*clips()))
 
 
 @pytest.mark.parametrize(
     ("broken", "words"),
     [
         ("fusion", r"fusion 'odd' \(other 2\.0\) failed in the forward pass: KeyError: 'nothing here'"),
-        ("encode_frames", r"encoder 'small' \(own 0\.1\) failed while encoding frames: KeyError"),
+        ("encode_videos", r"encoder 'small' \(own 0\.1\) failed while encoding videos: KeyError"),
         ("encode_texts", r"encoder 'small' \(own 0\.1\) failed while encoding texts: KeyError"),
-        ("aggregator", r"aggregator 'mean' \(own 0\.1\) failed while pooling frames: KeyError"),
+        ("aggregator", r"aggregator 'mean' \(own 0\.1\) failed while aggregating features: KeyError"),
     ],
 )
 def test_a_failing_part_is_named_with_kind_and_provider(
@@ -138,38 +160,40 @@ def test_a_failing_part_is_named_with_kind_and_provider(
     if broken.startswith("encode"):
         monkeypatch.setattr(retriever.encoder, broken, fails)
     if broken == "aggregator":
-        monkeypatch.setattr(retriever, "aggregator", type("Broken", (Conditioned,), {"__call__": fails})())
-    frames, alpha = clip_batch()
+        monkeypatch.setattr(retriever, "aggregator", type("Broken", (Several,), {"__call__": fails})())
     with pytest.raises(PluginError, match=words):
-        features = retriever.encode_frames(frames, alpha, VALID)
-        retriever.video_vectors(features, retriever.encode_texts(["a"]))
+        retriever.encode_texts(["a"])
+        retriever.aggregate(retriever.encode_videos(*clips()))
 
 
 @pytest.mark.parametrize(
     ("part", "words"),
     [
         ("fusion", r"^fusion 'odd' \(other 2\.0\) failed in the forward pass: returned None; wanted Fused$"),
-        ("aggregator", r"^aggregator 'mean' \(own 0\.1\) failed while pooling frames: returned None; wanted Tensor$"),
+        (
+            "aggregator",
+            r"^aggregator 'mean' \(own 0\.1\) failed while aggregating features: returned None; wanted VideoF",
+        ),
     ],
 )
 def test_what_a_part_gives_back_is_of_its_kind(make: Callable[..., Retriever], part: str, words: str) -> None:
     class Nothing:
-        text_conditioned = False
+        gives = "vector"
 
         def __call__(self, *given: Any) -> None:
             return None
 
     retriever = make(**{part: Nothing()})
     with pytest.raises(PluginError, match=words):
-        retriever.video_vectors(retriever.encode_frames(*clip_batch(), VALID))
+        retriever.aggregate(retriever.encode_videos(*clips()))
 
 
-@pytest.mark.parametrize("call", ["encode_frames", "encode_texts"])
+@pytest.mark.parametrize("call", ["encode_videos", "encode_texts"])
 def test_an_encoder_that_gives_bare_tensors_is_named(
     make: Callable[..., Retriever], monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     retriever = make()
     monkeypatch.setattr(type(retriever.encoder), call, lambda *given: torch.zeros(2, 4))
-    given: tuple[Any, ...] = (*clip_batch(), VALID) if call == "encode_frames" else (["a dog"],)
+    given: tuple[Any, ...] = clips() if call == "encode_videos" else (["a dog"],)
     with pytest.raises(PluginError, match=r"^encoder .small. .*: returned torch\.float32\(2, 4\); wanted"):
         getattr(retriever, call)(*given)

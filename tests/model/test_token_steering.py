@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.clip_batches import clip_batch
 
 from fdakit import PluginError
 from fdakit.builtin.encoders.open_clip import OPEN_CLIP
@@ -34,7 +35,8 @@ def steering(encoder: ClipEncoder, frames: int = 2) -> tuple[Run, int]:
 
     def run(**asked: Any) -> torch.Tensor:
         with torch.no_grad():
-            return encoder.encode_frames(rgb, valid, lambda pixels, stem: Fused(stem(pixels), **asked)).vectors[:, 0]
+            fused = Fused(**asked)
+            return encoder.encode_videos(clip_batch(rgb, valid), lambda pixels, stem: fused).vectors[:, 0]
 
     return run, grid[0] * grid[1]
 
@@ -123,7 +125,7 @@ def test_gradient_reaches_a_bias_and_the_kept_patches_alone(make_encoder: Callab
     bias = torch.zeros(1, 16, requires_grad=True)
     keep = torch.tensor([[0, 5]])
     valid = torch.ones(1, 1, dtype=torch.bool)
-    fused = encoder.encode_frames(rgb, valid, lambda p, s: Fused(s(p), attention_bias=bias, keep=keep))
+    fused = encoder.encode_videos(clip_batch(rgb, valid), lambda p, s: Fused(s(p), attention_bias=bias, keep=keep))
     fused.vectors.sum().backward()
     assert rgb.grad is not None
     assert bias.grad is not None

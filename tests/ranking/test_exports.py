@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from fdakit.errors import FdakitError
+from fdakit.query_ranks import Ranking
 from fdakit.ranking.exports import write_ranks
-from fdakit.ranking.ranks import Ranking
 
 NAMES = ["a dog, running", 'the "second"\nline', "Füße"]
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from fdakit.query_ranks import Ranking
 from fdakit.ranking.metrics import metrics
-from fdakit.ranking.ranks import Ranking, rank_captions, rank_videos
+from fdakit.ranking.ranks import rank_captions, rank_videos
 from fdakit.values import Scores
 
 RULES = ("optimistic", "pessimistic", "average", "expected")

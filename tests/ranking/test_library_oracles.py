@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from fdakit.query_ranks import Ranking
 from fdakit.ranking.paired import paired_tests
-from fdakit.ranking.ranks import Ranking
 from fdakit.ranking.significance import bootstrap_ci
 from fdakit.ranking.trec_measures import trec_measures_of_queries
 

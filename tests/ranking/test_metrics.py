@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from fdakit.errors import ScoreError
+from fdakit.query_ranks import Ranking
 from fdakit.ranking.metrics import metrics
-from fdakit.ranking.ranks import Ranking, rank_captions, rank_videos
+from fdakit.ranking.ranks import rank_captions, rank_videos
 
 RULES = {  # our names and those of the expected values
     "optimistic": "optimistic",

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from fdakit.errors import ScoreError
+from fdakit.query_ranks import Ranking
 from fdakit.random_keys import keyed_rng
 from fdakit.ranking import paired as module
 from fdakit.ranking.metrics import metrics
 from fdakit.ranking.paired import PAIRED, paired_tests, query_values
-from fdakit.ranking.ranks import Ranking
 
 TIES = ("optimistic", "pessimistic", "average", "expected")
 

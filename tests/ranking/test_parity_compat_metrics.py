@@ -9,9 +9,10 @@ import pytest
 from helpers.parity import fixtures
 from safetensors.numpy import load_file
 
+from fdakit.query_ranks import Ranking
 from fdakit.ranking.compat import clip4clip_metrics
 from fdakit.ranking.metrics import metrics
-from fdakit.ranking.ranks import Ranking, rank_captions, rank_videos
+from fdakit.ranking.ranks import rank_captions, rank_videos
 
 KEYS = {"R1": "R@1", "R5": "R@5", "R10": "R@10", "MedianR": "MdR", "MeanR": "MnR"}
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fdakit.query_ranks import Ranking
 from fdakit.ranking import scan
 from fdakit.ranking.metrics import metrics
-from fdakit.ranking.ranks import Ranking, rank_captions, rank_videos
+from fdakit.ranking.ranks import rank_captions, rank_videos
 
 RULES = ("optimistic", "pessimistic", "average", "expected")
 MULTI = [[0.9, 0.75], [0.2, 0.8], [0.3, 0.7]]  # captions of the videos 0, 0, 1

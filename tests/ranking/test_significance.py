@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from fdakit.errors import ScoreError
+from fdakit.query_ranks import Ranking
 from fdakit.random_keys import keyed_rng
 from fdakit.ranking.metrics import metrics
-from fdakit.ranking.ranks import Ranking
 from fdakit.ranking.significance import bootstrap_ci
 
 

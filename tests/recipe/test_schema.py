@@ -15,7 +15,7 @@ from fdakit.catalog import KINDS, Catalog, load_catalog
 from fdakit.plugin import Options
 from fdakit.recipe.document import apply_settings, find_recipe, read_document, shipped_recipes
 from fdakit.recipe.schema import recipe_schema
-from fdakit.recipe.tables import SETTINGS, SINGLE
+from fdakit.recipe.tables import LISTS, SETTINGS, SINGLE
 from fdakit.recipe.validation import validate, validate_part
 
 CATALOG = load_catalog()
@@ -133,7 +133,7 @@ def test_a_dataset_and_an_encoder_are_required() -> None:
 
 
 def test_every_table_is_there_and_every_option_says_what_it_does() -> None:
-    assert set(SCHEMA["properties"]) == {"name", "seed", *SINGLE, "objective", "observer", *SETTINGS}
+    assert set(SCHEMA["properties"]) == {"name", "seed", *SINGLE, *LISTS, *SETTINGS}
     for table in SETTINGS:
         for key, option in SCHEMA["properties"][table]["properties"].items():
             assert option.get("description") or key == "rescoring", f"{table}.{key} has no description"

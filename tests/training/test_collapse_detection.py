@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from fdakit import PluginError
 from fdakit.experiment.checkpoint_evaluation import evaluate_checkpoint
 from fdakit.experiment.run import run_recipe
 from fdakit.inference.factory import WeightedObjective
+from fdakit.plugin import VideoFeatures
 from fdakit.recipe.recipe import Recipe
 from fdakit.settings import TrainSettings
 from fdakit.training.collapse_detection import CollapseSigns, chance_loss, collapse_warning, mean_cosine
@@ -88,15 +89,16 @@ def test_signs_are_means_over_the_steps_and_go_on_from_their_state() -> None:
     signs, again = CollapseSigns(), CollapseSigns()
     steps = [(torch.eye(3), torch.ones(3, 2), 1.0), (torch.ones(2, 3), torch.eye(2), 3.0)]
     for step in steps:
-        signs.see(*step)
+        signs.see(VideoFeatures.of_clips(step[0]), step[1], step[2])
     again.restore(signs.state())
     found = signs.close()
     assert found == again.close()
     assert found == pytest.approx({"video_cosine": 0.5, "text_cosine": 0.5, "chance": 2.0})
     assert signs.close() == {}
-    conditioned = torch.zeros(2, 2, 3)
-    conditioned[0, 0, 0] = conditioned[1, 1, 1] = 1  # a video's own text decides: the others do not count
-    signs.see(conditioned, torch.ones(2, 2), None)
+    several = torch.zeros(2, 2, 3)
+    several[0, :, 0] = several[1, :, 1] = 1
+    several[1, 1, 0] = 9  # not valid, so that it does not count
+    signs.see(VideoFeatures(several, torch.tensor([[True, True], [True, False]])), torch.ones(2, 2), None)
     assert signs.close() == pytest.approx({"video_cosine": 0.0, "text_cosine": 1.0})
 
 
@@ -118,17 +120,16 @@ def test_chance_is_the_weighted_sum_where_every_objective_tells() -> None:
 
 
 def test_the_shipped_objective_tells_what_equal_vectors_give(make_recipe: MakeRecipe) -> None:
-    from fdakit.plugin import Batch, BuildContext, FrameFeatures, TextFeatures
+    from fdakit.plugin import BuildContext, PairFeatures, TextFeatures
 
     for smoothing in (0.0, 0.3):
         recipe = make_recipe(objective=[{"use": "symmetric-contrastive", "label_smoothing": smoothing}])
         ((chosen, _),) = recipe.objectives
         objective: Any = chosen.build(BuildContext(embedding=4))
-        vectors, valid = torch.ones(5, 4), torch.ones(5, 1, dtype=torch.bool)
-        ids = torch.ones(5, 1, dtype=torch.int64)
-        texts = TextFeatures(vectors, ids, ids > 0, torch.zeros(5, dtype=torch.bool))
-        batch = Batch(tuple("abcde"), torch.zeros(0), {}, valid, torch.zeros(0))
-        (loss,) = objective(FrameFeatures(vectors[:, None], valid), vectors, texts, batch).values()
+        vectors: Any = torch.ones(5, 4)
+        videos, batch = VideoFeatures.of_clips(vectors), cast(Any, None)
+        matcher: Any = recipe.parts["matcher"].build(BuildContext(embedding=4))
+        (loss,) = objective(PairFeatures(videos, videos, TextFeatures(vectors), batch, matcher.score)).values()
         assert float(loss.detach()) == pytest.approx(objective.chance_loss(5))
 
 

@@ -7,12 +7,9 @@ section 3.3), which FDA-CLIP keeps.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fdakit.plugin import BuildContext, Component, FrameFeatures, Options, TemporalAggregator, TextFeatures, hookimpl
-
-if TYPE_CHECKING:
-    import torch
+from fdakit.plugin import BuildContext, Component, Gives, Options, TemporalAggregator, VideoFeatures, hookimpl
 
 
 class MeanOptions(Options):
@@ -20,17 +17,17 @@ class MeanOptions(Options):
 
 
 class Mean:
-    """Mean over time of unit frame vectors; the same vector for every text."""
+    """Mean of the unit vectors of a video, those of its frames or whatever its encoder gives."""
 
-    text_conditioned = False
-    indexable = True
+    gives: Gives = "vector"
 
-    def __call__(self, frames: FrameFeatures, texts: TextFeatures | None) -> torch.Tensor:
-        """Return vectors `(v, d)` of unit length from frames `(v, t, d)`."""
+    def __call__(self, features: VideoFeatures) -> VideoFeatures:
+        """Return vectors `(v, 1, d)` of unit length from `(v, m, d)`."""
         from torch.nn.functional import normalize
 
-        unit = normalize(frames.vectors.float(), dim=-1) * frames.valid.unsqueeze(-1)
-        return normalize(unit.sum(1) / frames.valid.sum(1, keepdim=True).clamp(min=1), dim=-1)
+        unit = normalize(features.vectors.float(), dim=-1) * features.valid.unsqueeze(-1)
+        mean = unit.sum(1) / features.valid.sum(1, keepdim=True).clamp(min=1)
+        return VideoFeatures.of_clips(normalize(mean, dim=-1))
 
 
 def build(options: MeanOptions, shapes: BuildContext) -> TemporalAggregator:
@@ -38,7 +35,13 @@ def build(options: MeanOptions, shapes: BuildContext) -> TemporalAggregator:
     return Mean()
 
 
-MEAN = Component("mean", "mean of the normalised vectors of valid frames, normalised again", MeanOptions, build)
+MEAN = Component(
+    "mean",
+    "mean of the normalised vectors of valid frames, normalised again",
+    MeanOptions,
+    build,
+    declares={"gives": "vector"},
+)
 
 
 @hookimpl

@@ -47,7 +47,13 @@ def build(options: TinyOptions, shapes: BuildContext) -> Encoder:
     return build_tiny(options, shapes)
 
 
-TINY = Component("tiny", "a small CLIP trained from nothing", TinyOptions, build)
+TINY = Component(
+    "tiny",
+    "a small CLIP trained from nothing",
+    TinyOptions,
+    build,
+    declares={"accepts": frozenset({"pixels", "stem", "attention_bias", "keep"}), "frame_count": None},
+)
 
 
 @hookimpl

@@ -7,11 +7,13 @@ import math
 import torch
 from torch.nn.functional import conv2d, pad
 
-from fdakit.plugin import Fused, Stem
+from fdakit.plugin import Fused, FusionOutput, Stem
 
 
 class BlurBackground:
     """A separable Gaussian blur of the image, behind what is marked. `sigma` in pixels."""
+
+    uses: frozenset[FusionOutput] = frozenset({"pixels"})
 
     def __init__(self, sigma: float) -> None:
         reach = max(1, math.ceil(3 * sigma))
@@ -20,7 +22,7 @@ class BlurBackground:
 
     def __call__(self, rgb: torch.Tensor, alpha: torch.Tensor, stem: Stem) -> Fused:
         """Fuse `rgb (n, 3, h, w)` and `alpha (n, 1, h, w)` in [0, 1]."""
-        return Fused(stem(alpha * rgb + (1 - alpha) * self._blurred(rgb)))
+        return Fused(pixels=alpha * rgb + (1 - alpha) * self._blurred(rgb))
 
     def _blurred(self, rgb: torch.Tensor) -> torch.Tensor:
         channels = rgb.shape[1]

@@ -8,11 +8,13 @@ import torch
 from torch.nn.functional import adaptive_avg_pool2d
 
 from fdakit.model import AlphaPath
-from fdakit.plugin import Fused, Stem, StemConvolution
+from fdakit.plugin import Fused, FusionOutput, Stem, StemConvolution
 
 
 class MotionTokens(AlphaPath):
     """Keeps `keep` patches of the `grid`: `spread` of them always, the rest by their share of the mask."""
+
+    uses: frozenset[FusionOutput] = frozenset({"stem", "keep"})
 
     def __init__(
         self,

@@ -34,6 +34,7 @@ ALPHA_CONV = Component(
     AlphaConvOptions,
     build,
     when="you train, or have Alpha-CLIP's weights: FDA-CLIP's own choice; costs next to nothing, runs on any encoder",
+    declares={"uses": frozenset({"stem"})},
 )
 
 

@@ -45,6 +45,7 @@ ATTENTION_BIAS = Component(
     AttentionBiasOptions,
     build,
     when="you have no alpha weights and no time to train, or want RGB unchanged; needs a ViT or EVA",
+    declares={"uses": frozenset({"attention_bias"})},
 )
 
 

@@ -33,6 +33,7 @@ BLUR_BACKGROUND = Component(
     BlurBackgroundOptions,
     build,
     when="you search with plain weights, untrained, and the background should stay recognisable",
+    declares={"uses": frozenset({"pixels"})},
 )
 
 

@@ -36,6 +36,7 @@ GATED = Component(
     GatedOptions,
     build,
     when="you start from plain CLIP weights and want to read off, as one number, how much alpha came to matter",
+    declares={"uses": frozenset({"stem"})},
 )
 
 

@@ -62,6 +62,7 @@ MOTION_TOKENS = Component(
     MotionTokensOptions,
     build,
     when="encoding is too slow: time falls with the patches kept; train with it, on a ViT or EVA",
+    declares={"uses": frozenset({"stem", "keep"})},
 )
 
 

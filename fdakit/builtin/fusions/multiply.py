@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import Field
 
-from fdakit.plugin import AlphaFusion, BuildContext, Component, Fused, Options, Stem, hookimpl
+from fdakit.plugin import AlphaFusion, BuildContext, Component, Fused, FusionOutput, Options, Stem, hookimpl
 
 
 class MultiplyOptions(Options):
@@ -22,7 +22,9 @@ class MultiplyOptions(Options):
 
 
 class Multiply:
-    """`rgb * (floor + (1 - floor) * alpha)` before the stem."""
+    """`rgb * (floor + (1 - floor) * alpha)` instead of the frames."""
+
+    uses: frozenset[FusionOutput] = frozenset({"pixels"})
 
     def __init__(self, floor: float, *, hard: bool) -> None:
         self.floor = floor
@@ -32,7 +34,7 @@ class Multiply:
         """Fuse `rgb (n, 3, h, w)` and `alpha (n, 1, h, w)` in [0, 1]."""
         if self.hard:
             alpha = (alpha >= 0.5).to(alpha.dtype)
-        return Fused(stem(rgb * (self.floor + (1 - self.floor) * alpha)))
+        return Fused(pixels=rgb * (self.floor + (1 - self.floor) * alpha))
 
 
 def build(options: MultiplyOptions, shapes: BuildContext) -> AlphaFusion:
@@ -46,6 +48,7 @@ MULTIPLY = Component(
     MultiplyOptions,
     build,
     when="you want the plainest baseline: how far does the marked part alone carry, with no training",
+    declares={"uses": Multiply.uses},
 )
 
 

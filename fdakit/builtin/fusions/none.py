@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from fdakit.plugin import AlphaFusion, BuildContext, Component, Fused, Options, Stem, hookimpl
+from fdakit.plugin import AlphaFusion, BuildContext, Component, Fused, FusionOutput, Options, Stem, hookimpl
 
 
 class NoFusionOptions(Options):
     """No options."""
 
 
-def ignore_alpha(rgb: Any, alpha: Any, stem: Stem) -> Fused:
-    """Return the stem's own maps of `rgb (n, 3, h, w)`."""
-    return Fused(stem(rgb))
+class NoFusion:
+    """Changes nothing, so that it fits every encoder."""
+
+    uses: frozenset[FusionOutput] = frozenset()
+
+    def __call__(self, rgb: Any, alpha: Any, stem: Stem) -> Fused:
+        """Return no change of `rgb (n, 3, h, w)`."""
+        return Fused()
 
 
 def build(options: NoFusionOptions, shapes: BuildContext) -> AlphaFusion:
-    """Return a plain function, which is a valid fusion."""
-    return ignore_alpha
+    """Return the fusion, which has no weights."""
+    return NoFusion()
 
 
 NONE = Component(
@@ -28,6 +33,7 @@ NONE = Component(
     NoFusionOptions,
     build,
     when="you want the control without masks, or have no mask worth using",
+    declares={"uses": NoFusion.uses},
 )
 
 

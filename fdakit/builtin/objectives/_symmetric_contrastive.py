@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import cross_entropy
 
-from fdakit.plugin import Batch, FrameFeatures, TextFeatures
+from fdakit.plugin import PairFeatures
 
 
 class SymmetricContrastive(nn.Module):
@@ -29,14 +29,9 @@ class SymmetricContrastive(nn.Module):
             with torch.no_grad():
                 self.logit_scale.fill_(min(encoder.logit_scale, self._max))
 
-    def forward(
-        self, frames: FrameFeatures, videos: torch.Tensor, texts: TextFeatures, batch: Batch
-    ) -> Mapping[str, torch.Tensor]:
-        """Return one loss, `contrastive`, of `videos (v, d)` or `(q, v, d)` and texts `(q, d)`, q = v."""
-        left, right = normalize(texts.vectors.float(), dim=-1), normalize(videos.float(), dim=-1)
-        with torch.autocast(left.device.type, enabled=False):  # bf16 cosines times 100 are off by 0.2
-            cosines = left @ right.T if right.ndim == 2 else torch.einsum("qd,qvd->qv", left, right)
-        logits = self.logit_scale.exp() * cosines
+    def forward(self, pairs: PairFeatures) -> Mapping[str, torch.Tensor]:
+        """Return one loss, `contrastive`, of the matcher's scores `(q, v)`, q = v."""
+        logits = self.logit_scale.exp() * pairs.scores
         target = torch.arange(len(logits), device=logits.device)
         rows = cross_entropy(logits, target, label_smoothing=self._smoothing)
         columns = cross_entropy(logits.T, target, label_smoothing=self._smoothing)

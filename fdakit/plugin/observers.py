@@ -1,0 +1,67 @@
+"""What an observer of a run is told, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class Observer(Protocol):
+    """Watches a run. A failing observer is named, warned about once and left out.
+
+    May offer `step_finished(step)` and `close()`: see `fdakit.plugin.abilities`.
+    """
+
+    def run_started(self, run: RunInfo) -> None:
+        """Before the first step or, without training, before evaluation."""
+        ...
+
+    def progressed(self, what: str, done: int, total: int) -> None:
+        """Long work moved on: rendering, training steps, encoding."""
+        ...
+
+    def epoch_finished(self, facts: Mapping[str, float]) -> None:
+        """After each epoch: `epoch`, `loss`, `learning_rate`, `seconds`, and validation metrics if any."""
+        ...
+
+    def run_finished(self, report: Mapping[str, Any]) -> None:
+        """With the report as it stands in report.json."""
+        ...
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What an observer may know of a run: name, folder (None if nothing is written), seed, sizes.
+
+    `parameters` are those of the retriever and its objectives, `trained` of them train: `fdakit check --verbose`
+    counts the same.
+    """
+
+    name: str
+    folder: Path | None
+    seed: int
+    epochs: int
+    steps: int
+    parameters: int
+    device: str
+    past: tuple[Mapping[str, float], ...] | None = None
+    trained: int = 0
+
+
+@dataclass(frozen=True)
+class StepInfo:
+    """What an observer is told after a step: `step` from 1, of `steps`; the learning rate; the pairs of its batch.
+
+    `losses` are those of each objective, by its name and the loss's, as `symmetric-contrastive.contrastive`, before
+    weights; `loss` is their weighted sum.
+    """
+
+    step: int
+    steps: int
+    epoch: int
+    loss: float
+    losses: Mapping[str, float]
+    learning_rate: float
+    pairs: int
