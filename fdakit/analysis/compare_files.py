@@ -24,11 +24,11 @@ JSON, MARKDOWN, HTML = "compare.json", "compare.md", "compare.html"
 
 def comparison_document(comparison: Comparison) -> dict[str, Any]:
     """Return everything as JSON stores it; the deviation of a single seed is null."""
-    protocol = comparison.sides[0].runs[0].report["protocol"]
+    protocol = comparison.sides[0].runs[0].report.protocol.to_json()
     sides = zip(comparison.labels, comparison.sides, comparison.measured, strict=True)
     document = {
         "protocol": {key: protocol.get(key) for key in ("dataset", "split", "captions", "video_to_text", "ties")},
-        "missing": max(run.report["videos"].get("missing", 0) for side in comparison.sides for run in side.runs),
+        "missing": max(run.report.videos.missing for side in comparison.sides for run in side.runs),
         "draws": comparison.draws,
         "level": comparison.level,
         "sides": [_side(label, side, measured) for label, side, measured in sides],
@@ -57,20 +57,15 @@ def write_comparison(
 
 
 def _side(label: str, side: RunGroup, measured: Mapping[Direction, Mapping[str, Sequence[float]]]) -> dict[str, Any]:
+    group = side.to_json()
     runs = [
-        {
-            "folder": str(run.folder.absolute()),
-            "seed": seed,
-            **{way: {metric: values[number] for metric, values in measured[way].items()} for way in DIRECTIONS},
-        }
-        for number, (run, seed) in enumerate(zip(side.runs, side.seeds, strict=True))
+        {**run, **{way: {metric: values[number] for metric, values in measured[way].items()} for way in DIRECTIONS}}
+        for number, run in enumerate(group["runs"])
     ]
     spread: dict[str, Any] = {
-        way: {metric: MeanStd(tuple(values)).to_json() for metric, values in measured[way].items()}
-        for way in DIRECTIONS
+        way: {metric: MeanStd.of(values).to_json() for metric, values in measured[way].items()} for way in DIRECTIONS
     }
-    remarks = sorted({remark for run in side.runs for remark in run.report["videos"].get("remarks", ())})
-    return {"label": label, "name": side.name, "runs": runs, "remarks": remarks, **spread}
+    return {"label": label, **group, "runs": runs, **spread}
 
 
 def _pair(pair: Pair) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISDIR
 from tokenize import TokenError
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 from zipfile import BadZipFile
 from zlib import error as DeflateError
 
@@ -94,12 +94,7 @@ def _single(values: NDArray[Any]) -> NDArray[np.float32]:
 def _of_run(folder: Path) -> Scores | Vectors:
     """Return a run folder's similarities, or its vectors if it is too large for a matrix."""
     run = SavedRun(folder)
-    try:
-        lost = set(run.report["videos"]["damaged_reasons"])
-    except (KeyError, TypeError) as error:
-        raise ScoreError(
-            f"{(folder / REPORT).absolute()}: does not state which videos were unreadable; repeat the run"
-        ) from error
+    lost = run.unreadable()
     texts, videos = folder / "text_vectors.npy", folder / "video_vectors.npy"
     names = {path.name for path in _read(folder, lambda: list(folder.iterdir()))}
     if SIMILARITY in names or texts.name not in names:
@@ -125,15 +120,8 @@ def rules(source: Path | None) -> tuple[TieRule, VideoToTextRule]:
     """Return tie rule and video-to-text rule: a run folder's, else the defaults. Raises `ScoreError`."""
     if source is None or not _is_folder(source):
         return "expected", "grouped"
-    named = SavedRun(source).report["protocol"]
-    found: list[Any] = [named.get(key) if isinstance(named, dict) else None for key in ("ties", "video_to_text")]
-    ties, mode = found
-    if ties not in get_args(TieRule) or mode not in get_args(VideoToTextRule):
-        raise ScoreError(
-            f"{(source / REPORT).absolute()}: ties {ties!r}, video_to_text {mode!r}; wanted rules that are known, or "
-            "give --ties and --video-to-text"
-        )
-    return ties, mode
+    protocol = SavedRun(source).report.protocol
+    return protocol.ties, protocol.video_to_text
 
 
 def _is_folder(source: Path) -> bool:

@@ -63,9 +63,9 @@ def _options(run: SavedRun) -> dict[str, Any]:
 def _told(run: SavedRun) -> dict[str, Any]:
     """Return what only the report states."""
     return {
-        "checkpoint chosen by": run.report["protocol"].get("checkpoint_chosen_by"),
-        "fdakit": run.report.get("provenance", {}).get("fdakit"),
-        LOST: run.report.get("videos", {}).get("damaged"),
+        "checkpoint chosen by": run.report.protocol.checkpoint_chosen_by,
+        "fdakit": run.report.provenance.fdakit,
+        LOST: run.report.videos.damaged,
     }
 
 

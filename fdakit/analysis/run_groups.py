@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,9 +59,28 @@ class RunGroup:
         return self.runs[0].name
 
     @property
-    def seeds(self) -> tuple[Any, ...]:
+    def seeds(self) -> tuple[int | None, ...]:
         """The seed of every run."""
-        return tuple(run.report.get("provenance", {}).get("seed") for run in self.runs)
+        return tuple(run.report.provenance.seed for run in self.runs)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What the reports say of the data, each once."""
+        return sorted({remark for run in self.runs for remark in run.report.videos.remarks})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the group as a side of compare.json: its name, each run's folder and seed, and the remarks."""
+        runs = [
+            {"folder": str(run.folder.absolute()), "seed": seed}
+            for run, seed in zip(self.runs, self.seeds, strict=True)
+        ]
+        return {"name": self.name, "runs": runs, "remarks": self.remarks}
+
+    @classmethod
+    def from_json(cls, side: Mapping[str, Any]) -> RunGroup:
+        """Return the group of a side of compare.json, read from the folders it names. Raises `ScoreError`."""
+        folders = [str(run["folder"]) for run in side["runs"]]
+        return cls(",".join(folders), tuple(SavedRun(Path(folder)) for folder in folders))
 
 
 def read_run_group(given: str) -> RunGroup:
@@ -102,11 +122,8 @@ def match_queries(first: SavedRun, other: SavedRun) -> dict[Direction, NDArray[n
     Raises `ScoreError`, with the differences and how to score alike, if the two did not rank the same queries among
     the same videos under the same rules.
     """
-    differing = {
-        rule: (first.report["protocol"].get(rule), other.report["protocol"].get(rule))
-        for rule in _RULES
-        if first.report["protocol"].get(rule) != other.report["protocol"].get(rule)
-    }
+    asked, had = (run.report.protocol.to_json() for run in (first, other))
+    differing = {rule: (asked[rule], had[rule]) for rule in _RULES if asked[rule] != had[rule]}
     if differing:
         found = ", ".join(f"{rule} {its!r} instead of {wanted!r}" for rule, (wanted, its) in differing.items())
         told = " ".join(_RULES[rule].format(wanted) for rule, (wanted, _) in differing.items() if _RULES[rule])
@@ -145,7 +162,7 @@ def _apart(wanted: set[str], its: set[str]) -> str:
 
 
 def _unlike(first: SavedRun, other: SavedRun, found: str, told: str = "") -> ScoreError:
-    split = "" if "--split" in told else f"--split {first.report['protocol']['split']}"
+    split = "" if "--split" in told else f"--split {first.report.protocol.split}"
     options = " ".join(filter(None, [split, told]))
     return ScoreError(
         f"{other.folder.absolute()}: not scored as {first.folder} was: {found}; score it alike, over the same "

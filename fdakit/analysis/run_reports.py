@@ -12,8 +12,8 @@ from fdakit.inference.run_files import REPORT
 from fdakit.plugin.contracts import Direction, Progress
 from fdakit.ranking.trec import write_qrels, write_run
 from fdakit.report.html_page import page_html
-from fdakit.report.report_tables import DIRECTIONS, report_markdown
-from fdakit.report.result_tables import ReportedRuns, remarks, result_lines
+from fdakit.report.report_tables import DIRECTIONS
+from fdakit.report.result_tables import ReportedRuns, result_lines
 from fdakit.report.run_tables import page_lines, rank_bars, run_tables
 from fdakit.system.atomic_files import write_text
 
@@ -41,27 +41,23 @@ def reported(sides: Sequence[RunGroup]) -> list[ReportedRuns]:
 
 
 def _check(run: SavedRun) -> None:
-    single = [ReportedRuns(run.name, (run.report,))]
-    try:
-        result_lines(single), remarks(single), report_markdown(run.report), run_tables(run.report)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        said = f"without {error}" if isinstance(error, KeyError) else str(error)
+    if lacking := run.report.lacking():
         raise ScoreError(
-            f"{(run.folder / REPORT).absolute()}: not the whole report of a run ({said}); make it again with "
-            f"`fdakit eval --checkpoint {run.folder} --out FOLDER`"
-        ) from error
+            f"{(run.folder / REPORT).absolute()}: not the whole report of a run (without {lacking!r}); make it again "
+            f"with `fdakit eval --checkpoint {run.folder} --out FOLDER`"
+        )
 
 
 def report_json(side: RunGroup) -> dict[str, Any]:
     """Return the report itself; for several seeds mean and deviation of every metric, and all their reports."""
-    reports = [dict(run.report) for run in side.runs]
+    reports = [run.report for run in side.runs]
     if len(reports) == 1:
-        return reports[0]
+        return reports[0].to_json()
     (line, *_) = result_lines([ReportedRuns(side.name, tuple(reports))])
     both: dict[str, dict[str, Any]] = {way: {} for way in DIRECTIONS}
     for (way, metric), spread in line.metrics.items():
         both[way][metric] = spread.to_json()
-    return {"name": side.name, "seeds": list(side.seeds), **both, "reports": reports}
+    return {"name": side.name, "seeds": list(side.seeds), **both, "reports": [one.to_json() for one in reports]}
 
 
 def run_page(run: SavedRun, *, worst: int, best: int, progress: Progress, draw: Draw | None = None) -> str:
@@ -70,7 +66,7 @@ def run_page(run: SavedRun, *, worst: int, best: int, progress: Progress, draw: 
     `draw` renders the videos, see `clip_pictures`. Raises `ScoreError` if the folder lacks a file that the page
     needs, such as its similarities.
     """
-    protocol = run.report["protocol"]
+    protocol = run.report.protocol
     galleries = query_galleries(run, worst=worst, best=best, progress=progress, draw=draw)
     bars = [
         rank_bars(
@@ -79,7 +75,7 @@ def run_page(run: SavedRun, *, worst: int, best: int, progress: Progress, draw: 
         for way, ranked in run.ranked.items()
     ]
     return page_html(
-        f"{run.name}: {protocol['dataset']} {protocol['split']}",
+        f"{run.name}: {protocol.dataset} {protocol.split}",
         lines=page_lines(run.report),
         tables=run_tables(run.report),
         bars=bars,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from fdakit.errors import ScoreError
 from fdakit.inference.run_files import CHECKPOINTS, ENVIRONMENT, REPORT, SIMILARITY, VIDEOS
 from fdakit.plugin.contracts import DIRECTIONS, Direction
 from fdakit.query_ranks import Ranking
+from fdakit.report.evaluation_report import Report, in_direction
 from fdakit.system.digests import SUMS, check_digest
 from fdakit.system.regular_files import open_regular, read_json, read_text, require_regular
 from fdakit.values import Scores, VideoRef
@@ -54,27 +55,23 @@ class SavedRun:
     folder: Path
 
     @cached_property
-    def report(self) -> Mapping[str, Any]:
+    def report(self) -> Report:
         """The content of report.json."""
 
-        def read(path: Path) -> Mapping[str, Any]:
-            found = read_json(path, error=ScoreError, advice=self._again, what="part of a run")
-            if not isinstance(found, dict) or not {"name", "protocol", "t2v", "v2t", "pool"} <= found.keys():
-                raise ValueError("not the report of a run of this fdakit")
-            return found
+        def read(path: Path) -> Report:
+            return Report.from_json(read_json(path, error=ScoreError, advice=self._again, what="part of a run"))
 
         return self._read(REPORT, read)
 
     @property
     def name(self) -> str:
         """The recipe's name."""
-        return str(self.report["name"])
+        return self.report.name
 
     @property
     def ties(self) -> TieRule:
         """The tie rule of its report."""
-        rule: TieRule = self.report["protocol"]["ties"]
-        return rule
+        return self.report.protocol.ties
 
     @cached_property
     def ranked(self) -> Mapping[Direction, RankedQueries]:
@@ -84,7 +81,7 @@ class SavedRun:
     def _ranked(self, path: Path, *, way: Direction) -> RankedQueries:
         rows = _rows(path, ("query", "target", "better", "equal"))
         counts = {name: np.array([int(row[name]) for row in rows], np.int64) for name in ("better", "equal")}
-        ranking = Ranking(counts["better"], counts["equal"], int(self.report["pool"][way]))
+        ranking = Ranking(counts["better"], counts["equal"], in_direction(self.report.pool, way))
         return RankedQueries(tuple(row["query"] for row in rows), tuple(row["target"] for row in rows), ranking)
 
     @cached_property
@@ -100,10 +97,17 @@ class SavedRun:
         """Similarities, owners and unreadable videos. Similarities too many for a matrix were not written."""
         matrix: NDArray[np.float32] = self._read(SIMILARITY, self._matrix)
         column = {video.id: place for place, video in enumerate(self.videos)}
-        lost = self._read(REPORT, lambda _: set(self.report["videos"]["damaged_reasons"]))
+        lost = self.unreadable()
         owners = self._read(VIDEOS, lambda _: [column[name] for name in self.ranked["t2v"].targets])
         gone = np.array([video.id in lost for video in self.videos])
         return Scores(matrix=matrix, owners=np.array(owners, np.int64), lost=gone)
+
+    def unreadable(self) -> Collection[str]:
+        """Return the ids of the videos that could not be read."""
+        if not self.report.videos.states("damaged_reasons"):
+            path = (self.folder / REPORT).absolute()
+            raise ScoreError(f"{path}: does not state which videos were unreadable; {self._again}")
+        return self.report.videos.damaged_reasons.keys()
 
     def _matrix(self, path: Path) -> NDArray[np.float32]:
         with open_regular(path, error=ScoreError, advice=self._again) as file:

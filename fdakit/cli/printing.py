@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fdakit.system.terminal_text import printable
 
 if TYPE_CHECKING:
     from rich.text import Text
+
+    from fdakit.report.evaluation_report import Report
 
 _GAP = 3  # spaces that a column takes besides its cells
 
@@ -97,14 +99,15 @@ def _plain(text: str) -> Text:
     return Text(printable(text, lines=False))
 
 
-def print_report(report: Mapping[str, Any], folder: object) -> None:
+def print_report(report: Report, folder: object) -> None:
     """Print both directions, every control, and the notes to be read with them."""
-    from fdakit.report.report_tables import COLUMNS, DIRECTIONS, cells, report_notes, report_rows
+    from fdakit.report.evaluation_report import COLUMNS
+    from fdakit.report.report_tables import DIRECTIONS, cells, report_notes, report_rows
 
     rows = report_rows(report)
     for direction, title in DIRECTIONS.items():
         shown = [[label, *cells(metrics)] for way, label, metrics in rows if way == direction]
-        print_table(f"{report['name']}: {title}", ["mask", *COLUMNS], shown, numbers=True)
+        print_table(f"{report.name}: {title}", ["mask", *COLUMNS], shown, numbers=True)
     for note in report_notes(report):
         say(note)
     if folder is not None:

@@ -2,108 +2,111 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fdakit.catalog import Part
+from fdakit.choices import TieRule
+from fdakit.inference.checkpoint_info import CheckpointInfo
 from fdakit.plugin.contracts import Direction
 from fdakit.random_keys import keyed_seed
 from fdakit.ranking.metrics import metrics
+from fdakit.ranking.ranks import Ranking
 from fdakit.ranking.significance import bootstrap_ci
-from fdakit.recipe.recipe import Recipe
+from fdakit.report.evaluation_report import (
+    BothCounts,
+    BothIntervals,
+    BothMetrics,
+    EvaluationProtocol,
+    MaskCoverage,
+    Metrics,
+    Provenance,
+    Report,
+    RescoredMetrics,
+)
+from fdakit.settings import EvalSettings
 from fdakit.values import Scores, Split
 
 from .evaluator import EvaluationResult
-from .protocol import counted_captions, counted_videos, protocol
+from .protocol import counted_captions, counted_videos
 from .rescoring import rescored_rows
 from .scoring import Rankings, rank
 
-Report = dict[str, Any]
 
-
-def both_metrics(rankings: Rankings, recipe: Recipe) -> dict[Direction, dict[str, float]]:
-    """Return `metrics()` of each direction, by the recipe's tie rule."""
-    return {direction: metrics(ranking, ties=recipe.eval.ties) for direction, ranking in rankings.items()}
+def both_metrics(rankings: Rankings, ties: TieRule) -> BothMetrics:
+    """Return `metrics()` of both directions."""
+    return BothMetrics(**{direction: metrics(ranking, ties=ties) for direction, ranking in rankings.items()})
 
 
 def make_report(
-    recipe: Recipe,
-    split: Split,
     evaluated: EvaluationResult,
+    split: Split,
     *,
-    selection: str,
-    chosen_on: str | None = None,
-    provenance: Mapping[str, Any],
-    training_damage: Mapping[str, Mapping[str, str]] | None = None,
-    training: Mapping[str, Any] | None = None,
-    finding: str = "",
-    random_weights: bool = False,
+    name: str,
+    protocol: EvaluationProtocol,
+    rules: EvalSettings,
+    info: CheckpointInfo,
+    provenance: Provenance,
+    rescoring: Sequence[Part] = (),
 ) -> Report:
     """Return the report of one evaluation; the same weights and recipe reproduce it to the last digit.
 
-    `selection` is how the weights were chosen, `chosen_on` the split that was used for that, if any;
-    `training_damage` is `Trainer.damage` when the weights were saved, `training` the result of `trained_on`, and
-    `finding` that of `collapse_warning`. `random_weights`: the encoder's weights are random and nothing was trained.
+    `rules` are those that `evaluated` was made by, `info` says how the weights were chosen and what is known of their
+    training, `rescoring` are the recipe's rescorers.
     """
     own, *others = evaluated.scores
     found = evaluated.rankings[own]
-    measured = both_metrics(found, recipe)
-    return {
-        "name": recipe.name,
-        "protocol": protocol(recipe, split, selection, chosen_on),
-        "t2v": measured["t2v"],
-        "v2t": measured["v2t"],
-        "ci95": _intervals(recipe, evaluated.scores[own].owners, found),
-        "ties": {direction: ranking.tied for direction, ranking in found.items()},
-        "pool": {direction: ranking.pool for direction, ranking in found.items()},
-        "controls": {control: both_metrics(evaluated.rankings[control], recipe) for control in others},
-        "rescored": _rescored(recipe, evaluated),
-        "videos": counted_videos(split, evaluated, training_damage or {}, training),
-        "captions": counted_captions(split, evaluated),
-        "masks": _masks(evaluated),
-        "finding": finding,
-        "random_weights": random_weights,
-        "provenance": dict(provenance),
-    }
+    measured = both_metrics(found, rules.ties)
+    return Report(
+        name=name,
+        protocol=protocol,
+        t2v=measured.t2v,
+        v2t=measured.v2t,
+        ci95=_intervals(found, evaluated.scores[own].owners, rules),
+        ties=BothCounts(t2v=found["t2v"].tied, v2t=found["v2t"].tied),
+        pool=BothCounts(t2v=found["t2v"].pool, v2t=found["v2t"].pool),
+        controls={control: both_metrics(evaluated.rankings[control], rules.ties) for control in others},
+        rescored=_rescored(evaluated, rescoring, rules, seed=provenance.seed or 0),
+        videos=counted_videos(split, evaluated, info),
+        captions=counted_captions(split, evaluated),
+        masks=_masks(evaluated.coverage),
+        finding=info.finding,
+        random_weights=info.random_weights,
+        provenance=provenance,
+    )
 
 
-def _intervals(recipe: Recipe, owners: NDArray[np.int64], found: Rankings) -> dict[str, Any]:
+def _intervals(found: Rankings, owners: NDArray[np.int64], rules: EvalSettings) -> BothIntervals:
     """Return 95% bootstrap intervals over queries; captions of one video are resampled together."""
-    if recipe.eval.bootstrap == 0:
-        return {}
-    clusters: dict[Direction, NDArray[np.int64]] = {"t2v": owners, "v2t": np.arange(len(found["v2t"].better))}
-    return {
-        direction: {
-            name: list(interval)
-            for name, interval in bootstrap_ci(
-                ranking,
-                clusters=clusters[direction],
-                ties=recipe.eval.ties,
-                draws=recipe.eval.bootstrap,
-                seed=keyed_seed("bootstrap", direction),
-            ).items()
-        }
-        for direction, ranking in found.items()
-    }
+    if rules.bootstrap == 0:
+        return BothIntervals()
+
+    def intervals(direction: Direction, clusters: NDArray[np.int64]) -> dict[str, tuple[float, float]]:
+        ranking: Ranking = found[direction]
+        seed = keyed_seed("bootstrap", direction)
+        return bootstrap_ci(ranking, clusters=clusters, ties=rules.ties, draws=rules.bootstrap, seed=seed)
+
+    return BothIntervals(t2v=intervals("t2v", owners), v2t=intervals("v2t", np.arange(len(found["v2t"].better))))
 
 
-def _rescored(recipe: Recipe, evaluated: EvaluationResult) -> dict[str, Any]:
-    scores = evaluated.scores[recipe.control]
-    if not recipe.rescoring or not isinstance(scores, Scores):
+def _rescored(
+    evaluated: EvaluationResult, rescoring: Sequence[Part], rules: EvalSettings, *, seed: int
+) -> dict[str, RescoredMetrics]:
+    scores = next(iter(evaluated.scores.values()))
+    if not rescoring or not isinstance(scores, Scores):
         return {}
 
-    def measured(changed: Scores, direction: Direction) -> dict[str, float]:
-        return metrics(rank(changed, direction, mode=recipe.eval.video_to_text), ties=recipe.eval.ties)
+    def measured(changed: Scores, direction: Direction) -> Metrics:
+        return metrics(rank(changed, direction, mode=rules.video_to_text), ties=rules.ties)
 
-    return rescored_rows(recipe.rescoring, scores, evaluated.bank, measured, seed=recipe.seed)
+    return rescored_rows(rescoring, scores, evaluated.bank, measured, seed=seed)
 
 
-def _masks(evaluated: EvaluationResult) -> dict[str, Any]:
-    coverage = evaluated.coverage
-    return {
-        "mean_coverage": float(coverage.mean()),
-        "empty_share": float((coverage == 0).mean()),
-        "full_share": float((coverage == 1).mean()),
-    }
+def _masks(coverage: NDArray[np.float64]) -> MaskCoverage:
+    return MaskCoverage(
+        mean_coverage=float(coverage.mean()),
+        empty_share=float((coverage == 0).mean()),
+        full_share=float((coverage == 1).mean()),
+    )

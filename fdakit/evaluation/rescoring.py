@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from fdakit.plugin.component import BuildContext
 from fdakit.plugin.contracts import Direction
 from fdakit.recipe.document import apply_settings
 from fdakit.recipe.validation import validate_part
+from fdakit.report.evaluation_report import Metrics, RescoredMetrics
 from fdakit.values import Scores
 
 
@@ -39,25 +39,25 @@ def rescored_rows(
     rescoring: Sequence[Part],
     scores: Scores,
     bank: NDArray[np.float32] | None,
-    measured: Callable[[Scores, Direction], dict[str, float]],
+    measured: Callable[[Scores, Direction], Metrics],
     *,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> dict[str, RescoredMetrics]:
     """Return a labelled row for each rescorer: options, requirements, and metrics of its directions.
 
     A rescorer that is listed twice is numbered.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, RescoredMetrics] = {}
     for place, part in enumerate(rescoring):
         rescorer = part.build(BuildContext(seed=seed))
         before = sum(other.name == part.name for other in rescoring[:place])
         with attribute_errors(str(part.offer), "while rescoring"):
-            found[f"{part.name} {before + 1}" if before else part.name] = {
-                "options": part.options.model_dump(mode="json"),
-                "needs_all_queries": bool(rescorer.needs_all_queries),
+            found[f"{part.name} {before + 1}" if before else part.name] = RescoredMetrics(
+                options=part.options.model_dump(mode="json"),
+                needs_all_queries=bool(rescorer.needs_all_queries),
                 **{
                     way: measured(rescorer(scores, bank if rescorer.needs_bank else None, way), way)
                     for way in rescorer.directions
                 },
-            }
+            )
     return found

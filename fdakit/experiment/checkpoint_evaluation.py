@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -15,14 +13,18 @@ from fdakit.data_pipeline.cache_use import cached_clips_in_use
 from fdakit.data_pipeline.splits import Splits
 from fdakit.errors import collect_errors
 from fdakit.evaluation.evaluator import Evaluator
-from fdakit.evaluation.make_report import Report, make_report
+from fdakit.evaluation.make_report import make_report
+from fdakit.evaluation.protocol import protocol
 from fdakit.evaluation.query_bank import query_bank_captions
-from fdakit.inference.checkpoints import WEIGHTS, find_checkpoint, load_retriever, read_info, weights_hash
+from fdakit.inference.checkpoint import Checkpoint
+from fdakit.inference.checkpoint_info import CheckpointInfo
 from fdakit.inference.observers import ObserverGroup
 from fdakit.inference.preprocessing import preprocess_facts
 from fdakit.inference.run_files import RECIPE
+from fdakit.inference.save_checkpoint import weights_hash
 from fdakit.model.retriever import Retriever
 from fdakit.recipe.recipe import Recipe
+from fdakit.report.evaluation_report import Provenance, Report
 from fdakit.system.devices import choose_device
 from fdakit.values import Split
 from fdakit.version import __version__
@@ -40,14 +42,17 @@ class RunResult:
 
 
 def evaluate_checkpoint(
-    recipe: Recipe, checkpoint: Path, *, out: Path | None = None, watchers: ObserverGroup | None = None
+    recipe: Recipe, checkpoint: Checkpoint | Path, *, out: Path | None = None, watchers: ObserverGroup | None = None
 ) -> RunResult:
-    """Return the report of a checkpoint under a recipe; `checkpoint` is an fdakit folder or a weights file."""
+    """Return the report of a checkpoint under a recipe, its own or another.
+
+    A path is opened here, so that an absent checkpoint and absent data are reported together.
+    """
     device = choose_device(recipe.train.device)
     with ExitStack() as held, moved_file_hints(recipe):
         watchers = watchers or held.enter_context(closing(ObserverGroup.of(recipe)))
         splits = Splits(recipe, device=device, progress=watchers.progressed)
-        split, (facts, retriever) = collect_errors(
+        split, (info, retriever) = collect_errors(
             partial(splits.load, recipe.eval.split), partial(_load, recipe, checkpoint, device=device)
         )
         held.enter_context(cached_clips_in_use([split]))
@@ -55,19 +60,13 @@ def evaluate_checkpoint(
         if folder is not None:
             held.enter_context(folder.held())
             folder.write(RECIPE, recipe_text(recipe))
-        return report_weights(recipe, split, retriever, device, facts, watchers, folder)
+        return report_weights(recipe, split, retriever, device, info, watchers, folder)
 
 
-def _load(recipe: Recipe, checkpoint: Path, *, device: torch.device) -> tuple[dict[str, Any], Retriever]:
-    """Return the checkpoint's facts, read first as they cost nothing, and its retriever."""
-    return _facts(checkpoint), load_retriever(recipe, checkpoint, device=device)
-
-
-def _facts(checkpoint: Path) -> dict[str, Any]:
-    """Return the checkpoint's facts; empty for bare weights."""
-    if checkpoint.is_file() and checkpoint.name != WEIGHTS:
-        return {}
-    return read_info(find_checkpoint(checkpoint))
+def _load(recipe: Recipe, checkpoint: Checkpoint | Path, *, device: torch.device) -> tuple[CheckpointInfo, Retriever]:
+    """Return what is known of the checkpoint, read first as it costs nothing, and its retriever."""
+    opened = Checkpoint.open(checkpoint) if isinstance(checkpoint, Path) else checkpoint
+    return opened.info, opened.load(recipe, device=device)
 
 
 def report_weights(
@@ -75,7 +74,7 @@ def report_weights(
     split: Split,
     retriever: Retriever,
     device: torch.device,
-    facts: Mapping[str, Any],
+    info: CheckpointInfo,
     watchers: ObserverGroup,
     folder: RunFolder | None,
 ) -> RunResult:
@@ -91,24 +90,14 @@ def report_weights(
     )
     evaluated = evaluator.run(retriever)
     report = make_report(
-        recipe,
-        split,
         evaluated,
-        selection=str(facts.get("chosen_by", "given weights")),
-        chosen_on=facts.get("chosen_on"),
-        training_damage=facts.get("damage", {}),
-        training=facts.get("training"),
-        finding=facts.get("finding", ""),
-        random_weights=facts.get("random_weights", False),
-        provenance={
-            "fdakit": __version__,
-            "seed": recipe.seed,
-            "parts": recipe.providers(),
-            "epoch": facts.get("epoch"),
-            "step": facts.get("step"),
-            "weights_sha256": weights_hash(retriever),
-            "preprocess": preprocess_facts(retriever.preprocess),
-        },
+        split,
+        name=recipe.name,
+        protocol=protocol(recipe, split, info),
+        rules=recipe.eval,
+        info=info,
+        provenance=_provenance(recipe, retriever, info),
+        rescoring=recipe.rescoring,
     )
     if folder is not None:
         own = recipe.control
@@ -116,6 +105,18 @@ def report_weights(
             report, recipe=recipe, split=split, scores=evaluated.scores[own], rankings=evaluated.rankings[own]
         )
     return RunResult(report, folder.path if folder else None)
+
+
+def _provenance(recipe: Recipe, retriever: Retriever, info: CheckpointInfo) -> Provenance:
+    return Provenance(
+        fdakit=__version__,
+        seed=recipe.seed,
+        parts=recipe.providers(),
+        epoch=info.epoch,
+        step=info.step,
+        weights_sha256=weights_hash(retriever),
+        preprocess=preprocess_facts(retriever.preprocess),
+    )
 
 
 def retitled(recipe: Recipe, *, split: str | None) -> Recipe:

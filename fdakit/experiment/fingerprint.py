@@ -21,7 +21,7 @@ from fdakit.system.cache_folder import cache_folder
 from fdakit.values import Split
 
 KINDS: tuple[ChangeKind, ...] = get_args(ChangeKind)
-Fingerprint = dict[str, Any]
+Fingerprint = Mapping[str, Any]
 _LISTED = 100_000  # splits up to this size list every file; larger ones only a digest
 _SHOWN = 3
 

@@ -83,11 +83,11 @@ def grid_panels(summary: Mapping[str, Any], varied: OptionGrid) -> list[Panel]:
 def _series(
     rows: Sequence[Mapping[str, Any]],
     varied: OptionGrid,
-    value_of: Callable[[Mapping[str, Any]], Mapping[str, float]],
+    value_of: Callable[[Mapping[str, Any]], Mapping[str, Any]],
 ) -> tuple[tuple[str, tuple[Point, ...]], ...]:
     lines: dict[str, list[Point]] = {}
     for row in rows:
         recipe, value = varied.places[row["recipe"]]
         spread = value_of(row)
-        lines.setdefault(recipe, []).append(Point(float(value), spread["mean"], spread["sd"] or 0.0))
+        lines.setdefault(recipe, []).append(Point(float(value), spread["mean"], spread["sd"]))
     return tuple((recipe, tuple(sorted(points, key=lambda p: p.x))) for recipe, points in lines.items())

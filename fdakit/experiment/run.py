@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -17,22 +16,17 @@ from fdakit.errors import FdakitError, collect_errors
 from fdakit.evaluation.evaluator import Evaluator
 from fdakit.evaluation.make_report import both_metrics
 from fdakit.evaluation.protocol import trained_on
-from fdakit.inference.checkpoints import (
-    WEIGHTS,
-    current_checkpoint,
-    find_checkpoint,
-    fitting,
-    load_weights,
-    read_info,
-    save_checkpoint,
-    update_info,
-)
+from fdakit.inference.checkpoint import Checkpoint
+from fdakit.inference.checkpoint_info import CheckpointInfo, TrainingDamage, TrainingState
 from fdakit.inference.factory import build_objectives, build_retriever, count_parameters
 from fdakit.inference.observers import ObserverGroup
 from fdakit.inference.preprocessing import adopt_preprocess
+from fdakit.inference.save_checkpoint import save_checkpoint, update_info
 from fdakit.model.retriever import Retriever
+from fdakit.plugin.contracts import DIRECTIONS
 from fdakit.plugin.observers import RunInfo
 from fdakit.recipe.recipe import Recipe
+from fdakit.report.evaluation_report import BothMetrics, in_direction
 from fdakit.system.devices import choose_device
 from fdakit.system.stop_signals import exit_code
 from fdakit.training.collapse_detection import collapse_warning
@@ -50,6 +44,7 @@ VALIDATION = "val"
 BY_VALIDATION = "best R@1 text to video on the validation split"
 BY_LAST = "last epoch (no validation split)"
 UNDER_WAY = "the last epoch so far (training was under way)"
+INTERRUPTED = "interrupted"
 UNTRAINED = "not trained in this run"
 
 
@@ -89,7 +84,8 @@ def run_recipe(
         by_name: dict[str, Split] = dict(zip(wanted, loaded, strict=True))
         held.enter_context(cached_clips_in_use(loaded))
         if folder is not None:
-            adopt_preprocess(retriever, recipe, current_checkpoint(folder.checkpoint("last")) / WEIGHTS)
+            written = Checkpoint.of_run(folder.checkpoint("last" if training else "best"))
+            adopt_preprocess(retriever, recipe, written.weights)
         # Errors of the trainer are raised before a folder is created.
         trainer = _trainer(recipe, by_name["train"], retriever, device, watchers) if training else None
         state = resumed_state(folder, take_fingerprint(recipe, by_name), allowed) if folder and trainer else None
@@ -97,8 +93,7 @@ def run_recipe(
             folder = RunFolder.create(recipe, out=out)
             held.enter_context(folder.held())
         job = _Run(recipe, device, watchers, folder, by_name, retriever)
-        facts = job.train(trainer, state) if trainer else job.evaluate_only()
-        return job.finish(facts)
+        return job.finish(job.train(trainer, state) if trainer else job.evaluate_only())
 
 
 def _trainer(
@@ -140,14 +135,14 @@ class _Run:
         self._changed: list[str] = []
         self._found = ""
         self._start = take_fingerprint(recipe, splits)
-        self._trained_on = trained_on(splits) if "train" in splits else {}
+        self._trained_on = trained_on(splits) if "train" in splits else None
         self._warn_of_shared()
         words = indistinct_words(recipe, retriever, splits)
         if words:
             warnings.warn(words, stacklevel=2)
 
     def _warn_of_shared(self) -> None:
-        for name, count in self._trained_on.get("shared", {}).items():
+        for name, count in self._trained_on.shared.items() if self._trained_on else ():
             if count and name != "train":
                 warnings.warn(
                     f"split {name!r}: {count} of {len(self.splits[name].videos)} videos are trained on too, so its "
@@ -173,43 +168,42 @@ class _Run:
             )
         )
 
-    def evaluate_only(self) -> dict[str, Any]:
-        """Save the weights as built as the best and the last checkpoint."""
+    def evaluate_only(self) -> CheckpointInfo:
+        """Save the weights as built as the best checkpoint; there is no other."""
         self._announce()
         random = not getattr(self.retriever.encoder, "pretrained", True)
-        facts = {"epoch": 0, "step": 0, "chosen_by": UNTRAINED, "random_weights": random}
-        for name in ("best", "last"):
-            self._save(name, facts, None)
-        return facts
+        info = CheckpointInfo(epoch=0, step=0, chosen_by=UNTRAINED, random_weights=random)
+        self._save("best", info, None)
+        return info
 
-    def train(self, trainer: Trainer, state: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Train to the end, from a state if given; return the facts of the best checkpoint."""
+    def train(self, trainer: Trainer, state: TrainingState | None) -> CheckpointInfo:
+        """Train to the end, from a state if given; return what is known of the best checkpoint."""
         past = None
         if state is not None:
             self._take_up(trainer, state)
-            past = tuple(trainer.history) if "history" in state else None
+            past = tuple(trainer.history) if state.history is not None else None
         validation = self._validator()
         self._announce(trainer, past=past)
         try:
             trainer.run(lambda t, epoch: self._after_epoch(t, epoch, validation))
         except Stopped as error:
-            self._save_last(trainer)
+            self._save_last(trainer, self._info(trainer, epoch=trainer.position.epoch, chosen_by=INTERRUPTED))
             done = trainer.position.done
             raise Interrupted(self.folder.path, done, trainer.steps, signal=error.signal) from error
-        best = find_checkpoint(self.folder.checkpoint("best"))
-        load_weights(self.retriever, best / WEIGHTS)
-        return read_info(best)
+        best = Checkpoint.open(self.folder.checkpoint("best"))
+        best.load_into(self.retriever)
+        return best.info
 
-    def _take_up(self, trainer: Trainer, state: Mapping[str, Any]) -> None:
-        last = current_checkpoint(self.folder.checkpoint("last"))
-        load_weights(self.retriever, last / WEIGHTS)
-        with fitting(last):
-            trainer.restore(state)
-            self._best = list(state["best"]) or None
-            self._changed = list(state.get("changed", []))
+    def _take_up(self, trainer: Trainer, state: TrainingState) -> None:
+        last = Checkpoint.of_run(self.folder.checkpoint("last"))
+        last.load_into(self.retriever)
+        with last.fitting():
+            trainer.restore(state.for_trainer())
+        self._best, self._changed = list(state.best) or None, list(state.changed)
         self._found = collapse_warning(trainer.history, self.recipe.train, steps=trainer.steps)
         if self._trained_on:
-            self._trained_on["remarks"] = [*self._trained_on["remarks"], *self._changed]
+            remarks = (*self._trained_on.remarks, *self._changed)
+            self._trained_on = self._trained_on.model_copy(update={"remarks": remarks})
 
     def _validator(self) -> Evaluator | None:
         split = self.splits.get(VALIDATION)
@@ -218,29 +212,52 @@ class _Run:
         return Evaluator(self.recipe, split, self.retriever, device=self.device, progress=self.watchers.progressed)
 
     def _after_epoch(self, trainer: Trainer, epoch: int, validation: Evaluator | None) -> dict[str, float]:
+        self._take_finding(trainer)
         last = trainer.position.done >= trainer.steps
-        facts: dict[str, Any] = {"epoch": epoch + 1, "step": trainer.position.done, "chosen_by": BY_LAST}
-        facts |= {"damage": trainer.damage(), "training": self._trained_on, "finding": self._finding(trainer)}
-        found: dict[str, float] = {}
-        if not last and (epoch + 1) % self.recipe.train.validate_every:
-            facts["chosen_by"] = UNDER_WAY
-        elif validation is not None:
-            rankings = validation.run(self.retriever).rankings[self.recipe.control]
-            measured = both_metrics(rankings, self.recipe)
-            found = {f"val_{way}_{name}": value for way, m in measured.items() for name, value in m.items()}
-            quality = [measured["t2v"]["R@1"], -measured["t2v"]["MnR"]]
-            facts |= {"chosen_by": BY_VALIDATION, "chosen_on": VALIDATION, "validation": measured}
-            if self._best is None or quality > self._best:
-                self._best = quality
-                self._save("best", facts, None)
-        elif last:
-            self._save("best", facts, None)
+        measured = None
+        if last or not (epoch + 1) % self.recipe.train.validate_every:
+            measured = self._measured(validation) if validation else None
+            info = self._info(trainer, epoch=epoch + 1, chosen_by=BY_LAST, measured=measured)
+            if self._is_best(measured, last=last):
+                self._save("best", info, None)
+        else:
+            info = self._info(trainer, epoch=epoch + 1, chosen_by=UNDER_WAY)
+        found = _validation_facts(measured)
         trainer.history[-1] |= found  # in the state before any observer is notified: a kill loses no line of a log
-        self._save_last(trainer, facts)
+        self._save_last(trainer, info)
         return found
 
-    def _finding(self, trainer: Trainer) -> str:
-        """Return the collapse warning of the training so far.
+    def _measured(self, validation: Evaluator) -> BothMetrics:
+        rankings = validation.run(self.retriever).rankings[self.recipe.control]
+        return both_metrics(rankings, self.recipe.eval.ties)
+
+    def _is_best(self, measured: BothMetrics | None, *, last: bool) -> bool:
+        """Note the quality of the best checkpoint so far, and return whether it is the current one."""
+        if measured is None:
+            return last
+        quality = [measured.t2v["R@1"], -measured.t2v["MnR"]]
+        if self._best is not None and quality <= self._best:
+            return False
+        self._best = quality
+        return True
+
+    def _info(
+        self, trainer: Trainer, *, epoch: int, chosen_by: str, measured: BothMetrics | None = None
+    ) -> CheckpointInfo:
+        """Return what is known of the current weights; `measured` on the validation split, if they were."""
+        info = CheckpointInfo(
+            epoch=epoch,
+            step=trainer.position.done,
+            chosen_by=chosen_by,
+            damage=TrainingDamage.from_json(trainer.damage()),
+            training=self._trained_on,
+            finding=self._found,
+        )
+        by = {"chosen_by": BY_VALIDATION, "chosen_on": VALIDATION, "validation": measured}
+        return info if measured is None else info.model_copy(update=by)
+
+    def _take_finding(self, trainer: Trainer) -> None:
+        """Note the collapse warning of the training so far.
 
         It is given once, and added to the current best checkpoint.
         """
@@ -248,26 +265,27 @@ class _Run:
         if finding and finding != self._found:
             warnings.warn(finding, stacklevel=2)
             if self._best is not None:
-                update_info(find_checkpoint(self.folder.checkpoint("best")), {"finding": finding})
+                update_info(Checkpoint.open(self.folder.checkpoint("best")), finding=finding)
         self._found = finding
-        return finding
 
-    def _save_last(self, trainer: Trainer, facts: Mapping[str, Any] | None = None) -> None:
-        here = {"epoch": trainer.position.epoch, "step": trainer.position.done, "damage": trainer.damage()}
-        here |= {"training": self._trained_on, "finding": self._found}
-        known = facts or {**here, "chosen_by": "interrupted"}
+    def _save_last(self, trainer: Trainer, info: CheckpointInfo) -> None:
         own = {"best": self._best or [], "start": self._start, "changed": self._changed}
-        self._save("last", known, {**trainer.state(), **own})
+        self._save("last", info, {**trainer.state(), **own})
 
-    def _save(self, name: str, facts: Mapping[str, Any], state: Mapping[str, Any] | None) -> None:
-        save_checkpoint(
-            self.folder.checkpoint(name), self.retriever, recipe_text=self._text, facts=facts, state=state
-        )
+    def _save(self, name: str, info: CheckpointInfo, state: Mapping[str, object] | None) -> None:
+        save_checkpoint(self.folder.checkpoint(name), self.retriever, recipe_text=self._text, info=info, state=state)
 
-    def finish(self, facts: Mapping[str, Any]) -> RunResult:
+    def finish(self, info: CheckpointInfo) -> RunResult:
         """Evaluate the chosen weights and write the report."""
         split = self.splits[self.recipe.eval.split]
-        finished = report_weights(self.recipe, split, self.retriever, self.device, facts, self.watchers, self.folder)
-        self.watchers.run_finished(finished.report)
+        finished = report_weights(self.recipe, split, self.retriever, self.device, info, self.watchers, self.folder)
+        self.watchers.run_finished(finished.report.to_json())
         self.folder.close_log()
         return finished
+
+
+def _validation_facts(measured: BothMetrics | None) -> dict[str, float]:
+    """Return the metrics as observers receive them."""
+    if measured is None:
+        return {}
+    return {f"val_{way}_{name}": value for way in DIRECTIONS for name, value in in_direction(measured, way).items()}

@@ -19,13 +19,13 @@ import numpy as np
 import torch
 
 from fdakit.errors import FdakitError, RecipeError
-from fdakit.evaluation.make_report import Report
 from fdakit.evaluation.scoring import Rankings, Similarities
 from fdakit.inference.run_files import CHECKPOINTS, ENVIRONMENT, LOG, RECIPE, REPORT, SIMILARITY, VIDEOS
 from fdakit.plugin.contracts import Direction
 from fdakit.ranking.exports import write_ranks
 from fdakit.recipe.document import dump_document
 from fdakit.recipe.recipe import Recipe
+from fdakit.report.evaluation_report import Report
 from fdakit.report.report_tables import report_markdown
 from fdakit.system.atomic_files import atomic_file, write_errors, write_text
 from fdakit.system.digests import SUMS, digest_lines, file_sha256, listed, read_digests
@@ -130,7 +130,7 @@ class RunFolder:
                 path = self.path / f"ranks_{direction}.csv"
                 ranking = rankings[direction]
                 write_ranks(path, ranking=ranking, ties=recipe.eval.ties, queries=queries, targets=targets)
-            text = json.dumps(report, indent=2, allow_nan=False) + "\n"
+            text = json.dumps(report.to_json(), indent=2, allow_nan=False) + "\n"
             names += [VIDEOS, "ranks_t2v.csv", "ranks_v2t.csv", "report.md", RECIPE]
             names += [ENVIRONMENT] if (self.path / ENVIRONMENT).is_file() else []
             self.write(SUMS, digest_lines(self.path, names) + f"{sha256(text.encode()).hexdigest()}  {REPORT}\n")

@@ -12,13 +12,15 @@ from typing import Any
 from fdakit.analysis.recipe_diff import same_recipe
 from fdakit.analysis.saved_run import SavedRun
 from fdakit.errors import RecipeError
-from fdakit.inference.checkpoints import STATE, current_checkpoint
+from fdakit.inference.checkpoint_files import STATE, current_checkpoint
 from fdakit.inference.run_files import CHECKPOINTS, ENVIRONMENT, LOG, RECIPE, REPORT
+from fdakit.plugin.contracts import DIRECTIONS
 from fdakit.recipe.document import read_document
 from fdakit.recipe.recipe import Recipe
 from fdakit.report.curves import curves_svg
+from fdakit.report.evaluation_report import BothMetrics, Report, in_direction
 from fdakit.report.markdown import markdown_table
-from fdakit.report.mean_std import MeanStd, format_mean_std
+from fdakit.report.mean_std import MeanStd
 from fdakit.report.report_tables import control_label
 from fdakit.report.svg_figures import drawing_fault
 from fdakit.system.atomic_files import remove
@@ -46,7 +48,7 @@ def sweep(
         raise RecipeError(
             f"sweep: recipes share a name: {', '.join(sorted(names))}; give each `name` a value of its own"
         )
-    reports: dict[str, list[Mapping[str, Any]]] = {name: [] for name in names}
+    reports: dict[str, list[Report]] = {name: [] for name in names}
     seconds: dict[str, list[float | None]] = {name: [] for name in names}
     for recipe in recipes:
         for seed in seeds:
@@ -71,7 +73,7 @@ def _draw(summary: Mapping[str, Any], varied: OptionGrid, out: Path, tell: Tell)
     RunFolder(out).write(DRAWING, curves_svg(grid_panels(summary, varied), x_label=varied.key))
 
 
-def _report(recipe: Recipe, folder: Path) -> Mapping[str, Any]:
+def _report(recipe: Recipe, folder: Path) -> Report:
     known = folder / RECIPE
     if known.is_file() and not same_recipe(read_document(known), tomllib.loads(recipe_text(recipe))):
         raise RecipeError(
@@ -96,7 +98,7 @@ def _clear_start(folder: Path) -> None:
 
 
 def summarise(
-    reports: Mapping[str, Sequence[Mapping[str, Any]]],
+    reports: Mapping[str, Sequence[Report]],
     seeds: Sequence[int],
     seconds: Mapping[str, Sequence[float | None]],
 ) -> dict[str, Any]:
@@ -107,23 +109,25 @@ def summarise(
     rows = []
     for name, found in reports.items():
         taken = [value for value in seconds.get(name, ()) if value is not None]
-        timed = {"epoch_seconds": MeanStd(tuple(taken)).to_json()} if len(taken) == len(found) else {}
+        timed = {"epoch_seconds": MeanStd.of(taken).to_json()} if len(taken) == len(found) else {}
         rows.append({"recipe": name, "control": None, **timed, **_both(found)})
-        for control in found[0]["controls"]:
-            rows.append({"recipe": name, "control": control, **_both([r["controls"][control] for r in found])})
+        for control in found[0].controls:
+            rows.append({"recipe": name, "control": control, **_both([r.controls[control] for r in found])})
     return {"seeds": list(seeds), "rows": rows}
 
 
-def _both(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _both(seeds: Sequence[Report | BothMetrics]) -> dict[str, Any]:
     return {
-        way: {metric: MeanStd(tuple(report[way][metric] for report in reports)).to_json() for metric in METRICS}
-        for way in ("t2v", "v2t")
+        way: {metric: MeanStd.of(in_direction(one, way)[metric] for one in seeds).to_json() for metric in METRICS}
+        for way in DIRECTIONS
     }
 
 
 def sweep_rows(summary: Mapping[str, Any], way: str) -> list[list[str]]:
     """Return label and `mean ± sd` of every metric, as text."""
-    return [[_label(row), *(format_mean_std(**row[way][metric]) for metric in METRICS)] for row in summary["rows"]]
+    return [
+        [_label(row), *(MeanStd.from_json(row[way][metric]).text() for metric in METRICS)] for row in summary["rows"]
+    ]
 
 
 def _label(row: Mapping[str, Any]) -> str:

@@ -1,68 +1,82 @@
-"""The schemas of checkpoint.json and training.pt, validated before use."""
+"""The content of checkpoint.json and of training.pt, validated before use."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from fdakit.errors import CheckpointError
+from fdakit.report.evaluation_report import BothMetrics
+from fdakit.system.json_records import Count, JsonRecord, Texts
 
-Count = Annotated[int, Field(ge=0)]
-Reasons = dict[str, str]
+GIVEN = "given weights"
 
 
-class Training(BaseModel):
-    """The training data, as `trained_on` describes it."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
+class TrainingData(JsonRecord):
+    """The videos trained on; `shared` counts those that each split of the run has in common with them."""
 
     published: Count | None
     counted: Count
     missing: Count
-    remarks: list[str]
-    shared: dict[str, Count]
+    id_hash: str = ""
+    remarks: Texts
+    shared: Mapping[str, Count]
 
 
-class CheckpointInfo(BaseModel):
-    """The content of checkpoint.json. Older and newer files have fewer and more keys."""
+class TrainingDamage(JsonRecord):
+    """The reason by id of each video that training left out, or of which it used the decodable frames."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
+    skipped: Mapping[str, str] = {}
+    repaired: Mapping[str, str] = {}
+
+
+class CheckpointInfo(JsonRecord):
+    """The content of checkpoint.json: the step of the weights, how they were chosen, what is known of their training.
+
+    The defaults are what is known of weights that no run of fdakit saved. `chosen_on` is the split that was used to
+    choose them, `validation` the metrics there, `finding` the warning of `collapse_warning`. `random_weights`: the
+    encoder's weights are random and nothing was trained.
+    """
 
     epoch: Count | None = None
     step: Count | None = None
-    chosen_by: str = ""
+    chosen_by: str = GIVEN
     chosen_on: str | None = None
-    damage: dict[str, Reasons] = {}
-    training: Training | None = None
+    damage: TrainingDamage = TrainingDamage()
+    training: TrainingData | None = None
     finding: str = ""
     random_weights: bool = False
+    validation: BothMetrics | None = None
 
 
-class State(BaseModel):
-    """The part of training.pt that is the same for every recipe, for `Trainer.restore` and the run."""
+class TrainingState(BaseModel):
+    """The part of training.pt that is the same for every recipe. Older files lack some keys, newer ones have more.
 
-    model_config = ConfigDict(extra="allow", strict=True, arbitrary_types_allowed=True)
+    `position` is epoch, step and steps done; `best` the quality of the best checkpoint so far, empty if there is
+    none; `start` the fingerprint of the run's inputs and `changed` what changed in them since; `weights` the digest
+    of the weights that the state belongs to.
+    """
 
-    optimiser: dict[str, Any] = {}
-    objectives: dict[str, Any] = {}
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, arbitrary_types_allowed=True)
+
+    optimiser: Mapping[str, Any] = {}
+    objectives: Mapping[str, Any] = {}
     position: Annotated[list[Count], Field(min_length=3, max_length=3)]
     losses: list[float] = []
     rng: torch.Tensor
     best: Annotated[list[float], Field(max_length=2)] = []
-    damage: dict[str, Reasons] = {}
+    damage: Mapping[str, Mapping[str, str]] = {}
     weights: str | None = None
     history: list[dict[str, float]] | None = None
+    start: Mapping[str, Any] | None = None
+    changed: Texts = ()
 
+    def for_trainer(self) -> Mapping[str, Any]:
+        """Return the keys that the file holds, for `Trainer.restore`."""
+        return {name: value for name, value in self if name in self.model_fields_set}
 
-def validate_state(found: Any, model: type[BaseModel], path: Path, *, advice: str) -> dict[str, Any]:
-    """Return the values if they fit the model. Raises `CheckpointError` naming what does not."""
-    try:
-        model.model_validate(found)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"])) or "it"
-        raise CheckpointError(f"{path.absolute()}: {where}: {fault['msg'].lower()}; {advice}") from error
-    return dict(found)
+    def with_changes(self, changes: list[str]) -> Self:
+        """Return the state of a run whose inputs have changed as told."""
+        return self.model_copy(update={"changed": (*self.changed, *changes)})

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from difflib import get_close_matches
-from functools import partial
 from pathlib import Path
 
-from fdakit.catalog import load_catalog
+from fdakit.catalog import Catalog, load_catalog
 from fdakit.errors import CheckpointError, RecipeError
 from fdakit.model.retriever import Retriever
 from fdakit.model.zoo import ZOO, encoder_table, zoo_files
@@ -17,7 +16,7 @@ from fdakit.recipe.recipe import Recipe
 from fdakit.recipe.validation import read_recipe
 from fdakit.system.devices import choose_device
 
-from .checkpoints import checkpoint_recipe, find_checkpoint, load_retriever, read_info
+from .checkpoint import Checkpoint
 from .factory import build_retriever
 from .loaded_retriever import LoadedRetriever
 
@@ -34,27 +33,30 @@ def load(
     """
     catalog = load_catalog()
     path = Path(checkpoint_or_recipe)
-    trained = path.suffix != ".toml" and path.exists()
-    if trained:
-        folder = find_checkpoint(path)
-        recipe = checkpoint_recipe(folder, catalog=catalog, settings=tuple(settings))
-        make: Callable[..., Retriever] = partial(load_retriever, recipe, folder)
-        origin = str(folder.absolute())
-    else:
-        try:
-            origin = str(find_recipe(path).absolute())
-        except RecipeError as error:
-            told = _as_model(str(checkpoint_or_recipe)) or f"neither a checkpoint nor a recipe; {error}"
-            raise CheckpointError(f"{path.absolute()}: {told}") from error
-        recipe = read_recipe(path, catalog=catalog, settings=settings, seed=seed)
-        make = partial(build_retriever, recipe)
+    if path.suffix != ".toml" and path.exists():
+        return _load_checkpoint(Checkpoint.open(path), catalog, settings, device)
+    try:
+        origin = str(find_recipe(path).absolute())
+    except RecipeError as error:
+        told = _as_model(str(checkpoint_or_recipe)) or f"neither a checkpoint nor a recipe; {error}"
+        raise CheckpointError(f"{path.absolute()}: {told}") from error
+    recipe = read_recipe(path, catalog=catalog, settings=settings, seed=seed)
     chosen = choose_device(device)
-    retriever = make(device=chosen).eval()
-    if not trained:
-        _warn_of_untrained(recipe, retriever)
-    elif read_info(folder).get("random_weights"):
+    retriever = build_retriever(recipe, device=chosen).eval()
+    _warn_of_untrained(recipe, retriever)
+    return LoadedRetriever(recipe, retriever, chosen, origin=origin)
+
+
+def _load_checkpoint(
+    checkpoint: Checkpoint, catalog: Catalog, settings: Iterable[str], device: str
+) -> LoadedRetriever:
+    recipe = checkpoint.recipe(catalog=catalog, settings=settings)
+    origin = str(checkpoint.weights.parent.absolute())
+    chosen = choose_device(device)
+    retriever = checkpoint.load(recipe, device=chosen)
+    if checkpoint.info.random_weights:
         said = "its encoder has random weights and nothing was trained, so its vectors mean nothing"
-        warnings.warn(f"{origin}: {said}; train it with `fdakit run`, or load weights", stacklevel=2)
+        warnings.warn(f"{origin}: {said}; train it with `fdakit run`, or load weights", stacklevel=3)
     return LoadedRetriever(recipe, retriever, chosen, origin=origin)
 
 

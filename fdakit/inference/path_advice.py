@@ -46,7 +46,8 @@ def missing_run(path: Path) -> str:
     if run is not None:
         if run != path:
             return f"{where}: part of a run; resume the run itself: {_resume(run)}"
-        if not any((run / CHECKPOINTS).glob("*last*")):  # or next to its place, after a kill
+        # A run that only evaluates has no last one. After a kill it lies next to its place.
+        if not any((run / CHECKPOINTS).glob("*last*")) and not any((run / CHECKPOINTS).glob("*best*")):
             again = f"start again with `fdakit run {_quoted(run / RECIPE)}`"
             return f"{where}: stopped before its first checkpoint, so there is nothing to resume; {again}"
         return ""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any
 
 from fdakit.errors import CheckpointError
 from fdakit.model.preprocess_record import read_header, recorded_preprocess
 from fdakit.model.retriever import Retriever
 from fdakit.plugin.contracts import Preprocess
 from fdakit.recipe.recipe import Recipe
+from fdakit.report.evaluation_report import PreprocessFacts
 from fdakit.video.transform import FrameTransform
 
 
@@ -59,13 +59,13 @@ def adopt_preprocess(retriever: Retriever, recipe: Recipe, weights: Path) -> Non
     retriever.take_pictures_as(preprocess)
 
 
-def preprocess_facts(preprocess: Preprocess) -> dict[str, Any]:
+def preprocess_facts(preprocess: Preprocess) -> PreprocessFacts:
     """Return the preprocessing as stated in a report."""
-    return {
-        "size": preprocess.size,
-        "mean": list(preprocess.mean),
-        "std": list(preprocess.std),
-        "interpolation": preprocess.interpolation,
-        "resize": preprocess.resize,
-        "source": preprocess.source,
-    }
+    return PreprocessFacts(
+        size=preprocess.size,
+        mean=preprocess.mean,
+        std=preprocess.std,
+        interpolation=preprocess.interpolation,
+        resize=preprocess.resize,
+        source=preprocess.source,
+    )

@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fdakit.plugin.contracts import Direction
+
 from .html_page import PageTable
 from .markdown import markdown_table, markdown_text
+from .mean_std import MeanStd
 from .report_tables import DIRECTIONS
 
 Document = Mapping[str, Any]
@@ -132,7 +135,7 @@ def comparison_markdown(document: Document) -> str:
     return "\n".join([*lines, "", *(f"- {note}" for note in notes)]) + "\n"
 
 
-def _tests(document: Document, pair: Document, way: str) -> PageTable:
+def _tests(document: Document, pair: Document, way: Direction) -> PageTable:
     found, first, second = pair[way], pair["baseline"], pair["other"]
     spread = {side["label"]: side[way] for side in document["sides"]}
     rows = tuple(
@@ -162,7 +165,7 @@ def _tests(document: Document, pair: Document, way: str) -> PageTable:
     )
 
 
-def _measured(document: Document, way: str) -> PageTable:
+def _measured(document: Document, way: Direction) -> PageTable:
     metrics = tuple(document["pairs"][0][way]["tests"])
     rows: list[tuple[str, ...]] = []
     for side in document["sides"]:
@@ -174,16 +177,18 @@ def _measured(document: Document, way: str) -> PageTable:
     return PageTable(f"Every seed as measured, {DIRECTIONS[way]}", ("run", *metrics), tuple(rows))
 
 
-def _mean(metric: str, spread: Mapping[str, float | None]) -> str:
-    mean, deviation = spread["mean"], spread["sd"]
-    assert mean is not None
-    return _number(metric, mean) + ("" if deviation is None else f" ± {_number(metric, deviation)}")
+def _mean(metric: str, spread: object) -> str:
+    return MeanStd.from_json(spread).text(digits=_digits(metric))
 
 
 def _number(metric: str, value: float, *, change: bool = False) -> str:
-    digits = (3 if metric == "MRR" else 1) + change
+    digits = _digits(metric) + change
     rounded = round(value, digits) + 0.0  # no minus before a zero
     return f"{rounded:+.{digits}f}" if change else f"{rounded:.{digits}f}"
+
+
+def _digits(metric: str) -> int:
+    return 3 if metric == "MRR" else 1
 
 
 def _p(p: float) -> str:

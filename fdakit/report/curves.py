@@ -23,11 +23,11 @@ _SPAN = 30  # values that span more than this run over a logarithmic axis
 
 @dataclass(frozen=True)
 class Point:
-    """A mean and a standard deviation at `x`."""
+    """A mean and a standard deviation at `x`; None for a single seed."""
 
     x: float
     mean: float
-    sd: float = 0.0
+    sd: float | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def curve_words(panels: Sequence[Panel]) -> str:
     """Return the points of all panels in words, as they stand in the file's description."""
     said = (
         f"{panel.title}, {label}: "
-        + ", ".join(f"{p.x:g} {p.mean:.4g}" + (f" ± {p.sd:.2g}" if p.sd else "") for p in points)
+        + ", ".join(f"{p.x:g} {p.mean:.4g}" + ("" if p.sd is None else f" ± {p.sd:.2g}") for p in points)
         for panel in panels
         for label, points in panel.series
     )
@@ -75,7 +75,7 @@ def _panel(axes: Axes, panel: Panel, labels: Sequence[str], x_label: str) -> Non
     points = [point for _, series in panel.series for point in series]
     for label, series in panel.series:
         place = labels.index(label)
-        bars = [point.sd for point in series]
+        bars = [point.sd or 0.0 for point in series]
         drawn = axes.errorbar(
             [point.x for point in series],
             [point.mean for point in series],
@@ -86,7 +86,7 @@ def _panel(axes: Axes, panel: Panel, labels: Sequence[str], x_label: str) -> Non
         drawn.lines[0].set_gid(f"series-{place}")
     axes.set_title(printable(panel.title, lines=False), loc="left", fontweight="bold", fontsize="medium")
     axes.set_xlabel(printable(x_label, lines=False))
-    axes.set_ylim(0, 1.05 * max(point.mean + point.sd for point in points) or 1)
+    axes.set_ylim(0, 1.05 * max(point.mean + (point.sd or 0.0) for point in points) or 1)
     _scale(axes, sorted({point.x for point in points}))
 
 

@@ -9,6 +9,7 @@ from itertools import groupby
 from .report_tables import DIRECTIONS, report_notes
 from .result_tables import (
     HEADINGS,
+    Column,
     ReportedRuns,
     ResultLine,
     best_lines,
@@ -74,7 +75,7 @@ def latex_table(runs: Sequence[ReportedRuns]) -> str:
     return "\n".join([*written, "\\end{tabular}"]) + "\n"
 
 
-def _head(columns: Sequence[tuple[str, str]]) -> list[str]:
+def _head(columns: Sequence[Column]) -> list[str]:
     titles, rules, start = [], [], 2
     for way, words in DIRECTIONS.items():
         count = sum(column[0] == way for column in columns)
@@ -104,7 +105,7 @@ def _seeds(runs: Sequence[ReportedRuns]) -> list[tuple[str, str]]:
     return [("", next(iter(told.values())))] if len(set(told.values())) == 1 else list(told.items())
 
 
-def _row(title: str, line: ResultLine, columns: Sequence[tuple[str, str]], bold: set[tuple[str, str]]) -> str:
+def _row(title: str, line: ResultLine, columns: Sequence[Column], bold: set[Column]) -> str:
     cells = [cell(line, column, sign="$\\pm$", absent="--") for column in columns]
     shown = [f"\\textbf{{{text}}}" if column in bold else text for text, column in zip(cells, columns, strict=True)]
     return f"{latex_text(title)} & {' & '.join(shown)} \\\\"

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from statistics import mean, stdev
-from typing import Any
+
+from fdakit.system.json_records import JsonRecord
 
 
-@dataclass(frozen=True)
-class MeanStd:
-    """A metric's values, one a seed, as measured."""
+class MeanStd(JsonRecord):
+    """The mean of a metric over seeds, and its standard deviation (n - 1): None, never 0, for a single seed."""
 
-    values: tuple[float, ...]
+    mean: float
+    sd: float | None
 
-    @property
-    def mean(self) -> float:
-        """The mean; of one seed its value."""
-        return mean(self.values)
+    @classmethod
+    def of(cls, values: Iterable[float]) -> MeanStd:
+        """Return mean and deviation of the values, one a seed, at least one."""
+        found = [float(value) for value in values]
+        return cls(mean=mean(found), sd=stdev(found) if len(found) > 1 else None)
 
-    @property
-    def sd(self) -> float | None:
-        """The standard deviation over seeds (n - 1), None for one seed."""
-        return stdev(self.values) if len(self.values) > 1 else None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return `mean` and `sd` as stored in files."""
-        return {"mean": self.mean, "sd": self.sd}
-
-
-def format_mean_std(mean: float, sd: float | None, *, sign: str = "±") -> str:
-    """Return a mean with one digit, and its deviation if there are several seeds."""
-    return f"{mean:.1f}" if sd is None else f"{mean:.1f} {sign} {sd:.1f}"
+    def text(self, *, digits: int = 1, sign: str = "±") -> str:
+        """Return the mean and, if there are several seeds, its deviation."""
+        return f"{self.mean:.{digits}f}" + ("" if self.sd is None else f" {sign} {self.sd:.{digits}f}")

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from .mean_std import MeanStd, format_mean_std
+from fdakit.plugin.contracts import Direction
+
+from .evaluation_report import BothMetrics, Report, RescoredMetrics, in_direction
+from .mean_std import MeanStd
 from .report_tables import DIRECTIONS, RANDOM_WEIGHTS, control_label
 
 METRICS = ("R@1", "R@5", "R@10", "R@50", "MdR", "MnR")
 EVERY = (*METRICS, "MRR", "RSum")
+Column = tuple[Direction, str]
+"""Direction and metric."""
+
 Kind = Literal["result", "control", "rescored"]
 HEADINGS: Mapping[Kind, str] = {
     "result": "",
@@ -24,7 +30,7 @@ class ReportedRuns:
     """A run by its name with the report of every seed, at least one; all of one recipe."""
 
     name: str
-    reports: tuple[Mapping[str, Any], ...]
+    reports: tuple[Report, ...]
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class ResultLine:
     name: str
     kind: Kind
     label: str
-    metrics: Mapping[tuple[str, str], MeanStd]
+    metrics: Mapping[Column, MeanStd]
 
     @property
     def title(self) -> str:
@@ -49,32 +55,30 @@ def result_lines(runs: Sequence[ReportedRuns]) -> list[ResultLine]:
     """Return all results, then all controls, then all rescored rows, each in the order of the runs."""
     found = [ResultLine(run.name, "result", _seeds(run), _spreads(run.reports)) for run in runs]
     for run in runs:
-        for control in _shared(run.reports, "controls"):
-            taken = _spreads([report["controls"][control] for report in run.reports])
+        for control in _shared([report.controls for report in run.reports]):
+            taken = _spreads([report.controls[control] for report in run.reports])
             found.append(ResultLine(run.name, "control", control_label(control), taken))
     for run in runs:
-        for name in _shared(run.reports, "rescored"):
-            both = [report["rescored"][name] for report in run.reports]
-            more = " (needs all queries)" if both[0]["needs_all_queries"] else ""
+        for name in _shared([report.rescored for report in run.reports]):
+            both = [report.rescored[name] for report in run.reports]
+            more = " (needs all queries)" if both[0].needs_all_queries else ""
             found.append(ResultLine(run.name, "rescored", f"rescored: {name}{more}", _spreads(both)))
     return found
 
 
-def metric_columns(lines: Sequence[ResultLine], metrics: Sequence[str] = METRICS) -> list[tuple[str, str]]:
+def metric_columns(lines: Sequence[ResultLine], metrics: Sequence[str] = METRICS) -> list[Column]:
     """Return (direction, metric) of every column with any value, text to video first."""
     filled = {column for line in lines for column in line.metrics}
     return [(way, name) for way in DIRECTIONS for name in metrics if (way, name) in filled]
 
 
-def cell(line: ResultLine, column: tuple[str, str], *, sign: str = "±", absent: str = "") -> str:
+def cell(line: ResultLine, column: Column, *, sign: str = "±", absent: str = "") -> str:
     """Return a value with one digit, or mean and deviation."""
     spread = line.metrics.get(column)
-    if spread is None:
-        return absent
-    return format_mean_std(spread.mean, spread.sd, sign=sign)
+    return absent if spread is None else spread.text(sign=sign)
 
 
-def best_lines(lines: Sequence[ResultLine], column: tuple[str, str]) -> set[int]:
+def best_lines(lines: Sequence[ResultLine], column: Column) -> set[int]:
     """Return the indices of a column's best results as displayed, several if they are displayed alike.
 
     Only unmodified results compete; there must be two of them.
@@ -90,24 +94,25 @@ def best_lines(lines: Sequence[ResultLine], column: tuple[str, str]) -> set[int]
     return {place for place, value in shown.items() if value == first}
 
 
-def protocol_line(report: Mapping[str, Any]) -> str:
+def protocol_line(report: Report) -> str:
     """Return what two reports must share for their numbers to be compared, in one line."""
-    protocol = report["protocol"]
+    protocol = report.protocol
     return (
-        f"{protocol['dataset']} {protocol['split']}, {protocol['captions']}, video to text "
-        f"{protocol['video_to_text']}, ties by the {protocol['ties']} rule"
+        f"{protocol.dataset} {protocol.split}, {protocol.captions}, video to text {protocol.video_to_text}, "
+        f"ties by the {protocol.ties} rule"
     )
 
 
 def shortfalls(run: ReportedRuns) -> list[str]:
     """Return remarks on random weights, missing videos and videos that were trained on, of the worst seed."""
-    missing, damaged = (max(report["videos"][kind] for report in run.reports) for kind in ("missing", "damaged"))
-    found = [RANDOM_WEIGHTS] if any(report.get("random_weights") for report in run.reports) else []
+    videos = [report.videos for report in run.reports]
+    missing, damaged = max(one.missing for one in videos), max(one.damaged for one in videos)
+    found = [RANDOM_WEIGHTS] if any(report.random_weights for report in run.reports) else []
     if missing:
         found.append(f"{missing:,} absent video{'s'[: missing > 1]} left out: not the full split")
     if damaged:
         found.append(f"{damaged:,} unreadable video{'s'[: damaged > 1]}: their queries count as misses")
-    shared = max(report["videos"].get("training", {}).get("shared") or 0 for report in run.reports)
+    shared = max(one.training.shared or 0 for one in videos)
     if shared:
         found.append(f"{shared:,} of these videos trained on")
     return found
@@ -131,15 +136,15 @@ def _seeds(run: ReportedRuns) -> str:
     return f"mean ± sd of {len(run.reports)} seeds" if len(run.reports) > 1 else ""
 
 
-def _spreads(both: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], MeanStd]:
+def _spreads(seeds: Sequence[Report | BothMetrics | RescoredMetrics]) -> dict[Column, MeanStd]:
     return {
-        (way, name): MeanStd(tuple(float(one[way][name]) for one in both))
+        (way, name): MeanStd.of(in_direction(one, way)[name] for one in seeds)
         for way in DIRECTIONS
         for name in EVERY
-        if all(name in one.get(way, {}) for one in both)
+        if all(name in in_direction(one, way) for one in seeds)
     }
 
 
-def _shared(reports: Sequence[Mapping[str, Any]], table: str) -> list[str]:
-    """Return the names that every seed has."""
-    return [name for name in reports[0][table] if all(name in report[table] for report in reports)]
+def _shared(tables: Sequence[Mapping[str, object]]) -> list[str]:
+    """Return the names that the tables of all seeds have."""
+    return [name for name in tables[0] if all(name in table for table in tables)]

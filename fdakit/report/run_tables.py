@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .evaluation_report import Interval, Metrics, Report, in_direction
 from .html_page import PageBars, PageTable
 from .report_tables import DIRECTIONS, report_notes
 from .result_tables import EVERY
@@ -42,45 +42,49 @@ _RESCORED = (
 _INTERVALS = " Intervals: bootstrap over queries, captions of one video drawn together."
 
 
-def protocol_words(report: Mapping[str, Any]) -> str:
+def protocol_words(report: Report) -> str:
     """Return how the run was scored, for readers who do not know the names of the rules.
 
     A rule without an explanation is given by its name.
     """
-    protocol = report["protocol"]
-    words = [table.get(protocol[rule], f"{rule}: {protocol[rule]}") for rule, table in _WORDS.items()]
+    protocol = report.protocol
+    rules = {"captions": protocol.captions, "video_to_text": protocol.video_to_text, "ties": protocol.ties}
+    words = [_WORDS[rule].get(value, f"{rule}: {value}") for rule, value in rules.items()]
     return f"how it was scored: {'; '.join(words)}"
 
 
-def page_lines(report: Mapping[str, Any]) -> list[str]:
+def page_lines(report: Report) -> list[str]:
     """Return the notes to be read with the numbers, unreadable videos first, and the protocol in words."""
     return [*report_notes(report), protocol_words(report)]
 
 
-def run_tables(report: Mapping[str, Any]) -> list[PageTable]:
+def run_tables(report: Report) -> list[PageTable]:
     """Return the result with its intervals; then controls and rescored scores of each direction, in separate tables.
 
     The result is repeated above the controls, for comparison, but never next to rescored scores.
     """
-    names = [name for name in EVERY if any(name in report[way] for way in DIRECTIONS)]
+    names = [name for name in EVERY if any(name in in_direction(report, way) for way in DIRECTIONS)]
     columns = ("", *names)
     rows: list[tuple[str, ...]] = []
     for way, title in DIRECTIONS.items():
-        rows.append((title, *_cells(report[way], names)))
-        intervals = report["ci95"].get(way)
+        rows.append((title, *_cells(in_direction(report, way), names)))
+        intervals = in_direction(report.ci95, way)
         if intervals:
             rows.append(("95% interval", *(_interval(intervals.get(name), name) for name in names)))
-    tables = [PageTable("Result", columns, tuple(rows), _NOTE + (_INTERVALS if report["ci95"] else ""))]
+    tables = [PageTable("Result", columns, tuple(rows), _NOTE + (_INTERVALS if report.ci95.t2v else ""))]
     for way, title in DIRECTIONS.items():
-        found = [(f"{label} mask", *_cells(both[way], names)) for label, both in report["controls"].items()]
+        found = [(f"{label} mask", *_cells(in_direction(b, way), names)) for label, b in report.controls.items()]
         if found:
-            own = ("the result", *_cells(report[way], names))
+            own = ("the result", *_cells(in_direction(report, way), names))
             tables.append(PageTable(f"Controls, {title}", columns, (own, *found), _CONTROLS))
     for way, title in DIRECTIONS.items():
         found = [
-            (label + (", needs all queries" if both["needs_all_queries"] else ""), *_cells(both[way], names))
-            for label, both in report["rescored"].items()
-            if way in both
+            (
+                label + (", needs all queries" if both.needs_all_queries else ""),
+                *_cells(in_direction(both, way), names),
+            )
+            for label, both in report.rescored.items()
+            if both.states(way)
         ]
         if found:
             tables.append(PageTable(f"Rescored, {title}", columns, tuple(found), _RESCORED))
@@ -100,11 +104,11 @@ def _bin(start: int, end: int) -> str:
     return f"rank {end:,}" if end == start + 1 else f"{start + 1:,} to {end:,}"
 
 
-def _cells(metrics: Mapping[str, float], names: Sequence[str]) -> list[str]:
+def _cells(metrics: Metrics, names: Sequence[str]) -> list[str]:
     return [_number(metrics[name], name) if name in metrics else "" for name in names]
 
 
-def _interval(found: Sequence[float] | None, name: str) -> str:
+def _interval(found: Interval | None, name: str) -> str:
     return f"{_number(found[0], name)} to {_number(found[1], name)}" if found else ""
 
 

@@ -23,9 +23,11 @@ from fdakit.errors import FdakitError, ScoreError
 from fdakit.evaluation.scoring import rank_both_directions
 from fdakit.experiment.run import run_recipe
 from fdakit.experiment.run_folder import RunFolder
+from fdakit.plugin.contracts import DIRECTIONS
 from fdakit.ranking.metrics import metrics
 from fdakit.ranking.ranks import rank_captions, rank_videos
 from fdakit.recipe.recipe import Recipe
+from fdakit.report.evaluation_report import Report, in_direction
 from fdakit.values import Scores
 
 
@@ -45,9 +47,9 @@ def test_a_saved_run_gives_its_numbers_again(folder: Path) -> None:
     saved = SavedRun(folder)
     assert saved.name == "small"
     scores = saved.scores()
-    for way, again in (("t2v", rank_captions(scores)), ("v2t", rank_videos(scores))):
+    for way, again in zip(DIRECTIONS, (rank_captions(scores), rank_videos(scores)), strict=True):
         ranked = saved.ranked[way]
-        assert metrics(ranked.ranking, ties=saved.ties) == saved.report[way]
+        assert metrics(ranked.ranking, ties=saved.ties) == in_direction(saved.report, way)
         np.testing.assert_array_equal(ranked.ranking.better, again.better)
         assert ranked.ranking.pool == again.pool == 6
     assert [saved.videos[owner].id for owner in scores.owners] == list(saved.ranked["t2v"].targets)
@@ -93,8 +95,9 @@ def test_a_report_stands_only_beside_all_the_files_it_speaks_of(
     splits = Splits(recipe, device=torch.device("cpu"), progress=lambda *_: None)
     split = splits.load("test")
     scores = Scores(np.eye(6, dtype=np.float32), np.arange(6), np.zeros(6, bool))
-    report = json.loads('{"name": "small", "protocol": {}, "t2v": {}, "v2t": {}, "pool": {"t2v": 6, "v2t": 6}}')
-    report["videos"] = {"damaged_reasons": {}}
+    rules = {"dataset": "", "split": "", "captions": "", "video_to_text": "grouped", "ties": "expected"}
+    found = {"name": "small", "protocol": rules, "t2v": {}, "v2t": {}, "pool": {"t2v": 6, "v2t": 6}}
+    report = Report.from_json({**found, "videos": {"damaged_reasons": {}}})
 
     def write(folder: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
@@ -136,7 +139,7 @@ def test_a_run_on_real_clips_is_compared_with_itself_and_told_as_a_page(
     assert page.count("data:image/jpeg;base64,") == 6  # each clip once
     assert execute(["metrics", str(folder), "--bootstrap", "0", "--json"]) == 0
     again = json.loads(capsys.readouterr().out)
-    assert again["t2v"] == SavedRun(folder).report["t2v"]
+    assert again["t2v"] == SavedRun(folder).report.t2v
     assert execute(["report", str(folder), "--to", "trec", "--out", str(tmp_path / "trec")]) == 0
     run, qrels = (tmp_path / "trec" / name for name in ("run_t2v.trec", "qrels_t2v.txt"))
     capsys.readouterr()

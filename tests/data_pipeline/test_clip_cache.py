@@ -278,7 +278,7 @@ def test_a_run_is_the_same_with_and_without_the_store_and_the_second_decodes_not
             reader={"use": "counting", "file": str(log)},
             frame_store={"folder": str(store), **frame_store},
         )
-        report = run_recipe(recipe, out=tmp_path / name).report
+        report = run_recipe(recipe, out=tmp_path / name).report.to_json()
         return report, (tmp_path / name / "similarity.npy").read_bytes()
 
     plain = run("plain", enabled=False)
@@ -296,7 +296,7 @@ def test_the_report_names_draws_that_were_kept(
         run_recipe(make_recipe(frame_store={"folder": str(store), "draws": n}), out=tmp_path / str(n)).report
         for n in (0, 2)
     ]
-    assert [report["protocol"].get("frame_store_draws") for report in reports] == [None, 2]
+    assert [report.protocol.frame_store_draws for report in reports] == [None, 2]
 
 
 def said(work: Callable[[], object]) -> list[str]:

@@ -22,6 +22,7 @@ from fdakit.experiment.checkpoint_evaluation import evaluate_checkpoint
 from fdakit.experiment.run import run_recipe
 from fdakit.plugin import BuildContext, Needs, Preprocess, Split, VideoRef
 from fdakit.recipe.recipe import Recipe
+from fdakit.report.evaluation_report import Report
 from fdakit.report.report_tables import report_markdown
 from fdakit.values import UnreadableVideo
 from fdakit.video import frame_times, read_frames
@@ -188,7 +189,7 @@ def test_a_training_goes_on_without_the_damage_and_the_report_counts_it(
     chosen = recipe(policy)
     if ledger:
         check(chosen)
-    report = run_recipe(chosen, out=tmp_path / "run").report
+    report = run_recipe(chosen, out=tmp_path / "run").report.to_json()
     videos = report["videos"]
     training = videos["training"]
     assert set(training["skipped_reasons"]) == skipped
@@ -198,10 +199,10 @@ def test_a_training_goes_on_without_the_damage_and_the_report_counts_it(
     assert videos["counted"] == 6
     assert set(videos["damaged_reasons"]) == skipped
     assert set(videos["repaired_reasons"]) == repaired
-    text = report_markdown(report)
+    text = report_markdown(Report.from_json(report))
     assert f"training met damaged videos: {len(skipped)} left out, {len(repaired)} used in part" in text
     assert ("1 video is damaged in part: only frames that decode were used" in text) == bool(repaired)
-    assert evaluate_checkpoint(chosen, tmp_path / "run").report == report
+    assert evaluate_checkpoint(chosen, tmp_path / "run").report.to_json() == report
 
 
 @pytest.mark.integration
@@ -214,7 +215,7 @@ def test_the_ledger_changes_no_number(recipe: Callable[..., Recipe], tmp_path: P
 
 @pytest.mark.integration
 def test_under_fail_a_damaged_video_is_a_miss_in_evaluation(recipe: Callable[..., Recipe], tmp_path: Path) -> None:
-    videos = run_recipe(recipe("fail", train={"epochs": 0}), out=tmp_path / "run").report["videos"]
+    videos = run_recipe(recipe("fail", train={"epochs": 0}), out=tmp_path / "run").report.to_json()["videos"]
     assert set(videos["damaged_reasons"]) == {"blue-down.mp4", "yellow-down.mp4"}
     assert (videos["repaired"], videos["training"]["skipped"]) == (0, 0)
 

@@ -61,7 +61,7 @@ def test_a_run_and_its_readers_keep_them(
         os.fsencode(name if trained else name.removesuffix(".mp4")) for name in NAMES
     }
     again = evaluate_checkpoint(recipe, tmp_path / "run", out=tmp_path / "again")
-    assert again.report["t2v"] == finished.report["t2v"]
+    assert again.report.to_json()["t2v"] == finished.report.to_json()["t2v"]
     page = run_page(saved, worst=2, best=2, progress=lambda what, done, total: None)
     assert "caf" in page and "a blue-down thing" in page
     trec = [Path(written).read_bytes() for written in write_trec(saved, tmp_path / "trec")]

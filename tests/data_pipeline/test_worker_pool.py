@@ -121,7 +121,7 @@ def test_a_stuck_file_in_an_evaluation_is_a_miss(make_recipe: MakeRecipe, tmp_pa
         loader={"workers": 1, "time_limit": LIMIT},
         train={"epochs": 0},
     )
-    videos = run_recipe(recipe, out=tmp_path / "run").report["videos"]
+    videos = run_recipe(recipe, out=tmp_path / "run").report.to_json()["videos"]
     assert (videos["counted"], list(videos["damaged_reasons"])) == (6, ["yellow-down.mp4"])
 
 
@@ -131,7 +131,7 @@ def test_a_worker_killed_in_training_leaves_the_last_checkpoint_whole(
 ) -> None:
     import os
 
-    from fdakit.inference.checkpoints import read_info, read_state
+    from fdakit.inference.checkpoint import Checkpoint
 
     class Killer:
         """Kills a loader worker in the second epoch."""
@@ -153,6 +153,6 @@ def test_a_worker_killed_in_training_leaves_the_last_checkpoint_whole(
         with pytest.raises(FdakitError, match=r"a loader worker was killed \(SIGKILL\)"):
             run_recipe(recipe, out=tmp_path / "run")
     last = tmp_path / "run" / "checkpoints" / "last"
-    assert read_info(last)["step"] == 3
-    assert read_state(last)["position"] == [1, 0, 3]
+    assert Checkpoint.of_run(last).info.step == 3
+    assert Checkpoint.of_run(last).state().position == [1, 0, 3]
     assert load_file(last / "model.safetensors")

@@ -18,8 +18,10 @@ from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
 from fdakit.data_pipeline.collate import ClipItem, Collate
 from fdakit.evaluation.evaluator import EvaluationResult, Evaluator
 from fdakit.evaluation.make_report import make_report
+from fdakit.evaluation.protocol import protocol
 from fdakit.evaluation.query_bank import query_bank_captions
 from fdakit.experiment.run import run_recipe
+from fdakit.inference.checkpoint_info import CheckpointInfo
 from fdakit.inference.factory import build_retriever
 from fdakit.model.retriever import Retriever
 from fdakit.plugin import BuildContext, Caption, ClipBatch, Scores, Split, VideoFeatures, VideoRef, keyed_seed
@@ -27,6 +29,7 @@ from fdakit.ranking.metrics import metrics
 from fdakit.ranking.ranks import rank_captions, rank_videos
 from fdakit.ranking.significance import bootstrap_ci
 from fdakit.recipe.recipe import Recipe
+from fdakit.report.evaluation_report import Provenance, Report
 
 pytestmark = pytest.mark.integration
 
@@ -54,6 +57,22 @@ def build(recipe: Recipe) -> Retriever:
         for weight in retriever.fusion.parameters():
             torch.nn.init.normal_(weight, std=0.3)
     return retriever.eval()
+
+
+def report_of(recipe: Recipe, split: Split, evaluated: EvaluationResult) -> dict[str, Any]:
+    """Return the report of weights of which nothing is known, as stored."""
+    info = CheckpointInfo()
+    report = make_report(
+        evaluated,
+        split,
+        name=recipe.name,
+        protocol=protocol(recipe, split, info),
+        rules=recipe.eval,
+        info=info,
+        provenance=Provenance(seed=recipe.seed),
+        rescoring=recipe.rescoring,
+    )
+    return report.to_json()
 
 
 def evaluate(recipe: Recipe, split: Split, retriever: Retriever | None = None, **also: Any) -> EvaluationResult:
@@ -201,9 +220,7 @@ def test_a_lost_video_counts_as_missed_in_both_directions(
     recipe = make_recipe(eval={"bootstrap": 0})
     found = evaluate(recipe, pairs)
     only = evaluate(recipe, split(("red-across", "red-across"), ("pink-down", "pink-down")))
-    report, rest = (
-        make_report(recipe, s, e, selection="given", provenance={}) for s, e in ((pairs, found), (pairs, only))
-    )
+    report, rest = (report_of(recipe, s, e) for s, e in ((pairs, found), (pairs, only)))
     for way in ("t2v", "v2t"):
         assert report[way]["R@1"] == pytest.approx(rest[way]["R@1"] * 2 / 3)
         assert report[way]["MnR"] == pytest.approx((rest[way]["MnR"] * 2 + 3) / 3)
@@ -246,11 +263,11 @@ def test_nothing_readable_is_an_error_that_says_why(make_recipe: MakeRecipe, tmp
 def test_intervals_draw_the_captions_of_a_video_together(make_recipe: MakeRecipe, split: MakeSplit) -> None:
     recipe, pairs = make_recipe(eval={"bootstrap": 50}), split(*PAIRS)
     found = evaluate(recipe, pairs)
-    report = make_report(recipe, pairs, found, selection="", provenance={})
+    report = report_of(recipe, pairs, found)
     ranking, owners = rank_captions(found.scores["none"]), found.scores["none"].owners
     expected = bootstrap_ci(ranking, clusters=owners, draws=50, seed=keyed_seed("bootstrap", "t2v"))
     assert report["ci95"]["t2v"] == {name: list(interval) for name, interval in expected.items()}
-    none = make_report(make_recipe(eval={"bootstrap": 0}), pairs, found, selection="", provenance={})
+    none = report_of(make_recipe(eval={"bootstrap": 0}), pairs, found)
     assert none["ci95"] == {}
 
 
@@ -263,7 +280,7 @@ def test_the_recipe_says_how_captions_of_a_video_count(
         settings = {"video_to_text": mode, "similarity_mb": similarity_mb, "rescoring": rescoring, "bootstrap": 20}
         recipe = make_recipe(eval=settings)
         found = evaluate(recipe, pairs, controls=["whole-frame"])
-        report = make_report(recipe, pairs, found, selection="", provenance={})
+        report = report_of(recipe, pairs, found)
         for control in ("none", "whole-frame"):
             scores = found.scores[control]
             matrix = scores.matrix if isinstance(scores, Scores) else scores.texts @ scores.videos.T
@@ -288,7 +305,7 @@ def test_the_recipe_says_how_ties_count(make_recipe: MakeRecipe, split: MakeSpli
     recipe = make_recipe(eval={"ties": ties, "bootstrap": 30, "rescoring": [{"use": "dsl"}]})
     pairs = with_twins(split(*PAIRS))
     found = evaluate(recipe, pairs, controls=["zero"])
-    report = make_report(recipe, pairs, found, selection="", provenance={})
+    report = report_of(recipe, pairs, found)
     for way, ranking in found.rankings["none"].items():
         assert report[way] == metrics(ranking, ties=ties)
         assert report["controls"]["zero"][way] == metrics(found.rankings["zero"][way], ties=ties)
@@ -305,8 +322,9 @@ def test_the_recipe_says_how_ties_count(make_recipe: MakeRecipe, split: MakeSpli
 def test_a_report_is_what_its_file_gives_back(make_recipe: MakeRecipe, split: MakeSplit) -> None:
     recipe = make_recipe(sampler={"use": "wild", "indices": [0, 2]}, eval={"bootstrap": 20, "ties": "average"})
     pairs = split(*PAIRS[:3])
-    report = make_report(recipe, pairs, evaluate(recipe, pairs), selection="", provenance={"seed": 3})
+    report = report_of(recipe, pairs, evaluate(recipe, pairs))
     assert json.loads(json.dumps(report)) == report
+    assert Report.from_json(report).to_json() == report
     assert report["protocol"]["sampler"]["indices"] == [0, 2]
 
 
@@ -360,7 +378,7 @@ def test_coverage_is_that_of_the_frames_that_exist(make_recipe: MakeRecipe, spli
     pairs = split(("red-across", "a"), ("red-rests", "b"))
     recipe = make_recipe(mask={"use": "whole-frame"})
     assert evaluate(recipe, pairs).coverage.tolist() == [1.0] * 4  # three frames and one
-    report = make_report(recipe, pairs, evaluate(recipe, pairs), selection="", provenance={})
+    report = report_of(recipe, pairs, evaluate(recipe, pairs))
     assert report["masks"] == {"mean_coverage": 1.0, "empty_share": 0.0, "full_share": 1.0}
 
 
@@ -402,10 +420,7 @@ def test_too_large_a_matrix_is_ranked_from_vectors_that_are_written_instead(
     for way, ranking in kept.rankings["none"].items():
         np.testing.assert_array_equal(streamed.rankings["none"][way].better, ranking.better)
         np.testing.assert_array_equal(streamed.rankings["none"][way].equal, ranking.equal)
-    reports = [
-        make_report(recipe, pairs, found, selection="", provenance={})
-        for recipe, found in ((whole, kept), (tiles, streamed))
-    ]
+    reports = [report_of(recipe, pairs, found) for recipe, found in ((whole, kept), (tiles, streamed))]
     assert reports[0] == reports[1]
     assert reports[0]["ties"]["t2v"] > 0  # the twins
     run_recipe(make_recipe(train={"epochs": 0}, eval={"similarity_mb": 0}), out=tmp_path / "run")
@@ -475,7 +490,7 @@ def test_a_bank_of_training_captions_is_scored_against_the_same_videos(
 ) -> None:
     rescoring = [{"use": "qb-norm"}, {"use": "dsl"}]
     recipe = make_recipe(train={"epochs": 0}, eval={"rescoring": rescoring, "bank": 5})
-    report = run_recipe(recipe, out=tmp_path / "run").report
+    report = run_recipe(recipe, out=tmp_path / "run").report.to_json()
     assert list(report["rescored"]["qb-norm"]["t2v"]) == list(report["t2v"])
     assert "v2t" not in report["rescored"]["qb-norm"]
     assert report["rescored"]["dsl"]["needs_all_queries"] is True

@@ -52,7 +52,7 @@ class Part:
 def test_a_rescorer_is_given_the_seed_and_the_bank_it_asks_for(needs_bank: bool) -> None:
     part: Any = Part(needs_bank)
     found = rescored_rows([part], SCORES, BANK, lambda scores, way: {way: float(scores.matrix[0, 0])}, seed=7)
-    assert found == {"noted": {"options": {}, "needs_all_queries": True, "v2t": {"v2t": 8.0}}}
+    assert found["noted"].to_json() == {"options": {}, "needs_all_queries": True, "v2t": {"v2t": 8.0}}
     ((bank, direction),) = part.built[0].given
     assert (bank is BANK, direction) == (needs_bank, "v2t")
 

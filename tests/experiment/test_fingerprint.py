@@ -124,10 +124,10 @@ def test_a_run_is_not_taken_up_on_other_annotations_unless_it_is_allowed(
     ):
         run_recipe(make_recipe(dataset=dataset), resume=tmp_path / "run")
     report = run_recipe(make_recipe(dataset=dataset), resume=tmp_path / "run", allowed=("videos", "captions")).report
-    remarks = report["videos"]["training"]["remarks"]
+    remarks = report.videos.training.remarks
     assert [remark.partition(" changed:")[0] for remark in remarks] == [
         "resumed after step 2 with videos",
         "resumed after step 2 with captions",
     ]
     again = run_recipe(make_recipe(dataset=dataset), resume=tmp_path / "run").report  # that is what it stands on now
-    assert again["videos"]["training"]["remarks"] == remarks
+    assert again.videos.training.remarks == remarks

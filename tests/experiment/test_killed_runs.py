@@ -21,7 +21,7 @@ from helpers.run_damage import say
 
 from fdakit.errors import CheckpointError
 from fdakit.experiment.run_folder import recipe_text
-from fdakit.inference.checkpoints import WEIGHTS, check_weights, find_checkpoint, read_info, read_state
+from fdakit.inference.checkpoint import Checkpoint
 from fdakit.recipe.recipe import Recipe
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks, kills and looks into /proc")
@@ -59,13 +59,13 @@ def check_what_stands(run: Path) -> int:
     """The step of the last checkpoint; both are whole wherever the kill came."""
     for name in ("best", "last"):
         try:
-            found = find_checkpoint(run / "checkpoints" / name)
+            found = Checkpoint.open(run / "checkpoints" / name)
         except CheckpointError:  # none yet
             continue
-        check_weights(found / WEIGHTS)
-        assert read_info(found)
+        found.check_weights()
+        assert found.info.step
         if name == "last":
-            return int(read_state(found)["position"][2])
+            return found.state().position[2]
     return 0
 
 

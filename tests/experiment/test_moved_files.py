@@ -15,7 +15,7 @@ from fdakit.analysis.saved_run import SavedRun
 from fdakit.catalog import Catalog
 from fdakit.experiment.checkpoint_evaluation import evaluate_checkpoint
 from fdakit.experiment.run import run_recipe
-from fdakit.inference.checkpoints import checkpoint_recipe, find_checkpoint
+from fdakit.inference.checkpoint import Checkpoint
 from fdakit.recipe.recipe import Recipe
 
 MakeRecipe = Callable[..., Recipe]
@@ -29,20 +29,20 @@ def test_a_run_folder_works_from_anywhere_and_moved_with_its_data_says_what_to_s
     shutil.copytree(manifest.parent, work / "data")
     monkeypatch.chdir(work)
     dataset = {"use": "manifest", "path": "data/manifest.csv"}
-    report = run_recipe(make_recipe(dataset=dataset, train={"epochs": 1}), out=Path("run")).report
+    report = run_recipe(make_recipe(dataset=dataset, train={"epochs": 1}), out=Path("run")).report.to_json()
     monkeypatch.chdir("/")
-    again = evaluate_checkpoint(checkpoint_recipe(find_checkpoint(work / "run"), catalog=catalog), work / "run")
-    assert again.report == report
+    again = evaluate_checkpoint(Checkpoint.open(work / "run").recipe(catalog=catalog), work / "run")
+    assert again.report.to_json() == report
     assert all(path.is_absolute() for path in (video.path for video in SavedRun(work / "run").videos))
     moved = work.rename(tmp_path / "moved")
-    recipe = checkpoint_recipe(find_checkpoint(moved / "run"), catalog=catalog)
+    recipe = Checkpoint.open(moved / "run").recipe(catalog=catalog)
     absent = re.escape(f"{work}/data/manifest.csv' (absent)")
     said = rf"is said by dataset\.path = '{absent}, dataset\.root = \(left out\); .* --set dataset\.path=PATH"
     with pytest.raises(DatasetError, match=said):
         evaluate_checkpoint(recipe, moved / "run")
     settings = (f"dataset.path={moved}/data/manifest.csv",)
-    recipe = checkpoint_recipe(find_checkpoint(moved / "run"), catalog=catalog, settings=settings)
-    assert evaluate_checkpoint(recipe, moved / "run").report == report
+    recipe = Checkpoint.open(moved / "run").recipe(catalog=catalog, settings=settings)
+    assert evaluate_checkpoint(recipe, moved / "run").report.to_json() == report
 
 
 @pytest.mark.integration
@@ -74,7 +74,7 @@ def test_a_recipe_that_an_older_fdakit_kept_relative_says_from_where_it_works(
     save_file(load_file(best / "model.safetensors"), best / "model.safetensors")
     for place, works in (("/", False), (tmp_path, True)):
         monkeypatch.chdir(place)
-        older = checkpoint_recipe(best, catalog=catalog)
+        older = Checkpoint.of_run(best).recipe(catalog=catalog)
         with (
             pytest.warns(UserWarning, match="older fdakit")
             if works

@@ -14,7 +14,7 @@ from fdakit import FdakitError
 from fdakit.errors import CheckpointError
 from fdakit.experiment.run import run_recipe
 from fdakit.experiment.run_folder import RunFolder
-from fdakit.inference.checkpoints import read_info
+from fdakit.inference.checkpoint import Checkpoint
 from fdakit.inference.observers import ObserverGroup
 from fdakit.recipe.recipe import Recipe
 
@@ -54,8 +54,8 @@ def test_the_last_checkpoint_is_that_of_the_last_epoch_though_validation_is_seld
         progressed = run_finished = run_started
 
         def epoch_finished(self, facts: Mapping[str, float]) -> None:
-            kept = read_info(tmp_path / "run" / "checkpoints" / "last")
-            seen.append((facts["epoch"], kept["epoch"], kept["chosen_by"][:14]))
+            kept = Checkpoint.of_run(tmp_path / "run" / "checkpoints" / "last").info
+            seen.append((facts["epoch"], kept.epoch, kept.chosen_by[:14]))
 
     recipe = make_recipe(train={"epochs": 3, "validate_every": 3})
     with pytest.MonkeyPatch.context() as patch:
@@ -93,7 +93,7 @@ def test_two_cannot_work_on_one_run(full: Recipe, run: Path, tmp_path: Path) -> 
     words = r"run: another fdakit works on this run \(process \d+ on "
     with RunFolder(copy).held(), pytest.raises(FdakitError, match=words):
         run_recipe(full, resume=copy)
-    assert run_recipe(full, resume=copy).report == json.loads((run / "report.json").read_text())
+    assert run_recipe(full, resume=copy).report.to_json() == json.loads((run / "report.json").read_text())
     assert not (copy / ".lock").exists()
     with pytest.raises(FdakitError, match="nowhere: no such run folder"):
         run_recipe(full, resume=tmp_path / "nowhere")

@@ -6,7 +6,7 @@ import csv
 import json
 import shutil
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,16 @@ from safetensors.torch import load_file
 
 from fdakit import CheckpointError, DatasetError
 from fdakit.catalog import Catalog
+from fdakit.choices import TieRule
 from fdakit.cli.main import execute
 from fdakit.dataset_files.counts import id_hash
 from fdakit.evaluation.scoring import Rankings
 from fdakit.experiment.checkpoint_evaluation import evaluate_checkpoint, retitled
 from fdakit.experiment.run import Interrupted, run_recipe
-from fdakit.inference.checkpoints import checkpoint_recipe, find_checkpoint, read_info
+from fdakit.inference.checkpoint import Checkpoint
 from fdakit.inference.factory import build_retriever
 from fdakit.recipe.recipe import Recipe
+from fdakit.report.evaluation_report import BothMetrics
 
 pytestmark = pytest.mark.integration
 
@@ -146,13 +148,13 @@ def test_it_is_said_before_the_start_and_in_the_report_what_was_trained_on(
     path.write_text(rows)
     recipe = make_recipe(dataset={"path": str(path), "allow_missing": True})
     with pytest.warns(UserWarning, match="split 'test': 5 of 6 videos are trained on too"):
-        report = run_recipe(recipe, out=tmp_path / "run").report
+        report = run_recipe(recipe, out=tmp_path / "run").report.to_json()
     training = report["videos"]["training"]
     assert (training["counted"], training["missing"], training["shared"]) == (6, 1, 5)
     text = (tmp_path / "run" / "report.md").read_text()
     assert "- trained on 6 of 7 videos; the others are absent and were left out\n" in text
-    assert evaluate_checkpoint(recipe, tmp_path / "run").report == report
-    on_val = evaluate_checkpoint(retitled(recipe, split="val"), tmp_path / "run").report
+    assert evaluate_checkpoint(recipe, tmp_path / "run").report.to_json() == report
+    on_val = evaluate_checkpoint(retitled(recipe, split="val"), tmp_path / "run").report.to_json()
     assert on_val["videos"]["training"]["shared"] == 3
 
 
@@ -179,9 +181,9 @@ def test_evaluating_what_was_kept_gives_the_same_report(
 ) -> None:
     best = run / "checkpoints" / "best"
     path = {"run": run, "best": shutil.copytree(best, tmp_path / "copy"), "weights": best / "model.safetensors"}[name]
-    recipe = checkpoint_recipe(find_checkpoint(Path(path)), catalog=catalog)
+    recipe = Checkpoint.open(Path(path)).recipe(catalog=catalog)
     finished = evaluate_checkpoint(recipe, Path(path), out=tmp_path / "again")
-    assert finished.report == read(run / "report.json")
+    assert finished.report.to_json() == read(run / "report.json")
     assert finished.folder == tmp_path / "again"
     for file in ("report.json", "report.md", "ranks_t2v.csv", "ranks_v2t.csv"):
         assert (tmp_path / "again" / file).read_bytes() == (run / file).read_bytes()
@@ -190,22 +192,22 @@ def test_evaluating_what_was_kept_gives_the_same_report(
 
 @pytest.mark.integration
 def test_running_the_resolved_recipe_again_repeats_the_run(run: Path, catalog: Catalog, tmp_path: Path) -> None:
-    recipe = checkpoint_recipe(run, catalog=catalog)
-    assert run_recipe(recipe, out=tmp_path / "again").report == read(run / "report.json")
+    recipe = Checkpoint.of_run(run).recipe(catalog=catalog)
+    assert run_recipe(recipe, out=tmp_path / "again").report.to_json() == read(run / "report.json")
     assert equal(tmp_path / "again" / "checkpoints" / "last", run / "checkpoints" / "last")
 
 
 def test_another_split_can_be_reported(run: Path, full: Recipe) -> None:
     finished = evaluate_checkpoint(retitled(full, split="val"), run)
     assert finished.folder is None
-    assert finished.report["protocol"]["split"] == "val"
-    assert finished.report["videos"]["counted"] == 3
+    assert finished.report.to_json()["protocol"]["split"] == "val"
+    assert finished.report.to_json()["videos"]["counted"] == 3
     assert retitled(full, split=None) is full
 
 
 def test_weights_without_facts_are_called_given(run: Path, full: Recipe, tmp_path: Path) -> None:
     path = Path(shutil.copy(run / "checkpoints" / "best" / "model.safetensors", tmp_path / "mine.safetensors"))
-    report = evaluate_checkpoint(full, path).report
+    report = evaluate_checkpoint(full, path).report.to_json()
     assert report["protocol"]["checkpoint_chosen_by"] == "given weights"
     assert report["t2v"] == read(run / "report.json")["t2v"]
 
@@ -224,7 +226,7 @@ def test_a_stopped_run_goes_on_to_the_same_end(
     assert caught.value.folder == tmp_path / "run"
     assert "finished" not in log.read_text()
     finished = run_recipe(full, resume=tmp_path / "run")
-    assert finished.report == read(run / "report.json")
+    assert finished.report.to_json() == read(run / "report.json")
     for name in ("best", "last"):
         assert equal(tmp_path / "run" / "checkpoints" / name, run / "checkpoints" / name)
 
@@ -248,15 +250,16 @@ def test_the_best_epoch_is_that_of_the_best_validation(
 ) -> None:
     quality = iter([(20.0, 9.0), (60.0, 4.0), (60.0, 3.0), (60.0, 3.0), (40.0, 1.0)])
 
-    def measured(rankings: Rankings, recipe: Recipe) -> Mapping[str, Mapping[str, float]]:
+    def measured(rankings: Rankings, ties: TieRule) -> BothMetrics:
         recall, rank = next(quality)
-        return {way: {"R@1": recall, "MnR": rank} for way in ("t2v", "v2t")}
+        found = {"R@1": recall, "MnR": rank}
+        return BothMetrics(t2v=found, v2t=found)
 
     monkeypatch.setattr("fdakit.experiment.run.both_metrics", measured)
     recipe = make_recipe(train={"epochs": 5, "max_steps": 15}, eval={"bootstrap": 0})
-    report = run_recipe(recipe, out=tmp_path / "run").report
+    report = run_recipe(recipe, out=tmp_path / "run").report.to_json()
     assert (report["provenance"]["epoch"], report["provenance"]["step"]) == (3, 9)  # equal: the earlier one stays
-    assert read_info(tmp_path / "run" / "checkpoints" / "last")["epoch"] == 5
+    assert Checkpoint.of_run(tmp_path / "run" / "checkpoints" / "last").info.epoch == 5
     assert not equal(tmp_path / "run" / "checkpoints" / "best", tmp_path / "run" / "checkpoints" / "last")
 
 
@@ -273,7 +276,7 @@ def test_without_a_validation_split_the_last_epoch_is_the_best(
     make_recipe: MakeRecipe, manifest: Path, tmp_path: Path
 ) -> None:
     recipe = make_recipe(dataset=one_split(manifest, tmp_path, "train", "test"))
-    report = run_recipe(recipe, out=tmp_path / "run").report
+    report = run_recipe(recipe, out=tmp_path / "run").report.to_json()
     assert report["protocol"]["checkpoint_chosen_by"] == "last epoch (no validation split)"
     assert report["provenance"]["epoch"] == 2
     assert equal(tmp_path / "run" / "checkpoints" / "best", tmp_path / "run" / "checkpoints" / "last")
@@ -290,13 +293,15 @@ def test_validating_less_often_still_validates_the_last_epoch(make_recipe: MakeR
 @pytest.mark.integration
 def test_no_epochs_evaluate_the_weights_as_built(make_recipe: MakeRecipe, manifest: Path, tmp_path: Path) -> None:
     recipe = make_recipe(train={"epochs": 0}, dataset=one_split(manifest, tmp_path, "test"))
-    report = run_recipe(recipe, out=tmp_path / "run").report
+    report = run_recipe(recipe, out=tmp_path / "run").report.to_json()
     assert report["protocol"]["checkpoint_chosen_by"] == "not trained in this run"
     built = build_retriever(recipe, device=torch.device("cpu")).state_dict()
-    for name in ("best", "last"):
-        kept = weights(tmp_path / "run" / "checkpoints" / name)
-        assert all(torch.equal(value, kept[key]) for key, value in built.items())
-    assert evaluate_checkpoint(recipe, tmp_path / "run").report == report
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["best"]  # weights once
+    kept = weights(tmp_path / "run" / "checkpoints" / "best")
+    assert all(torch.equal(value, kept[key]) for key, value in built.items())
+    again = run_recipe(recipe, resume=tmp_path / "run")  # as after a kill during the evaluation
+    assert again.report.to_json() == report
+    assert evaluate_checkpoint(recipe, tmp_path / "run").report.to_json() == report
 
 
 @pytest.mark.integration

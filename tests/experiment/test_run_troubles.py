@@ -16,7 +16,7 @@ from fdakit import FdakitError, RecipeError, VideoError
 from fdakit.experiment import run_folder
 from fdakit.experiment.run import Interrupted, run_recipe
 from fdakit.experiment.run_folder import RunFolder
-from fdakit.inference.checkpoints import read_info
+from fdakit.inference.checkpoint import Checkpoint
 from fdakit.recipe.recipe import Recipe
 from fdakit.training.parameter_groups import training_rows
 
@@ -37,7 +37,7 @@ def test_absent_and_damaged_videos_are_counted_and_told(
     make_recipe: MakeRecipe, holed: dict[str, Any], tmp_path: Path
 ) -> None:
     recipe = make_recipe(dataset=holed, train={"epochs": 0}, eval={"controls": ["other-video"]})
-    report = run_recipe(recipe, out=tmp_path / "run").report
+    report = run_recipe(recipe, out=tmp_path / "run").report.to_json()
     assert report["videos"]["counted"] == 5
     assert (report["videos"]["missing"], report["videos"]["missing_ids"]) == (1, ["green-across.mp4"])
     assert (report["videos"]["damaged"], list(report["videos"]["damaged_reasons"])) == (1, ["blue-down.mp4"])
@@ -70,7 +70,7 @@ def test_ctrl_c_pressed_twice_saves_nothing_that_may_be_half_done(make_recipe: M
     with pytest.raises(KeyboardInterrupt) as caught:
         run_recipe(pressing, out=tmp_path / "run")
     assert type(caught.value) is KeyboardInterrupt
-    assert read_info(tmp_path / "run" / "checkpoints" / "last")["step"] == 3  # that of the first epoch
+    assert Checkpoint.of_run(tmp_path / "run" / "checkpoints" / "last").info.step == 3  # that of the first epoch
 
 
 @pytest.mark.integration

@@ -22,17 +22,12 @@ from safetensors.torch import save_file
 from fdakit import CheckpointError
 from fdakit.catalog import Catalog
 from fdakit.experiment.run_folder import recipe_text
-from fdakit.inference import checkpoints
-from fdakit.inference.checkpoints import (
-    checkpoint_recipe,
-    find_checkpoint,
-    load_weights,
-    read_info,
-    read_state,
-    save_checkpoint,
-    weights_hash,
-)
+from fdakit.inference import save_checkpoint as writing
+from fdakit.inference.checkpoint import Checkpoint
+from fdakit.inference.checkpoint_files import find_checkpoint
+from fdakit.inference.checkpoint_info import CheckpointInfo
 from fdakit.inference.factory import build_retriever
+from fdakit.inference.save_checkpoint import save_checkpoint, weights_hash
 from fdakit.model.retriever import Retriever
 from fdakit.recipe.recipe import Recipe
 
@@ -59,17 +54,18 @@ def save(recipe: Recipe, retriever: Retriever) -> Callable[..., None]:
         for weight in retriever.parameters():
             torch.nn.init.constant_(weight, step)
         state = {"position": [0, 0, step], "rng": torch.get_rng_state()}
-        save_checkpoint(folder, retriever, recipe_text=recipe_text(recipe), facts={"step": step}, state=state)
+        info = CheckpointInfo(step=step)
+        save_checkpoint(folder, retriever, recipe_text=recipe_text(recipe), info=info, state=state)
 
     return save
 
 
 def step_of(folder: Path, retriever: Retriever) -> int:
     """What all parts of the checkpoint agree on."""
-    found = find_checkpoint(folder)
-    load_weights(retriever, found / "model.safetensors")
+    found = Checkpoint.open(folder)
+    found.load_into(retriever)
     steps = {float(value.detach().flatten()[0]) for value in retriever.parameters()}
-    steps |= {read_info(found)["step"], read_state(found)["position"][2]}
+    steps |= {found.info.step, found.state().position[2]}
     assert len(steps) == 1, steps
     return int(steps.pop())
 
@@ -80,7 +76,7 @@ def test_a_copied_folder_is_complete(
     save(tmp_path / "run" / "checkpoints" / "best", 3)
     copy = Path(shutil.copytree(tmp_path / "run" / "checkpoints" / "best", tmp_path / "copy"))
     shutil.rmtree(tmp_path / "run")
-    found = checkpoint_recipe(copy, catalog=catalog)
+    found = Checkpoint.of_run(copy).recipe(catalog=catalog)
     assert found.document() == recipe.document()
     assert step_of(copy, build_retriever(found, device=CPU, pretrained=False)) == 3
 
@@ -157,12 +153,12 @@ def test_a_full_disk_leaves_the_former_checkpoint_and_is_told_in_words(
     with monkeypatch.context() as patch:
         if refused == "weights":
             said = "Error while serializing: I/O error: No space left on device (os error 28)"
-            patch.setattr(checkpoints, "save_file", fail("SafetensorError", said))
+            patch.setattr(writing, "save_file", fail("SafetensorError", said))
         else:
             said = (
                 "[enforce fail at inline_container.cc:783] . PytorchStreamWriter failed writing file: No space left"
             )
-            patch.setattr(checkpoints.torch, "save", fail("RuntimeError", said))
+            patch.setattr(writing.torch, "save", fail("RuntimeError", said))
         with pytest.raises(CheckpointError, match=words):
             save(folder, 2)
     assert [path.name for path in tmp_path.iterdir()] == ["last"]
@@ -215,8 +211,8 @@ def test_what_is_no_checkpoint_is_told(tmp_path: Path, catalog: Catalog) -> None
     with pytest.raises(CheckpointError, match="neither a run folder nor a checkpoint folder"):
         find_checkpoint(tmp_path)
     with pytest.raises(CheckpointError, match=r"holds no recipe\.toml; name the recipe they belong to"):
-        checkpoint_recipe(tmp_path, catalog=catalog)
-    assert read_info(tmp_path) == {}
+        Checkpoint.of_run(tmp_path).recipe(catalog=catalog)
+    assert Checkpoint.of_run(tmp_path).info == CheckpointInfo()
 
 
 @pytest.mark.parametrize("older", [False, True])
@@ -234,7 +230,7 @@ def test_a_state_that_cannot_be_read_is_told(
         state.write_bytes(state.read_bytes()[:200] if content == b"cut" else content)
     said = "absent" if content is None else "not readable" if older else "changed or damaged"
     with pytest.raises(CheckpointError, match=rf"training\.pt: {said}.* start (it|the run) again"):
-        read_state(tmp_path / "last")
+        Checkpoint.of_run(tmp_path / "last").state()
 
 
 def test_a_changed_bit_in_any_file_is_told_with_what_to_use_instead(
@@ -243,10 +239,10 @@ def test_a_changed_bit_in_any_file_is_told_with_what_to_use_instead(
     save(tmp_path / "best", 1)
     save(tmp_path / "last", 2)
     readers: dict[str, Callable[[], object]] = {
-        "model.safetensors": lambda: load_weights(retriever, tmp_path / "last" / "model.safetensors"),
-        "recipe.toml": lambda: checkpoint_recipe(tmp_path / "last", catalog=catalog),
-        "checkpoint.json": lambda: read_info(tmp_path / "last"),
-        "training.pt": lambda: read_state(tmp_path / "last"),
+        "model.safetensors": lambda: Checkpoint.of_run(tmp_path / "last").load_into(retriever),
+        "recipe.toml": lambda: Checkpoint.of_run(tmp_path / "last").recipe(catalog=catalog),
+        "checkpoint.json": lambda: Checkpoint.of_run(tmp_path / "last").info,
+        "training.pt": lambda: Checkpoint.of_run(tmp_path / "last").state(),
     }
     for name, read in readers.items():
         path = tmp_path / "last" / name
@@ -266,7 +262,7 @@ def test_weights_are_tied_to_the_state_that_was_saved_with_them(tmp_path: Path, 
     with pytest.raises(
         CheckpointError, match=r"model\.safetensors: not the weights that its training\.pt belongs to"
     ):
-        read_state(tmp_path / "of-1")
+        Checkpoint.of_run(tmp_path / "of-1").state()
 
 
 def test_a_checkpoint_of_an_older_fdakit_is_read_with_a_warning_and_lost_digests_are_not_taken_for_one(
@@ -276,10 +272,10 @@ def test_a_checkpoint_of_an_older_fdakit_is_read_with_a_warning_and_lost_digests
     weights = tmp_path / "best" / "model.safetensors"
     (tmp_path / "best" / "SHA256SUMS").unlink()
     with pytest.raises(CheckpointError, match=r"SHA256SUMS: absent, though model\.safetensors was written with it"):
-        load_weights(retriever, weights)
+        Checkpoint.of_run(tmp_path / "best").load_into(retriever)
     save_file(retriever.state_dict(), weights, metadata={"format": "pt", "fdakit": "retriever"})
     with pytest.warns(UserWarning, match="best: was written by an older fdakit, without SHA256SUMS"):
-        load_weights(retriever, weights)
+        Checkpoint.of_run(tmp_path / "best").load_into(retriever)
 
 
 WRONG = [
@@ -292,7 +288,7 @@ WRONG = [
 def test_facts_that_hold_wrong_things_are_told(tmp_path: Path, content: str) -> None:
     (tmp_path / "checkpoint.json").write_text(content)
     with pytest.raises(CheckpointError, match=r"checkpoint\.json: .*; .*model\.safetensors alone"):
-        read_info(tmp_path)
+        assert Checkpoint.of_run(tmp_path).info
 
 
 @pytest.mark.parametrize(
@@ -310,7 +306,7 @@ def test_a_state_that_holds_wrong_things_is_told(
     path = tmp_path / "last" / "training.pt"
     torch.save({**torch.load(path, weights_only=True), **change}, path)
     with pytest.raises(CheckpointError, match=r"training\.pt: .*; this state cannot be resumed: start the run again"):
-        read_state(tmp_path / "last")
+        Checkpoint.of_run(tmp_path / "last").state()
 
 
 def test_weights_of_another_recipe_are_refused(
@@ -319,7 +315,7 @@ def test_weights_of_another_recipe_are_refused(
     save(tmp_path / "best", 1)
     other = build_retriever(make_recipe(fusion={"use": "none"}), device=CPU)
     with pytest.raises(CheckpointError, match=r"another architecture: unexpected fusion\.convolutions\.0\.weight"):
-        load_weights(other, tmp_path / "best" / "model.safetensors")
+        Checkpoint.of_run(tmp_path / "best").load_into(other)
 
 
 def test_the_facts_are_plain_json(tmp_path: Path, save: Callable[..., None]) -> None:

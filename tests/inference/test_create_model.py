@@ -78,7 +78,7 @@ def test_a_folder_works_through_a_recipe_to_a_report_and_back(make_recipe: MakeR
     state = write_folder(tmp_path / "small")
     encoder = {"use": "open-clip", "model": "local-dir:small"}
     finished = run_recipe(make_recipe(encoder=encoder, train={"epochs": 1}), out=tmp_path / "run")
-    assert finished.report["t2v"]["R@1"] >= 0
+    assert finished.report.to_json()["t2v"]["R@1"] >= 0
     (tmp_path / "small" / "open_clip_model.safetensors").unlink()  # a checkpoint brings its own weights
     again, _, still = create_model_and_transforms(tmp_path / "run")
     loaded = fdakit.load(tmp_path / "run", device="cpu")

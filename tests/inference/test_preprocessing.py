@@ -19,8 +19,10 @@ from fdakit import CheckpointError, create_model_and_transforms
 from fdakit.catalog import load_catalog
 from fdakit.experiment.checkpoint_evaluation import evaluate_checkpoint
 from fdakit.experiment.run import run_recipe
-from fdakit.inference.checkpoints import load_retriever, save_checkpoint
+from fdakit.inference.checkpoint import Checkpoint
+from fdakit.inference.checkpoint_info import CheckpointInfo
 from fdakit.inference.factory import build_retriever
+from fdakit.inference.save_checkpoint import save_checkpoint
 from fdakit.model.preprocess_record import recorded_preprocess
 from fdakit.recipe.recipe import Recipe
 from fdakit.recipe.validation import validate
@@ -89,7 +91,7 @@ def saved(tmp_path: Path, untold: tuple[str, Path]) -> Callable[[], tuple[Recipe
     def make() -> tuple[Recipe, Path]:
         told = recipe(model, file, view=VIEW)
         retriever = build_retriever(told, device=CPU)
-        save_checkpoint(tmp_path / "best", retriever, recipe_text="", facts={}, state=None)
+        save_checkpoint(tmp_path / "best", retriever, recipe_text="", info=CheckpointInfo(), state=None)
         file.unlink()
         return recipe(model, file), tmp_path / "best"
 
@@ -99,13 +101,13 @@ def saved(tmp_path: Path, untold: tuple[str, Path]) -> Callable[[], tuple[Recipe
 def test_a_checkpoint_takes_its_pictures_along(saved: Callable[[], tuple[Recipe, Path]]) -> None:
     silent, folder = saved()
     kept = recorded_preprocess(folder / "model.safetensors")
-    found = load_retriever(silent, folder, device=CPU)
+    found = Checkpoint.open(folder).load(silent, device=CPU)
     assert kept is not None
     assert (found.preprocess, found.preprocess.source) == (kept, kept.source)
     assert found.preprocess.mean == (0.1, 0.2, 0.3)
     torch.testing.assert_close(found.get_buffer("_std").flatten(), torch.tensor(VIEW["std"]))
     other = replace(silent, view=silent.view.model_copy(update={"mean": (0.9, 0.9, 0.9)}))
-    assert load_retriever(other, folder, device=CPU).preprocess.mean == (0.9, 0.9, 0.9)
+    assert Checkpoint.open(folder).load(other, device=CPU).preprocess.mean == (0.9, 0.9, 0.9)
 
 
 def without_record(folder: Path, to: Path, **header: str) -> Path:
@@ -119,7 +121,7 @@ def test_bare_weights_without_a_record_are_asked_about(
     silent, folder = saved()
     bare = without_record(folder, tmp_path / "bare.safetensors")
     with pytest.raises(CheckpointError, match=r"set view\.mean, view\.std, view\.interpolation, view\.resize"):
-        load_retriever(silent, bare, device=CPU)
+        Checkpoint.open(bare).load(silent, device=CPU)
 
 
 def test_a_checkpoint_of_an_older_fdakit_is_used_as_it_was_trained(
@@ -128,7 +130,7 @@ def test_a_checkpoint_of_an_older_fdakit_is_used_as_it_was_trained(
     silent, folder = saved()
     old = without_record(folder, tmp_path / "old.safetensors", fdakit="retriever")
     with pytest.warns(UserWarning, match=r"was trained by an older fdakit with mean \(0\.48.*it is used as it was"):
-        found = load_retriever(silent, old, device=CPU)
+        found = Checkpoint.open(old).load(silent, device=CPU)
     assert (found.preprocess.mean[0], found.preprocess.resize) == (0.48145466, "shortest")
     assert found.preprocess.unknown == ()
 
@@ -138,7 +140,7 @@ def test_a_report_names_the_pictures_and_where_they_are_known_from(tmp_path: Pat
     write_folder(tmp_path / "clip")
     told = recipe(f"local-dir:{tmp_path / 'clip'}", "none", view={"std": [0.9, 0.9, 0.9]})
     run = run_recipe(told, out=tmp_path / "run")
-    said = run.report["provenance"]["preprocess"]
+    said = run.report.to_json()["provenance"]["preprocess"]
     assert said == {
         "size": 32,
         "mean": [0.1, 0.2, 0.3],

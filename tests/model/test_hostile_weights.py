@@ -20,7 +20,7 @@ from helpers.small_clip import write_folder
 from fdakit import CheckpointError
 from fdakit.builtin.encoders.open_clip import OPEN_CLIP
 from fdakit.catalog import load_catalog
-from fdakit.inference.checkpoints import load_retriever
+from fdakit.inference.checkpoint import Checkpoint
 from fdakit.model.weight_conversion import convert_weights, inspect_weights
 from fdakit.recipe.validation import read_recipe
 from fdakit.system.devices import choose_device
@@ -75,7 +75,7 @@ def by_visual_checkpoint() -> None:
 
 def by_checkpoint() -> None:
     recipe = read_recipe("quickstart", catalog=load_catalog())
-    load_retriever(recipe, Path("weights.pth"), device=choose_device("cpu"))
+    Checkpoint.open(Path("weights.pth")).load(recipe, device=choose_device("cpu"))
 
 
 QUICK_ROADS = (by_inspect, by_convert)

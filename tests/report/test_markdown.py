@@ -10,6 +10,7 @@ from hypothesis import given, strategies as st
 from pydantic import BaseModel, Field
 
 from fdakit.experiment.sweep import METRICS, sweep_markdown
+from fdakit.report.evaluation_report import Report
 from fdakit.report.markdown import markdown_table, markdown_text
 from fdakit.report.reference import reference_page
 from fdakit.report.report_tables import report_markdown
@@ -134,13 +135,15 @@ def result_pages(name: str) -> list[str]:
         **ways,
         "ci95": {},
         "ties": {"t2v": 0, "v2t": 0},
+        "pool": {"t2v": 2, "v2t": 2},
         "controls": {},
         "rescored": {name: {**ways, "needs_all_queries": True}},
         "videos": {"counted": 2, "missing": 0, "damaged": 0},
         "captions": {"counted": 2, "distinct": 2, "cut": 0},
         "masks": {"mean_coverage": 0.1, "empty_share": 0.0, "full_share": 0.0},
     }
-    return [report_markdown(report), results_markdown([ReportedRuns(name, (report,))])]
+    told = Report.from_json(report)
+    return [report_markdown(told), results_markdown([ReportedRuns(name, (told,))])]
 
 
 def reference(name: str) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from fdakit.report.report_tables import COLUMNS, DIRECTIONS, cells, report_markdown, report_notes, report_rows
+from fdakit.report.evaluation_report import COLUMNS, Report
+from fdakit.report.report_tables import DIRECTIONS, cells, report_markdown, report_notes, report_rows
 
 
 def metrics(first: float) -> dict[str, float]:
@@ -18,8 +19,9 @@ def both(first: float) -> dict[str, Any]:
     return {"t2v": metrics(first), "v2t": metrics(first + 0.5)}
 
 
-REPORT: dict[str, Any] = {
+STORED: dict[str, Any] = {
     "name": "fda-msvd",
+    "pool": {"t2v": 670, "v2t": 670},
     "protocol": {
         "dataset": "msvd",
         "split": "test",
@@ -41,16 +43,19 @@ REPORT: dict[str, Any] = {
 }
 
 
-def report(**changes: Any) -> dict[str, Any]:
+REPORT = Report.from_json(STORED)
+
+
+def report(**changes: Any) -> Report:
     """The report with `table__key` replaced."""
-    changed = deepcopy(REPORT)
+    changed = deepcopy(STORED)
     for name, value in changes.items():
         table, _, key = name.partition("__")
         if key:
             changed[table][key] = value
         else:
             changed[table] = value
-    return changed
+    return Report.from_json(changed)
 
 
 def test_rows_hold_the_result_then_swapped_masks_then_rescored_scores_for_each_direction() -> None:

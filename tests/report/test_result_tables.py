@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
+from fdakit.report.evaluation_report import Report
 from fdakit.report.latex import latex_table, latex_text
 from fdakit.report.result_tables import (
     HEADINGS,
@@ -34,10 +35,11 @@ def both(first: float, **more: Any) -> dict[str, Any]:
     return {"t2v": found, "v2t": {name: value + 0.5 for name, value in found.items()}, **more}
 
 
-def report(first: float, name: str = "fda", **changes: Any) -> dict[str, Any]:
+def report(first: float, name: str = "fda", **changes: Any) -> Report:
     """A report; `table__key` is replaced."""
     made: dict[str, Any] = {
         "name": name,
+        "pool": {"t2v": 670, "v2t": 670},
         "protocol": {
             "dataset": "msvd",
             "split": "test",
@@ -60,7 +62,7 @@ def report(first: float, name: str = "fda", **changes: Any) -> dict[str, Any]:
     for place, value in changes.items():
         table, _, key = place.partition("__")
         made[table] = {**made[table], key: value} if key else value
-    return made
+    return Report.from_json(made)
 
 
 FDA, OTHER = ReportedRuns("fda", (report(48.25),)), ReportedRuns("other", (report(40.0),))
@@ -90,9 +92,8 @@ def test_several_seeds_are_mean_and_deviation_of_what_all_of_them_have() -> None
 
 
 def test_columns_are_those_that_any_line_fills() -> None:
-    old = report(30.0, rescored={}, controls={})
-    for way in ("t2v", "v2t"):
-        del old[way]["R@50"]
+    older = {way: {name: value for name, value in row.items() if name != "R@50"} for way, row in both(30.0).items()}
+    old = report(30.0, rescored={}, controls={}, **older)
     lines = result_lines([ReportedRuns("old", (old,))])
     assert [name for way, name in metric_columns(lines) if way == "t2v"] == ["R@1", "R@5", "R@10", "MdR", "MnR"]
     mixed = result_lines([ReportedRuns("old", (old,)), FDA])

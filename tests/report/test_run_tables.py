@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+from fdakit.report.evaluation_report import Report
 from fdakit.report.run_tables import page_lines, protocol_words, rank_bars, run_tables
 
 RESULT = {"R@1": 48.25, "MdR": 2.0, "MRR": 0.61234}
-REPORT: dict[str, Any] = {
+STORED: dict[str, Any] = {
+    "name": "fda",
+    "pool": {"t2v": 670, "v2t": 670},
     "protocol": {
         "dataset": "msvd",
         "split": "test",
@@ -30,6 +33,7 @@ REPORT: dict[str, Any] = {
     "captions": {"counted": 27763, "distinct": 21000, "cut": 0},
     "masks": {"mean_coverage": 0.1, "empty_share": 0.05, "full_share": 0.0},
 }
+REPORT = Report.from_json(STORED)
 
 
 def test_the_result_has_its_intervals_below_it() -> None:
@@ -41,7 +45,7 @@ def test_the_result_has_its_intervals_below_it() -> None:
         ("video to text", "48.2", "2.0", "0.612"),
     )
     assert "bootstrap" in result.note
-    assert "bootstrap" not in run_tables({**REPORT, "ci95": {}})[0].note
+    assert "bootstrap" not in run_tables(Report.from_json({**STORED, "ci95": {}}))[0].note
 
 
 def test_controls_stand_under_the_result_and_rescored_scores_alone() -> None:
@@ -52,7 +56,7 @@ def test_controls_stand_under_the_result_and_rescored_scores_alone() -> None:
         ("Rescored, text to video", [("dual-softmax, needs all queries", "90.0")]),
     ]
     assert "not comparable" in tables[-1].note
-    assert len(run_tables({**REPORT, "controls": {}, "rescored": {}})) == 1
+    assert len(run_tables(Report.from_json({**STORED, "controls": {}, "rescored": {}}))) == 1
 
 
 def test_the_protocol_is_told_in_words_and_what_has_none_by_its_name() -> None:
@@ -61,7 +65,8 @@ def test_the_protocol_is_told_in_words_and_what_has_none_by_its_name() -> None:
     assert page_lines(REPORT)[-1] == words
     assert "each of them a query" in words
     assert "ranked among those of all others" in words
-    assert "captions: by-hand" in protocol_words({"protocol": {**REPORT["protocol"], "captions": "by-hand"}})
+    odd = Report.from_json({**STORED, "protocol": {**STORED["protocol"], "captions": "by-hand"}})
+    assert "captions: by-hand" in protocol_words(odd)
 
 
 @pytest.mark.parametrize(

@@ -141,8 +141,8 @@ def test_a_collapse_stands_in_the_report_and_is_warned_of_once(make_recipe: Make
     )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        report = run_recipe(recipe, out=tmp_path / "run").report
+        report = run_recipe(recipe, out=tmp_path / "run").report.to_json()
     said = [str(warning.message) for warning in caught if "learnt nothing" in str(warning.message)]
     assert said == [report["finding"]]
     assert f"training: {said[0]}" in (tmp_path / "run" / "report.md").read_text().replace("\\", "")
-    assert evaluate_checkpoint(recipe, tmp_path / "run").report == report
+    assert evaluate_checkpoint(recipe, tmp_path / "run").report.to_json() == report

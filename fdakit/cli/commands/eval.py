@@ -42,17 +42,19 @@ def command(
 
     catalog = load_catalog()
     from fdakit.experiment.checkpoint_evaluation import evaluate_checkpoint, retitled
-    from fdakit.inference.checkpoints import checkpoint_recipe, find_checkpoint
+    from fdakit.inference.checkpoint import Checkpoint
     from fdakit.inference.path_advice import unfinished
 
     if told := unfinished(place):
         warnings.warn(told, stacklevel=1)
+    opened: Checkpoint | Path = place
     if recipe is not None:
         chosen = read_recipe(recipe, catalog=catalog, settings=settings)
     else:
-        chosen = checkpoint_recipe(find_checkpoint(place), catalog=catalog, settings=settings)
-    finished = evaluate_checkpoint(retitled(chosen, split=split), place, out=out)
+        opened = Checkpoint.open(place)
+        chosen = opened.recipe(catalog=catalog, settings=settings)
+    finished = evaluate_checkpoint(retitled(chosen, split=split), opened, out=out)
     if as_json:
-        print_json({**finished.report, "folder": finished.folder})
+        print_json({**finished.report.to_json(), "folder": finished.folder})
     else:
         print_report(finished.report, finished.folder)

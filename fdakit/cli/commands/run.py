@@ -67,7 +67,7 @@ def command(
             print_json({"error": {"message": told, "kind": STOPPED}})
         click.get_current_context().exit(stopped.code)
     if as_json:
-        print_json({**finished.report, "folder": finished.folder})
+        print_json({**finished.report.to_json(), "folder": finished.folder})
     else:
         print_report(finished.report, finished.folder)
 

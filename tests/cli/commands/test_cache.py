@@ -200,7 +200,7 @@ def test_a_run_keeps_its_rendered_clips(tmp_path: Path, monkeypatch: pytest.Monk
         return report_weights(*arguments, **options)
 
     monkeypatch.setattr("fdakit.experiment.run.report_weights", clear_first)
-    assert run_recipe(make(document), out=tmp_path / "run").report["videos"]["damaged"] == 0
+    assert run_recipe(make(document), out=tmp_path / "run").report.to_json()["videos"]["damaged"] == 0
     assert len(left) == 1
 
     def remove_first(*arguments: Any, **options: Any) -> Any:
