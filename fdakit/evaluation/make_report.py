@@ -11,9 +11,9 @@ from fdakit.catalog import Part
 from fdakit.choices import TieRule
 from fdakit.inference.checkpoint_info import CheckpointInfo
 from fdakit.plugin.contracts import Direction
+from fdakit.query_ranks import Ranking
 from fdakit.random_keys import keyed_seed
 from fdakit.ranking.metrics import metrics
-from fdakit.ranking.ranks import Ranking
 from fdakit.ranking.significance import bootstrap_ci
 from fdakit.report.evaluation_report import (
     BothCounts,

@@ -116,7 +116,10 @@ class VideoCounts(JsonRecord):
 
 
 class CaptionCounts(JsonRecord):
-    """The captions; `best_t2v` is the best R@1 that equal captions and videos allow."""
+    """The captions; `cut` of them were too long, None if the encoder does not tell.
+
+    `best_t2v` is the best R@1 that equal captions and videos allow.
+    """
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -124,7 +127,7 @@ class CaptionCounts(JsonRecord):
     counted: Count = 0
     hash: str = ""
     distinct: Count = 0
-    cut: Count = 0
+    cut: Count | None = 0
     identical_videos: Count = 0
     best_t2v: float | None = Field(default=None, validation_alias="best_t2v_R@1")
 

@@ -9,7 +9,7 @@ import pytest
 
 from fdakit.report.evaluation_report import COLUMNS, Report, in_direction
 
-ROW = {name: 1.0 for name in (*COLUMNS, "MRR", "RSum")}
+ROW = dict.fromkeys((*COLUMNS, "MRR", "RSum"), 1.0)
 BOTH = {"t2v": ROW, "v2t": {**ROW, "R@1": 2.0}}
 STORED: dict[str, Any] = {
     "name": "fda",

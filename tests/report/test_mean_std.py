@@ -33,5 +33,5 @@ def test_one_seed_has_no_deviation_anywhere() -> None:
 
 @pytest.mark.parametrize("found", [{"mean": 1.0}, {"mean": "1", "sd": None}, {"sd": 1.0}, 3])
 def test_what_is_none_is_refused(found: object) -> None:
-    with pytest.raises(ValueError, match="mean|sd|it"):
+    with pytest.raises(ValueError, match=r"mean|sd|it"):
         MeanStd.from_json(found)

@@ -31,7 +31,12 @@ JSON = st.recursive(
 INNER = st.fixed_dictionaries({}, optional={"count": st.integers(0), "names": st.lists(st.text()), "newer": JSON})
 
 
-@given(st.fixed_dictionaries({}, optional={"inner": INNER, "table": st.dictionaries(st.text(), INNER), "newer": JSON}))
+OUTER = st.fixed_dictionaries(
+    {}, optional={"inner": INNER, "table": st.dictionaries(st.text(), INNER), "newer": JSON}
+)
+
+
+@given(OUTER)
 def test_reading_and_writing_change_nothing(found: dict[str, Any]) -> None:
     assert Outer.from_json(found).to_json() == found
 
