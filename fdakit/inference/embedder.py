@@ -84,7 +84,7 @@ class Embedder:
             self._progress(f"encoding {what}", done, count)
         if not known:
             reasons = "; ".join(video.reason for video in list(lost.values())[:3])
-            raise VideoError(f"{what}: none of {len(lost)} could be read: {reasons}")
+            raise VideoError(f"none of the {len(lost)} {what} could be read: {reasons}")
         rows = {video: row for row, video in enumerate(known)}
         order = torch.tensor([rows.get(video.id, -1) for video in source.videos])
         ordered = {control: VideoFeatures.cat(found).rows(order) for control, found in parts.items()}

@@ -81,10 +81,10 @@ class VideoEncoding:
             gone = [place for place, row in enumerate(self._order) if row in self._lost]
             reasons = [f"{place}: {self._lost[self._order[place]]}" for place in gone]
             counted = f"{len(gone)} of {len(self._order)} videos could not be read; their rows are NaN"
-            warnings.warn(_unread_note(counted, reasons), stacklevel=3)
+            warnings.warn(_unread_note(counted, reasons), stacklevel=4)
         if self._repaired:
             counted = f"{len(self._repaired)} of {len(self._rows)} videos are damaged; frames that decode were used"
-            warnings.warn(_unread_note(counted, self._repaired), stacklevel=3)
+            warnings.warn(_unread_note(counted, self._repaired), stacklevel=4)
         if not any(len(features.vectors) for features in self._features):
             return None
         rows = {row: place for place, row in enumerate(self._encoded)}

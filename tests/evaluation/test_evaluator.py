@@ -232,7 +232,7 @@ def test_a_lost_video_counts_as_missed_in_both_directions(
 def test_the_reasons_of_the_first_three_unreadable_videos_are_told(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     videos = tuple(VideoRef(name, tmp_path / f"{name}.mp4") for name in "abcde")
     pairs = Split("test", videos, tuple(Caption("a caption", name) for name in "abcde"))
-    with pytest.raises(VideoError, match="none of its 5 videos could be read") as caught:
+    with pytest.raises(VideoError, match="none of the 5 test videos could be read") as caught:
         evaluate(make_recipe(), pairs)
     assert [name for name in "abcde" if f"{name}.mp4" in str(caught.value)] == ["a", "b", "c"]
 
@@ -256,7 +256,7 @@ def test_progress_tells_of_videos_captions_and_of_ranking_in_tiles(
 
 def test_nothing_readable_is_an_error_that_says_why(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     pairs = Split("test", (VideoRef("a", tmp_path / "gone.mp4"),), (Caption("a caption", "a"),))
-    with pytest.raises(VideoError, match=r"split 'test': none of its 1 videos could be read: .*gone\.mp4"):
+    with pytest.raises(VideoError, match=r"none of the 1 test videos could be read: .*gone\.mp4"):
         evaluate(make_recipe(), pairs)
 
 
@@ -344,6 +344,7 @@ def test_a_control_scores_the_same_weights_under_another_mask(make_recipe: MakeR
         encoder=retriever.encoder,
         fusion=build(plain).fusion,
         aggregator=retriever.aggregator,
+        matcher=retriever.matcher,
         preprocess=retriever.preprocess,
         labels=retriever.labels,
     )
@@ -447,8 +448,8 @@ def test_the_equal_sentences_of_a_real_test_set_tie_exactly(
     assert len({row.tobytes() for row in scores}) > 900  # other sentences, other scores
 
 
-def test_a_pooling_that_reads_the_texts_works_under_bf16(make_recipe: MakeRecipe, split: MakeSplit) -> None:
-    recipe = make_recipe(aggregator={"use": "by-text"}, train={"precision": "bf16"})
+def test_a_matcher_that_pools_by_the_text_works_under_bf16(make_recipe: MakeRecipe, split: MakeSplit) -> None:
+    recipe = make_recipe(aggregator={"use": "none"}, matcher={"use": "by-text"}, train={"precision": "bf16"})
     found = evaluate(recipe, split(*PAIRS)).scores["none"].matrix
     assert found.dtype == np.float32
     assert np.isfinite(found).all()

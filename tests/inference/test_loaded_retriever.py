@@ -379,6 +379,24 @@ def test_it_moves_and_says_what_it_is(loaded: LoadedRetriever) -> None:
     assert len(model.splitlines()) <= 6
 
 
-def test_a_pooling_by_text_has_no_video_vectors(make_recipe: MakeRecipe, paths: list[Path]) -> None:
-    with pytest.raises(PluginError, match=r"aggregator 'by-text' .*: a video has no vector of its own here"):
-        retriever(make_recipe(aggregator={"use": "by-text"})).encode_videos(paths)
+def test_scores_are_those_of_the_matcher(
+    make_recipe: MakeRecipe, loaded: LoadedRetriever, paths: list[Path], tmp_path: Path
+) -> None:
+    found = loaded.scores(TEXTS, paths)
+    np.testing.assert_allclose(found, loaded.encode_texts(TEXTS) @ loaded.encode_videos(paths).T, atol=1e-6)
+    assert loaded.scores([], paths).shape == (0, 6)
+    assert loaded.scores(TEXTS, []).shape == (3, 0)
+    with pytest.warns(UserWarning, match="1 of 2 videos could not be read"):
+        broken = loaded.scores(TEXTS, [tmp_path / "absent.mp4", paths[0]], on_error="skip")
+    assert np.isnan(broken[:, 0]).all()
+    np.testing.assert_allclose(broken[:, 1], found[:, 0], atol=1e-6)
+
+
+def test_a_matcher_of_several_vectors_gives_scores_and_no_vector(make_recipe: MakeRecipe, paths: list[Path]) -> None:
+    several = retriever(make_recipe(aggregator={"use": "none"}, matcher={"use": "by-text"}))
+    with pytest.raises(PluginError, match=r"matcher 'by-text' .*: compares more than one vector .* use scores\("):
+        several.encode_videos(paths)
+    found = several.scores(TEXTS, paths)
+    assert found.shape == (3, 6)
+    alone = np.stack([several.scores(TEXTS, [path])[:, 0] for path in paths], axis=1)
+    np.testing.assert_allclose(found, alone, atol=1e-5)
