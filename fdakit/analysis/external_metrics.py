@@ -122,7 +122,9 @@ def _rescored(
             return _rankings(GradedScores(changed, given.gains), mode=mode, device="cpu", progress=None)[0][way]
         return rank(changed, way, mode=mode)
 
-    return rescored_rows(rescoring, scores, bank, lambda changed, way: metrics(ranked(changed, way), ties=ties))
+    return rescored_rows(
+        rescoring, {"t2v": scores, "v2t": scores}, bank, lambda changed, way: metrics(ranked(changed, way), ties=ties)
+    )
 
 
 def _remarks_of(part: Part, scores: Scores) -> Iterable[str]:

@@ -30,6 +30,7 @@ from fdakit.settings import EvalSettings
 from fdakit.values import Scores, Split
 
 from .evaluator import EvaluationResult
+from .plugin_metrics import plugin_metrics
 from .protocol import counted_captions, counted_videos
 from .rescoring import rescored_rows
 from .scoring import Rankings, rank
@@ -50,25 +51,29 @@ def make_report(
     info: CheckpointInfo,
     provenance: Provenance,
     rescoring: Sequence[Part] = (),
+    metric_parts: Sequence[Part] = (),
 ) -> Report:
     """Return the report of one evaluation; the same weights and recipe reproduce it to the last digit.
 
     `rules` are those that `evaluated` was made by, `info` says how the weights were chosen and what is known of their
-    training, `rescoring` are the recipe's rescorers.
+    training, `rescoring` are the recipe's rescorers, `metric_parts` its further metrics.
     """
     own, *others = evaluated.scores
     found = evaluated.rankings[own]
     measured = both_metrics(found, rules.ties)
+    seed = provenance.seed or 0
+    further = plugin_metrics(metric_parts, found, rules.ties, seed=seed)
     return Report(
         name=name,
         protocol=protocol,
         t2v=measured.t2v,
         v2t=measured.v2t,
+        **({"metrics": further} if further else {}),
         ci95=_intervals(found, evaluated.scores[own].owners, rules),
         ties=BothCounts(t2v=found["t2v"].tied, v2t=found["v2t"].tied),
         pool=BothCounts(t2v=found["t2v"].pool, v2t=found["v2t"].pool),
         controls={control: both_metrics(evaluated.rankings[control], rules.ties) for control in others},
-        rescored=_rescored(evaluated, rescoring, rules, seed=provenance.seed or 0),
+        rescored=_rescored(evaluated, rescoring, rules, seed=seed),
         videos=counted_videos(split, evaluated, info),
         captions=counted_captions(split, evaluated),
         masks=_masks(evaluated.coverage),
@@ -95,13 +100,15 @@ def _rescored(
     evaluated: EvaluationResult, rescoring: Sequence[Part], rules: EvalSettings, *, seed: int
 ) -> dict[str, RescoredMetrics]:
     scores = next(iter(evaluated.scores.values()))
-    if not rescoring or not isinstance(scores, Scores):
+    documents = next(iter(evaluated.document_scores.values()), scores)
+    if not rescoring or not isinstance(scores, Scores) or not isinstance(documents, Scores):
         return {}
+    both: dict[Direction, Scores] = {"t2v": scores, "v2t": documents}
 
     def measured(changed: Scores, direction: Direction) -> Metrics:
         return metrics(rank(changed, direction, mode=rules.video_to_text), ties=rules.ties)
 
-    return rescored_rows(rescoring, scores, evaluated.bank, measured, seed=seed)
+    return rescored_rows(rescoring, both, evaluated.bank, measured, seed=seed)
 
 
 def _masks(coverage: NDArray[np.float64]) -> MaskCoverage:

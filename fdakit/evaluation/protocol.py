@@ -12,16 +12,21 @@ from pydantic import BaseModel
 from fdakit.dataset_files.counts import id_hash
 from fdakit.dataset_files.identical_videos import footage_numbers, identical_groups
 from fdakit.inference.checkpoint_info import CheckpointInfo, TrainingData
+from fdakit.plugin.abilities import TextRoles
 from fdakit.ranking.best_recall import best_recall
 from fdakit.recipe.recipe import Recipe
+from fdakit.recipe.tables import SINGLE
 from fdakit.report.evaluation_report import CaptionCounts, EvaluationProtocol, TrainingVideos, VideoCounts
 from fdakit.values import Split
 
 from .evaluator import EvaluationResult
 
 
-def protocol(recipe: Recipe, split: Split, info: CheckpointInfo) -> EvaluationProtocol:
-    """Return data set, split, captions, directions, ties, how the checkpoint was chosen, and the frames used."""
+def protocol(recipe: Recipe, split: Split, info: CheckpointInfo, encoder: object) -> EvaluationProtocol:
+    """Return data set, split, captions, directions, ties, how the checkpoint was chosen, and the frames used.
+
+    A matcher other than the default one, and what `encoder` puts before texts, are named too.
+    """
     sampler, dataset = recipe.parts["sampler"], recipe.parts["dataset"]
     draws = recipe.frame_store.draws if recipe.frame_store.enabled else 0
     found = {
@@ -39,8 +44,15 @@ def protocol(recipe: Recipe, split: Split, info: CheckpointInfo) -> EvaluationPr
         "mask_control": recipe.control,
         "batch_size": recipe.train.batch_size if recipe.train.epochs else None,
         **({"frame_store_draws": draws} if draws else {}),
+        **({} if _is_default("matcher", recipe) else {"matcher": recipe.parts["matcher"].name}),
+        **({"instructions": dict(encoder.instructions)} if isinstance(encoder, TextRoles) else {}),
     }
     return EvaluationProtocol.from_json(found)
+
+
+def _is_default(table: str, recipe: Recipe) -> bool:
+    offer = recipe.parts[table].offer
+    return f"{offer.provider.name}:{offer.component.name}" == SINGLE[table][0]
 
 
 def _places(options: BaseModel) -> set[str]:

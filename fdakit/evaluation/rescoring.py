@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,7 @@ def rescorers(labels: Sequence[str], *, catalog: Catalog) -> tuple[Part, ...]:
 
 def rescored_rows(
     rescoring: Sequence[Part],
-    scores: Scores,
+    scores: Mapping[Direction, Scores],
     bank: NDArray[np.float32] | None,
     measured: Callable[[Scores, Direction], Metrics],
     *,
@@ -45,7 +45,7 @@ def rescored_rows(
 ) -> dict[str, RescoredMetrics]:
     """Return a labelled row for each rescorer: options, requirements, and metrics of its directions.
 
-    A rescorer that is listed twice is numbered.
+    `scores` are those of each direction. A rescorer that is listed twice is numbered.
     """
     found: dict[str, RescoredMetrics] = {}
     for place, part in enumerate(rescoring):
@@ -56,7 +56,7 @@ def rescored_rows(
                 options=part.options.model_dump(mode="json"),
                 needs_all_queries=bool(rescorer.needs_all_queries),
                 **{
-                    way: measured(rescorer(scores, bank if rescorer.needs_bank else None, way), way)
+                    way: measured(rescorer(scores[way], bank if rescorer.needs_bank else None, way), way)
                     for way in rescorer.directions
                 },
             )

@@ -93,11 +93,12 @@ def report_weights(
         evaluated,
         split,
         name=recipe.name,
-        protocol=protocol(recipe, split, info),
+        protocol=protocol(recipe, split, info, retriever.encoder),
         rules=recipe.eval,
         info=info,
         provenance=_provenance(recipe, retriever, info),
         rescoring=recipe.rescoring,
+        metric_parts=recipe.metrics,
     )
     if folder is not None:
         own = recipe.control

@@ -36,7 +36,10 @@ def in_direction(values: _Directions[T_co], direction: Direction) -> T_co:
 
 
 class EvaluationProtocol(JsonRecord):
-    """The rules and the data behind the numbers; `checkpoint_chosen_on` is a split, if one was used."""
+    """The rules and the data behind the numbers; `checkpoint_chosen_on` is a split, if one was used.
+
+    `matcher` is None for the default one; `instructions` are what an encoder puts before texts, by their role.
+    """
 
     dataset: str
     dataset_options: Mapping[str, Any] = {}
@@ -52,6 +55,8 @@ class EvaluationProtocol(JsonRecord):
     mask_control: str = ""
     batch_size: Count | None = None
     frame_store_draws: Count | None = None
+    matcher: str | None = None
+    instructions: Mapping[str, str] = {}
 
 
 class BothMetrics(JsonRecord):

@@ -58,6 +58,7 @@ def report_notes(report: Report) -> list[str]:
         *(f"data: {remark}" for remark in report.videos.remarks),
         *_training_notes(report.videos.training),
         *([f"training: {report.finding}"] if report.finding else []),
+        *_metric_notes(report),
         *_protocol_notes(report),
         *_caption_notes(report),
         f"masks: mean coverage {report.masks.mean_coverage:.1%}, empty {report.masks.empty_share:.1%} of frames, "
@@ -79,6 +80,19 @@ def _video_notes(report: Report) -> list[str]:
     return notes
 
 
+def _metric_notes(report: Report) -> list[str]:
+    """Return a line for each further metric, both directions."""
+    return [
+        f"{name}: "
+        + "; ".join(
+            f"{DIRECTIONS[direction]} "
+            + ", ".join(f"{key} {value:.4g}" for key, value in in_direction(both, direction).items())
+            for direction in DIRECTIONS
+        )
+        for name, both in report.metrics.items()
+    ]
+
+
 def _protocol_notes(report: Report) -> list[str]:
     protocol = report.protocol
     chosen_here = protocol.checkpoint_chosen_on == protocol.split
@@ -87,6 +101,8 @@ def _protocol_notes(report: Report) -> list[str]:
         f"{_count(report.videos.counted, 'video')}, {protocol.captions}; video to text {protocol.video_to_text}",
         f"ties ranked by the {protocol.ties} rule; tied queries: {report.ties.t2v} text to video, "
         f"{report.ties.v2t} video to text",
+        *([f"texts and videos compared by {protocol.matcher}"] if protocol.matcher else []),
+        *(f"put before each {role}: {text!r}" for role, text in protocol.instructions.items() if text),
         f"checkpoint: {protocol.checkpoint_chosen_by}",
         *(["the checkpoint was chosen on this very split, so these numbers flatter it"] if chosen_here else []),
     ]

@@ -66,7 +66,7 @@ def report_of(recipe: Recipe, split: Split, evaluated: EvaluationResult) -> dict
         evaluated,
         split,
         name=recipe.name,
-        protocol=protocol(recipe, split, info),
+        protocol=protocol(recipe, split, info, None),
         rules=recipe.eval,
         info=info,
         provenance=Provenance(seed=recipe.seed),

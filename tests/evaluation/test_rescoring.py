@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from fdakit.catalog import Catalog
 from fdakit.errors import PluginError
 from fdakit.evaluation.rescoring import rescored_rows, rescorers
-from fdakit.plugin import BuildContext, Component, Options, Scores
+from fdakit.plugin import BuildContext, Component, Direction, Options, Scores
 from fdakit.recipe.recipe import Recipe
 
 SCORES = Scores(np.eye(3, dtype=np.float32), np.arange(3), np.zeros(3, np.bool_))
+BOTH: Mapping[Direction, Scores] = {"t2v": SCORES, "v2t": SCORES}
 BANK = np.ones((4, 3), np.float32)
 
 
@@ -51,7 +52,7 @@ class Part:
 @pytest.mark.parametrize("needs_bank", [True, False])
 def test_a_rescorer_is_given_the_seed_and_the_bank_it_asks_for(needs_bank: bool) -> None:
     part: Any = Part(needs_bank)
-    found = rescored_rows([part], SCORES, BANK, lambda scores, way: {way: float(scores.matrix[0, 0])}, seed=7)
+    found = rescored_rows([part], BOTH, BANK, lambda scores, way: {way: float(scores.matrix[0, 0])}, seed=7)
     assert found["noted"].to_json() == {"options": {}, "needs_all_queries": True, "v2t": {"v2t": 8.0}}
     ((bank, direction),) = part.built[0].given
     assert (bank is BANK, direction) == (needs_bank, "v2t")
@@ -59,7 +60,7 @@ def test_a_rescorer_is_given_the_seed_and_the_bank_it_asks_for(needs_bank: bool)
 
 def test_the_second_of_a_name_is_numbered() -> None:
     parts: Any = [Part(), Part(), Part()]
-    found = rescored_rows(parts, SCORES, None, lambda scores, way: {})
+    found = rescored_rows(parts, BOTH, None, lambda scores, way: {})
     assert list(found) == ["noted", "noted 2", "noted 3"]
 
 
@@ -70,7 +71,7 @@ def test_a_rescorer_that_fails_is_named() -> None:
         raise KeyError("no such row")
 
     with pytest.raises(PluginError, match="while rescoring"):
-        rescored_rows([part], SCORES, None, fail)
+        rescored_rows([part], BOTH, None, fail)
 
 
 def test_labels_become_parts_with_their_options(catalog: Catalog, make_recipe: Callable[..., Recipe]) -> None:

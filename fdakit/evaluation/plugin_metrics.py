@@ -1,0 +1,40 @@
+"""Further metrics of a report, by the parts that `[[metric]]` names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+from fdakit.catalog import Part
+from fdakit.choices import TieRule
+from fdakit.errors import PartError, attribute_errors
+from fdakit.plugin.component import BuildContext
+from fdakit.report.evaluation_report import BothMetrics
+
+from .scoring import Rankings
+
+
+def plugin_metrics(parts: Sequence[Part], rankings: Rankings, ties: TieRule, *, seed: int) -> dict[str, BothMetrics]:
+    """Return the numbers of each metric in both directions, by its name; one that is listed twice is numbered.
+
+    Raises `PartError` naming a metric that fails or gives anything but finite numbers by name.
+    """
+    found: dict[str, BothMetrics] = {}
+    for place, part in enumerate(parts):
+        metric = part.build(BuildContext(seed=seed))
+        before = sum(other.name == part.name for other in parts[:place])
+        label = str(part.offer)
+        measured = {}
+        for direction, ranking in rankings.items():
+            with attribute_errors(label, "while measuring"):
+                measured[direction] = _numbers(metric(ranking, ties), label)
+        found[f"{part.name} {before + 1}" if before else part.name] = BothMetrics(**measured)
+    return found
+
+
+def _numbers(given: Any, label: str) -> dict[str, float]:
+    odd = not isinstance(given, Mapping) or not given
+    if odd or not all(isinstance(name, str) and isfinite(value) for name, value in given.items()):
+        raise PartError(f"{label} failed while measuring: returned {given!r}; wanted finite numbers by name")
+    return {name: float(value) for name, value in given.items()}
