@@ -27,7 +27,7 @@ ROWS = (
     ("plugin",),
     ("settings",),
     ("video", "dataset_files", "ranking", "mask_ops", "synthetic"),
-    ("model", "report"),
+    ("model", "report", "scaffold"),
     ("builtin",),
     ("catalog",),
     ("recipe", "testing"),

@@ -29,6 +29,7 @@ COMMANDS = {
     "right.",
     "check": "Validate recipes and list every fault of every table at once.",
     "plugins": "List every part with its provider, names offered twice, and broken plugins.",
+    "new": "Write a package with one part of KIND, called NAME: part, test, recipe, README, and how to install it.",
     "show": "Show the parts of a KIND (mask, fusion, encoder, ... or train, eval, view), or the options of one part.",
     "schema": "Print the JSON schema of recipes, for editors that complete and check TOML.",
     "doctor": "Show what is installed: versions, devices, video codecs, plugins, and any problems.",

@@ -10,6 +10,7 @@ from .reading import check_dataset, check_reader, check_sampler
 from .towers import ExampleStem, check_encoder, check_fusion
 from .training import check_optimiser
 from .vectors import check_aggregator, check_matcher, check_metric, check_objective, check_rescorer
+from .videos import example_video
 from .watching import check_observer
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "check_rescorer",
     "check_sampler",
     "example_clip",
+    "example_video",
 ]
