@@ -1,5 +1,8 @@
 """What plugin authors import: components, contracts, values, errors, keyed random numbers. Nothing imports torch."""
 
+from fdakit.choices import (
+    TieRule as TieRule,
+)
 from fdakit.errors import (
     CheckpointError as CheckpointError,
     DatasetError as DatasetError,

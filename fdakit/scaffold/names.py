@@ -60,12 +60,13 @@ class PartNames:
         """The hook that the module answers."""
         return f"fdakit_{self.kind}s"
 
-    def beside(self, source: str) -> PartNames:
-        """Return these names with another class where its own stands for something else in the module's source."""
+    def beside(self, *sources: str) -> PartNames:
+        """Return these names with another class if its own stands for something else in the sources of a package."""
         imported = {
             alias.asname or alias.name
+            for source in sources
             for node in ast.walk(ast.parse(source))
-            if isinstance(node, ast.Import | ast.ImportFrom)
+            if isinstance(node, ast.Import | ast.ImportFrom) and getattr(node, "module", "") != f"_{self.module}"
             for alias in node.names
         }
         taken = imported | set(dir(builtins)) | {self.constant}

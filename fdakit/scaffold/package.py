@@ -48,7 +48,8 @@ def plan_package(kind: str, name: str) -> NewPackage:
     Raises `PluginError` if the name is none that a component, or its class, may have.
     """
     plain = PartNames.of(kind, name)
-    names = plain.beside(_rendered(f"{kind}/part.py.jinja", plain))
+    sources = [_rendered(f"{kind}/{path.name}", plain) for path in sorted((TEMPLATES / kind).glob("*part.py.jinja"))]
+    names = plain.beside(*sources)
     files = {
         f"{names.module}.py": f"{kind}/part.py.jinja",
         f"_{names.module}.py": f"{kind}/torch_part.py.jinja",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from fdakit.catalog import KINDS
 from fdakit.errors import PluginError
+from fdakit.scaffold import kinds
 from fdakit.scaffold.names import PartNames
 
 
@@ -53,5 +55,15 @@ def test_a_class_that_would_hide_another_gets_the_kind_behind_its_name(name: str
     assert PartNames.of("mask", name).beside(source).class_name == class_name
 
 
+def test_a_class_of_the_second_module_hides_nothing_and_is_not_in_its_own_way() -> None:
+    names = PartNames.of("encoder", "glow")
+    assert names.beside("from _fdakit_glow import Glow\n", "from torch import nn\n").class_name == "Glow"
+    assert names.beside("from _fdakit_glow import Glow\n", "from torch import Glow\n").class_name == "GlowEncoder"
+
+
 def test_an_options_class_hides_nothing_either() -> None:
     assert PartNames.of("mask", "glow").beside("from x import GlowOptions\n").class_name == "GlowMask"
+
+
+def test_there_are_templates_for_every_kind() -> None:
+    assert set(kinds()) == set(KINDS)

@@ -139,6 +139,7 @@ def test_ruff_finds_nothing(packages: Path) -> None:
 def test_mypy_finds_nothing(packages: Path, tmp_path: Path) -> None:
     settings = f"[mypy]\nstrict = True\nmypy_path = {ROOT}\ncache_dir = {tmp_path}\n"
     settings += f"[mypy-{SKIPPED},pytest.*]\nfollow_imports = skip\nignore_missing_imports = True\n"
+    settings += "[mypy-_fdakit_soft_encoder]\ndisallow_subclassing_any = False\n"  # without torch, nn.Module is Any
     (tmp_path / "mypy.ini").write_text(f"{settings}[mypy-fdakit.*]\nfollow_imports = silent\n")
     files = [str(path) for path in sorted(packages.glob("fdakit-soft-*/**/*.py"))]
     done("mypy", "--config-file", str(tmp_path / "mypy.ini"), *files, cwd=packages)
