@@ -122,9 +122,9 @@ def _rescored(
             return _rankings(GradedScores(changed, given.gains), mode=mode, device="cpu", progress=None)[0][way]
         return rank(changed, way, mode=mode)
 
-    return rescored_rows(
-        rescoring, {"t2v": scores, "v2t": scores}, bank, lambda changed, way: metrics(ranked(changed, way), ties=ties)
-    )
+    both: dict[Direction, Scores] = {"t2v": scores, "v2t": scores}
+    rows = rescored_rows(rescoring, both, bank, lambda changed, way: metrics(ranked(changed, way), ties=ties))
+    return {name: row.to_json() for name, row in rows.items()}
 
 
 def _remarks_of(part: Part, scores: Scores) -> Iterable[str]:

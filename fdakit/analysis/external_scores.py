@@ -16,6 +16,7 @@ from zlib import error as DeflateError
 import numpy as np
 from numpy.typing import NDArray
 
+from fdakit.catalog import Part
 from fdakit.choices import TieRule, VideoToTextRule
 from fdakit.errors import ScoreError
 from fdakit.inference.run_files import REPORT, SIMILARITY
@@ -24,6 +25,7 @@ from fdakit.ranking.trec import Qrels, Run, check_run, read_qrels, read_run
 from fdakit.system.regular_files import open_regular, read_json, read_text
 from fdakit.values import Scores
 
+from .matched_vectors import matched_vectors
 from .saved_run import SavedRun
 
 ARRAYS = (".npy", ".npz")
@@ -71,6 +73,16 @@ def read_scores(source: Path, truth: Path | None) -> ExternalScores:
     run, qrels = read_run(source), read_qrels(truth)
     check_run(run, qrels)
     return TrecRun(run, qrels)
+
+
+def read_matched(texts: Path, videos: Path, truth: Path | None, *, matcher: Part, device: str) -> Scores | Vectors:
+    """Return what a matcher makes of the vectors or tokens of two arrays: see `matched_vectors`."""
+    rows, columns = (_single(_numbers(path, dimensions=None)) for path in (texts, videos))
+    for path, values in ((texts, rows), (videos, columns)):
+        if values.ndim not in (2, 3):
+            raise ScoreError(f"{path.absolute()}: found an array {values.shape}; wanted 2 or 3 dimensions")
+    owners = _owners(truth, len(rows), len(columns), source=texts)
+    return matched_vectors((texts, rows), (videos, columns), owners, matcher=matcher, device=device)
 
 
 def read_vectors(texts: Path, videos: Path, truth: Path | None) -> Vectors:

@@ -11,8 +11,7 @@ from fdakit.catalog import Catalog, Part
 from fdakit.errors import RecipeError, attribute_errors
 from fdakit.plugin.component import BuildContext
 from fdakit.plugin.contracts import Direction
-from fdakit.recipe.document import apply_settings
-from fdakit.recipe.validation import validate_part
+from fdakit.recipe.labels import labelled_part
 from fdakit.report.evaluation_report import Metrics, RescoredMetrics
 from fdakit.values import Scores
 
@@ -22,12 +21,8 @@ def rescorers(labels: Sequence[str], *, catalog: Catalog) -> tuple[Part, ...]:
     parts: list[Part] = []
     faults: list[str] = []
     for label in labels:
-        name, *settings = label.split() or [""]
-        if bare := [one for one in settings if "=" not in one]:
-            raise RecipeError(f"--rescore {label!r}: found no value for {bare[0]!r}; write NAME KEY=VALUE ...")
-        table = apply_settings({"rescorer": {"use": name}}, [f"rescorer.{one}" for one in settings])["rescorer"]
         try:
-            parts.append(validate_part("rescorer", table, where=f"--rescore {label!r}", catalog=catalog))
+            parts.append(labelled_part("rescorer", label, option="--rescore", catalog=catalog))
         except RecipeError as error:
             faults += error.faults
     if faults:

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from math import isqrt
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from fdakit.features import TextFeatures, VideoFeatures
-from fdakit.model.retriever import Retriever
 from fdakit.plugin.abilities import InnerProduct
+from fdakit.plugin.contracts import Matcher
 
 ROOM = 64_000_000
 """Numbers that a block of texts and videos may take while it is compared: 256 MB of float32."""
 
 
+class Scorer(Protocol):
+    """A retriever, or whatever compares by a matcher."""
+
+    @property
+    def matcher(self) -> Matcher:
+        """The matcher that `scores` asks."""
+        ...
+
+    def scores(self, texts: TextFeatures, videos: VideoFeatures) -> torch.Tensor:
+        """Return similarities `(q, v)`."""
+        ...
+
+
 def score_matrix(
-    retriever: Retriever, texts: TextFeatures, videos: VideoFeatures, *, device: torch.device, room: int = ROOM
+    scorer: Scorer, texts: TextFeatures, videos: VideoFeatures, *, device: torch.device, room: int = ROOM
 ) -> NDArray[np.float32]:
     """Return the matcher's scores `(q, v)` float32, in blocks of texts and of videos.
 
@@ -25,19 +39,19 @@ def score_matrix(
     every token or the vector of a text.
     """
     count, width = len(texts.vectors), len(videos.vectors)
-    rows, columns = _block(count, width, _numbers_a_pair(retriever, texts, videos), room)
+    rows, columns = _block(count, width, _numbers_a_pair(scorer.matcher, texts, videos), room)
     found = np.empty((count, width), np.float32)
     for left in range(0, width, columns):
         shown = videos.rows(slice(left, left + columns)).to(device)
         for top in range(0, count, rows):
             asked = texts.rows(slice(top, top + rows)).to(device)
-            found[top : top + rows, left : left + columns] = retriever.scores(asked, shown).cpu().numpy()
+            found[top : top + rows, left : left + columns] = scorer.scores(asked, shown).cpu().numpy()
     return found
 
 
-def _numbers_a_pair(retriever: Retriever, texts: TextFeatures, videos: VideoFeatures) -> int:
+def _numbers_a_pair(matcher: Matcher, texts: TextFeatures, videos: VideoFeatures) -> int:
     """Return how many numbers a matcher may hold for a text and a video."""
-    if isinstance(retriever.matcher, InnerProduct):
+    if isinstance(matcher, InnerProduct):
         return 1
     tokens = texts.tokens.shape[1] if texts.tokens is not None else 1
     return int(videos.vectors.shape[1] * tokens + videos.vectors.shape[2])

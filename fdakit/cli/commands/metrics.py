@@ -47,6 +47,12 @@ FILE = click.Path(path_type=Path)
 @click.option("--bank", type=FILE, help="Similarities of training captions to the same videos, .npy, for qb-norm.")
 @click.option("--texts", type=FILE, help="Vectors of captions, .npy; with --videos instead of SIMS, ranked in tiles.")
 @click.option("--videos", type=FILE, help="Vectors of videos, .npy.")
+@click.option(
+    "--matcher",
+    metavar="NAME",
+    help="Compare --texts with --videos by it, as cosine, or max-sim for (q, l, d) and (v, m, d) padded with NaN; "
+    '"NAME KEY=VALUE ...".  [default: inner products]',
+)
 @click.option("--device", default="auto", show_default=True, help="Where vectors are multiplied: auto, cpu, cuda.")
 @click.option(
     "--bootstrap",
@@ -72,6 +78,7 @@ def command(
     bank: Path | None,
     texts: Path | None,
     videos: Path | None,
+    matcher: str | None,
     device: str,
     draws: int,
     compat: bool,
@@ -86,8 +93,10 @@ def command(
     """
     if (source is None) == (texts is None or videos is None) or (source and (texts or videos)):
         raise click.UsageError("give SIMS.npy, a run, or both --texts and --videos")
+    if matcher is not None and texts is None:
+        raise click.UsageError("--matcher compares --texts with --videos; similarities are compared already")
 
-    read = partial(_read, source, texts, videos, truth)
+    read = partial(_read, source, texts, videos, truth, matcher, device)
     bank_of = partial(_read_bank, bank)
     rules = _rules(source, ties, mode)
     settings = {**rules, "draws": draws, "compat": compat}
@@ -105,13 +114,23 @@ def command(
             say(f"written: {out}/metrics.json")
 
 
-def _read(source: Path | None, texts: Path | None, videos: Path | None, truth: Path | None) -> ExternalScores:
-    from fdakit.analysis.external_scores import read_scores, read_vectors
+def _read(
+    source: Path | None, texts: Path | None, videos: Path | None, truth: Path | None, matcher: str | None, device: str
+) -> ExternalScores:
+    from fdakit.analysis.external_scores import read_matched, read_scores, read_vectors
 
     if source is not None:
         return read_scores(source, truth)
     assert texts is not None and videos is not None
-    return read_vectors(texts, videos, truth)
+    if matcher is None:
+        return read_vectors(texts, videos, truth)
+
+    from fdakit.catalog import load_catalog
+    from fdakit.recipe.labels import labelled_part
+    from fdakit.system.devices import choose_device
+
+    part = labelled_part("matcher", matcher, option="--matcher", catalog=load_catalog())
+    return read_matched(texts, videos, truth, matcher=part, device=str(choose_device(device)))
 
 
 def _rules(source: Path | None, ties: TieRule | None, mode: VideoToTextRule | None) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def test_a_run_is_measured_by_the_rules_of_its_report(capsys: pytest.CaptureFixt
     (run / "report.json").write_text(json.dumps({**report, "videos": {}}))
     assert "report.json: does not state which videos were unreadable" in refused(capsys, run)
     (run / "report.json").write_text(json.dumps({**report, "protocol": {}}))
-    assert "ties None, video_to_text None; wanted rules that are known" in refused(capsys, run)
+    assert "not the report of a run of this fdakit: protocol" in refused(capsys, run)
 
 
 def test_a_run_that_left_vectors_gives_the_numbers_of_its_matrix(
