@@ -15,7 +15,7 @@ from functools import partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from types import FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pluggy
 from pydantic import BaseModel
@@ -43,6 +43,8 @@ KINDS = (
     "observer",
     "metric",
 )
+P_co = TypeVar("P_co", covariant=True)
+
 GROUP = "fdakit"
 ALLOW = "FDAKIT_PLUGINS"
 
@@ -80,8 +82,8 @@ class Broken:
 
 
 @dataclass(frozen=True)
-class Part:
-    """A component with its validated options: what a recipe's table becomes."""
+class Part(Generic[P_co]):
+    """A component with its validated options: what a recipe's table becomes. `P_co` is the protocol of its kind."""
 
     offer: Offer
     options: BaseModel
@@ -90,13 +92,13 @@ class Part:
     def name(self) -> str:
         return self.offer.component.name
 
-    def build(self, shapes: BuildContext) -> Any:
+    def build(self, shapes: BuildContext) -> P_co:
         """Return the part itself.
 
         Raises `PartError`, naming part and provider, where that fails or is none of its kind.
         """
         with attribute_errors(str(self.offer), "while it was built"):
-            part = self.offer.component.build(self.options, shapes)
+            part: P_co = self.offer.component.build(self.options, shapes)
             fault = contract_fault(self.offer.kind, part) or declaration_fault(self.offer.component.declares, part)
         if fault:
             raise PartError(f"{self.offer} failed while it was built: {fault}")

@@ -14,7 +14,7 @@ from fdakit.errors import ScoreError
 from fdakit.evaluation.rescoring import rescored_rows
 from fdakit.evaluation.scoring import rank, rank_both_directions
 from fdakit.plugin.component import BuildContext
-from fdakit.plugin.contracts import Direction, Progress, RemarksOnScores
+from fdakit.plugin.contracts import Direction, Progress, RemarksOnScores, Rescorer
 from fdakit.query_ranks import Ranking
 from fdakit.random_keys import keyed_seed
 from fdakit.ranking.compat import clip4clip_metrics
@@ -36,7 +36,7 @@ def measure(
     *,
     ties: TieRule = "expected",
     mode: VideoToTextRule = "grouped",
-    rescoring: Sequence[Part] = (),
+    rescoring: Sequence[Part[Rescorer]] = (),
     bank: NDArray[np.float32] | None = None,
     draws: int = 1000,
     compat: bool = False,
@@ -105,7 +105,7 @@ def _interval(
 
 def _rescored(
     given: ExternalScores,
-    rescoring: Sequence[Part],
+    rescoring: Sequence[Part[Rescorer]],
     bank: NDArray[np.float32] | None,
     *,
     ties: TieRule,
@@ -127,7 +127,7 @@ def _rescored(
     return {name: row.to_json() for name, row in rows.items()}
 
 
-def _remarks_of(part: Part, scores: Scores) -> Iterable[str]:
+def _remarks_of(part: Part[Rescorer], scores: Scores) -> Iterable[str]:
     rescorer = part.build(BuildContext())
     return rescorer.remarks(scores) if isinstance(rescorer, RemarksOnScores) else ()
 
@@ -138,7 +138,7 @@ def _unit(vectors: Vectors) -> bool:
     return all(bool((np.abs(np.linalg.norm(rows, axis=1) - 1) < 1e-2).all()) for rows in kept)
 
 
-def _remarks(given: ExternalScores, rescoring: Sequence[Part]) -> list[str]:
+def _remarks(given: ExternalScores, rescoring: Sequence[Part[Rescorer]]) -> list[str]:
     """Return the remarks to be read with the numbers."""
     found = []
     if isinstance(given, TrecRun):

@@ -89,7 +89,7 @@ def bench_encode(
 
 
 def _fusion(recipe: Recipe, retriever: Retriever, device: torch.device) -> Any:
-    fusion = recipe.parts["fusion"].build(replace(retriever.encoder.shapes, device=str(device)))
+    fusion = recipe.fusion.build(replace(retriever.encoder.shapes, device=str(device)))
     return fusion.to(device).eval() if isinstance(fusion, torch.nn.Module) else fusion
 
 
@@ -97,7 +97,7 @@ def _plain(recipe: Recipe, retriever: Retriever) -> Any:
     """Return open_clip's own model, untouched by fdakit, with the same weights; else the encoder's inner one."""
     import open_clip
 
-    part, clip = recipe.parts["encoder"], getattr(retriever.encoder, "clip", None)
+    part, clip = recipe.encoder, getattr(retriever.encoder, "clip", None)
     if clip is None:
         raise FdakitError(f"bench: {part.offer} is no open_clip model, so there is no plain one to put beside it")
     if part.offer.component.name != "open-clip":
@@ -130,7 +130,7 @@ def _finisher(device: torch.device) -> Callable[[], None]:
 
 
 def _surroundings(recipe: Recipe, device: torch.device, precision: str) -> dict[str, Any]:
-    encoder, cuda = recipe.parts["encoder"], device.type == "cuda"
+    encoder, cuda = recipe.encoder, device.type == "cuda"
     return {
         "encoder": f"{encoder.name} {getattr(encoder.options, 'model', '')}".strip(),
         "device": torch.cuda.get_device_name(device) if cuda else f"{device.type}, {os.cpu_count()} cores",

@@ -28,7 +28,7 @@ class Candidate:
 
 def read_masks(
     labels: Sequence[str], *, catalog: Catalog, gap: int | None = None
-) -> tuple[dict[str, Part], dict[str, str]]:
+) -> tuple[dict[str, Part[MaskGenerator]], dict[str, str]]:
     """Return the masks by label, and the reason why an installed one is left out.
 
     Without labels all that are installed, by their defaults; one that cannot do without options is left out.
@@ -46,7 +46,7 @@ def read_masks(
     return parts, failed
 
 
-def build_candidate(label: str, part: Part, shapes: BuildContext) -> Candidate:
+def build_candidate(label: str, part: Part[MaskGenerator], shapes: BuildContext) -> Candidate:
     """Return the part, built. Raises `FdakitError` if it cannot be, or is no mask."""
     who = str(part.offer)
     mask = part.build(shapes)
@@ -68,7 +68,7 @@ def _installed(catalog: Catalog) -> list[str]:
     return [label(offer) for offer in catalog.of_kind("mask")]
 
 
-def _read_mask(label: str, catalog: Catalog, gap: int | None) -> Part:
+def _read_mask(label: str, catalog: Catalog, gap: int | None) -> Part[MaskGenerator]:
     name, *options = label.split() or [""]
     table = apply_settings({"mask": {"use": name} if name else {}}, [f"mask.{option}" for option in options])["mask"]
     if table.get("control", "none") != "none":

@@ -41,7 +41,7 @@ class CacheKeys:
 
 
 def make_cache_keys(
-    parts: Mapping[str, Part],
+    parts: Mapping[str, Part[Any]],
     shapes: BuildContext,
     view: FrameTransform,
     *,
@@ -74,7 +74,7 @@ def _digest(*facts: Any) -> str:
     return blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
-def part_key(part: Part, shapes: BuildContext, *, seeded: bool = True) -> dict[str, Any] | None:
+def part_key(part: Part[Any], shapes: BuildContext, *, seeded: bool = True) -> dict[str, Any] | None:
     """Return all that determines what a part does, as plain values; None if its code cannot be found.
 
     With `seeded` its seed too. fdakit's own samplers, readers and masks depend on their options and the image size

@@ -66,7 +66,7 @@ class ClipDataset:
             view=recipe.view,
             preprocess=preprocess,
             store=recipe.frame_store.model_copy(update={} if keep else {"enabled": False}),
-            about={"recipe": recipe.name, "dataset": recipe.parts["dataset"].name},
+            about={"recipe": recipe.name, "dataset": recipe.dataset.name},
             seed=recipe.seed,
             training=training,
             repairs=recipe.loader.damage == "repair",

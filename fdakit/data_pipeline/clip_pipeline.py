@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,7 +34,7 @@ from .output_checks import check_alpha, check_indices, check_same_indices, tried
 class ClipPipelineConfig:
     """The parts and settings that determine the clips of a data set. It is pickled to workers."""
 
-    parts: Mapping[str, Part]
+    parts: Mapping[str, Part[Any]]
     shapes: BuildContext
     view: ViewSettings
     preprocess: Preprocess

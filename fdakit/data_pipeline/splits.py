@@ -23,11 +23,11 @@ class Splits:
     def __init__(self, recipe: Recipe, *, device: torch.device, progress: Progress) -> None:
         self._recipe = recipe
         self._progress = progress
-        self._dataset: Dataset = recipe.parts["dataset"].build(base_shapes(recipe, device))
+        self._dataset: Dataset = recipe.dataset.build(base_shapes(recipe, device))
 
     def names(self) -> tuple[str, ...]:
         """Return the existing splits. Raises `DatasetError` if the data set fails to list them."""
-        with attribute_errors(str(self._recipe.parts["dataset"].offer), "while naming its splits"):
+        with attribute_errors(str(self._recipe.dataset.offer), "while naming its splits"):
             return self._dataset.splits()
 
     def load(self, name: str) -> Split:
@@ -46,7 +46,7 @@ class Splits:
                 f"split {name!r}: the data set has none; it has: {', '.join(self.names()) or 'nothing'}; {guess}"
                 "name one of them (eval.split for the report), or correct the data set's table"
             )
-        with attribute_errors(str(self._recipe.parts["dataset"].offer), f"while loading split {name!r}"):
+        with attribute_errors(str(self._recipe.dataset.offer), f"while loading split {name!r}"):
             split = self._dataset.load(name, self._progress)
         if not split.videos or not split.captions:
             raise DatasetError(

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from pydantic import ValidationError
@@ -15,6 +14,7 @@ from fdakit.catalog import Catalog, Offer, Part
 from fdakit.dataset_files.archives import Unpacked, archives_in, unpack
 from fdakit.dataset_files.source_folder import FoundSource, find_sources, is_folder, make_folders, place_member
 from fdakit.errors import DatasetError, FdakitError, PartError, RecipeError, attribute_errors
+from fdakit.plugin.abilities import ListsSources
 from fdakit.plugin.component import BuildContext
 from fdakit.plugin.contracts import Dataset, Progress
 from fdakit.recipe.build_context import base_shapes
@@ -125,14 +125,10 @@ def _tells_sources(offer: Offer) -> bool | None:
     """
     values = {key: Path() for key in FOLDER_OPTIONS if key in offer.component.options.model_fields}
     try:
-        part = Part(offer, offer.component.options.model_validate(values))
-        return _tells(part.build(BuildContext(cache=cache_folder())))
+        part: Part[Dataset] = Part(offer, offer.component.options.model_validate(values))
+        return isinstance(part.build(BuildContext(cache=cache_folder())), ListsSources)
     except (ValidationError, FdakitError):
         return None
-
-
-def _tells(dataset: Any) -> bool:
-    return hasattr(dataset, "sources") and hasattr(dataset, "root")
 
 
 def prepare(recipe: Recipe, *, progress: Progress) -> PreparedDataset:
@@ -141,7 +137,7 @@ def prepare(recipe: Recipe, *, progress: Progress) -> PreparedDataset:
     Nothing is moved, deleted or overwritten. Raises `FdakitError` if the data set offers no `sources()` and `root`,
     or the folder cannot be read or written.
     """
-    part = recipe.parts["dataset"]
+    part = recipe.dataset
     dataset = _build(recipe)
     with attribute_errors(str(part.offer), "while naming its files"):
         root, sources = Path(dataset.root), tuple(dataset.sources())
@@ -173,10 +169,10 @@ def prepare(recipe: Recipe, *, progress: Progress) -> PreparedDataset:
     )
 
 
-def _build(recipe: Recipe) -> Any:
-    part = recipe.parts["dataset"]
+def _build(recipe: Recipe) -> ListsSources:
+    part = recipe.dataset
     dataset = part.build(base_shapes(recipe, torch.device("cpu")))
-    if not _tells(dataset):
+    if not isinstance(dataset, ListsSources):
         raise DatasetError(f"{part.offer}: offers no sources() and root, so there is nothing to prepare")
     return dataset
 
@@ -184,7 +180,7 @@ def _build(recipe: Recipe) -> Any:
 def _look(
     recipe: Recipe, found: tuple[FoundSource, ...], dataset: Dataset, progress: Progress
 ) -> tuple[tuple[FoundSource, ...], LoadedSplits, Audit]:
-    loaded = load_splits(dataset, who=str(recipe.parts["dataset"].offer), progress=progress)
+    loaded = load_splits(dataset, who=str(recipe.dataset.offer), progress=progress)
     return found, loaded, audit_splits(loaded.splits)
 
 

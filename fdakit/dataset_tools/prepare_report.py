@@ -128,14 +128,14 @@ def _command(prepared: PreparedDataset, recipe: Recipe, settings: Sequence[str])
     name = prepared.name
     tables = {found: _dataset_of(found) for found in shipped_recipes() if "/" not in found}
     using = [found for found, table in tables.items() if table.get("use") in (name, f"fdakit:{name}")]
-    options: Mapping[str, Any] = recipe.parts["dataset"].options.model_dump(mode="json")
+    options: Mapping[str, Any] = recipe.dataset.options.model_dump(mode="json")
     where = next((key for key in ("root", "path") if key in options), None)
     if where is None:
         return f'name it in a recipe, [dataset] use = "{name}", and `fdakit run RECIPE`'
     preferred = f"fda_{name.replace('-', '_')}"
     chosen = preferred if preferred in using else next(iter(using), "")
     words = ["fdakit", "run", chosen or _ANY, *([] if chosen else ["--set", f"dataset.use={name}"])]
-    default = recipe.parts["dataset"].offer.component.options.model_fields[where].default
+    default = recipe.dataset.offer.component.options.model_fields[where].default
     usual = absolute_path(Path(str(tables.get(chosen, {}).get(where, default))))
     if str(usual) != options[where] and not _sets(settings, where):
         words += ["--set", f"dataset.{where}={options[where]}"]

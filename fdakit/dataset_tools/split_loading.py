@@ -10,6 +10,7 @@ from fdakit.catalog import Part
 from fdakit.dataset_files.layout import locate_source
 from fdakit.dataset_files.source_folder import is_folder
 from fdakit.errors import DatasetError, FdakitError, PartError, attribute_errors
+from fdakit.plugin.abilities import ListsSources
 from fdakit.plugin.component import BuildContext
 from fdakit.plugin.contracts import Dataset, Progress
 from fdakit.values import Split
@@ -49,15 +50,16 @@ def load_splits(dataset: Dataset, *, who: str, progress: Progress) -> LoadedSpli
     return LoadedSplits(tuple(splits), reasons)
 
 
-def load_without_videos(part: Part, shapes: BuildContext, *, progress: Progress) -> LoadedSplits:
+def load_without_videos(part: Part[Dataset], shapes: BuildContext, *, progress: Progress) -> LoadedSplits:
     """Return `load_splits` of a data set whose video folder may be absent; then all videos are.
 
     Captions are loaded anyway. This works if the data set names the folder in `sources()` and has an option of the
     same name for it.
     """
     dataset = part.build(shapes)
-    root = Path(getattr(dataset, "root", ""))
-    sources = dataset.sources() if hasattr(dataset, "sources") and root.is_dir() else ()
+    if not isinstance(dataset, ListsSources) or not Path(dataset.root).is_dir():
+        return load_splits(dataset, who=str(part.offer), progress=progress)
+    root, sources = Path(dataset.root), dataset.sources()
     fields = type(part.options).model_fields
     for source in sources:
         unset = source.path in fields and getattr(part.options, source.path) is None

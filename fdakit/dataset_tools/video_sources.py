@@ -120,4 +120,4 @@ def _listed(path: Path, *, column: str) -> list[Path]:
 
 def _of_recipe(recipe: Recipe, *, progress: Progress) -> LoadedSplits:
     shapes = base_shapes(recipe, torch.device("cpu"))
-    return load_without_videos(recipe.parts["dataset"], shapes, progress=progress).need_some()
+    return load_without_videos(recipe.dataset, shapes, progress=progress).need_some()

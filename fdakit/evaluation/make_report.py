@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fdakit.catalog import Part
 from fdakit.choices import TieRule
 from fdakit.inference.checkpoint_info import CheckpointInfo
-from fdakit.plugin.contracts import Direction
+from fdakit.plugin.contracts import Direction, Metric, Rescorer
 from fdakit.query_ranks import Ranking
 from fdakit.random_keys import keyed_seed
 from fdakit.ranking.metrics import metrics
@@ -50,8 +50,8 @@ def make_report(
     rules: EvalSettings,
     info: CheckpointInfo,
     provenance: Provenance,
-    rescoring: Sequence[Part] = (),
-    metric_parts: Sequence[Part] = (),
+    rescoring: Sequence[Part[Rescorer]] = (),
+    metric_parts: Sequence[Part[Metric]] = (),
 ) -> Report:
     """Return the report of one evaluation; the same weights and recipe reproduce it to the last digit.
 
@@ -97,7 +97,7 @@ def _intervals(found: Rankings, owners: NDArray[np.int64], rules: EvalSettings) 
 
 
 def _rescored(
-    evaluated: EvaluationResult, rescoring: Sequence[Part], rules: EvalSettings, *, seed: int
+    evaluated: EvaluationResult, rescoring: Sequence[Part[Rescorer]], rules: EvalSettings, *, seed: int
 ) -> dict[str, RescoredMetrics]:
     scores = next(iter(evaluated.scores.values()))
     documents = next(iter(evaluated.document_scores.values()), scores)

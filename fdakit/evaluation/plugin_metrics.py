@@ -10,12 +10,15 @@ from fdakit.catalog import Part
 from fdakit.choices import TieRule
 from fdakit.errors import PartError, attribute_errors
 from fdakit.plugin.component import BuildContext
+from fdakit.plugin.contracts import Metric
 from fdakit.report.evaluation_report import BothMetrics
 
 from .scoring import Rankings
 
 
-def plugin_metrics(parts: Sequence[Part], rankings: Rankings, ties: TieRule, *, seed: int) -> dict[str, BothMetrics]:
+def plugin_metrics(
+    parts: Sequence[Part[Metric]], rankings: Rankings, ties: TieRule, *, seed: int
+) -> dict[str, BothMetrics]:
     """Return the numbers of each metric in both directions, by its name; one that is listed twice is numbered.
 
     Raises `PartError` naming a metric that fails or gives anything but finite numbers by name.

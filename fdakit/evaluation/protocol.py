@@ -27,7 +27,7 @@ def protocol(recipe: Recipe, split: Split, info: CheckpointInfo, encoder: object
 
     A matcher other than the default one, and what `encoder` puts before texts, are named too.
     """
-    sampler, dataset = recipe.parts["sampler"], recipe.parts["dataset"]
+    sampler, dataset = recipe.sampler, recipe.dataset
     draws = recipe.frame_store.draws if recipe.frame_store.enabled else 0
     found = {
         "dataset": dataset.name,
@@ -39,12 +39,12 @@ def protocol(recipe: Recipe, split: Split, info: CheckpointInfo, encoder: object
         "checkpoint_chosen_by": info.chosen_by,
         "checkpoint_chosen_on": info.chosen_on,
         "sampler": {"use": sampler.name, **sampler.options.model_dump(mode="json")},
-        "reader": recipe.parts["reader"].name,
-        "mask": recipe.parts["mask"].name,
+        "reader": recipe.reader.name,
+        "mask": recipe.mask.name,
         "mask_control": recipe.control,
         "batch_size": recipe.train.batch_size if recipe.train.epochs else None,
         **({"frame_store_draws": draws} if draws else {}),
-        **({} if _is_default("matcher", recipe) else {"matcher": recipe.parts["matcher"].name}),
+        **({} if _is_default("matcher", recipe) else {"matcher": recipe.matcher.name}),
         **({"instructions": dict(encoder.instructions)} if isinstance(encoder, TextRoles) else {}),
     }
     return EvaluationProtocol.from_json(found)

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from fdakit.catalog import Catalog, Part
 from fdakit.errors import RecipeError, attribute_errors
 from fdakit.plugin.component import BuildContext
-from fdakit.plugin.contracts import Direction
+from fdakit.plugin.contracts import Direction, Rescorer
 from fdakit.recipe.labels import labelled_part
 from fdakit.report.evaluation_report import Metrics, RescoredMetrics
 from fdakit.values import Scores
 
 
-def rescorers(labels: Sequence[str], *, catalog: Catalog) -> tuple[Part, ...]:
+def rescorers(labels: Sequence[str], *, catalog: Catalog) -> tuple[Part[Rescorer], ...]:
     """Return the rescorers of `"NAME KEY=VALUE ..."` labels. Raises `RecipeError` with all faults."""
-    parts: list[Part] = []
+    parts: list[Part[Rescorer]] = []
     faults: list[str] = []
     for label in labels:
         try:
@@ -31,7 +31,7 @@ def rescorers(labels: Sequence[str], *, catalog: Catalog) -> tuple[Part, ...]:
 
 
 def rescored_rows(
-    rescoring: Sequence[Part],
+    rescoring: Sequence[Part[Rescorer]],
     scores: Mapping[Direction, Scores],
     bank: NDArray[np.float32] | None,
     measured: Callable[[Scores, Direction], Metrics],

@@ -18,7 +18,7 @@ from fdakit.evaluation.make_report import both_metrics
 from fdakit.evaluation.protocol import trained_on
 from fdakit.inference.checkpoint import Checkpoint
 from fdakit.inference.checkpoint_info import CheckpointInfo, TrainingDamage, TrainingState
-from fdakit.inference.factory import build_objectives, build_retriever, count_parameters
+from fdakit.inference.factory import build_objectives, build_retriever, count_parameters, has_random_weights
 from fdakit.inference.observers import ObserverGroup
 from fdakit.inference.preprocessing import adopt_preprocess
 from fdakit.inference.save_checkpoint import save_checkpoint, update_info
@@ -171,7 +171,7 @@ class _Run:
     def evaluate_only(self) -> CheckpointInfo:
         """Save the weights as built as the best checkpoint; there is no other."""
         self._announce()
-        random = not getattr(self.retriever.encoder, "pretrained", True)
+        random = has_random_weights(self.retriever.encoder)
         info = CheckpointInfo(epoch=0, step=0, chosen_by=UNTRAINED, random_weights=random)
         self._save("best", info, None)
         return info

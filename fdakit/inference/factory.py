@@ -11,6 +11,8 @@ from torch import nn
 
 from fdakit.errors import attribute_errors
 from fdakit.model.retriever import Retriever
+from fdakit.plugin.abilities import StartsFromEncoder, StatesPretrained
+from fdakit.plugin.contracts import Encoder, Objective
 from fdakit.recipe.build_context import base_shapes
 from fdakit.recipe.part_fit import check_fit
 from fdakit.recipe.recipe import Recipe
@@ -24,18 +26,18 @@ def build_retriever(recipe: Recipe, *, device: torch.device, pretrained: bool = 
     `pretrained = False` loads no weights: a checkpoint will replace them.
     """
     torch.manual_seed(recipe.seed)
-    parts = recipe.parts
-    encoder = parts["encoder"].build(replace(base_shapes(recipe, device), pretrained=pretrained))
+    encoder = recipe.encoder.build(replace(base_shapes(recipe, device), pretrained=pretrained))
     preprocess = merged_preprocess(recipe, encoder.preprocess, size=encoder.preprocess.size)
     if pretrained:
         check_known(preprocess)
     shapes = replace(encoder.shapes, device=str(device))
-    fusion, aggregator, matcher = (parts[table].build(shapes) for table in ("fusion", "aggregator", "matcher"))
+    fusion, aggregator = recipe.fusion.build(shapes), recipe.aggregator.build(shapes)
+    matcher = recipe.matcher.build(shapes)
     check_fit(recipe, encoder=encoder, fusion=fusion, aggregator=aggregator, matcher=matcher)
     if pretrained:
-        for table, part in (("fusion", fusion), ("aggregator", aggregator), ("matcher", matcher)):
-            _start_from(str(parts[table].offer), part, encoder)
-    labels = {table: str(parts[table].offer) for table in ("encoder", "fusion", "aggregator", "matcher")}
+        for chosen, part in ((recipe.fusion, fusion), (recipe.aggregator, aggregator), (recipe.matcher, matcher)):
+            _start_from(str(chosen.offer), part, encoder)
+    labels = {table: str(recipe.parts[table].offer) for table in ("encoder", "fusion", "aggregator", "matcher")}
     retriever = Retriever(
         encoder=encoder,
         fusion=fusion,
@@ -47,8 +49,13 @@ def build_retriever(recipe: Recipe, *, device: torch.device, pretrained: bool = 
     return retriever.to(device)
 
 
-def _start_from(label: str, part: Any, encoder: Any) -> None:
-    if hasattr(part, "start_from"):
+def has_random_weights(encoder: Encoder) -> bool:
+    """Return whether the encoder's weights are known to be random draws."""
+    return isinstance(encoder, StatesPretrained) and not encoder.pretrained
+
+
+def _start_from(label: str, part: object, encoder: Encoder) -> None:
+    if isinstance(part, StartsFromEncoder):
         with attribute_errors(label, "in start_from"):
             part.start_from(encoder)
 
@@ -57,7 +64,7 @@ def _start_from(label: str, part: Any, encoder: Any) -> None:
 class WeightedObjective:
     """An objective, its weight in the sum, and its label for errors."""
 
-    part: Any
+    part: Objective
     weight: float
     label: str
     name: str

@@ -17,7 +17,7 @@ from fdakit.recipe.validation import read_recipe
 from fdakit.system.devices import choose_device
 
 from .checkpoint import Checkpoint
-from .factory import build_retriever
+from .factory import build_retriever, has_random_weights
 from .loaded_retriever import LoadedRetriever
 
 Path_ = str | Path
@@ -61,7 +61,7 @@ def _load_checkpoint(
 
 
 def _warn_of_untrained(recipe: Recipe, retriever: Retriever) -> None:
-    if not getattr(retriever.encoder, "pretrained", True):
+    if has_random_weights(retriever.encoder):
         said = "its encoder has random weights, so its vectors mean nothing"
     elif recipe.train.epochs:
         said = f"these are the weights it starts from, before its {recipe.train.epochs} epochs of training"

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fdakit.plugin.abilities import Closes
 from fdakit.plugin.component import BuildContext
 from fdakit.plugin.observers import RunInfo
 from fdakit.recipe.recipe import Recipe
@@ -37,7 +38,7 @@ class ObserverGroup:
 
     def close(self) -> None:
         """Notify observers with a `close` that the run is over: finished, failed or interrupted."""
-        self._observers = [(label, one) for label, one in self._observers if hasattr(one, "close")]
+        self._observers = [(label, one) for label, one in self._observers if isinstance(one, Closes)]
         self._tell("close")
 
     def _tell(self, event: str, *facts: Any) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from fdakit.errors import CheckpointError
 from fdakit.model.preprocess_record import read_header, recorded_preprocess
 from fdakit.model.retriever import Retriever
+from fdakit.plugin.abilities import HadOtherPreprocess
 from fdakit.plugin.contracts import Preprocess
 from fdakit.recipe.recipe import Recipe
 from fdakit.report.evaluation_report import PreprocessFacts
@@ -45,7 +46,7 @@ def adopt_preprocess(retriever: Retriever, recipe: Recipe, weights: Path) -> Non
     chosen = recorded_preprocess(weights)
     if chosen is None:
         chosen = encoder.preprocess
-        former = getattr(encoder, "former_preprocess", None)
+        former = encoder.former_preprocess if isinstance(encoder, HadOtherPreprocess) else None
         if former is not None and "fdakit" in read_header(weights):
             chosen = former
             warnings.warn(

@@ -43,7 +43,7 @@ class VideoEncoding:
         self._control, self._skips, self._size, self._tell = control, skips, size, tell
         self._clips: dict[str, Clip] = {}  # current in-memory videos, by id
         self._source = ClipDataset(
-            replace(recipe, parts={**recipe.parts, "reader": reading_from(self._clips, recipe.parts["reader"])}),
+            replace(recipe, parts={**recipe.parts, "reader": reading_from(self._clips, recipe.reader)}),
             (),
             training=False,
             preprocess=model.preprocess,

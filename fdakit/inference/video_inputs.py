@@ -121,7 +121,7 @@ class InputReader:
         )
 
 
-def reading_from(clips: Mapping[str, Clip], reader: Part) -> Part:
+def reading_from(clips: Mapping[str, Clip], reader: Part[Reader]) -> Part[Reader]:
     """Return the reader's part, under the same name, extended by in-memory clips."""
 
     def build(options: Any, shapes: BuildContext) -> Reader:

@@ -35,7 +35,7 @@ class OutlierClip:
 
 def statistics_facts(census: MaskStatistics) -> dict[str, Any]:
     """Return everything as plain values: the content of masks.json."""
-    part = census.recipe.parts["mask"]
+    part = census.recipe.mask
     covered = _coverage(census)
     counts, edges = np.histogram(covered, bins=BINS, range=(0, 1))
     seconds = np.array([clip.seconds for clip in census.clips])
@@ -117,7 +117,7 @@ def _repeated(clips: Sequence[ClipMaskStats]) -> float:
 def advice(census: MaskStatistics) -> list[str]:
     """Return a sentence for each bad number; none for a mask that marks everything on purpose."""
     covered, found, remarks = _coverage(census), shares(census), _remarks(census)
-    remedies = census.recipe.parts["mask"].offer.component.remedies
+    remedies = census.recipe.mask.offer.component.remedies
     said = []
     if found["empty"] > _MANY:
         said.append(
@@ -229,5 +229,5 @@ def _remarks(census: MaskStatistics) -> Counter[str]:
 
 
 def _empty_limit(census: MaskStatistics) -> float:
-    options = census.recipe.parts["mask"].options
+    options = census.recipe.mask.options
     return options.min_coverage if isinstance(options, PostprocessOptions) else _EMPTY

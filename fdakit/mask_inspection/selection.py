@@ -8,6 +8,7 @@ from typing import Any
 
 from fdakit.catalog import Catalog, Part
 from fdakit.errors import RecipeError
+from fdakit.plugin.contracts import MaskGenerator
 from fdakit.recipe.document import Document, apply_settings, find_recipe, read_document
 from fdakit.recipe.recipe import Recipe
 from fdakit.recipe.validation import validate
@@ -25,7 +26,7 @@ class MaskSelection:
 
     recipe: Recipe
     given: bool
-    masks: Mapping[str, Part]
+    masks: Mapping[str, Part[MaskGenerator]]
 
 
 def choose_masks(
@@ -79,9 +80,9 @@ def _table(label: str) -> Document:
     return table
 
 
-def _named(parts: Sequence[Part]) -> dict[str, Part]:
+def _named(parts: Sequence[Part[MaskGenerator]]) -> dict[str, Part[MaskGenerator]]:
     """Return each mask once, by its shortest unique name: name, with options, with provider."""
-    distinct: list[Part] = []
+    distinct: list[Part[MaskGenerator]] = []
     for part in parts:
         if part not in distinct:
             distinct.append(part)
@@ -96,7 +97,7 @@ def _named(parts: Sequence[Part]) -> dict[str, Part]:
     }
 
 
-def format_options(part: Part) -> str:
+def format_options(part: Part[MaskGenerator]) -> str:
     """Return the options that differ from the defaults, as `key=value key=value`."""
     fields = type(part.options).model_fields
     changed = {key: getattr(part.options, key) for key in fields if getattr(part.options, key) != fields[key].default}

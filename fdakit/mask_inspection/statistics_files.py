@@ -47,7 +47,7 @@ def write_outliers(census: MaskStatistics, out: Path, *, progress: Progress) -> 
         with write_errors(out / SHEET):
             (out / SHEET).unlink(missing_ok=True)  # that of earlier statistics
         return None
-    part = census.recipe.parts["mask"]
+    part = census.recipe.mask
     facts = ", ".join(words for words in (part.name, format_options(part)) if words)
     sheet = outlier_sheet(strips, title=f"Outlier masks of {_whole(census)}", facts=facts)
     with write_errors(out / SHEET), atomic_file(out / SHEET) as fresh:

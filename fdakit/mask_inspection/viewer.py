@@ -36,7 +36,7 @@ def tower_view(recipe: Recipe) -> tuple[Preprocess, BuildContext]:
     It is built with random weights, so that none are needed.
     """
     device = choose_device("cpu")
-    encoder = recipe.parts["encoder"].build(replace(base_shapes(recipe, device), pretrained=False))
+    encoder = recipe.encoder.build(replace(base_shapes(recipe, device), pretrained=False))
     return FrameTransform(recipe.view, encoder.preprocess).preprocess, encoder.shapes
 
 
@@ -91,7 +91,7 @@ class MaskViewer:
 
         Raises `VideoError` if the file cannot be read and `PartError` if a part fails.
         """
-        label, where = str(self.choice.recipe.parts["reader"].offer), f"on video {video.id!r}"
+        label, where = str(self.choice.recipe.reader.offer), f"on video {video.id!r}"
         with attribute_errors(label, where):
             times = self._reader.times(video)
         chosen = self._chosen(video, times, frames)
@@ -113,7 +113,7 @@ class MaskViewer:
         )
 
     def _chosen(self, video: VideoRef, times: NDArray[np.float64], frames: int | None) -> NDArray[np.int64]:
-        part, sampler = self.choice.recipe.parts["sampler"], self._sampler
+        part, sampler = self.choice.recipe.sampler, self._sampler
         if frames is not None:
             table = {"use": "fdakit:uniform", "eval_frames": frames}
             part = validate_part("sampler", table, where=f"frames = {frames}", catalog=load_catalog())

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import nn
 
 from fdakit.errors import CheckpointError
 from fdakit.features import FusionOutput
+from fdakit.plugin.abilities import HasAlphaWeights
 from fdakit.plugin.component import StemConvolution
+from fdakit.plugin.contracts import Encoder
 
 
 class AlphaPath(nn.Module):
@@ -27,12 +28,12 @@ class AlphaPath(nn.Module):
         self.mean = mean
         self.std = std
 
-    def start_from(self, encoder: Any) -> bool:
+    def start_from(self, encoder: Encoder) -> bool:
         """Load the alpha weights of the encoder's checkpoint; return False if it was not an Alpha-CLIP one.
 
         Raises `CheckpointError` if they have another shape than the stem.
         """
-        weights = getattr(encoder, "alpha_weights", ())
+        weights = encoder.alpha_weights if isinstance(encoder, HasAlphaWeights) else ()
         for convolution, weight in zip(self.convolutions, weights, strict=False):
             own: torch.Tensor = convolution.weight  # type: ignore[assignment]
             if own.shape != weight.shape:

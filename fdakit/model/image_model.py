@@ -10,6 +10,7 @@ from torch import nn
 
 from fdakit.errors import PluginError, attribute_errors
 from fdakit.features import ClipBatch
+from fdakit.plugin.abilities import HasLogitScale, HasTokenizer
 from fdakit.plugin.contracts import Preprocess
 
 from .retriever import Retriever
@@ -28,9 +29,9 @@ class ImageTextModel(nn.Module):
         self.fusion = retriever.fusion
         self._fuse_with = retriever.fuse_with
         self.preprocess: Preprocess = retriever.preprocess
-        self.tokenizer: Any = getattr(retriever.encoder, "tokenizer", None)
+        self.tokenizer: Any = self.encoder.tokenizer if isinstance(self.encoder, HasTokenizer) else None
         self.labels = retriever.labels
-        self._log_scale = float(getattr(retriever.encoder, "logit_scale", 0.0))
+        self._log_scale = float(self.encoder.logit_scale) if isinstance(self.encoder, HasLogitScale) else 0.0
 
     @property
     def logit_scale(self) -> torch.Tensor:

@@ -23,6 +23,7 @@ from torch import nn
 
 from fdakit.choices import ROLES, Role
 from fdakit.errors import PluginError, attribute_errors, nearest
+from fdakit.plugin.abilities import NamesRoles
 
 from .clip_encoder import ClipEncoder
 from .layer_depth import SCALES, Depth, TowerLayers, clip_towers
@@ -77,12 +78,12 @@ def _role(retriever: Retriever, name: str) -> Role:
         return "logit-scale" if name.rpartition(".")[2] in SCALES else "objective"
     if part in _OWN:
         return _OWN[part]
-    tell = getattr(retriever.encoder, "parameter_role", None)
-    if tell is None:
+    encoder = retriever.encoder
+    if not isinstance(encoder, NamesRoles):
         return "visual-trunk"
     label = retriever.labels["encoder"]
     with attribute_errors(label, "in parameter_role"):
-        role: Role = tell(inner)
+        role = encoder.parameter_role(inner)
     if role not in ROLES:
         raise PluginError(f"{label}: parameter_role({inner!r}) gave {role!r}; {nearest(str(role), ROLES)}")
     return role

@@ -56,9 +56,22 @@ from fdakit.values import (
 )
 
 from .abilities import (
+    ActsAfterStep as ActsAfterStep,
+    Closes as Closes,
+    HadOtherPreprocess as HadOtherPreprocess,
+    HasAlphaWeights as HasAlphaWeights,
+    HasLogitScale as HasLogitScale,
+    HasTokenizer as HasTokenizer,
     InnerProduct as InnerProduct,
+    ListsSources as ListsSources,
+    NamesIndistinctWords as NamesIndistinctWords,
+    NamesRoles as NamesRoles,
     ObservesSteps as ObservesSteps,
     OverPairs as OverPairs,
+    RemarksOnFrames as RemarksOnFrames,
+    StartsFromEncoder as StartsFromEncoder,
+    StatesChance as StatesChance,
+    StatesPretrained as StatesPretrained,
     TextRoles as TextRoles,
 )
 from .component import (

@@ -1,14 +1,20 @@
-"""What parts may offer beside their contract: one small Protocol each, asked for by `isinstance`."""
+"""What parts may offer beside their contract: one small Protocol each, asked for by `isinstance`.
+
+`isinstance` sees methods, properties and plain attributes; from Python 3.12 on it overlooks an attribute that is a
+parameter, a buffer or a submodule of an `nn.Module`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
+from fdakit.choices import Role
 from fdakit.features import TextFeatures
-from fdakit.values import Batch
+from fdakit.values import Batch, Clip, SourceFile
 
-from .contracts import TextRole
+from .contracts import Dataset, Encoder, Preprocess, TextRole
 from .observers import StepInfo
 
 if TYPE_CHECKING:
@@ -52,4 +58,116 @@ class OverPairs(Protocol):
 
     def count(self, texts: TextFeatures, batch: Batch) -> torch.Tensor | float:
         """Return how many things the mean is over: pairs, or tokens."""
+        ...
+
+
+@runtime_checkable
+class StartsFromEncoder(Protocol):
+    """A fusion, aggregator, matcher or objective that takes its first weights from the encoder's."""
+
+    def start_from(self, encoder: Encoder) -> object:
+        """Initialise weights: called once, after the encoder has loaded its own, and not if a checkpoint follows."""
+        ...
+
+
+@runtime_checkable
+class ActsAfterStep(Protocol):
+    """An objective that corrects its weights after each step of the optimiser, as by clamping a scale."""
+
+    def after_step(self) -> None:
+        """Correct the weights, under `torch.no_grad()`."""
+        ...
+
+
+@runtime_checkable
+class StatesChance(Protocol):
+    """An objective that knows its loss at chance: a training whose loss stays there is warned about."""
+
+    def chance_loss(self, batch_size: int) -> float:
+        """Return the sum of its losses if nothing tells the pairs of a batch apart."""
+        ...
+
+
+@runtime_checkable
+class RemarksOnFrames(Protocol):
+    """A mask that says why a frame has another mask than the one it looked for; `fdakit data masks` counts them."""
+
+    def remarks(self, clip: Clip) -> Sequence[str]:
+        """Return a short word a frame, such as "cut" or "empty"; "" for the mask that it looked for."""
+        ...
+
+
+@runtime_checkable
+class ListsSources(Dataset, Protocol):
+    """A data set that lists its files; `fdakit data prepare` lays them out below `root`, or says how to get them."""
+
+    root: Path
+
+    def sources(self) -> Sequence[SourceFile]:
+        """Return one for each file or folder that it is read from."""
+        ...
+
+
+@runtime_checkable
+class NamesRoles(Protocol):
+    """An encoder that says what each of its weights is in training; without it all are the visual trunk's."""
+
+    def parameter_role(self, name: str) -> Role:
+        """Return the role of the parameter, by its name within the encoder."""
+        ...
+
+
+@runtime_checkable
+class StatesPretrained(Protocol):
+    """An encoder that says whether its weights were loaded; without it they are taken for loaded."""
+
+    pretrained: bool
+
+
+@runtime_checkable
+class NamesIndistinctWords(Protocol):
+    """An encoder whose vocabulary is small; a run warns of the words that it cannot tell apart."""
+
+    def shared_words(self, texts: Sequence[str]) -> Sequence[Sequence[str]]:
+        """Return groups of different words in the texts that the encoder maps to one token."""
+        ...
+
+
+@runtime_checkable
+class HadOtherPreprocess(Protocol):
+    """An encoder whose preprocessing was another in an older version, with which its checkpoints were trained."""
+
+    former_preprocess: Preprocess | None
+
+
+@runtime_checkable
+class HasLogitScale(Protocol):
+    """An encoder that was trained with a scale on its cosines; a property, so that the parameter stays its own."""
+
+    @property
+    def logit_scale(self) -> float:
+        """Return the natural logarithm of the factor."""
+        ...
+
+
+@runtime_checkable
+class HasAlphaWeights(Protocol):
+    """An encoder whose checkpoint had an alpha path, as Alpha-CLIP's: one weight a convolution of the stem."""
+
+    alpha_weights: Sequence[torch.Tensor]
+
+
+@runtime_checkable
+class HasTokenizer(Protocol):
+    """An encoder that offers its tokenizer to users of open_clip's face, for `create_model_and_transforms`."""
+
+    tokenizer: Any
+
+
+@runtime_checkable
+class Closes(Protocol):
+    """An observer that is told when the run is over: finished, failed or interrupted."""
+
+    def close(self) -> None:
+        """Release what it holds."""
         ...

@@ -22,7 +22,7 @@ _ASKED = {
 }
 
 
-def declared_faults(parts: Mapping[str, Part]) -> list[str]:
+def declared_faults(parts: Mapping[str, Part[Any]]) -> list[str]:
     """Return what does not fit by what the components declare; nothing is built but, if needed, the sampler."""
     facts = {f"{kind}.{key}": value for kind, part in parts.items() for key, value in _declared(part).items()}
     return list(_faults(facts, parts))
@@ -36,11 +36,11 @@ def check_fit(recipe: Recipe, **built: object) -> None:
         raise RecipeError(faults)
 
 
-def _declared(part: Part) -> Mapping[str, Any]:
+def _declared(part: Part[Any]) -> Mapping[str, Any]:
     return part.offer.component.declares
 
 
-def _faults(facts: Facts, parts: Mapping[str, Part]) -> Iterator[str]:
+def _faults(facts: Facts, parts: Mapping[str, Part[Any]]) -> Iterator[str]:
     yield from _fusion_faults(facts, parts)
     yield from _frame_faults(facts, parts)
     gives, stores = facts.get("aggregator.gives"), facts.get("matcher.stores")
@@ -56,7 +56,7 @@ def _faults(facts: Facts, parts: Mapping[str, Part]) -> Iterator[str]:
         )
 
 
-def _fusion_faults(facts: Facts, parts: Mapping[str, Part]) -> Iterator[str]:
+def _fusion_faults(facts: Facts, parts: Mapping[str, Part[Any]]) -> Iterator[str]:
     uses, accepts = facts.get("fusion.uses"), facts.get("encoder.accepts")
     if uses is not None and accepts is not None and not uses <= accepts:
         yield (
@@ -66,7 +66,7 @@ def _fusion_faults(facts: Facts, parts: Mapping[str, Part]) -> Iterator[str]:
         )
 
 
-def _frame_faults(facts: Facts, parts: Mapping[str, Part]) -> Iterator[str]:
+def _frame_faults(facts: Facts, parts: Mapping[str, Part[Any]]) -> Iterator[str]:
     wanted = facts.get("encoder.frame_count")
     if wanted is None:
         return

@@ -4,9 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from fdakit.catalog import Part
 from fdakit.choices import Control
+from fdakit.plugin.contracts import (
+    AlphaFusion,
+    Dataset,
+    Encoder,
+    FrameSampler,
+    MaskGenerator,
+    Matcher,
+    Metric,
+    Objective,
+    OptimiserFactory,
+    Reader,
+    Rescorer,
+    TemporalAggregator,
+)
+from fdakit.plugin.observers import Observer
 from fdakit.settings import EvalSettings, FrameStoreSettings, LoaderSettings, TrainSettings, ViewSettings
 
 from .document import Document, cause_of
@@ -20,11 +36,11 @@ class Recipe:
     name: str
     seed: int
     where: str
-    parts: Mapping[str, Part]
-    objectives: tuple[tuple[Part, float], ...]
-    observers: tuple[Part, ...]
-    rescoring: tuple[Part, ...]
-    metrics: tuple[Part, ...]
+    parts: Mapping[str, Part[Any]]
+    objectives: tuple[tuple[Part[Objective], float], ...]
+    observers: tuple[Part[Observer], ...]
+    rescoring: tuple[Part[Rescorer], ...]
+    metrics: tuple[Part[Metric], ...]
     allow_missing: bool
     control: Control
     view: ViewSettings
@@ -34,11 +50,47 @@ class Recipe:
     eval: EvalSettings
     causes: Mapping[str, str] = field(default_factory=dict, compare=False)
 
+    @property
+    def dataset(self) -> Part[Dataset]:
+        return self.parts["dataset"]
+
+    @property
+    def sampler(self) -> Part[FrameSampler]:
+        return self.parts["sampler"]
+
+    @property
+    def reader(self) -> Part[Reader]:
+        return self.parts["reader"]
+
+    @property
+    def mask(self) -> Part[MaskGenerator]:
+        return self.parts["mask"]
+
+    @property
+    def encoder(self) -> Part[Encoder]:
+        return self.parts["encoder"]
+
+    @property
+    def fusion(self) -> Part[AlphaFusion]:
+        return self.parts["fusion"]
+
+    @property
+    def aggregator(self) -> Part[TemporalAggregator]:
+        return self.parts["aggregator"]
+
+    @property
+    def matcher(self) -> Part[Matcher]:
+        return self.parts["matcher"]
+
+    @property
+    def optimiser(self) -> Part[OptimiserFactory]:
+        return self.parts["optimiser"]
+
     def blamed(self, fault: str) -> str:
         """Return a fault `key: text` after what caused it: the setting that made that key, or the file."""
         return f"{cause_of(fault.partition(':')[0], self.causes) or self.where}: {fault}"
 
-    def all_parts(self) -> tuple[Part, ...]:
+    def all_parts(self) -> tuple[Part[Any], ...]:
         """Return every chosen part, in pipeline order."""
         return (
             *self.parts.values(),
@@ -68,5 +120,5 @@ class Recipe:
         return sorted({str(part.offer) for part in self.all_parts()})
 
 
-def part_table(part: Part) -> Document:
+def part_table(part: Part[Any]) -> Document:
     return {"use": f"{part.offer.provider.name}:{part.name}", **part.options.model_dump(mode="json")}

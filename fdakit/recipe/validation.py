@@ -54,7 +54,7 @@ def validate(
     return _Validator(dict(document), where, catalog, causes or {}).recipe()
 
 
-def validate_part(kind: str, table: Mapping[str, Any], *, where: str, catalog: Catalog) -> Part:
+def validate_part(kind: str, table: Mapping[str, Any], *, where: str, catalog: Catalog) -> Part[Any]:
     """Return the part of a kind that a table alone names. Raises `RecipeError` with all of its faults."""
     validator = _Validator({}, where, catalog, {})
     part, _ = validator._part(kind, kind, table, own_keys(kind))
@@ -113,7 +113,7 @@ class _Validator:
             **settings,
         )
 
-    def _compare(self, parts: Mapping[str, Part]) -> None:
+    def _compare(self, parts: Mapping[str, Part[Any]]) -> None:
         for fault in declared_faults(parts):
             self._fault(*fault.split(": ", 1))
 
@@ -137,7 +137,7 @@ class _Validator:
         values = self._as_table(table, value)
         return self._model(table, values, model, f"[{table}] of fdakit", ())
 
-    def _single(self, table: str) -> tuple[Part | None, Any]:
+    def _single(self, table: str) -> tuple[Part[Any] | None, Any]:
         default, keys = SINGLE[table]
         value = self._document.get(table, {"use": default} if default else {})
         if not isinstance(value, Mapping):
@@ -147,7 +147,7 @@ class _Validator:
 
     def _several(
         self, key: str, kind: str, value: Any, defaults: tuple[str, ...], keys: type[Options]
-    ) -> list[tuple[Part, Any]]:
+    ) -> list[tuple[Part[Any], Any]]:
         tables = [{"use": name} for name in defaults] if value is _DEFAULT else value
         if not isinstance(tables, list):
             self._fault(key, no_table(key, tables, chosen=True, several=True))
@@ -159,7 +159,9 @@ class _Validator:
                 found.append((part, extra))
         return found
 
-    def _part(self, key: str, kind: str, table: Mapping[str, Any], keys: type[Options]) -> tuple[Part | None, Any]:
+    def _part(
+        self, key: str, kind: str, table: Mapping[str, Any], keys: type[Options]
+    ) -> tuple[Part[Any] | None, Any]:
         """Return one part table: fdakit's own keys are taken out, the rest is the component's options."""
         own = {name: value for name, value in table.items() if name in keys.model_fields}
         rest = {name: value for name, value in table.items() if name not in own and name != "use"}

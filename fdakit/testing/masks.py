@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fdakit.plugin.abilities import RemarksOnFrames
 from fdakit.values import Clip
 
 from .building import Part, build_kind, example_clip
@@ -51,7 +52,7 @@ def _check_mask_on(mask: Any, clip: Clip, *, device: bool) -> None:
     assert alpha.max() <= 1, f"alpha rises to {alpha.max()}; wanted 0 to 1"
     assert (np.asarray(clip.frames) == before).all(), "the mask changed the clip's frames"
     assert (np.asarray(mask(clip)) == alpha).all(), "the same clip gave another alpha"
-    if hasattr(mask, "remarks"):
+    if isinstance(mask, RemarksOnFrames):
         said = mask.remarks(clip)
         assert len(said) == shape[0], f"{len(said)} remarks on {shape[0]} frames; wanted one a frame"
         assert all(isinstance(word, str) for word in said), f"remarks are {said!r}; wanted strings"

@@ -14,6 +14,7 @@ import torch
 from fdakit.errors import attribute_errors
 from fdakit.features import VideoFeatures
 from fdakit.inference.factory import WeightedObjective
+from fdakit.plugin.abilities import StatesChance
 from fdakit.settings import TrainSettings
 
 Epochs = Sequence[Mapping[str, float]]
@@ -66,7 +67,7 @@ def chance_loss(objectives: Sequence[WeightedObjective], batch_size: int) -> flo
     """Return the weighted sum of the objectives' chance losses; None if one states none."""
     total = 0.0
     for objective in objectives:
-        if not hasattr(objective.part, "chance_loss"):
+        if not isinstance(objective.part, StatesChance):
             return None
         with attribute_errors(objective.label, "in chance_loss"):
             total += objective.weight * float(objective.part.chance_loss(batch_size))

@@ -138,7 +138,7 @@ def training_rows(recipe: Recipe) -> list[Row]:
     device = torch.device("cpu")
     retriever = build_retriever(recipe, device=device, pretrained=False)
     objectives = build_objectives(recipe, retriever, device) if recipe.train.epochs else ()
-    recipe.parts["optimiser"].build(retriever.encoder.shapes)
+    recipe.optimiser.build(retriever.encoder.shapes)
     plan = plan_training(retriever, [objective.part for objective in objectives], recipe.train)
     if not recipe.train.epochs:
         plan = tuple(ParameterPlan(planned.weight, trains=False, rate=0.0, decays=False) for planned in plan)

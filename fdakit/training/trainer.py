@@ -22,6 +22,7 @@ from fdakit.features import ClipBatch, PairFeatures
 from fdakit.inference.factory import WeightedObjective
 from fdakit.inference.observers import ObserverGroup
 from fdakit.model.retriever import Retriever
+from fdakit.plugin.abilities import ActsAfterStep
 from fdakit.recipe.recipe import Recipe
 from fdakit.system.devices import autocast, loader_workers
 from fdakit.system.stop_signals import StopRequest, stop_request
@@ -103,9 +104,9 @@ class Trainer:
         self._groups = parameter_groups(plan)
         if not self._groups:
             raise FdakitError("train: nothing in this recipe has weights to train; set train.epochs = 0 to evaluate")
-        self._maker = str(recipe.parts["optimiser"].offer)
+        self._maker = str(recipe.optimiser.offer)
         with attribute_errors(self._maker, "while it was made"):
-            self._optimiser = recipe.parts["optimiser"].build(retriever.encoder.shapes)(self._groups)
+            self._optimiser = recipe.optimiser.build(retriever.encoder.shapes)(self._groups)
         check_optimiser(self._optimiser, label=self._maker)
         self._rates = [group["lr"] for group in self._optimiser.param_groups]
         self._still = frozen_batch_norms([retriever, self._modules])
@@ -210,7 +211,7 @@ class Trainer:
         with attribute_errors(self._maker, where):
             self._optimiser.step()
         for objective in self._objectives:
-            if hasattr(objective.part, "after_step"):
+            if isinstance(objective.part, ActsAfterStep):
                 with attribute_errors(objective.label, f"in after_step {where}"):
                     objective.part.after_step()
         return loss.detach()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from fdakit.errors import attribute_errors
 from fdakit.model.retriever import Retriever
+from fdakit.plugin.abilities import NamesIndistinctWords
 from fdakit.recipe.recipe import Recipe
 from fdakit.values import Split
 
@@ -15,10 +15,10 @@ _SHOWN = 5
 
 def indistinct_words(recipe: Recipe, retriever: Retriever, splits: Mapping[str, Split]) -> str:
     """Return how many words of all captions share a token, and which, as text; "" if none do."""
-    encoder: Any = retriever.encoder
-    if not hasattr(encoder, "shared_words"):
+    encoder = retriever.encoder
+    if not isinstance(encoder, NamesIndistinctWords):
         return ""
-    label = str(recipe.parts["encoder"].offer)
+    label = str(recipe.encoder.offer)
     texts = dict.fromkeys(caption.text for split in splits.values() for caption in split.captions)
     with attribute_errors(label, "in shared_words"):
         groups = [tuple(group) for group in encoder.shared_words(list(texts))]

@@ -39,7 +39,7 @@ class Stand:
         return self.make(clip)
 
 
-def part(make: Callable[[Clip], Any], *, needs: Any = None, place: str = "worker") -> Part:
+def part(make: Callable[[Clip], Any], *, needs: Any = None, place: str = "worker") -> Part[Any]:
     def build(options: Options, shapes: Any) -> Stand:
         return Stand(make, Needs() if needs is None else needs, place)
 
@@ -71,7 +71,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-def bench(cache: Path, parts: dict[str, Part], **options: Any) -> dict[str, Any]:
+def bench(cache: Path, parts: dict[str, Part[Any]], **options: Any) -> dict[str, Any]:
     settings = {"conditions": [STILL, FLAT], "clips": 2, "size": SIZE, "frames": 5, "rounds": 2, "peers": []}
     return bench_masks(parts, cache=cache, device="cpu", **{**settings, **options})
 

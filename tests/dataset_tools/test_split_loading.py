@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers.sample_plugins import NoOptions, component, offering
@@ -51,7 +52,7 @@ def test_a_fault_of_the_part_is_its_own() -> None:
         load_splits(Half(broken=True), who="dataset 'half'", progress=quiet)
 
 
-def msvd(catalog: Catalog, root: Path, **options: object) -> Part:
+def msvd(catalog: Catalog, root: Path, **options: object) -> Part[Any]:
     offer = catalog.find("dataset", "msvd")
     return Part(offer, offer.component.options.model_validate({"root": root, **options}))
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import log
-from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from fdakit.plugin import PairFeatures
+from fdakit.plugin import Encoder, HasLogitScale, PairFeatures
 
 
 class SymmetricContrastive(nn.Module):
@@ -23,9 +22,9 @@ class SymmetricContrastive(nn.Module):
         self._smoothing = label_smoothing
         self.logit_scale = nn.Parameter(torch.tensor(log(scale or 1 / 0.07)), requires_grad=learn_scale)
 
-    def start_from(self, encoder: Any) -> None:
+    def start_from(self, encoder: Encoder) -> None:
         """Initialise the scale from the encoder's, unless the options set one."""
-        if not self._given and hasattr(encoder, "logit_scale"):
+        if not self._given and isinstance(encoder, HasLogitScale):
             with torch.no_grad():
                 self.logit_scale.fill_(min(encoder.logit_scale, self._max))
 
