@@ -20,6 +20,7 @@ from fdakit.catalog import Part
 from fdakit.choices import TieRule, VideoToTextRule
 from fdakit.errors import ScoreError
 from fdakit.inference.run_files import REPORT, SIMILARITY
+from fdakit.plugin.contracts import Matcher
 from fdakit.ranking.streamed import Vectors
 from fdakit.ranking.trec import Qrels, Run, check_run, read_qrels, read_run
 from fdakit.system.regular_files import open_regular, read_json, read_text
@@ -75,7 +76,9 @@ def read_scores(source: Path, truth: Path | None) -> ExternalScores:
     return TrecRun(run, qrels)
 
 
-def read_matched(texts: Path, videos: Path, truth: Path | None, *, matcher: Part, device: str) -> Scores | Vectors:
+def read_matched(
+    texts: Path, videos: Path, truth: Path | None, *, matcher: Part[Matcher], device: str
+) -> Scores | Vectors:
     """Return what a matcher makes of the vectors or tokens of two arrays: see `matched_vectors`."""
     rows, columns = (_single(_numbers(path, dimensions=None)) for path in (texts, videos))
     for path, values in ((texts, rows), (videos, columns)):

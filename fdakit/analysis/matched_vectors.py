@@ -29,7 +29,7 @@ def matched_vectors(
     videos: tuple[Path, Array],
     owners: NDArray[np.int64],
     *,
-    matcher: Part,
+    matcher: Part[Matcher],
     device: str,
 ) -> Scores | Vectors:
     """Return what a matcher makes of texts `(q, d)` or tokens `(q, l, d)` and videos `(v, d)` or `(v, m, d)`.
@@ -72,7 +72,7 @@ def _matrix(part: Matcher, texts: TextFeatures, videos: VideoFeatures, label: st
         return score_matrix(_Scorer(part, label), texts, videos, device=torch.device(device))
 
 
-def _texts(path: Path, values: Array, part: Matcher, matcher: Part) -> TextFeatures:
+def _texts(path: Path, values: Array, part: Matcher, matcher: Part[Matcher]) -> TextFeatures:
     import torch
 
     from fdakit.features import TextFeatures
@@ -87,7 +87,7 @@ def _texts(path: Path, values: Array, part: Matcher, matcher: Part) -> TextFeatu
     return TextFeatures(tokens.sum(1), tokens, mask)
 
 
-def _videos(path: Path, values: Array, part: Matcher, matcher: Part) -> VideoFeatures:
+def _videos(path: Path, values: Array, part: Matcher, matcher: Part[Matcher]) -> VideoFeatures:
     import torch
 
     from fdakit.features import VideoFeatures

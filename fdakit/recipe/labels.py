@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fdakit.catalog import Catalog, Part
 from fdakit.errors import RecipeError
 
@@ -9,7 +11,7 @@ from .document import apply_settings
 from .validation import validate_part
 
 
-def labelled_part(kind: str, label: str, *, option: str, catalog: Catalog) -> Part:
+def labelled_part(kind: str, label: str, *, option: str, catalog: Catalog) -> Part[Any]:
     """Return the part of a kind that a label names. Raises `RecipeError` with all faults, blamed on the option."""
     where = f"{option} {label!r}"
     name, *settings = label.split() or [""]
