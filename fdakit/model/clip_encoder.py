@@ -1,4 +1,4 @@
-"""The CLIP encoder: the only module that accesses the internals of open_clip and timm models."""
+"""The CLIP encoder: an open_clip model, its towers run by `towers/`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import torch
 from torch import nn
 
 from fdakit.choices import Role
-from fdakit.features import ClipBatch, Fused, FusionOutput, PixelForm, TextFeatures, VideoFeatures
+from fdakit.features import ClipBatch, Fused, PixelForm, TextFeatures, VideoFeatures
 from fdakit.plugin.component import BuildContext
 from fdakit.plugin.contracts import Fuse, Preprocess, TextRole
 
 from .layer_depth import clip_role
-from .stem import TowerStem
-from .token_steering import TokenSteering
+from .towers.stem import TowerStem
+from .towers.text_tower import encode_token_ids
+from .towers.vision_tower import VisionTower
 from .weight_formats import ClipWeights
 from .weight_loading import load_towers
 
@@ -50,9 +51,8 @@ class ClipEncoder(nn.Module):
         self.preprocess = preprocess
         self.former_preprocess: Preprocess | None = None
         self.alpha_weights: tuple[torch.Tensor, ...] = ()
-        self._stem = TowerStem(self._visual, size=preprocess.size)
-        self._tokens = TokenSteering(self._visual)
-        self.accepts = _accepted(self._tokens)
+        self._tower = VisionTower(clip.visual, size=preprocess.size)
+        self.accepts = self._tower.accepts
         self.context_length = int(getattr(clip, "context_length", tokenizer.context_length))
         self.max_tokens = min(max_tokens or self.context_length, self.context_length)
         self.shapes = self._measure(shapes)
@@ -62,8 +62,9 @@ class ClipEncoder(nn.Module):
             clip.logit_bias.requires_grad_(False)
 
     @property
-    def _visual(self) -> Any:
-        return self.clip.visual
+    def stem(self) -> TowerStem:
+        """The convolutions of the visual tower that read RGB, as a fusion is given them."""
+        return self._tower.stem
 
     @property
     def logit_scale(self) -> float:
@@ -72,20 +73,23 @@ class ClipEncoder(nn.Module):
         return float(scale.detach())
 
     def _measure(self, shapes: BuildContext) -> BuildContext:
-        clip, tokens, first = self.clip, self._tokens, self._stem.convolutions[0]
-        size = self.preprocess.size
+        tower, size = self._tower, self.preprocess.size
+        stem = tower.stem.convolutions
+        grid, width = tower.grid, tower.width
+        if stem and not tower.layers:
+            grid, width = (size // stem[0].stride[0], size // stem[0].stride[1]), stem[0].channels
         return replace(
             shapes,
             image_size=size,
-            grid=tokens.grid if tokens.layers else (size // first.stride[0], size // first.stride[1]),
-            prefix_tokens=tokens.prefix,
-            width=tokens.width or first.channels,
+            grid=grid,
+            prefix_tokens=tower.prefix,
+            width=width,
             embedding=int(self.encode_texts(["a"]).vectors.shape[1]),
-            layers=tokens.layers,
-            heads=tokens.heads,
+            layers=tower.layers,
+            heads=tower.heads,
             context_length=self.context_length,
-            vocabulary=int(getattr(clip, "vocab_size", 0)),
-            stem=self._stem.convolutions,
+            vocabulary=int(getattr(self.clip, "vocab_size", 0)),
+            stem=stem,
         )
 
     def load(self, weights: ClipWeights, *, where: Path) -> None:
@@ -104,30 +108,32 @@ class ClipEncoder(nn.Module):
     def encode_videos(self, clips: ClipBatch, fuse: Fuse) -> VideoFeatures:
         """Return one vector a frame `(v, t, d)`. Padding is not encoded and stays zero."""
         rgb = clips.packed()
-        return VideoFeatures(clips.unpacked(self.encode_images(rgb, fuse(rgb, self._stem))), clips.valid)
+        fused = fuse(rgb, self.stem if self.stem.convolutions else None)
+        return VideoFeatures(clips.unpacked(self.encode_images(rgb, fused)), clips.valid)
 
     def encode_images(self, rgb: torch.Tensor, fused: Fused) -> torch.Tensor:
-        """Return one vector an image `(n, d)` of `rgb (n, 3, h, w)`, with what a fusion changes."""
-        rgb = rgb if fused.pixels is None else fused.pixels
-        self._stem.give(self._stem(rgb) if fused.features is None else fused.features)
-        try:
-            with self._tokens.steered(fused):
-                vectors = self._visual(rgb)
-        finally:
-            self._stem.restore_convolution()
-        pooled: torch.Tensor = vectors[0] if isinstance(vectors, tuple) else vectors  # CoCa returns its tokens too
-        return pooled
+        """Return one vector an image `(n, d)` of `rgb (n, 3, h, w)`, with what a fusion changes.
+
+        Of a ViT or EVA, this and the fusion are one graph to `torch.compile`, for any n from 2.
+        """
+        return self._tower.forward(
+            rgb if fused.pixels is None else fused.pixels,
+            features=fused.features,
+            attention_bias=fused.attention_bias,
+            bias_from=fused.bias_from,
+            keep=fused.keep,
+        )
 
     def encode_texts(self, texts: Sequence[str], role: TextRole = "query") -> TextFeatures:
-        """Return one vector a text `(q, d)`.
+        """Return one vector a text `(q, d)`, and one a token `(q, l, d)` if the tower's code is known.
 
         Texts of more than `max_tokens` tokens are truncated and marked in `cut`.
         """
         ids, cut = self.tokenise(texts)
-        encode: Any = self.clip.encode_text
         device = next(self.clip.parameters()).device
         ids = ids.to(device)
-        return TextFeatures(encode(ids), mask=ids != self._pad_id(), ids=ids, cut=cut.to(device))
+        vectors, tokens = encode_token_ids(self.clip, ids)
+        return TextFeatures(vectors, tokens, mask=ids != self._pad_id(), ids=ids, cut=cut.to(device))
 
     def shared_words(self, texts: Sequence[str]) -> tuple[tuple[str, ...], ...]:
         """Return groups of different words of the texts that share a token id; empty if the tokeniser has none."""
@@ -148,12 +154,6 @@ class ClipEncoder(nn.Module):
     def _pad_id(self) -> int:
         inner = getattr(self.tokenizer, "tokenizer", None)
         return int(getattr(inner, "pad_token_id", None) or 0)
-
-
-def _accepted(tokens: TokenSteering) -> frozenset[FusionOutput]:
-    if tokens.layers:
-        return frozenset({"pixels", "stem", "attention_bias", "keep"})
-    return frozenset({"pixels", "stem"})
 
 
 def _respelt(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from helpers.clip_batches import clip_batch
+from helpers.tiny_towers import LinearPatches
 from open_clip import CLIP, CLIPTextCfg, CLIPVisionCfg, SimpleTokenizer
 from torch import nn
 
@@ -18,7 +19,7 @@ from fdakit.builtin.encoders.tiny import TINY
 from fdakit.builtin.fusions.alpha_conv import ALPHA_CONV
 from fdakit.builtin.fusions.none import NoFusion
 from fdakit.model import ClipEncoder
-from fdakit.model.stem import TowerStem
+from fdakit.model.towers.vision_tower import VisionTower
 from fdakit.plugin import BuildContext, Fused, Preprocess, Stem
 from fdakit.testing.building import build_part
 
@@ -127,19 +128,37 @@ def test_a_wrong_number_of_maps_is_refused(vit: ClipEncoder) -> None:
         encode(vit, pictures(vit), lambda rgb, _, stem: Fused(stem(rgb) * 2))
 
 
-def test_maps_given_before_an_error_are_forgotten(encoder: ClipEncoder) -> None:
-    frames = pictures(encoder)
+@pytest.mark.parametrize("kind", ["resnet", "fastvit"])
+def test_maps_given_before_an_error_are_forgotten(kind: str, make_encoder: MakeEncoder) -> None:
+    encoder = make_encoder(kind)
+    frames, fusion = pictures(encoder), alpha_conv(encoder, drawn=True)
     expected = plain(encoder, frames + 1)
-    visual: Any = encoder.clip.visual
 
     def fail(*_: Any) -> None:
         raise RuntimeError("out of luck")
 
-    hook = visual.register_forward_pre_hook(fail)
+    hook = encoder.clip.visual.register_forward_pre_hook(fail)  # type: ignore[union-attr]
     with pytest.raises(RuntimeError, match="out of luck"):
-        encode(encoder, frames)
+        encode(encoder, frames, fusion, alphas(encoder))
     hook.remove()
     assert torch.equal(plain(encoder, frames + 1), expected)
+
+
+def test_a_tower_without_a_stem_refuses_maps_and_takes_pixels(make_encoder: MakeEncoder) -> None:
+    encoder = make_encoder("vit")
+    encoder = behind(replaced(encoder.clip, LinearPatches()), size=32).eval()
+    assert encoder.accepts == {"pixels"}
+    assert (encoder.shapes.stem, encoder.shapes.grid, encoder.shapes.width) == ((), (0, 0), 0)
+    frames = pictures(encoder)
+    darker = encode(encoder, frames, lambda rgb, _, stem: Fused(pixels=rgb * 0.5))
+    assert torch.equal(darker, plain(encoder, frames * 0.5))
+    with pytest.raises(PluginError, match=r"LinearPatches: no convolution reads RGB"):
+        encoder.stem(frames[:, 0])
+
+
+def replaced(clip: Any, visual: nn.Module) -> Any:
+    clip.visual = visual
+    return clip
 
 
 def test_padded_frames_are_never_encoded(encoder: ClipEncoder) -> None:
@@ -180,7 +199,7 @@ def test_the_shapes_tell_what_the_tower_is(vit: ClipEncoder, make_encoder: MakeE
 def test_a_tower_that_reads_no_rgb_is_refused(make_clip: Any) -> None:
     clip = make_clip("vit")
     clip.visual.conv1 = nn.Conv2d(4, 64, 8, 8)
-    with pytest.raises(PluginError, match="no convolution reads RGB"):
+    with pytest.raises(PluginError, match="VisionTransformer: cannot encode an RGB image of 32 px"):
         ClipEncoder(clip, tokenizer=None, preprocess=Preprocess(32, (0, 0, 0), (1, 1, 1)), shapes=BuildContext())
 
 
@@ -213,7 +232,7 @@ def test_a_later_convolution_of_three_channels_is_no_stem() -> None:
 
 def test_a_convolution_of_the_pictures_own_size_further_up_is_no_stem() -> None:
     tower = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.Conv2d(3, 8, 4, 4))
-    assert [stem.name for stem in TowerStem(tower, size=16).convolutions] == ["0"]
+    assert [stem.name for stem in VisionTower(tower, size=16).stem.convolutions] == ["0"]
 
 
 def test_looking_for_the_stem_draws_nothing_and_moves_nothing() -> None:
@@ -222,16 +241,11 @@ def test_looking_for_the_stem_draws_nothing_and_moves_nothing() -> None:
     before = {name: value.clone() for name, value in clip.state_dict().items()}
     modes = [module.training for module in clip.visual.modules()]
     state = torch.get_rng_state()
-    TowerStem(clip.visual, size=64)
+    VisionTower(clip.visual, size=64)
     assert torch.equal(torch.get_rng_state(), state)
     assert [module.training for module in clip.visual.modules()] == modes
     assert all(torch.equal(value, before[name]) for name, value in clip.state_dict().items())
     assert not any(module._forward_pre_hooks for module in clip.visual.modules())
-
-
-def test_a_tower_that_reads_pictures_of_another_size_is_refused_with_its_words() -> None:
-    with pytest.raises(PluginError, match=r"no convolution reads RGB of 40 px \(.+\), so alpha has no stem"):
-        TowerStem(narrow_resnet().visual, size=40)
 
 
 def words(count: int) -> str:
@@ -260,6 +274,15 @@ def test_text_vectors_are_open_clips_bit_for_bit(vit: ClipEncoder) -> None:
     texts = [words(3), words(7)]
     clip: Any = vit.clip
     assert torch.equal(vit.encode_texts(texts).vectors, clip.encode_text(vit.tokenizer(texts, context_length=12)))
+
+
+def test_tokens_of_texts_have_vectors_beside_them(vit: ClipEncoder) -> None:
+    found = vit.encode_texts([words(3), words(7)])
+    assert found.tokens is not None
+    assert found.mask is not None
+    assert found.tokens.shape == (*found.mask.shape, vit.shapes.embedding)
+    ends = found.mask.sum(1) - 1
+    torch.testing.assert_close(found.tokens[torch.arange(2), ends], found.vectors)
 
 
 @pytest.mark.integration

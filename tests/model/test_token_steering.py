@@ -42,10 +42,11 @@ def steering(encoder: ClipEncoder, frames: int = 2) -> tuple[Run, int]:
 
 
 def last_tokens(encoder: ClipEncoder, run: Run, **asked: Any) -> torch.Tensor:
-    """What the last block gives out."""
+    """What the last block gives out: what the norm or the pooling after it receives."""
     found: list[torch.Tensor] = []
-    block = encoder._tokens._blocks[-1]
-    handle = block.register_forward_hook(lambda module, args, output: found.append(output))
+    visual: Any = encoder.clip.visual
+    after = visual.trunk.norm if hasattr(visual, "trunk") else visual.ln_post
+    handle = after.register_forward_pre_hook(lambda module, args: found.append(args[0]))
     run(**asked)
     handle.remove()
     return found[0]
@@ -63,7 +64,10 @@ def test_keeping_patches_is_forbidding_the_others_as_keys(name: str) -> None:
     encoder = build_part(OPEN_CLIP, model=name).eval()
     shapes = encoder.shapes
     assert (shapes.grid, shapes.prefix_tokens) == STEERED[name]
-    assert shapes.layers == len(encoder._tokens._blocks) > 0
+    visual: Any = encoder.clip.visual
+    blocks = visual.trunk.blocks if hasattr(visual, "trunk") else visual.transformer.resblocks
+    assert shapes.layers == len(blocks) > 0
+    assert encoder.accepts == {"pixels", "stem", "attention_bias", "keep"}
     run, tokens = steering(encoder)
     plain = run()
     every = torch.arange(tokens).expand(2, tokens)
@@ -95,9 +99,9 @@ def test_a_bias_equals_attention_written_out(make_encoder: Callable[[str], ClipE
     encoder = make_encoder("vit")
     run, tokens = steering(encoder)
     bias = torch.randn(2, tokens, generator=torch.Generator().manual_seed(1))
-    block = encoder._tokens._blocks[1]
+    block = encoder.clip.visual.transformer.resblocks[1]
     seen: list[torch.Tensor] = []
-    handle = block.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+    handle = block.ln_1.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
     last = last_tokens(encoder, run, attention_bias=bias, bias_from=1)
     handle.remove()
     (x,), attention = seen, block.attn
@@ -163,25 +167,3 @@ def test_what_does_not_fit_the_grid_is_named(
     with pytest.raises(PluginError, match=words):
         run(**asked)
     assert torch.equal(run(), plain)
-
-
-@pytest.mark.integration
-def test_the_towers_own_patch_dropout_still_works_where_nothing_is_kept() -> None:
-    encoder = build_part(OPEN_CLIP, model="ViT-B-32")
-    slot = encoder.clip.visual.patch_dropout
-    assert slot.own is None
-    slot.own = torch.nn.Dropout(1.0)
-    run, tokens = steering(encoder.train())
-    dropped = run()
-    slot.own = torch.nn.Identity()
-    assert not torch.allclose(run(), dropped)
-    every = torch.arange(tokens).expand(2, tokens)
-    slot.own = torch.nn.Dropout(1.0)
-    kept = run(keep=every)
-    slot.own = torch.nn.Identity()
-    assert torch.equal(kept, run())  # kept patches are not dropped by chance besides
-
-
-def test_steering_adds_no_weights(make_encoder: Callable[[str], ClipEncoder]) -> None:
-    encoder = make_encoder("vit")
-    assert {name for name in encoder.state_dict() if "patch_dropout" in name} == set()

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from fdakit.errors import PluginError
+from fdakit.features import FusionOutput
 
 from .hooked_tower import HookedTower
 from .open_clip_vit import OpenClipVit, refuse_vit
@@ -38,8 +39,7 @@ class VisionTower:
         family = self._family
         self.grid, self.prefix, self.width = family.grid, family.prefix, family.width
         self.layers, self.heads = family.layers, family.heads
-        accepts = {"pixels"} | ({"stem"} if self.stem.convolutions else set())
-        self.accepts = frozenset(accepts | ({"attention_bias", "keep"} if self.layers else set()))
+        self.accepts = _accepted(self.stem, family)
 
     def forward(
         self,
@@ -90,6 +90,15 @@ class VisionTower:
         if keep is not None:
             bias = bias.gather(1, keep)
         return torch.cat((bias.new_zeros(len(bias), self.prefix), bias), dim=1)
+
+
+def _accepted(stem: TowerStem, family: Family) -> frozenset[FusionOutput]:
+    accepted: set[FusionOutput] = {"pixels"}
+    if stem.convolutions:
+        accepted.add("stem")
+    if family.layers:
+        accepted.update(("attention_bias", "keep"))
+    return frozenset(accepted)
 
 
 def _choose(visual: Any, stem: TowerStem, probe: Probe) -> tuple[Family, str]:

@@ -1,0 +1,132 @@
+"""Fusion and tower as one graph of `torch.compile`, for any number of frames, with the vectors of eager mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from helpers.tiny_towers import SIZE, make_tower
+from torch import nn
+from torch._dynamo.utils import counters
+
+from fdakit.builtin.encoders.open_clip import OPEN_CLIP
+from fdakit.builtin.encoders.tiny import TINY
+from fdakit.builtin.fusions.alpha_conv import ALPHA_CONV
+from fdakit.builtin.fusions.attention_bias import ATTENTION_BIAS
+from fdakit.builtin.fusions.blur_background import BLUR_BACKGROUND
+from fdakit.builtin.fusions.gated import GATED
+from fdakit.builtin.fusions.motion_tokens import MOTION_TOKENS
+from fdakit.builtin.fusions.multiply import MULTIPLY
+from fdakit.builtin.fusions.none import NONE
+from fdakit.model import ClipEncoder
+from fdakit.model.towers.vision_tower import VisionTower
+from fdakit.plugin import Component
+from fdakit.testing.building import build_part
+
+FUSIONS = {
+    part.name: part for part in (ALPHA_CONV, ATTENTION_BIAS, MOTION_TOKENS, GATED, MULTIPLY, BLUR_BACKGROUND, NONE)
+}
+TEN_NUMBERS = (6, 9, 12, 7, 16, 24, 8, 31, 48, 10)
+Forward = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    """Graphs of one test are none of another's."""
+    torch._dynamo.reset()
+    counters.clear()
+    yield
+    torch._dynamo.reset()
+
+
+def join(encoder: ClipEncoder, part: Component[Any, Any]) -> tuple[Forward, list[nn.Parameter]]:
+    """The fusion before the encoder as a function of images and alpha; and their weights, the fusion's drawn."""
+    fusion = build_part(part, encoder.shapes)
+    own = list(fusion.parameters()) if isinstance(fusion, nn.Module) else []
+    for weight in own:
+        nn.init.normal_(weight, std=0.3)
+
+    def forward(rgb: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
+        return encoder.encode_images(rgb, fusion(rgb, alpha, encoder.stem))
+
+    return forward, [*encoder.clip.visual.parameters(), *own]  # type: ignore[union-attr]
+
+
+def clips(count: int, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(count)
+    rgb = torch.randn(count, 3, size, size, generator=generator)
+    alpha = (torch.rand(count, 1, size, size, generator=generator) > 0.7).float()
+    for value in (rgb, alpha):
+        torch._dynamo.mark_dynamic(value, 0)
+    return rgb, alpha
+
+
+def check_one_graph(forward: Forward, *, backend: str, size: int, numbers: tuple[int, ...]) -> None:
+    compiled = torch.compile(forward, backend=backend, fullgraph=True)
+    for count in numbers:
+        rgb, alpha = clips(count, size)
+        torch.testing.assert_close(compiled(rgb, alpha), forward(rgb, alpha), atol=1e-5, rtol=0)
+    assert counters["stats"]["unique_graphs"] == 1
+    assert not counters["graph_break"]
+
+
+@pytest.mark.parametrize("name", FUSIONS)
+def test_fusion_and_tower_are_one_graph(name: str, make_encoder: Callable[[str], ClipEncoder]) -> None:
+    encoder = make_encoder("vit")
+    forward, _ = join(encoder.train(), FUSIONS[name])
+    check_one_graph(forward, backend="eager", size=32, numbers=(2, 3, 5))
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("name", ["own, custom blocks", "vit", "eva"])
+def test_every_family_is_one_graph_with_all_that_a_fusion_may_ask(name: str) -> None:
+    tower = VisionTower(make_tower(name), size=SIZE)
+
+    def forward(rgb: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
+        share = torch.nn.functional.adaptive_avg_pool2d(alpha, tower.grid).flatten(1)
+        keep = share.topk(5).indices.sort().values
+        maps = tuple(own + 1 for own in tower.stem(rgb))
+        return tower.forward(rgb, features=maps, attention_bias=share, bias_from=1, keep=keep)
+
+    check_one_graph(forward, backend="eager", size=SIZE, numbers=(2, 3, 5))
+
+
+@pytest.mark.integration
+def test_a_checkpointed_tower_is_one_graph_too(make_encoder: Callable[[str], ClipEncoder]) -> None:
+    encoder = make_encoder("vit")
+    encoder.clip.visual.set_grad_checkpointing(True)  # type: ignore[union-attr, operator]
+    forward, _ = join(encoder.train(), ATTENTION_BIAS)
+    check_one_graph(forward, backend="eager", size=32, numbers=(2, 3, 5))
+
+
+def gradients(forward: Forward, weights: list[nn.Parameter], size: int, count: int) -> torch.Tensor:
+    for weight in weights:
+        weight.grad = None
+    forward(*clips(count, size)).square().sum().backward()
+    return torch.cat([weight.grad.flatten() for weight in weights if weight.grad is not None])
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
+@pytest.mark.parametrize("name", FUSIONS)
+def test_one_graph_for_ten_numbers_of_frames(name: str, backend: str) -> None:
+    """The tower of quickstart. Gradients of the compiled pass are those of eager mode too."""
+    encoder = build_part(TINY, layers=2)
+    size = encoder.preprocess.size
+    forward, weights = join(encoder.train(), FUSIONS[name])
+    check_one_graph(forward, backend=backend, size=size, numbers=TEN_NUMBERS)
+    compiled = torch.compile(forward, backend=backend, fullgraph=True)
+    expected, found = (gradients(each, weights, size, 9) for each in (forward, compiled))
+    assert float((found - expected).norm() / expected.norm()) < 1e-5
+    assert counters["stats"]["unique_graphs"] == 1
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("name", ["alpha-conv", "attention-bias", "motion-tokens"])
+def test_one_graph_of_vit_b_32(name: str) -> None:
+    encoder = build_part(OPEN_CLIP, model="ViT-B-32")
+    forward, _ = join(encoder.train(), FUSIONS[name])
+    with torch.no_grad():
+        check_one_graph(forward, backend="inductor", size=224, numbers=TEN_NUMBERS)
