@@ -24,6 +24,7 @@ from fdakit.inference.score_matrix import score_matrix
 from fdakit.model.retriever import Retriever
 from fdakit.plugin.abilities import InnerProduct, TextRoles
 from fdakit.plugin.contracts import Progress, TextRole
+from fdakit.ranking.scored_tiles import Pairs
 from fdakit.ranking.streamed import Vectors
 from fdakit.recipe.recipe import Recipe
 from fdakit.values import Scores, Split, UnreadableVideo, VideoRef
@@ -156,11 +157,18 @@ class Evaluator:
         ids = {video.id: place for place, video in enumerate(self._split.videos)}
         owners = np.array([ids[caption.video_id] for caption in self._split.captions], np.int64)
         gone = np.array([video.id in lost for video in self._source.videos])[self._places]
-        if self._whole or not isinstance(retriever.matcher, InnerProduct):
+        if self._whole:
             unique = score_matrix(retriever, texts, videos, device=self._device)
             return Scores(matrix=unique[np.ix_(text_places, self._places)], owners=owners, lost=gone)
-        rows, columns = product_vectors(retriever.matcher, texts, videos)
-        return Vectors(rows[text_places], columns[self._places], owners, gone)
+        if isinstance(retriever.matcher, InnerProduct):
+            rows, columns = product_vectors(retriever.matcher, texts, videos)
+            return Vectors(rows[text_places], columns[self._places], owners, gone)
+
+        def score(some: NDArray[np.int64], shown: NDArray[np.int64]) -> NDArray[np.float32]:
+            chosen = texts.rows(torch.from_numpy(some)), videos.rows(torch.from_numpy(shown))
+            return score_matrix(retriever, *chosen, device=self._device)
+
+        return Pairs(score, np.array(text_places), np.array(self._places), owners, gone)
 
     def _ranked(self, queries: Similarities, documents: Similarities) -> Rankings:
         """Return the rankings of both directions: captions are queries in one, documents in the other."""

@@ -1,4 +1,4 @@
-"""Similarities of captions and videos: the whole matrix if it fits, else vectors that are ranked in tiles."""
+"""Similarities of captions and videos: the whole matrix if it fits, else ranked in tiles."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from fdakit.plugin.abilities import InnerProduct
 from fdakit.plugin.contracts import DIRECTIONS, Direction, Progress
 from fdakit.query_ranks import Ranking
 from fdakit.ranking.ranks import rank_captions, rank_videos
-from fdakit.ranking.streamed import Vectors, rank_vectors
+from fdakit.ranking.scored_tiles import Pairs
+from fdakit.ranking.streamed import Vectors, rank_pairs, rank_vectors
 from fdakit.values import Scores
 
-Similarities = Scores | Vectors
+Similarities = Scores | Vectors | Pairs
 Rankings = Mapping[Direction, Ranking]
 
 
@@ -33,6 +34,9 @@ def rank_both_directions(
     """Return the rankings of both directions; vectors are multiplied on the device."""
     if isinstance(similarities, Vectors):
         captions, videos = rank_vectors(similarities, mode=mode, device=device, progress=progress)
+        return {"t2v": captions, "v2t": videos}
+    if isinstance(similarities, Pairs):
+        captions, videos = rank_pairs(similarities, mode=mode, progress=progress)
         return {"t2v": captions, "v2t": videos}
     return {way: rank(similarities, way, mode=mode) for way in DIRECTIONS}
 

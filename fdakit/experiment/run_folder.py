@@ -23,6 +23,7 @@ from fdakit.evaluation.scoring import Rankings, Similarities
 from fdakit.inference.run_files import CHECKPOINTS, ENVIRONMENT, LOG, RECIPE, REPORT, SIMILARITY, VIDEOS
 from fdakit.plugin.contracts import Direction
 from fdakit.ranking.exports import write_ranks
+from fdakit.ranking.scored_tiles import Pairs
 from fdakit.recipe.document import dump_document
 from fdakit.recipe.recipe import Recipe
 from fdakit.report.evaluation_report import Report
@@ -137,9 +138,14 @@ class RunFolder:
             self.write(REPORT, text)
 
     def _write_scores(self, scores: Similarities) -> list[str]:
-        """Write similarities or vectors; return the names of the files."""
+        """Write similarities or vectors; return the names of the files.
+
+        Nothing is written of scores that are neither a matrix nor products of vectors.
+        """
         if isinstance(scores, Scores):
             arrays = dict(zip(ARRAYS[:1], [scores.matrix], strict=True))
+        elif isinstance(scores, Pairs):
+            arrays = {}
         else:
             arrays = dict(zip(ARRAYS[1:], [scores.texts, scores.videos], strict=True))
         for name, values in arrays.items():

@@ -21,7 +21,8 @@ from fdakit.query_ranks import Ranking
 from fdakit.values import describe
 
 from .precision import full_precision
-from .tiles import Layout, Products
+from .scored_tiles import Pairs, ScoredTiles
+from .tiles import Layout, Places, Products, Tiles, numbered
 
 if TYPE_CHECKING:
     import torch
@@ -103,8 +104,20 @@ def rank_vectors(
         )
     if device.startswith("mps"):
         device = "cpu"  # torch has no segment_reduce there
+    layout = Layout.of(numbered(vectors.texts), numbered(vectors.videos), vectors.owners, tile=tile)
     with full_precision(device):
-        return _Count(vectors, mode=mode, device=device, tile=tile).run(progress or _silent)
+        tiles = Products(layout, vectors.texts, vectors.videos, device)
+        count = _Count(layout, tiles, vectors.owners, vectors.lost, mode=mode, device=device)
+        return count.run(progress or _silent)
+
+
+def rank_pairs(
+    pairs: Pairs, *, mode: VideoToTextRule = "grouped", tile: int = TILE, progress: Progress | None = None
+) -> tuple[Ranking, Ranking]:
+    """Rank both ways, as `rank_vectors` does, what a function compares tile by tile."""
+    layout = Layout.of(pairs.texts, pairs.videos, pairs.owners, tile=tile)
+    tiles = ScoredTiles(layout, pairs, "cpu")
+    return _Count(layout, tiles, pairs.owners, pairs.lost, mode=mode, device="cpu").run(progress or _silent)
 
 
 def _silent(what: str, done: int, total: int) -> None:
@@ -135,23 +148,31 @@ class _Tally:
 class _Count:
     """One count over all tiles. Rows, columns and right pairs are those of the layout."""
 
-    def __init__(self, vectors: Vectors, *, mode: VideoToTextRule, device: str, tile: int) -> None:
-        self._vectors, self._mode = vectors, mode
-        self._layout = Layout.of(vectors.texts, vectors.videos, vectors.owners, tile=tile)
-        self._products = Products(self._layout, vectors.texts, vectors.videos, device)
-        self._lost = vectors.lost[self._layout.columns]
+    def __init__(
+        self,
+        layout: Layout,
+        tiles: Tiles,
+        owners: Places,
+        lost: NDArray[np.bool_],
+        *,
+        mode: VideoToTextRule,
+        device: str,
+    ) -> None:
+        self._owners, self._mode = owners, mode
+        self._layout, self._tiles = layout, tiles
+        self._lost = lost[layout.columns]
         self._captions = _Tally(len(self._layout.rows), device)
         self._videos = _Tally(len(self._layout.columns), device)
 
     def run(self, progress: Progress) -> tuple[Ranking, Ranking]:
         layout = self._layout
         for columns in layout.column_cuts:
-            self._products.turn_to(columns)
+            self._tiles.turn_to(columns)
             for rows in layout.row_cuts:
                 self._note_right_pairs(rows, columns)
         total, done = len(layout.row_cuts) * len(layout.column_cuts), 0
         for columns in layout.column_cuts:
-            self._products.turn_to(columns)
+            self._tiles.turn_to(columns)
             for rows in layout.row_cuts:
                 self._add(rows, columns)
                 done += 1
@@ -165,9 +186,9 @@ class _Count:
         return inside, own[inside] - columns.start
 
     def _note_right_pairs(self, rows: slice, columns: slice) -> None:
-        captions, videos = (self._products.moved(places) for places in self._right_pairs(rows, columns))
+        captions, videos = (self._tiles.moved(places) for places in self._right_pairs(rows, columns))
         if len(captions):
-            scores = self._products(rows)[captions, videos]
+            scores = self._tiles(rows)[captions, videos]
             self._captions.own[captions + rows.start] = scores
             self._videos.own.scatter_reduce_(0, videos + columns.start, scores, "amax")
 
@@ -175,17 +196,17 @@ class _Count:
         """Count every score of a tile, once for its caption and once for its video, without right pairs."""
         import torch
 
-        scores = self._products(rows)
-        captions, videos = (self._products.moved(places) for places in self._right_pairs(rows, columns))
+        scores = self._tiles(rows)
+        captions, videos = (self._tiles.moved(places) for places in self._right_pairs(rows, columns))
         scores[captions, videos] = -torch.inf
         lost = np.flatnonzero(self._lost[columns])
         if lost.size:
-            scores[:, self._products.moved(lost)] = -torch.inf
+            scores[:, self._tiles.moved(lost)] = -torch.inf
         self._captions.add(rows, scores)
         if self._mode == "grouped":
             lengths = np.unique(self._layout.own[rows], return_counts=True)[1]
             if len(lengths) < len(scores):
-                scores = torch.segment_reduce(scores, "max", lengths=self._products.moved(lengths), axis=0)
+                scores = torch.segment_reduce(scores, "max", lengths=self._tiles.moved(lengths), axis=0)
         self._videos.add(columns, scores.T)
 
     def _of_captions(self) -> Ranking:
@@ -193,7 +214,7 @@ class _Count:
         return _ranking(self._captions, every, lost=self._lost[self._layout.own], order=self._layout.rows, pool=pool)
 
     def _of_videos(self) -> Ranking:
-        owned = np.unique(self._vectors.owners)
+        owned = np.unique(self._owners)
         pool = len(owned) if self._mode == "grouped" else len(self._layout.rows)
         return _ranking(self._videos, owned, lost=self._lost, order=self._layout.columns, pool=pool)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,13 +36,12 @@ class Layout:
     shared: Places
 
     @classmethod
-    def of(cls, texts: NDArray[np.float32], videos: NDArray[np.float32], owners: Places, *, tile: int) -> Layout:
-        """Return the layout of `texts (q, d)` and `videos (v, d)` in tiles of about `tile` rows and columns.
+    def of(cls, text_ids: Places, video_ids: Places, owners: Places, *, tile: int) -> Layout:
+        """Return the layout of texts `(q,)` and videos `(v,)`, numbered so that equal ones are alike.
 
-        Tiles have fewer rows if many videos are equal, and fewer columns if texts are shared or a video has very
-        many.
+        Tiles have about `tile` rows and columns; they have fewer rows if many videos are equal, and fewer columns if
+        texts are shared or a video has very many.
         """
-        text_ids, video_ids = numbered(texts), numbered(videos)
         columns = np.argsort(video_ids, kind="stable")
         place = np.empty_like(columns)
         place[columns] = np.arange(len(columns))
@@ -75,8 +74,24 @@ def _cuts(keys: Places, size: int) -> Iterator[slice]:
         start = end
 
 
-class Products:
+class Tiles(Protocol):
     """Scores of one row tile against one column tile; the same tiles give the same bits each time."""
+
+    def moved(self, values: NDArray[Any]) -> torch.Tensor:
+        """Return the values on the device."""
+        ...
+
+    def turn_to(self, columns: slice) -> None:
+        """Select the column tile of the following calls."""
+        ...
+
+    def __call__(self, rows: slice) -> torch.Tensor:
+        """Return scores float32 `(rows, columns)`, which the caller may modify."""
+        ...
+
+
+class Products:
+    """Tiles of inner products."""
 
     def __init__(self, layout: Layout, texts: NDArray[np.float32], videos: NDArray[np.float32], device: str) -> None:
         self._layout = layout

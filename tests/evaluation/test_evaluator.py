@@ -27,6 +27,7 @@ from fdakit.model.retriever import Retriever
 from fdakit.plugin import BuildContext, Caption, ClipBatch, Scores, Split, VideoFeatures, VideoRef, keyed_seed
 from fdakit.ranking.metrics import metrics
 from fdakit.ranking.ranks import rank_captions, rank_videos
+from fdakit.ranking.scored_tiles import Pairs
 from fdakit.ranking.significance import bootstrap_ci
 from fdakit.recipe.recipe import Recipe
 from fdakit.report.evaluation_report import Provenance, Report
@@ -147,6 +148,20 @@ def test_a_matcher_that_pools_by_the_text_scores_each_pair_on_its_own(
     alone = [matrix(recipe, replace(pairs, captions=(caption,))) for caption in pairs.captions]
     np.testing.assert_allclose(whole, np.concatenate(alone), atol=1e-5)
     assert not np.allclose(whole, matrix(make_recipe(), pairs), atol=1e-3)
+
+
+def test_any_matcher_ranks_without_the_matrix_as_with_it(
+    make_recipe: MakeRecipe, split: MakeSplit, tmp_path: Path
+) -> None:
+    parts = {"aggregator": {"use": "none"}, "matcher": {"use": "by-text"}}
+    pairs = damaged(with_twins(split(*PAIRS)), tmp_path, "pink-down")
+    whole, streamed = (
+        evaluate(make_recipe(**parts, eval={"similarity_mb": size, "text_batch_size": 2}), pairs) for size in (1, 0)
+    )
+    assert isinstance(streamed.scores["none"], Pairs)
+    for way, ranking in whole.rankings["none"].items():
+        np.testing.assert_array_equal(streamed.rankings["none"][way].better, ranking.better)
+        np.testing.assert_array_equal(streamed.rankings["none"][way].equal, ranking.equal)
 
 
 def damaged(pairs: Split, folder: Path, *names: str) -> Split:

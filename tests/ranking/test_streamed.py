@@ -144,9 +144,8 @@ def test_tiles_of_nothing_are_refused():
 def test_a_tile_stays_small_whatever_is_equal(monkeypatch, owners, videos, texts):
     monkeypatch.setattr(tiles, "_ROOM", 3000)
     rows = np.arange(600, dtype=np.float32).reshape(300, 2)
-    layout = tiles.Layout.of(
-        rows // 4 if texts == "shared" else rows, rows * 0 if videos == "equal" else rows, owners, tile=100
-    )
+    captions = tiles.numbered(rows // 4 if texts == "shared" else rows)
+    layout = tiles.Layout.of(captions, tiles.numbered(rows * 0 if videos == "equal" else rows), owners, tile=100)
     if videos == "different" or len(np.unique(owners)) > 1:  # else nothing can be cut
         tall, wide = (max(cut.stop - cut.start for cut in cuts) for cuts in (layout.row_cuts, layout.column_cuts))
         assert tall * wide <= 3000
