@@ -12,31 +12,31 @@ from numpy.typing import NDArray
 
 from fdakit.dataset_files.damage_ledger import Finding, Ledger
 from fdakit.errors import VideoError
-from fdakit.recipe.recipe import Recipe
+from fdakit.settings import LoaderSettings
 from fdakit.system.cache_folder import cache_folder
 from fdakit.values import Needs, Split, VideoRef
 from fdakit.video.damage_survey import Survey, survey_video
 from fdakit.video.decode import frame_times
 
 
-def ledger_path(recipe: Recipe | None) -> Path:
-    """Return the recipe's own ledger, else the one in the cache folder."""
-    given = recipe.loader.ledger if recipe is not None else None
+def ledger_path(loader: LoaderSettings | None) -> Path:
+    """Return the settings' own ledger, else the one in the cache folder."""
+    given = loader.ledger if loader is not None else None
     return given or cache_folder() / "ledger.sqlite"
 
 
-def known_damage(recipe: Recipe, split: Split) -> dict[str, str]:
+def known_damage(loader: LoaderSettings, split: Split, *, where: str) -> dict[str, str]:
     """Return the reasons, by id, of the videos that training leaves out by the ledger and `loader.damage`.
 
     With `fail`, raises `VideoError` with the whole list instead, and warns if the ledger does not know all videos.
     `skip` leaves out every damaged video, `repair` those with no decodable frames. Warns of videos whose order or
-    times are not as they state. Raises `VideoError` if no video is left.
+    times are not as they state; `where` is the recipe that advice names. Raises `VideoError` if no video is left.
     """
-    ledger = Ledger(ledger_path(recipe))
+    ledger = Ledger(ledger_path(loader))
     found = ledger.find({video.path for video in split.videos})
-    policy = recipe.loader.damage
+    policy = loader.damage
     if policy == "fail":
-        _warn_of_unknown(recipe, split, [video for video in split.videos if video.path not in found])
+        _warn_of_unknown(where, split, [video for video in split.videos if video.path not in found])
     _warn_of_remarks(split, [found[path] for path in {video.path for video in split.videos} & found.keys()])
     passable = ("ok", "repaired") if policy == "repair" else ("ok",)
     bad = {
@@ -69,14 +69,14 @@ def _line(video: VideoRef, finding: Finding) -> str:
     return f"{video.path.absolute()}: {finding.status}: {part}{finding.reason}"
 
 
-def _warn_of_unknown(recipe: Recipe, split: Split, unknown: list[VideoRef]) -> None:
+def _warn_of_unknown(where: str, split: Split, unknown: list[VideoRef]) -> None:
     # Files below the cache folder were just rendered there by a data set of fdakit's.
     ours = cache_folder().absolute()
     missing, count = len([v for v in unknown if ours not in v.path.absolute().parents]), len(split.videos)
     if missing:
         what = f"does not know {missing} of the {count}" if missing < count else f"knows none of the {count}"
         warnings.warn(
-            f"the ledger {what} {split.name} videos; `fdakit data check {recipe.where}` finds damaged ones before "
+            f"the ledger {what} {split.name} videos; `fdakit data check {where}` finds damaged ones before "
             "a run meets them",
             stacklevel=2,
         )

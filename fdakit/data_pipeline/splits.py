@@ -23,6 +23,7 @@ class Splits:
     def __init__(self, recipe: Recipe, *, device: torch.device, progress: Progress) -> None:
         self._recipe = recipe
         self._progress = progress
+        self._listed: dict[str, Split] = {}
         self._dataset: Dataset = recipe.dataset.build(base_shapes(recipe, device))
 
     def names(self) -> tuple[str, ...]:
@@ -35,10 +36,15 @@ class Splits:
         return self._check_files(self.listed(name))
 
     def listed(self, name: str) -> Split:
-        """Return the split as the data set lists it, without a check of files.
+        """Return the split as the data set lists it, read once, without a check of files.
 
         Raises `DatasetError` if it is empty.
         """
+        if name not in self._listed:
+            self._listed[name] = self._read(name)
+        return self._listed[name]
+
+    def _read(self, name: str) -> Split:
         if name not in self.names():
             close = get_close_matches(name, self.names(), n=1)
             guess = f"did you mean {close[0]!r}? " if close else ""

@@ -62,7 +62,7 @@ def find_collection(
     for source, (paths, recipe, loaded) in zip(sources, collect_errors(*steps), strict=True):
         found += [path.absolute() for path in paths]
         if recipe is not None and loaded is not None:
-            ledgers.add(ledger_path(recipe))
+            ledgers.add(ledger_path(recipe.loader))
             annotations[source] = loaded
     if settings and not ledgers:
         raise RecipeError("--set: changes recipes, and none is checked here; leave it out")

@@ -56,11 +56,11 @@ def evaluate_checkpoint(
             partial(splits.load, recipe.eval.split), partial(_load, recipe, checkpoint, device=device)
         )
         held.enter_context(cached_clips_in_use([split]))
-        folder = RunFolder.create(recipe, out=out) if out is not None else None
+        folder = RunFolder.create(recipe.name, out=out) if out is not None else None
         if folder is not None:
             held.enter_context(folder.held())
             folder.write(RECIPE, recipe_text(recipe))
-        return report_weights(recipe, split, retriever, device, info, watchers, folder)
+        return report_weights(recipe, splits, split, retriever, device, info, watchers, folder)
 
 
 def _load(recipe: Recipe, checkpoint: Checkpoint | Path, *, device: torch.device) -> tuple[CheckpointInfo, Retriever]:
@@ -71,6 +71,7 @@ def _load(recipe: Recipe, checkpoint: Checkpoint | Path, *, device: torch.device
 
 def report_weights(
     recipe: Recipe,
+    splits: Splits,
     split: Split,
     retriever: Retriever,
     device: torch.device,
@@ -78,7 +79,7 @@ def report_weights(
     watchers: ObserverGroup,
     folder: RunFolder | None,
 ) -> RunResult:
-    """Evaluate the weights on the split; write the report if there is a folder."""
+    """Evaluate the weights on the split, one of `splits`; write the report if there is a folder."""
     evaluator = Evaluator(
         recipe,
         split,
@@ -86,7 +87,7 @@ def report_weights(
         device=device,
         progress=watchers.progressed,
         controls=recipe.eval.controls,
-        bank=query_bank_captions(recipe, device=device, progress=watchers.progressed),
+        bank=query_bank_captions(recipe.rescoring, splits, recipe.eval, seed=recipe.seed, where=recipe.where),
     )
     evaluated = evaluator.run(retriever)
     report = make_report(
@@ -102,9 +103,7 @@ def report_weights(
     )
     if folder is not None:
         own = recipe.control
-        folder.write_report(
-            report, recipe=recipe, split=split, scores=evaluated.scores[own], rankings=evaluated.rankings[own]
-        )
+        folder.write_report(report, split=split, scores=evaluated.scores[own], rankings=evaluated.rankings[own])
     return RunResult(report, folder.path if folder else None)
 
 

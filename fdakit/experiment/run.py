@@ -38,7 +38,7 @@ from .checkpoint_evaluation import RunResult, report_weights
 from .fingerprint import take_fingerprint
 from .moved_files import moved_file_hints
 from .resume import resumed_state
-from .run_folder import RunFolder
+from .run_folder import RunFolder, recipe_text
 
 VALIDATION = "val"
 BY_VALIDATION = "best R@1 text to video on the validation split"
@@ -90,9 +90,9 @@ def run_recipe(
         trainer = _trainer(recipe, by_name["train"], retriever, device, watchers) if training else None
         state = resumed_state(folder, take_fingerprint(recipe, by_name), allowed) if folder and trainer else None
         if folder is None:
-            folder = RunFolder.create(recipe, out=out)
+            folder = RunFolder.create(recipe.name, out=out)
             held.enter_context(folder.held())
-        job = _Run(recipe, device, watchers, folder, by_name, retriever)
+        job = _Run(recipe, device, watchers, folder, splits, by_name, retriever)
         return job.finish(job.train(trainer, state) if trainer else job.evaluate_only())
 
 
@@ -121,6 +121,7 @@ class _Run:
         device: torch.device,
         watchers: ObserverGroup,
         folder: RunFolder,
+        data: Splits,
         splits: Mapping[str, Split],
         retriever: Retriever,
     ) -> None:
@@ -128,16 +129,18 @@ class _Run:
         self.device = device
         self.watchers = watchers
         self.folder = folder
+        self.data = data
         self.splits = splits
         self.retriever = retriever
-        self._text = folder.write_start(recipe, device)
+        self._text = recipe_text(recipe)
+        folder.write_start(self._text, device)
         self._best: list[float] | None = None
         self._changed: list[str] = []
         self._found = ""
         self._start = take_fingerprint(recipe, splits)
         self._trained_on = trained_on(splits) if "train" in splits else None
         self._warn_of_shared()
-        words = indistinct_words(recipe, retriever, splits)
+        words = indistinct_words(retriever, splits)
         if words:
             warnings.warn(words, stacklevel=2)
 
@@ -278,7 +281,9 @@ class _Run:
     def finish(self, info: CheckpointInfo) -> RunResult:
         """Evaluate the chosen weights and write the report."""
         split = self.splits[self.recipe.eval.split]
-        finished = report_weights(self.recipe, split, self.retriever, self.device, info, self.watchers, self.folder)
+        finished = report_weights(
+            self.recipe, self.data, split, self.retriever, self.device, info, self.watchers, self.folder
+        )
         self.watchers.run_finished(finished.report.to_json())
         self.folder.close_log()
         return finished

@@ -54,7 +54,7 @@ class RunFolder:
         self.path = path
 
     @classmethod
-    def create(cls, recipe: Recipe, *, out: Path | None) -> RunFolder:
+    def create(cls, name: str, *, out: Path | None) -> RunFolder:
         """Return a new folder: `out` itself, or a new stamp under `runs/<name>/`.
 
         Raises `RecipeError` if it is in use.
@@ -65,7 +65,7 @@ class RunFolder:
             path = out
         else:
             stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-            path = _unused(Path("runs") / recipe.name / stamp)
+            path = _unused(Path("runs") / name / stamp)
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -98,17 +98,13 @@ class RunFolder:
         """Return the path of the checkpoint `best` or `last`."""
         return self.path / CHECKPOINTS / name
 
-    def write_start(self, recipe: Recipe, device: torch.device) -> str:
-        """Write recipe.toml and environment.json, and open the log; return the resolved recipe's text."""
-        text = recipe_text(recipe)
+    def write_start(self, text: str, device: torch.device) -> None:
+        """Write the resolved recipe's text and environment.json, and open the log."""
         self._reopen_log()
         self.write(RECIPE, text)
         self.write(ENVIRONMENT, json.dumps(environment(device), indent=2) + "\n")
-        return text
 
-    def write_report(
-        self, report: Report, *, recipe: Recipe, split: Split, scores: Similarities, rankings: Rankings
-    ) -> None:
+    def write_report(self, report: Report, *, split: Split, scores: Similarities, rankings: Rankings) -> None:
         """Write the report, the similarities or their vectors, the videos, the rank of every query, and SHA256SUMS.
 
         report.json is written last: if it exists, so do all the others. Raises `FdakitError` if the disk refuses.
@@ -130,7 +126,7 @@ class RunFolder:
             for direction, (queries, targets) in pairs.items():
                 path = self.path / f"ranks_{direction}.csv"
                 ranking = rankings[direction]
-                write_ranks(path, ranking=ranking, ties=recipe.eval.ties, queries=queries, targets=targets)
+                write_ranks(path, ranking=ranking, ties=report.protocol.ties, queries=queries, targets=targets)
             text = json.dumps(report.to_json(), indent=2, allow_nan=False) + "\n"
             names += [VIDEOS, "ranks_t2v.csv", "ranks_v2t.csv", "report.md", RECIPE]
             names += [ENVIRONMENT] if (self.path / ENVIRONMENT).is_file() else []

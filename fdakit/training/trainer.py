@@ -95,7 +95,7 @@ class Trainer:
             training=True,
             preprocess=retriever.preprocess,
             shapes=replace(retriever.encoder.shapes, device=str(device)),
-            left_out=known_damage(recipe, split),
+            left_out=known_damage(recipe.loader, split, where=recipe.where),
         )
         self.skipped: dict[str, str] = {}  # the fault by video id, of those seen so far
         self.repaired: dict[str, str] = {}

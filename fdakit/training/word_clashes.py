@@ -7,18 +7,17 @@ from collections.abc import Mapping
 from fdakit.errors import attribute_errors
 from fdakit.model.retriever import Retriever
 from fdakit.plugin.abilities import NamesIndistinctWords
-from fdakit.recipe.recipe import Recipe
 from fdakit.values import Split
 
 _SHOWN = 5
 
 
-def indistinct_words(recipe: Recipe, retriever: Retriever, splits: Mapping[str, Split]) -> str:
+def indistinct_words(retriever: Retriever, splits: Mapping[str, Split]) -> str:
     """Return how many words of all captions share a token, and which, as text; "" if none do."""
     encoder = retriever.encoder
     if not isinstance(encoder, NamesIndistinctWords):
         return ""
-    label = str(recipe.encoder.offer)
+    label = retriever.labels["encoder"]
     texts = dict.fromkeys(caption.text for split in splits.values() for caption in split.captions)
     with attribute_errors(label, "in shared_words"):
         groups = [tuple(group) for group in encoder.shared_words(list(texts))]

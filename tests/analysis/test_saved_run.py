@@ -104,7 +104,6 @@ def test_a_report_stands_only_beside_all_the_files_it_speaks_of(
             patch.setattr("fdakit.experiment.run_folder.report_markdown", str)
             RunFolder(folder).write_report(
                 report,
-                recipe=recipe,
                 split=split,
                 scores=scores,
                 rankings=rank_both_directions(scores, mode="grouped"),

@@ -13,9 +13,10 @@ import pytest
 from helpers import video_faults
 
 from fdakit import VideoError
+from fdakit.data_pipeline import damage
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest, batches
 from fdakit.data_pipeline.collate import ClipItem
-from fdakit.data_pipeline.damage import FrameRepair, known_damage, ledger_path
+from fdakit.data_pipeline.damage import FrameRepair, ledger_path
 from fdakit.dataset_files.damage_ledger import Finding, Ledger, mark_of
 from fdakit.dataset_tools.video_scan import scan_videos
 from fdakit.experiment.checkpoint_evaluation import evaluate_checkpoint
@@ -64,9 +65,13 @@ def split_of(recipe: Recipe, name: str = "train") -> Split:
     return recipe.parts["dataset"].build(BuildContext()).load(name, lambda what, done, total: None)  # type: ignore[no-any-return]
 
 
+def known_damage(recipe: Recipe, split: Split) -> dict[str, str]:
+    return damage.known_damage(recipe.loader, split, where=recipe.where)
+
+
 def check(recipe: Recipe) -> Path:
     """What `fdakit data check` does for the training videos of a recipe; gives the ledger's path."""
-    path = ledger_path(recipe)
+    path = ledger_path(recipe.loader)
     paths = [video.path for video in split_of(recipe).videos]
     scan_videos(paths, ledger=Ledger(path), jobs=1, time_limit=60.0, progress=lambda what, done, total: None)
     return path
@@ -133,7 +138,7 @@ def test_a_ledger_that_knows_all_is_not_mentioned_and_one_that_knows_some_says_h
     split = split_of(recipe)
     scan_videos(
         [video.path for video in split.videos[:5]],
-        ledger=Ledger(ledger_path(recipe)),
+        ledger=Ledger(ledger_path(recipe.loader)),
         jobs=1,
         time_limit=60.0,
         progress=lambda what, done, total: None,
@@ -210,7 +215,7 @@ def test_the_ledger_changes_no_number(recipe: Callable[..., Recipe], tmp_path: P
     before = run_recipe(recipe("skip"), out=tmp_path / "before").report
     check(recipe("skip"))
     after = run_recipe(recipe("skip"), out=tmp_path / "after").report
-    assert (before["t2v"], before["v2t"]) == (after["t2v"], after["v2t"])
+    assert (before.t2v, before.v2t) == (after.t2v, after.v2t)
 
 
 @pytest.mark.integration

@@ -16,6 +16,7 @@ import torch
 from fdakit import PluginError, RecipeError, VideoError
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
 from fdakit.data_pipeline.collate import ClipItem, Collate
+from fdakit.data_pipeline.splits import Splits
 from fdakit.evaluation.evaluator import EvaluationResult, Evaluator
 from fdakit.evaluation.make_report import make_report
 from fdakit.evaluation.protocol import protocol
@@ -58,6 +59,11 @@ def build(recipe: Recipe) -> Retriever:
         for weight in retriever.fusion.parameters():
             torch.nn.init.normal_(weight, std=0.3)
     return retriever.eval()
+
+
+def bank_of(recipe: Recipe) -> tuple[str, ...]:
+    splits = Splits(recipe, device=CPU, progress=quiet)
+    return query_bank_captions(recipe.rescoring, splits, recipe.eval, seed=recipe.seed, where=recipe.where)
 
 
 def report_of(recipe: Recipe, split: Split, evaluated: EvaluationResult) -> dict[str, Any]:
@@ -510,8 +516,8 @@ def test_a_bank_of_training_captions_is_scored_against_the_same_videos(
     assert list(report["rescored"]["qb-norm"]["t2v"]) == list(report["t2v"])
     assert "v2t" not in report["rescored"]["qb-norm"]
     assert report["rescored"]["dsl"]["needs_all_queries"] is True
-    assert len(query_bank_captions(recipe, device=CPU, progress=quiet)) == 5
-    every = query_bank_captions(make_recipe(eval={"rescoring": rescoring, "bank": 0}), device=CPU, progress=quiet)
+    assert len(bank_of(recipe)) == 5
+    every = bank_of(make_recipe(eval={"rescoring": rescoring, "bank": 0}))
     assert len(every) == 14
     assert not {"a red square rests"} & set(every)  # of the test split alone
 
@@ -522,4 +528,4 @@ def test_a_bank_needs_a_training_split(make_recipe: MakeRecipe, manifest: Path, 
     dataset = {"use": "manifest", "path": str(tmp_path / "test.csv"), "root": str(manifest.parent)}
     recipe = make_recipe(dataset=dataset, eval={"rescoring": [{"use": "qb-norm"}]})
     with pytest.raises(RecipeError, match="'qb-norm' takes its bank from training captions"):
-        query_bank_captions(recipe, device=CPU, progress=quiet)
+        bank_of(recipe)

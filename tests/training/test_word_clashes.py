@@ -30,7 +30,7 @@ def test_a_run_names_them(make_recipe: Callable[..., Recipe], split: Callable[..
     ):
         recipe = make_recipe(encoder={"vocabulary": vocabulary})
         retriever = build_retriever(recipe, device=torch.device("cpu"))
-        said = indistinct_words(recipe, retriever, {"train": split(*CAPTIONS)})
+        said = indistinct_words(retriever, {"train": split(*CAPTIONS)})
         assert words in said
         assert bool(said) is bool(words)
 

@@ -85,7 +85,7 @@ def _scan(
     present = prepared.present()
     if not present:
         return None, None
-    ledger = ledger_path(recipe)
+    ledger = ledger_path(recipe.loader)
     checked = scan_videos(
         present, ledger=Ledger(ledger), jobs=jobs or usable_cores(), time_limit=_TIME_LIMIT, progress=progress
     )
