@@ -240,6 +240,12 @@ def test_a_mask_gets_the_neighbours_and_vectors_it_needs_in_either_place() -> No
     rejected(check_mask, Mask(lambda clip: full(clip), place="device"), "shape")
 
 
+def test_a_part_that_is_not_what_its_component_declares_is_rejected() -> None:
+    made = replace(part(Mask(full)), declares={"place": "device"})
+    with pytest.raises(AssertionError, match="declares place = 'device', but the part has 'worker'"):
+        check_mask(made)
+
+
 # Fusions
 
 
@@ -248,8 +254,10 @@ class Fusing:
 
     uses = frozenset({"pixels", "stem", "attention_bias", "keep"})
 
-    def __init__(self, fuse: Callable[..., Fused]) -> None:
+    def __init__(self, fuse: Callable[..., Fused], *, uses: str = "") -> None:
         self._fuse = fuse
+        if uses:
+            self.uses = frozenset(uses.split())
 
     def __call__(self, rgb: Any, alpha: Any, stem: Any) -> Fused:
         return self._fuse(rgb, alpha, stem)
@@ -302,10 +310,30 @@ def test_a_fusion_that_is_not_as_neutral_as_it_claims_is_rejected() -> None:
     def nearly(rgb: torch.Tensor, alpha: torch.Tensor, stem: Stem) -> Fused:
         return Fused(tuple(features * (1 + 1e-6) for features in stem(rgb)))
 
-    check_fusion(part(Fusing(nearly)))
-    rejected(lambda made: check_fusion(made, neutral=1.0), Fusing(nearly), "bit-equal")
-    dimmed = Fusing(lambda rgb, alpha, stem: Fused(pixels=rgb * (1 - 1e-6 * alpha)))
+    check_fusion(part(Fusing(nearly, uses="stem")))
+    rejected(lambda made: check_fusion(made, neutral=1.0), Fusing(nearly, uses="stem"), "bit-equal")
+    dimmed = Fusing(lambda rgb, alpha, stem: Fused(pixels=rgb * (1 - 1e-6 * alpha)), uses="pixels")
+    check_fusion(part(dimmed))
     rejected(lambda made: check_fusion(made, neutral=1.0), dimmed, "leave the pixels bit-equal")
+
+
+@pytest.mark.parametrize(
+    ("fuse", "words"),
+    [
+        (Fusing(lambda rgb, alpha, stem: Fused(pixels=rgb), uses="pixels keep"), "lists keep, which it never gives"),
+        (
+            Fusing(lambda rgb, alpha, stem: Fused(pixels=rgb - rgb.mean()), uses="pixels"),
+            "depends on the other frames",
+        ),
+        (Fusing(lambda rgb, alpha, stem: Fused(pixels=rgb + stem(rgb)[0].mean()), uses="pixels"), "other frames"),
+        (
+            Fusing(lambda rgb, alpha, stem: Fused(pixels=rgb * len(stem(rgb))), uses="pixels"),
+            "asks for maps of a stem",
+        ),
+    ],
+)
+def test_a_fusion_of_pixels_needs_no_stem_and_no_other_frame(fuse: Fusing, words: str) -> None:
+    rejected(check_fusion, fuse, words)
 
 
 # Aggregators

@@ -5,11 +5,13 @@ check_mask(MY_MASK, threshold=12)
 """
 
 from .building import Part, build_part, example_clip
+from .encoders import check_encoder
 from .masks import check_mask
+from .matching import check_matcher
 from .reading import check_dataset, check_reader, check_sampler
-from .towers import ExampleStem, check_encoder, check_fusion
+from .towers import ExampleStem, check_fusion
 from .training import check_optimiser
-from .vectors import check_aggregator, check_matcher, check_metric, check_objective, check_rescorer
+from .vectors import check_aggregator, check_metric, check_objective, check_rescorer
 from .videos import example_video
 from .watching import check_observer
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fdakit.plugin.component import BuildContext, Component
-from fdakit.plugin.contract_checks import contract_fault
+from fdakit.plugin.contract_checks import contract_fault, declaration_fault
 from fdakit.values import Clip
 
 Part = Component[Any, Any]
@@ -21,9 +21,12 @@ def build_part(component: Part, shapes: BuildContext | None = None, **options: A
 
 
 def build_kind(kind: str, component: Part, shapes: BuildContext | None = None, **options: Any) -> Any:
-    """Build a part as `build_part` does; raises `AssertionError` if the part lacks a member of its kind."""
+    """Build a part as `build_part` does.
+
+    Raises `AssertionError` if the part lacks a member of its kind, or has it otherwise than its component declares.
+    """
     part = build_part(component, shapes, **options)
-    fault = contract_fault(kind, part)
+    fault = contract_fault(kind, part) or declaration_fault(component.declares, part)
     assert not fault, fault
     return part
 

@@ -1,13 +1,17 @@
-"""Laws of encoders and of the fusions at their stem."""
+"""Laws of fusions, with a stem and without."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from fdakit.features import ClipBatch, Fused, VideoFeatures
+from fdakit.features import Fused, FusionOutput
 from fdakit.plugin.component import BuildContext, StemConvolution
 
 from .building import Part, build_kind
+from .encoders import check_encoder as check_encoder
+
+_SHAPES = BuildContext(image_size=32, grid=(4, 4), prefix_tokens=1, width=8, layers=2, heads=1)
 
 
 class ExampleStem:
@@ -31,22 +35,22 @@ def check_fusion(component: Part, *, neutral: float | None = None, **options: An
 
     `neutral` is the alpha at which a fresh fusion changes nothing, bit for bit; None if it claims none. An
     `attention_bias` covers the grid and begins at a block that there is; `keep` lists positions of the grid,
-    ascending, as many for every alpha.
+    ascending, as many for every alpha. What a frame gets does not depend on the other frames, `uses` lists what it
+    gives and no more, and one that changes pixels alone asks no stem.
     """
     import torch
 
     stem = ExampleStem()
-    shapes = BuildContext(
-        image_size=32, grid=(4, 4), prefix_tokens=1, width=8, layers=2, heads=1, stem=stem.convolutions
-    )
+    shapes = replace(_SHAPES, stem=stem.convolutions)
     fusion = build_kind("fusion", component, shapes, **options)
     generator = torch.Generator().manual_seed(0)
     rgb = torch.randn(3, 3, 32, 32, generator=generator)
     alpha = torch.rand(3, 1, 32, 32, generator=generator)
     kept = rgb.clone(), alpha.clone()
-    plain, numbers = stem(rgb), set()
+    plain, numbers, outputs = stem(rgb), set(), frozenset[FusionOutput]()
     for given_alpha in (alpha, torch.zeros_like(alpha), torch.ones_like(alpha)):
         fused = fusion(rgb, given_alpha, stem)
+        outputs |= fused.outputs()
         unsaid = fused.outputs() - fusion.uses
         assert not unsaid, f"it gives {', '.join(sorted(unsaid))}, which its `uses` does not list"
         _check_maps(fused, rgb=rgb, plain=plain)
@@ -56,11 +60,53 @@ def check_fusion(component: Part, *, neutral: float | None = None, **options: An
     assert torch.equal(rgb, kept[0]), "the fusion changed rgb"
     assert torch.equal(alpha, kept[1]), "the fusion changed alpha"
     if neutral is not None:
-        fused = fusion(rgb, torch.full_like(alpha, neutral), stem)
-        for given, own in zip(fused.features or plain, plain, strict=True):
-            assert torch.equal(given, own), f"alpha {neutral} must leave the stem's maps bit-equal"
-        if fused.pixels is not None:
-            assert torch.equal(fused.pixels, rgb), f"alpha {neutral} must leave the pixels bit-equal"
+        _check_neutral(fusion(rgb, torch.full_like(alpha, neutral), stem), neutral, rgb=rgb, plain=plain)
+    unused = fusion.uses - outputs
+    assert not unused, f"its `uses` lists {', '.join(sorted(unused))}, which it never gives"
+
+    _check_alone(fusion, rgb, alpha, stem)
+    if fusion.uses <= {"pixels"}:
+        _check_without_stem(fusion, rgb, alpha)
+
+
+def _check_neutral(fused: Fused, neutral: float, *, rgb: Any, plain: Any) -> None:
+    import torch
+
+    for given, own in zip(fused.features or plain, plain, strict=True):
+        assert torch.equal(given, own), f"alpha {neutral} must leave the stem's maps bit-equal"
+    if fused.pixels is not None:
+        assert torch.equal(fused.pixels, rgb), f"alpha {neutral} must leave the pixels bit-equal"
+
+
+def _check_alone(fusion: Any, rgb: Any, alpha: Any, stem: Any) -> None:
+    """Compare what a fusion gives a frame beside others with what it gives the frame alone."""
+    import torch
+
+    together, alone = fusion(rgb, alpha, stem), fusion(rgb[1:2], alpha[1:2], stem)
+    pairs = [(together.pixels, alone.pixels), (together.attention_bias, alone.attention_bias)]
+    pairs += zip(together.features or (), alone.features or (), strict=True)
+    pairs += [] if together.keep is None else [(together.keep.double(), alone.keep.double())]
+    for beside, single in pairs:
+        same = beside is None or torch.allclose(beside[1:2], single, atol=1e-5)
+        assert same, "what it gives a frame depends on the other frames"
+
+
+def _check_without_stem(fusion: Any, rgb: Any, alpha: Any) -> None:
+    try:
+        fusion(rgb, alpha, _NoStem())
+    except _StemAskedError:
+        raise AssertionError("it uses pixels alone, but asks for maps of a stem, which not every tower has") from None
+
+
+class _StemAskedError(Exception):
+    """Maps were asked of a stem that is not there."""
+
+
+class _NoStem:
+    convolutions: tuple[StemConvolution, ...] = ()
+
+    def __call__(self, rgb: Any) -> tuple[Any, ...]:
+        raise _StemAskedError
 
 
 def _check_maps(fused: Fused, *, rgb: Any, plain: Any) -> None:
@@ -91,98 +137,3 @@ def _check_steering(fused: Fused, *, frames: int, shapes: BuildContext) -> None:
         assert bool((keep.diff(dim=1) > 0).all()), "keep must ascend without repeats"
         assert int(keep.min()) >= 0, "keep holds positions below 0"
         assert int(keep.max()) < tokens, f"keep holds positions beyond the {tokens} of the grid"
-
-
-def check_encoder(component: Part, *, image_size: int, **options: Any) -> None:
-    """Right shapes, blind to padding, and the same vectors (1e-5) in any batch, for clips and for texts.
-
-    `fuse` is called once, with the valid frames alone; changed pixels change the vectors if it accepts `pixels`.
-    """
-    import torch
-
-    encoder = build_kind("encoder", component, **options).eval()
-    size = encoder.preprocess.size
-    assert size == image_size, f"preprocess.size is {size}; wanted {image_size}"
-    clips = _example_clips(encoder)
-    with torch.no_grad():
-        fuse = _Recorder()
-        found = encoder.encode_videos(clips, fuse)
-        _check_fuse_calls(fuse, clips)
-        _check_video_features(found, clips, width=encoder.shapes.embedding)
-        last = ClipBatch(clips.frames[2:], clips.valid[2:], clips.times[2:])
-        alone = encoder.encode_videos(last, _Recorder())
-        kept = found.valid[2:]
-        assert torch.equal(kept, alone.valid), "what is valid of a video depends on the rest of the batch"
-        same = torch.allclose(found.vectors[2:][kept], alone.vectors[kept], atol=1e-5)
-        assert same, "a video's vectors depend on the rest of the batch"
-        if "pixels" in encoder.accepts:
-            changed = encoder.encode_videos(clips, _Recorder(change=True)).vectors[found.valid]
-            differs = not torch.allclose(changed, found.vectors[found.valid], atol=1e-6)
-            assert differs, "it accepts 'pixels', but changed pixels do not change its vectors"
-        _check_texts(encoder)
-
-
-class _Recorder:
-    """A fusion that changes nothing, or inverts the pixels, and keeps what it was called with."""
-
-    def __init__(self, *, change: bool = False) -> None:
-        self.calls: list[Any] = []
-        self._change = change
-
-    def __call__(self, pixels: Any, stem: Any) -> Fused:
-        self.calls.append(pixels)
-        if not self._change:
-            return Fused()
-        return Fused(pixels=255 - pixels if not pixels.is_floating_point() else 1 - pixels)
-
-
-def _example_clips(encoder: Any) -> ClipBatch:
-    """Return three clips in the encoder's pixel form, the second one frame shorter, with NaN or 255 behind it."""
-    import torch
-
-    generator = torch.Generator().manual_seed(0)
-    size, length = encoder.preprocess.size, encoder.frame_count or 2
-    frames = torch.rand(3, length, 3, size, size, generator=generator)
-    valid = torch.ones(3, length, dtype=torch.bool)
-    if length > 1:
-        valid[1, -1] = False
-    if encoder.pixel_form == "uint8":
-        frames = (frames * 255).to(torch.uint8)
-    elif encoder.pixel_form == "normalised":
-        frames = frames * 2 - 1
-    frames[~valid] = float("nan") if frames.is_floating_point() else 255
-    return ClipBatch(frames, valid, torch.arange(length, dtype=torch.float64).expand(3, length))
-
-
-def _check_fuse_calls(fuse: _Recorder, clips: ClipBatch) -> None:
-    assert len(fuse.calls) == 1, f"fuse was called {len(fuse.calls)} times; wanted once for a batch"
-    (seen,), wanted = fuse.calls, clips.packed()
-    same = seen.shape == wanted.shape and bool((seen == wanted).all())
-    assert same, f"fuse was given {tuple(seen.shape)}; wanted the valid frames in order, {tuple(wanted.shape)}"
-
-
-def _check_video_features(found: Any, clips: ClipBatch, *, width: int) -> None:
-    import torch
-
-    assert isinstance(found, VideoFeatures), f"returned {found!r}; wanted fdakit.plugin.VideoFeatures"
-    count, several, own = found.vectors.shape
-    assert (count, own) == (len(clips.valid), width), f"vectors {tuple(found.vectors.shape)}; wanted (3, m, {width})"
-    if found.kind == "frame":
-        assert several == clips.valid.shape[1], f"{several} vectors of kind 'frame' for {clips.valid.shape[1]} frames"
-        assert torch.equal(found.valid, clips.valid), "vectors of kind 'frame' must be valid where their frames are"
-    assert bool(found.valid.any(1).all()), "a video with valid frames has no valid vector"
-    assert bool(torch.isfinite(found.vectors[found.valid]).all()), "padding reaches the vectors"
-
-
-def _check_texts(encoder: Any) -> None:
-    import torch
-
-    width = encoder.shapes.embedding
-    for role in ("query", "document"):
-        texts = encoder.encode_texts(["a red circle", "a dog"], role)
-        text = encoder.encode_texts(["a dog"], role)
-        shape = tuple(texts.vectors.shape)
-        assert shape == (2, width), f"text vectors {shape}; wanted (2, {width})"
-        assert torch.allclose(texts.vectors[1:], text.vectors, atol=1e-5), "a text depends on the rest of the batch"
-        if texts.tokens is not None:
-            assert texts.tokens.shape[2] == width, f"tokens are {texts.tokens.shape[2]} wide; wanted {width}"

@@ -1,115 +1,81 @@
-"""Laws of what works on features and scores: aggregators, matchers, objectives, rescorers, metrics."""
+"""Laws of what works on features and scores: aggregators, objectives, rescorers, metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from math import isfinite
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from fdakit.plugin.component import BuildContext
+from fdakit.choices import TieRule
+from fdakit.plugin.abilities import OverPairs
 from fdakit.plugin.contracts import Gives
 
 from .building import Part, build_kind
+from .examples import SHAPES, example_texts, example_videos, lengthened
 
 if TYPE_CHECKING:
-    from fdakit.features import TextFeatures, VideoFeatures
-
-_WIDTH, _TOKENS = 16, 6
-_SHAPES = BuildContext(embedding=_WIDTH, width=_WIDTH, heads=1, layers=1, vocabulary=8, context_length=_TOKENS)
-
-
-def example_videos(videos: int = 4, vectors: int = 5) -> VideoFeatures:
-    """Return seeded features of videos, the first two with fewer valid vectors than the others."""
     import torch
 
-    from fdakit.features import VideoFeatures
-
-    generator = torch.Generator().manual_seed(0)
-    valid = torch.ones(videos, vectors, dtype=torch.bool)
-    valid[0, 2:] = False
-    valid[1, 4:] = False
-    return VideoFeatures(torch.randn(videos, vectors, _WIDTH, generator=generator), valid)
-
-
-def example_texts(count: int) -> TextFeatures:
-    """Return seeded features of texts with their tokens, the first text shorter than the others."""
-    import torch
-
-    from fdakit.features import TextFeatures
-
-    generator = torch.Generator().manual_seed(1)
-    vectors = torch.randn(count, _WIDTH, generator=generator)
-    tokens = torch.randn(count, _TOKENS, _WIDTH, generator=generator)
-    mask = torch.ones(count, _TOKENS, dtype=torch.bool)
-    mask[0, 3:] = False
-    return TextFeatures(vectors, tokens, mask, ids=mask.long(), cut=torch.zeros(count, dtype=torch.bool))
-
-
-def _videos_for(gives: Gives) -> VideoFeatures:
-    from fdakit.features import VideoFeatures
-
-    found = example_videos()
-    return VideoFeatures.of_clips(found.vectors[:, 0]) if gives == "vector" else found
+    from fdakit.features import FeatureKind, PairFeatures, TextFeatures, VideoFeatures
 
 
 def check_aggregator(component: Part, **options: Any) -> None:
-    """Right shape, finite, blind to invalid vectors, and in step with any reordering of the videos."""
+    """Check an aggregator on features of every kind: finite, blind to invalid vectors, each video for itself.
+
+    As many vectors as `gives` says; in step with any reordering of the videos; features untouched.
+    """
     import torch
 
-    from fdakit.features import VideoFeatures
-
-    pool = build_kind("aggregator", component, _SHAPES, **options)
+    pool = build_kind("aggregator", component, SHAPES, **options)
     if isinstance(pool, torch.nn.Module):
         pool.eval()
-    frames = example_videos()
+    kinds: tuple[FeatureKind, ...] = ("frame", "clip", "patch")
     with torch.no_grad():
-        found = pool(frames)
-        assert isinstance(found, VideoFeatures), f"returned {found!r}; wanted fdakit.plugin.VideoFeatures"
-        count, several, width = found.vectors.shape
-        assert (count, width) == (4, 16), f"vectors {tuple(found.vectors.shape)}; wanted (4, m, 16)"
-        assert pool.gives == "vectors" or several == 1, f"{several} vectors a video; it says that it gives one"
-        assert bool(torch.isfinite(found.vectors[found.valid]).all()), "vectors are not finite"
-        assert bool(found.valid.any(1).all()), "a video with valid frames has no valid vector"
-        noisy = frames.vectors.clone()
-        noisy[~frames.valid] = 1e3
-        padded = pool(VideoFeatures(noisy, frames.valid))
-        assert torch.equal(padded.valid, found.valid), "invalid vectors change what is valid"
-        same = torch.allclose(padded.vectors[found.valid], found.vectors[found.valid], atol=1e-5)
-        assert same, "invalid vectors, as those of padded frames, change the result"
-        order = torch.tensor([2, 0, 3, 1])
-        moved, wanted = pool(frames.rows(order)), found.rows(order)
-        alike = torch.allclose(moved.vectors[wanted.valid], wanted.vectors[wanted.valid], atol=1e-5)
-        assert alike, "reordering the videos changes their vectors"
+        for kind in kinds:
+            _check_pooled(pool, example_videos(kind=kind))
+        single = example_videos(vectors=1, kind="clip")
+        assert bool(torch.isfinite(pool(single).vectors).all()), "vectors are not finite where a video has only one"
+    features = example_videos()
+    features.vectors.requires_grad_()
+    pooled = pool(features)
+    pooled.vectors[pooled.valid].square().sum().backward()
+    reached = features.vectors.grad is not None and bool(features.vectors.grad.any())
+    assert reached, "no gradient reaches the features"
 
 
-def check_matcher(component: Part, **options: Any) -> None:
-    """Scores `(q, v)`, finite, each of its pair alone, blind to invalid vectors and to padded tokens."""
+def _check_pooled(pool: Any, features: VideoFeatures) -> None:
     import torch
 
     from fdakit.features import VideoFeatures
 
-    matcher = build_kind("matcher", component, _SHAPES, **options)
-    if isinstance(matcher, torch.nn.Module):
-        matcher.eval()
-    texts, videos = example_texts(3), _videos_for("vector" if matcher.stores == "vector" else "vectors")
-    if not matcher.needs_tokens:
-        texts = type(texts)(texts.vectors)
-    with torch.no_grad():
-        scores = matcher.score(texts, videos)
-        assert tuple(scores.shape) == (3, 4), f"scores {tuple(scores.shape)}; wanted (3, 4), texts by videos"
-        assert bool(torch.isfinite(scores).all()), "scores are not finite"
-        for rows, columns in ((slice(0, 1), slice(1, 3)), (slice(1, 3), slice(3, 4))):
-            block = matcher.score(texts.rows(rows), videos.rows(columns))
-            assert torch.allclose(block, scores[rows, columns], atol=1e-5), "a score depends on other texts or videos"
-        noisy = videos.vectors.clone()
-        noisy[~videos.valid] = 1e3
-        again = matcher.score(texts, VideoFeatures(noisy, videos.valid, kind=videos.kind))
-        assert torch.allclose(again, scores, atol=1e-5), "invalid vectors change the scores"
-        if texts.tokens is not None and texts.mask is not None:
-            tokens = texts.tokens.masked_fill(~texts.mask.unsqueeze(-1), 1e3)
-            padded = matcher.score(type(texts)(texts.vectors, tokens, texts.mask), videos)
-            assert torch.allclose(padded, scores, atol=1e-5), "padded tokens change the scores"
+    kept = features.vectors.clone()
+    found = pool(features)
+    assert torch.equal(features.vectors, kept), "the aggregator changed its features"
+    assert isinstance(found, VideoFeatures), f"returned {found!r}; wanted fdakit.plugin.VideoFeatures"
+    count, several, width = found.vectors.shape
+    assert (count, width) == (4, 16), f"vectors {tuple(found.vectors.shape)}; wanted (4, m, 16)"
+    assert pool.gives == "vectors" or several == 1, f"{several} vectors a video; it says that it gives one"
+    assert bool(torch.isfinite(found.vectors[found.valid]).all()), "vectors are not finite"
+    assert bool(found.valid.any(1).all()), "a video with valid frames has no valid vector"
+    noisy = replace(features, vectors=features.vectors.masked_fill(~features.valid.unsqueeze(-1), 1e3))
+    for other in (noisy, lengthened(features)):
+        _check_same(pool(other), found, "invalid vectors, as those of padded frames,")
+    order = torch.tensor([2, 0, 3, 1])
+    _check_same(pool(features.rows(order)), found.rows(order), "reordering the videos")
+    _check_same(pool(features.rows(slice(2, 4))), found.rows(slice(2, 4)), "the other videos of a batch")
+
+
+def _check_same(found: VideoFeatures, wanted: VideoFeatures, what: str) -> None:
+    """Compare the valid vectors of two results, which may be padded to different numbers."""
+    import torch
+
+    valid = torch.equal(found.valid.sum(1), wanted.valid.sum(1))
+    assert valid, f"{what} change what is valid"
+    same = torch.allclose(found.vectors[found.valid], wanted.vectors[wanted.valid], atol=1e-5)
+    assert same, f"{what} change the result"
 
 
 def check_objective(
@@ -117,27 +83,77 @@ def check_objective(
 ) -> None:
     """Scalar finite losses, and a gradient that reaches `reaches` and every weight that is trained.
 
-    `gives` is how many vectors of a video it is given.
+    `gives` is how many vectors of a video it is given. Losses over pairs are means that shares of the batch add up
+    to; the loss at chance, if told, is a number above 0.
     """
     import torch
 
-    objective = build_kind("objective", component, _SHAPES, **options)
+    objective = build_kind("objective", component, SHAPES, **options)
     pairs = _example_pairs(gives)
+    kept = [leaf.detach().clone() for leaf in _leaves(pairs)]
     losses = objective(pairs)
     assert losses, "no loss was returned"
     for name, loss in losses.items():
         assert loss.ndim == 0, f"loss {name!r} has the shape {tuple(loss.shape)}; wanted a scalar"
         assert bool(torch.isfinite(loss)), f"loss {name!r} is {float(loss.detach())}"
-    total = sum(losses.values())
+    same = all(map(torch.equal, _leaves(pairs), kept))
+    assert same, "the objective changed the features it was given"
+    _check_gradients(objective, pairs, sum(losses.values()), reaches)
+    _check_abilities(objective, pairs, losses)
+
+
+def _leaves(pairs: PairFeatures) -> tuple[torch.Tensor, ...]:
+    assert pairs.texts.tokens is not None
+    return pairs.frames.vectors, pairs.texts.vectors, pairs.texts.tokens
+
+
+def _check_gradients(objective: Any, pairs: PairFeatures, total: Any, reaches: Sequence[str]) -> None:
+    import torch
+
     assert total.requires_grad, "the losses have no gradient"
     total.backward()
-    sources = {"videos": (pairs.frames.vectors,), "texts": (pairs.texts.vectors, pairs.texts.tokens)}
-    for what, leaves in sources.items():
-        reached = any(leaf.grad is not None and bool(leaf.grad.any()) for leaf in leaves if leaf is not None)
+    videos, *texts = _leaves(pairs)
+    for what, leaves in (("videos", [videos]), ("texts", texts)):
+        reached = any(leaf.grad is not None and bool(leaf.grad.any()) for leaf in leaves)
         assert reached or what not in reaches, f"no gradient reaches the {what}"
     if isinstance(objective, torch.nn.Module):
         for name, weight in objective.named_parameters():
             assert not weight.requires_grad or weight.grad is not None, f"no gradient reaches {name}"
+
+
+def _check_abilities(objective: Any, pairs: PairFeatures, losses: Any) -> None:
+    import torch
+
+    if hasattr(objective, "chance_loss"):
+        chance = objective.chance_loss(4)
+        assert isinstance(chance, float), f"chance_loss(4) is {chance!r}; wanted a number above 0"
+        assert isfinite(chance) and chance > 0, f"chance_loss(4) is {chance}; wanted a number above 0"
+    over = getattr(objective, "over", "batch")
+    assert over in ("pairs", "batch"), f"over is {over!r}; wanted 'pairs' or 'batch'"
+    if over == "batch":
+        return
+    counts_too = isinstance(objective, OverPairs)
+    assert counts_too, "over is 'pairs', but count(texts, batch) is missing"
+    with torch.no_grad():
+        shares = [_share(pairs, slice(0, 1)), _share(pairs, slice(1, 4))]
+        counts = [float(objective.count(share.texts, share.batch)) for share in shares]
+        whole = float(objective.count(pairs.texts, pairs.batch))
+        assert sum(counts) == whole, f"count() gives {counts} for the shares of a batch and {whole} for the whole"
+        parts = [objective(share) for share in shares]
+    for name, loss in losses.items():
+        mean = sum(count * float(part[name]) for count, part in zip(counts, parts, strict=True)) / whole
+        same = abs(mean - float(loss.detach())) <= 1e-5 * max(1, abs(mean))
+        assert same, f"over is 'pairs', but loss {name!r} of a batch is not the mean of its shares"
+
+
+def _share(pairs: PairFeatures, rows: slice) -> PairFeatures:
+    """Return some of the pairs, as a process of several takes them."""
+    from fdakit.features import PairFeatures
+
+    batch = replace(
+        pairs.batch, ids=pairs.batch.ids[rows], texts=pairs.batch.texts[rows], valid=pairs.batch.valid[rows]
+    )
+    return PairFeatures(pairs.frames.rows(rows), pairs.videos.rows(rows), pairs.texts.rows(rows), batch, pairs.match)
 
 
 def _example_pairs(gives: Gives) -> Any:
@@ -179,17 +195,27 @@ def check_rescorer(component: Part, **options: Any) -> None:
 
 
 def check_metric(component: Part, **options: Any) -> None:
-    """Finite numbers by name, the same again, the ranking untouched; also for one query."""
+    """Finite numbers by name under every tie rule, the same again and in any order of the queries, also for one."""
     from fdakit.query_ranks import Ranking
 
     metric = build_kind("metric", component, **options)
     for better, equal, pool in (([0, 3, 1, 9], [0, 0, 2, 0], 10), ([0], [0], 1)):
         ranking = Ranking(np.array(better), np.array(equal), pool)
-        found = metric(ranking, "expected")
-        assert found, "no number was returned"
-        for name, value in found.items():
-            assert isinstance(name, str), f"the name {name!r} is not a string"
-            assert isinstance(value, float), f"{name} is {value!r}; wanted a float"
-            assert np.isfinite(value), f"{name} is {value}"
-        assert metric(ranking, "expected") == found, "the same ranking gave other numbers"
-        assert ranking.better.tolist() == better, "the metric changed the ranking"
+        turned = Ranking(np.array(better[::-1]), np.array(equal[::-1]), pool)
+        for ties in get_args(TieRule):
+            found = metric(ranking, ties)
+            _check_numbers(found)
+            assert metric(ranking, ties) == found, "the same ranking gave other numbers"
+            untouched = (ranking.better.tolist(), ranking.equal.tolist()) == (better, equal)
+            assert untouched, "the metric changed the ranking"
+            again = metric(turned, ties)
+            same = again.keys() == found.keys() and np.allclose(list(again.values()), list(found.values()))
+            assert same, "another order of the queries gave other numbers"
+
+
+def _check_numbers(found: Any) -> None:
+    assert found, "no number was returned"
+    for name, value in found.items():
+        assert isinstance(name, str), f"the name {name!r} is not a string"
+        assert isinstance(value, float), f"{name} is {value!r}; wanted a float"
+        assert np.isfinite(value), f"{name} is {value}"

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from fdakit.plugin.observers import RunInfo
+from fdakit.plugin.abilities import ObservesSteps
+from fdakit.plugin.observers import RunInfo, StepInfo
 
 from .building import Part, build_kind
 
@@ -66,6 +67,7 @@ def _live(observer: Any, run: RunInfo) -> None:
     _tell(observer, "run_started", run)
     for epoch in _example_epochs(run):
         for done in range(int(epoch["step"]) - 1, int(epoch["step"]) + 1):
+            _step(observer, run, done, epoch)
             _tell(observer, "progressed", "training", done, run.steps)
         _tell(observer, "epoch_finished", epoch)
     _tell(observer, "progressed", "encoding", 1, 1)
@@ -73,20 +75,31 @@ def _live(observer: Any, run: RunInfo) -> None:
     _close(observer)
 
 
+def _step(observer: Any, run: RunInfo, done: int, epoch: Mapping[str, float]) -> None:
+    if isinstance(observer, ObservesSteps):
+        losses = {"symmetric-contrastive.contrastive": epoch["loss"]}
+        step = StepInfo(done, run.steps, int(epoch["epoch"]), epoch["loss"], losses, epoch["learning_rate"], pairs=16)
+        answer = _tell(observer, "step_finished", step)
+        assert answer in (None, True, False), (
+            f"step_finished gave {answer!r}; wanted True to stop the run, or nothing"
+        )
+
+
 def _close(observer: Any) -> None:
     if hasattr(observer, "close"):
         _tell(observer, "close")
 
 
-def _tell(observer: Any, event: str, *facts: Any) -> None:
+def _tell(observer: Any, event: str, *facts: Any) -> Any:
     kept, drawn = copy.deepcopy(facts), _generators()
     try:
-        getattr(observer, event)(*facts)
+        answer = getattr(observer, event)(*facts)
     except Exception as error:
         raise AssertionError(f"{event}{_worded(facts)} raised {type(error).__name__}: {error}") from error
     assert facts == kept, f"{event} changed what it was given"
     for name, state in _generators().items():
         assert state == drawn[name], f"{event} drew from {name}'s generator, which the training draws from"
+    return answer
 
 
 def _worded(facts: tuple[Any, ...]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from helpers.sample_plugins import component
 
 from fdakit.catalog import load_catalog
-from fdakit.plugin import RunInfo
+from fdakit.plugin import RunInfo, StepInfo
 from fdakit.testing import check_observer
 
 OFFERED = [pytest.param(offer.component, id=offer.component.name) for offer in load_catalog().of_kind("observer")]
@@ -89,6 +90,18 @@ class Taking(Quiet):
         report["t2v"].pop("R@1")
 
 
+class Stepping(Quiet):
+    """Answers after each step."""
+
+    def __init__(self, answer: Any = None, spoil: bool = False) -> None:
+        self.answer, self.spoil = answer, spoil
+
+    def step_finished(self, step: StepInfo) -> Any:
+        if self.spoil:
+            dict.clear(step.losses)  # type: ignore[arg-type]
+        return self.answer if step.losses or self.spoil else 1 / 0
+
+
 class Drawing(Quiet):
     def __init__(self, draw: Any) -> None:
         self.draw = draw
@@ -115,6 +128,8 @@ class Silent:
         (Interrupted(), r"close\(\) raised AssertionError"),
         (Rounding(), "epoch_finished changed what it was given"),
         (Taking(), "run_finished changed what it was given"),
+        (Stepping("stop"), "step_finished gave 'stop'; wanted True to stop the run, or nothing"),
+        (Stepping(None, True), "step_finished changed what it was given"),
         (Drawing(lambda: torch.rand(1)), "drew from torch's generator"),
         (Drawing(lambda: np.random.random()), "drew from numpy's generator"),
         (Drawing(random.random), "drew from random's generator"),
@@ -126,4 +141,5 @@ def test_an_observer_that_breaks_a_law_is_rejected(observer: Any, words: str) ->
 
 
 def test_the_parts_above_break_nothing_else() -> None:
-    check_observer(component(build=lambda options, shapes: Quiet()))
+    for made in (Quiet, Stepping, partial(Stepping, True)):
+        check_observer(component(build=lambda options, shapes, made=made: made()))

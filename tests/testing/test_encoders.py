@@ -1,0 +1,265 @@
+"""`check_encoder`: encoders of frames, clips and patches keep it, and each assertion rejects one that breaks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import torch
+from helpers.sample_plugins import component
+from torch import nn
+
+from fdakit.builtin.encoders.tiny import TINY
+from fdakit.plugin import BuildContext, ClipBatch, Fused, Preprocess, TextFeatures, VideoFeatures
+from fdakit.testing import ExampleStem, check_encoder
+
+SIZE, WIDTH = 16, 8
+Fuse = Callable[..., Fused]
+
+
+class Tower(nn.Module):
+    """Mean colours, one vector a frame; words hashed by their letters, one token each."""
+
+    preprocess = Preprocess(SIZE, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    pixel_form = "unit"
+    accepts = frozenset({"pixels"})
+    frame_count: int | None = None
+    shapes = BuildContext(image_size=SIZE, embedding=WIDTH, grid=(2, 2))
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.image, self.text = nn.Linear(3, WIDTH), nn.Linear(2, WIDTH)
+
+    def looked_at(self, clips: ClipBatch, fuse: Fuse) -> torch.Tensor:
+        """Vectors of the valid frames `(n, d)`."""
+        pixels = clips.packed()
+        fused = fuse(pixels, None)
+        return self.image((pixels if fused.pixels is None else fused.pixels).mean((2, 3)))
+
+    def encode_videos(self, clips: ClipBatch, fuse: Fuse) -> VideoFeatures:
+        return VideoFeatures(clips.unpacked(self.looked_at(clips, fuse)), clips.valid)
+
+    def encode_texts(self, texts: Sequence[str], role: str = "query") -> TextFeatures:
+        words = [[(float(len(word)), float(ord(word[0]))) for word in text.split()] for text in texts]
+        longest = max(map(len, words))
+        mask = torch.tensor([[place < len(one) for place in range(longest)] for one in words])
+        given = torch.tensor([one + [(0.0, 0.0)] * (longest - len(one)) for one in words])
+        tokens = self.text(given) * mask.unsqueeze(-1)
+        return TextFeatures(tokens.sum(1), tokens, mask)
+
+
+class OfClips(Tower):
+    """Two vectors a clip, the first and the last frame: fewer than frames, of which it takes exactly three."""
+
+    frame_count = 3
+
+    def encode_videos(self, clips: ClipBatch, fuse: Fuse) -> VideoFeatures:
+        frames = clips.unpacked(self.looked_at(clips, fuse))
+        last = frames[torch.arange(len(frames)), clips.valid.sum(1) - 1]
+        return VideoFeatures(torch.stack([frames[:, 0], last], 1), clips.valid[:, :2], kind="clip")
+
+
+class OfPatches(Tower):
+    """Four vectors a frame, of which those of padding are invalid; takes uint8."""
+
+    pixel_form = "uint8"
+
+    def encode_videos(self, clips: ClipBatch, fuse: Fuse) -> VideoFeatures:
+        pixels = clips.packed()
+        fused = fuse(pixels, None)
+        seen = (pixels if fused.pixels is None else fused.pixels).float() / 255
+        patches = self.image(nn.functional.adaptive_avg_pool2d(seen, 2).flatten(2).mT)
+        vectors = clips.unpacked(patches).flatten(1, 2)
+        return VideoFeatures(vectors, clips.valid.repeat_interleave(4, 1), kind="patch")
+
+
+class WithRoles(Tower):
+    """Queries are turned round."""
+
+    asymmetric = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.instructions = {"query": "find: ", "document": ""}
+
+    def encode_texts(self, texts: Sequence[str], role: str = "query") -> TextFeatures:
+        found = super().encode_texts(texts, role)
+        return TextFeatures(-found.vectors if role == "query" else found.vectors)
+
+
+class WithStem(Tower):
+    """Looks at the map of a stem instead of the pixels."""
+
+    pixel_form = "normalised"
+    accepts = frozenset({"pixels", "stem"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = ExampleStem(channels=3)
+
+    def looked_at(self, clips: ClipBatch, fuse: Fuse) -> torch.Tensor:
+        pixels = clips.packed()
+        fused = fuse(pixels, self.stem)
+        (maps,) = fused.features or self.stem(pixels if fused.pixels is None else fused.pixels)
+        return self.image(maps.mean((2, 3)))
+
+
+@pytest.mark.parametrize("tower", [Tower, OfClips, OfPatches, WithRoles, WithStem])
+def test_encoders_of_every_level_keep_the_laws(tower: type[Tower]) -> None:
+    check_encoder(component(build=lambda options, shapes: tower()), image_size=SIZE)
+
+
+def test_tiny_keeps_the_laws_with_all_that_it_accepts() -> None:
+    check_encoder(TINY, image_size=64, patch=32, width=64, layers=2, text_layers=1)
+
+
+def changed(base: type[Tower] = Tower, **members: Any) -> type[Tower]:
+    return type("Changed", (base,), members)
+
+
+def of_features(change: Callable[[VideoFeatures, ClipBatch], Any], base: type[Tower] = Tower) -> type[Tower]:
+    """The tower with other features of its clips."""
+
+    def encode_videos(self: Any, clips: ClipBatch, fuse: Fuse) -> Any:
+        return change(base.encode_videos(self, clips, fuse), clips)
+
+    return changed(base, encode_videos=encode_videos)
+
+
+def of_texts(change: Callable[[TextFeatures, Sequence[str], str], Any]) -> type[Tower]:
+    """The tower with other features of its texts."""
+
+    def encode_texts(self: Any, texts: Sequence[str], role: str = "query") -> Any:
+        return change(Tower.encode_texts(self, texts, role), texts, role)
+
+    return changed(encode_texts=encode_texts)
+
+
+def looking(look: Callable[[Any, ClipBatch, Fuse], torch.Tensor], base: type[Tower] = Tower) -> type[Tower]:
+    return changed(base, looked_at=look)
+
+
+def twice(self: Any, clips: ClipBatch, fuse: Fuse) -> torch.Tensor:
+    fuse(clips.packed(), None)
+    return Tower.looked_at(self, clips, fuse)
+
+
+def with_padding(self: Any, clips: ClipBatch, fuse: Fuse) -> torch.Tensor:
+    fuse(clips.frames.flatten(0, 1), None)
+    return self.image(clips.packed().mean((2, 3)))
+
+
+def deaf(self: Any, clips: ClipBatch, fuse: Fuse) -> torch.Tensor:
+    fuse(clips.packed(), None)
+    return self.image(clips.packed().mean((2, 3)))
+
+
+def stemless(self: Any, clips: ClipBatch, fuse: Fuse) -> torch.Tensor:
+    return Tower.looked_at(self, clips, fuse)
+
+
+def deaf_to_maps(self: Any, clips: ClipBatch, fuse: Fuse) -> torch.Tensor:
+    fused = fuse(clips.packed(), self.stem)
+    return self.image(clips.packed().mean((2, 3)) if fused.pixels is None else fused.pixels.mean((2, 3)))
+
+
+def moved(found: VideoFeatures, by: torch.Tensor) -> VideoFeatures:
+    return VideoFeatures(found.vectors + by, found.valid, found.kind)
+
+
+def with_kind(vectors: torch.Tensor, valid: torch.Tensor, kind: Any = "frame") -> VideoFeatures:
+    return VideoFeatures(vectors, valid, kind)
+
+
+BY_VIDEOS = [
+    (lambda found, clips: None, r"returned None; wanted fdakit\.plugin\.VideoFeatures"),
+    (lambda found, clips: found.rows(slice(0, 2)), r"vectors \(2, 3, 8\); wanted \(3, m, 8\)"),
+    (lambda found, clips: with_kind(found.vectors[:, :2], found.valid[:, :2]), "2 vectors of kind 'frame' for 3"),
+    (lambda found, clips: with_kind(found.vectors, found.valid | True), "valid where their frames are"),
+    (lambda found, clips: with_kind(found.vectors, found.valid & False, "clip"), "no valid vector"),
+    (lambda found, clips: moved(found, torch.tensor(torch.nan)), "padding reaches the vectors"),
+    (lambda found, clips: moved(found, found.vectors.mean((0, 1))), "depend on the rest of the batch"),
+    (lambda found, clips: moved(found, found.vectors[:1, :1] * (len(found.vectors) == 3)), "the rest of the batch"),
+    (
+        lambda found, clips: moved(found, (torch.arange(len(found.vectors)) == 1).view(-1, 1, 1)),
+        "depend on the order",
+    ),
+    (
+        lambda found, clips: moved(found, clips.frames.nan_to_num(0.25).mean((1, 2, 3, 4)).view(-1, 1, 1)),
+        "what its padding holds",
+    ),
+    (lambda found, clips: moved(found, torch.tensor(float(clips.frames.shape[1]))), "how far it is padded"),
+    (
+        lambda found, clips: with_kind(found.vectors, found.valid & (len(clips.valid) > 1), "clip"),
+        "what is valid of a video depends on the rest",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), BY_VIDEOS)
+def test_features_of_videos_that_break_a_law_are_rejected(change: Callable[..., Any], words: str) -> None:
+    tower = of_features(change)
+    with pytest.raises(AssertionError, match=words):
+        check_encoder(component(build=lambda options, shapes: tower()), image_size=SIZE)
+
+
+BY_TEXTS = [
+    (lambda found, texts, role: TextFeatures(found.vectors[:1]), r"text vectors \(1, 8\); wanted \(3, 8\)"),
+    (lambda found, texts, role: TextFeatures(found.vectors * torch.nan), "text vectors are not finite"),
+    (lambda found, texts, role: TextFeatures(found.vectors, found.tokens[..., :4], found.mask), "4 wide; wanted 8"),
+    (lambda found, texts, role: TextFeatures(found.vectors, found.tokens, found.mask & False), "has no token"),
+    (lambda found, texts, role: TextFeatures(found.vectors, found.tokens / 0, found.mask), "tokens are not finite"),
+    (
+        lambda found, texts, role: TextFeatures(found.vectors, cut=torch.zeros(len(texts), 2)),
+        r"cut has the shape \(3, 2\)",
+    ),
+    (lambda found, texts, role: TextFeatures(found.vectors - found.vectors.mean(0)), "a text depends on the rest"),
+    (
+        lambda found, texts, role: TextFeatures(found.vectors, found.tokens - found.tokens.mean(0), found.mask),
+        "tokens of a text depend on the rest",
+    ),
+    (
+        lambda found, texts, role: TextFeatures(found.vectors * (1 + (role == "query"))),
+        "queries and documents differ",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), BY_TEXTS)
+def test_features_of_texts_that_break_a_law_are_rejected(change: Callable[..., Any], words: str) -> None:
+    tower = of_texts(change)
+    with pytest.raises(AssertionError, match=words):
+        check_encoder(component(build=lambda options, shapes: tower()), image_size=SIZE)
+
+
+class NoModule:
+    """The members of an encoder, and no weights."""
+
+    preprocess, pixel_form, accepts, frame_count = Tower.preprocess, "unit", frozenset[str](), None
+    shapes = Tower.shapes
+
+    def encode_videos(self, clips: ClipBatch, fuse: Fuse) -> None: ...
+
+    def encode_texts(self, texts: Sequence[str], role: str = "query") -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("tower", "words"),
+    [
+        (NoModule, r"NoModule is no torch\.nn\.Module"),
+        (looking(twice), "fuse was called 2 times"),
+        (looking(with_padding), r"fuse was given \(9, 3, 16, 16\); wanted the valid frames in order, \(8, 3"),
+        (looking(deaf), "accepts 'pixels', but another one"),
+        (looking(stemless, WithStem), "gives fuse no stem"),
+        (looking(deaf_to_maps, WithStem), "accepts 'stem', but another one"),
+        (changed(accepts=frozenset({"pixels", "attention_bias"})), "accepts 'attention_bias', but another one"),
+        (changed(accepts=frozenset({"pixels", "keep"})), "accepts 'keep', but another one"),
+        (changed(WithRoles, encode_texts=Tower.encode_texts), "have the same vectors"),
+        (changed(preprocess=Preprocess(8, (0, 0, 0), (1, 1, 1))), "preprocess.size is 8; wanted 16"),
+    ],
+)
+def test_an_encoder_that_breaks_a_law_is_rejected(tower: type[Tower], words: str) -> None:
+    with pytest.raises(AssertionError, match=words):
+        check_encoder(component(build=lambda options, shapes: tower()), image_size=SIZE)
