@@ -106,8 +106,17 @@ MOVED = {
     "write_text": "fdakit.plugin.write_text",
 }
 
+RENAMED = {"FrameFeatures": "VideoFeatures"}
+"""Names of `fdakit.plugin` that are others now."""
+
 
 def refuse_moved(name: str) -> None:
     """Raise `ImportError` with the new name if `fdakit.NAME` is one that has moved."""
     if name in MOVED:
         raise ImportError(f"fdakit.{name} has moved: import {MOVED[name]} instead")
+
+
+def refuse_renamed(name: str) -> None:
+    """Raise `ImportError` with the new name if `fdakit.plugin.NAME` is one that has another."""
+    if name in RENAMED:
+        raise ImportError(f"fdakit.plugin.{name} is {RENAMED[name]} now; CHANGELOG.md says what else has changed")

@@ -1,5 +1,7 @@
 """What plugin authors import: components, contracts, values, errors, keyed random numbers. Nothing imports torch."""
 
+from typing import TYPE_CHECKING
+
 from fdakit.choices import (
     TieRule as TieRule,
 )
@@ -113,3 +115,11 @@ from .observers import (
     RunInfo as RunInfo,
     StepInfo as StepInfo,
 )
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        from fdakit.moved_names import refuse_renamed
+
+        refuse_renamed(name)
+        raise AttributeError(f"module 'fdakit.plugin' has no attribute {name!r}")

@@ -53,6 +53,13 @@ def test_every_name_of_before_is_there_or_tells_its_new_one(name: str) -> None:
         getattr(fdakit, name)
 
 
+def test_a_renamed_contract_tells_its_new_name() -> None:
+    with pytest.raises(ImportError, match=r"fdakit\.plugin\.FrameFeatures is VideoFeatures now"):
+        exec("from fdakit.plugin import FrameFeatures", {})
+    with pytest.raises(ImportError, match="cannot import name 'FrameFeature'"):
+        exec("from fdakit.plugin import FrameFeature", {})
+
+
 @pytest.mark.parametrize(("old", "new"), MOVED.items())
 def test_every_new_name_is_listed_where_it_is_told_to_be(old: str, new: str) -> None:
     namespace, _, name = new.rpartition(".")
