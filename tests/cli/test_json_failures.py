@@ -32,6 +32,7 @@ FAILING: dict[str, tuple[str, str]] = {  # the arguments that its user got wrong
     "data prepare": ("nowhere", "plugin"),
     "data masks": ("nowhere.toml", "recipe"),
     "masks": ("nowhere.mp4 --out masks", "dataset"),
+    "new": ("mask 7up! --out here", "plugin"),
 }
 TELLING_ITSELF = {"check"}  # what is wrong with recipes is its result
 ARGUMENTLESS = {"plugins", "doctor", "cache info", "cache clear", "bench masks", "bench rank"}
