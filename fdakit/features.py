@@ -57,7 +57,10 @@ class ClipBatch:
         places = batch.valid.flatten().nonzero().squeeze(1)
         times = batch.times.float() if device.type == "mps" else batch.times  # which has no float64
         frames, valid = batch.frames.to(device), batch.valid.to(device)
-        return cls(frames, valid, times.to(device), places.to(device))
+        near, luma = (
+            {gap: beside.to(device) for gap, beside in held.items()} for held in (batch.neighbours, batch.luma)
+        )
+        return cls(frames, valid, times.to(device), places.to(device), near, luma)
 
     @property
     def seconds(self) -> torch.Tensor:

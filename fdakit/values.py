@@ -143,8 +143,8 @@ class Needs:
 class Clip:
     """Sampled frames of one video: uint8 numpy `(t, h, w, 3)` in ascending time.
 
-    A mask whose `place` is `device` sees torch uint8 `(t, 3, h, w)` instead. `neighbours` maps a gap to
-    frames of the same shape; where the file has no such frame, the nearest one that exists stands there.
+    `neighbours` maps a gap to frames of the same shape; where the file has no such frame, the nearest one that exists
+    stands there.
     `luma`, where it was asked for, maps a gap, 0 for the frames themselves, to uint8 `(t, h, w)`.
     `motion_vectors` are float32 `(n, 6)` a frame, or None if the codec gives none: centre x and y of a block,
     its width and height, and how far its content moved to the right and down on its way from the frame it is
@@ -199,7 +199,8 @@ class Batch:
 
     frames uint8 `(v, t, 3, h, w)`; alphas by control name, float32 `(v, t, 1, h, w)` in [0, 1];
     valid bool `(v, t)`, false where a clip was padded; times float64 `(v, t)` in seconds.
-    In training `texts` holds one caption for each video, in the same order.
+    In training `texts` holds one caption for each video, in the same order. If the mask works on the device,
+    there are no alphas; `neighbours` and `luma`, by gap, are what it needs: uint8 `(v, t, 3, h, w)`, `(v, t, h, w)`.
     """
 
     ids: tuple[str, ...]
@@ -209,6 +210,8 @@ class Batch:
     times: torch.Tensor
     texts: tuple[str, ...] = ()
     lost: tuple[UnreadableVideo, ...] = ()
+    neighbours: Mapping[int, torch.Tensor] = field(default_factory=dict)
+    luma: Mapping[int, torch.Tensor] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         alphas = ", ".join(f"{name}={describe(a)}" for name, a in self.alphas.items())

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from helpers.sample_plugins import component, distribution, document, mask_plugin, offering, plugin
 
 from fdakit import PluginError, RecipeError
 from fdakit.catalog import KINDS, Catalog, load_catalog
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
-from fdakit.plugin import BuildContext, Component, Needs, VideoRef
+from fdakit.data_pipeline.collate import Collate
+from fdakit.plugin import BuildContext, ClipBatch, Component, Needs, VideoRef
 from fdakit.plugin.contracts import Preprocess
 from fdakit.recipe.validation import validate
 
@@ -253,13 +255,16 @@ class Moving(Failing):
     needs = Needs(neighbours=(-1,))
     place = "device"
 
-    def __call__(self, clip: Any) -> object:
-        assert clip.frames.shape == clip.neighbours[-1].shape == (12, 3, 224, 224)
-        return (clip.frames != clip.neighbours[-1]).any(1).float()
+    def __call__(self, clips: Any) -> object:
+        assert clips.frames.shape == clips.neighbours[-1].shape == (1, 12, 3, 224, 224)
+        return (clips.frames != clips.neighbours[-1]).any(2).float()
 
 
 def test_a_mask_on_the_device_gets_its_neighbours_there_too(clips: Path) -> None:
-    coverage = using(Moving(), clips).alphas["none"].mean(axis=(1, 2))
+    found = using(Moving(), clips)
+    assert found.alphas == {}
+    (alpha,) = Moving()(ClipBatch.of(Collate(12)([found]), torch.device("cpu")))
+    coverage = alpha.mean((1, 2))
     assert coverage[0] == 0  # before the first frame stands the first itself
     assert all(coverage[1:] > 0)
 

@@ -22,6 +22,7 @@ from fdakit.catalog import load_catalog
 from fdakit.plugin import (
     Caption,
     Clip,
+    ClipBatch,
     Component,
     Fused,
     Needs,
@@ -231,13 +232,92 @@ def test_a_mask_gets_the_neighbours_and_vectors_it_needs_in_either_place() -> No
         assert clip.neighbours[-1].shape == clip.frames.shape
         return (clip.frames != clip.neighbours[-1]).any(-1).astype(np.float32)
 
-    def differs_on_device(clip: Clip) -> Any:
-        assert clip.neighbours[-1].shape == clip.frames.shape
-        return (clip.frames != clip.neighbours[-1]).any(1).float()
+    def differs_on_device(clips: ClipBatch) -> Any:
+        assert clips.neighbours[-1].shape == clips.frames.shape
+        assert clips.luma[0].shape == clips.luma[-1].shape == clips.frames[:, :, 0].shape
+        return (clips.frames != clips.neighbours[-1]).any(2).float()
 
     check_mask(part(Mask(differs, Needs((-1,), motion_vectors=True))))
-    check_mask(part(Mask(differs_on_device, Needs((-1,)), place="device")))
-    rejected(check_mask, Mask(lambda clip: full(clip), place="device"), "shape")
+    check_mask(part(Mask(differs_on_device, Needs((-1,), luma=True), place="device")))
+    rejected(check_mask, Mask(full, Needs(motion_vectors=True), place="device"), "set place = 'worker'")
+
+
+def shared_mean(clips: ClipBatch) -> Any:
+    return (clips.frames[:, :, 0] > clips.frames[:, :, 0].float().mean()).float()
+
+
+def next_frame(clips: ClipBatch) -> Any:
+    return (clips.frames != clips.frames.roll(-1, 1)).any(2).float()
+
+
+def scribble_on_device(clips: ClipBatch) -> Any:
+    clips.frames[0, 0] += 1
+    return on_device(clips)
+
+
+def on_device(clips: ClipBatch, value: float = 0.5) -> Any:
+    return torch.full(clips.frames[:, :, 0].shape, value)
+
+
+class OfBatch:
+    """A mask on the device with remarks."""
+
+    needs, place = Needs(), "device"
+
+    def __init__(self, remarks: Callable[[ClipBatch], Any]) -> None:
+        self.remarks = remarks
+
+    def __call__(self, clips: ClipBatch) -> Any:
+        return on_device(clips)
+
+
+@pytest.mark.parametrize(
+    ("mark", "words"),
+    [
+        (lambda clips: on_device(clips)[:, :, None], "has the shape"),
+        (lambda clips: on_device(clips)[0], "has the shape"),
+        (lambda clips: on_device(clips).numpy(), "ndarray; wanted a tensor"),
+        (lambda clips: clips.frames[:, :, 0], "uint8; wanted float32"),
+        (lambda clips: on_device(clips, 1.1), "rises to"),
+        (lambda clips: on_device(clips, -0.1), "falls to"),
+        (lambda clips: on_device(clips, np.nan), "not finite"),
+        (lambda clips: torch.rand(clips.frames[:, :, 0].shape), "another alpha"),
+        (scribble_on_device, "changed the clips' frames"),
+        (next_frame, "with the batch that it is in"),
+        (shared_mean, "with what pads a clip"),
+        (lambda clips: on_device(clips, 1 / len(clips.frames)), "with the batch that it is in"),
+    ],
+)
+def test_a_mask_on_the_device_that_breaks_a_law_is_rejected(mark: Callable[[ClipBatch], Any], words: str) -> None:
+    rejected(check_mask, Mask(mark, place="device"), words)
+
+
+def test_remarks_of_a_mask_on_the_device_are_those_of_each_clips_own_frames() -> None:
+    check_mask(part(OfBatch(lambda clips: [("",) * int(count) for count in clips.valid.sum(1)])))
+    rejected(check_mask, OfBatch(lambda clips: [("",) * clips.frames.shape[1]] * len(clips.frames)), "one a valid")
+    rejected(check_mask, OfBatch(lambda clips: [(0,) * int(count) for count in clips.valid.sum(1)]), "wanted strings")
+
+
+class Saliency(torch.nn.Module):
+    """A learned mask on the device; `dead` gives it a weight that nothing reaches, `hard` cuts the gradient."""
+
+    needs, place = Needs(), "device"
+
+    def __init__(self, *, dead: bool = False, hard: bool = False) -> None:
+        super().__init__()
+        self.head = torch.nn.Conv2d(3, 1, 3, padding=1)
+        self.scale = torch.nn.Parameter(torch.ones(()), requires_grad=dead)
+        self.hard = hard
+
+    def forward(self, clips: ClipBatch) -> torch.Tensor:
+        maps = torch.sigmoid(self.head(clips.frames.flatten(0, 1).float() / 255))
+        return ((maps > 0.5).float() if self.hard else maps).view(*clips.valid.shape, *maps.shape[-2:])
+
+
+def test_every_weight_of_a_learned_mask_must_have_a_gradient() -> None:
+    check_mask(part(Saliency()))
+    rejected(check_mask, Saliency(dead=True), "no gradient reaches scale")
+    rejected(check_mask, Saliency(hard=True), "alpha has no gradient")
 
 
 def test_a_part_that_is_not_what_its_component_declares_is_rejected() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fdakit.catalog import Catalog, Offer, Part
+from fdakit.data_pipeline.mask_calls import build_mask
 from fdakit.errors import FdakitError, PartError, RecipeError
 from fdakit.plugin.component import BuildContext
 from fdakit.plugin.contracts import MaskGenerator
@@ -49,7 +50,7 @@ def read_masks(
 def build_candidate(label: str, part: Part[MaskGenerator], shapes: BuildContext) -> Candidate:
     """Return the part, built. Raises `FdakitError` if it cannot be, or is no mask."""
     who = str(part.offer)
-    mask = part.build(shapes)
+    mask = build_mask(part, shapes)
     needs, place = getattr(mask, "needs", None), getattr(mask, "place", None)
     asks = isinstance(needs, Needs) and isinstance(needs.neighbours, tuple)
     if not asks or place not in ("worker", "device"):

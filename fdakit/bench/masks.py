@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from fdakit.catalog import Part
-from fdakit.data_pipeline.clip_pipeline import mask_alpha
+from fdakit.data_pipeline.mask_calls import mask_alpha
 from fdakit.errors import FdakitError
 from fdakit.plugin.component import BuildContext
 from fdakit.plugin.contracts import MaskGenerator, Progress

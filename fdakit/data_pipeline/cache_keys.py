@@ -31,7 +31,7 @@ class CacheKeys:
     """What determines a clip besides its file, as digests.
 
     They are of the frames as read, the random transform, and the mask; `mask` is without the seed, which is added to
-    the key of a mask that reads it.
+    the key of a mask that reads it, and "" for a mask on the device, which is not stored.
     """
 
     frames: str
@@ -46,10 +46,12 @@ def make_cache_keys(
     view: FrameTransform,
     *,
     training: bool,
-    on_device: bool,
     seed: int,
 ) -> CacheKeys | None:
-    """Return the keys of sampler, reader, mask and transform; None if a part's code cannot be found."""
+    """Return the keys of sampler, reader, transform, and the mask if it is there.
+
+    None if a part's code cannot be found.
+    """
     found = {name: part_key(part, shapes, seeded=name != "mask") for name, part in parts.items()}
     if None in found.values():
         return None
@@ -65,7 +67,7 @@ def make_cache_keys(
     return CacheKeys(
         frames=_digest(found["sampler"], training, found["reader"], geometry),
         drawn_view=_digest([view.flip, view.crop_scale] if training and view.draws else None),
-        mask=_digest(found["mask"], shapes.device if on_device else None),
+        mask=_digest(found["mask"], None) if "mask" in found else "",
         seed=seed,
     )
 

@@ -9,6 +9,9 @@ on what is sampled at random:
   pixels than a run without the store;
 - the choice of frames: nothing, as no epoch uses the same frames again;
 - anything, with `frame_store.draws = n`: n transformed clips with their masks, used in turn by epoch.
+
+A mask on the device is made of each batch anew: of its clips the frames are stored, with the neighbours and the luma
+that it needs.
 """
 
 from __future__ import annotations
@@ -26,19 +29,20 @@ from .frame_store import Arrays, FrameStore, MaskedClip, estimated_bytes, file_f
 
 _WORTH_A_WORD = 10**9  # bytes; less is cached without an announcement
 _PLAIN = Needs()
-_NEAR = "near "
+_NEAR, _LUMA = "near ", "luma "
 
 
 @dataclass(frozen=True)
 class ClipSteps:
     """The steps that make a clip: read `(video, epoch)`, view `(clip, epoch)`, mask `(clip)`.
 
-    `repaired` ids are not cached. `drawn` is whether the masks so far may depend on seed or id.
+    `mask` is None where the mask is made on the device, of what it `needs`. `repaired` ids are not cached. `drawn` is
+    whether the masks so far may depend on seed or id.
     """
 
     read: Callable[[VideoRef, int], Clip]
     view: Callable[[Clip, int], Clip]
-    mask: Callable[[Clip], NDArray[np.float32]]
+    mask: Callable[[Clip], NDArray[np.float32]] | None
     needs: Needs
     repaired: Container[str]
     drawn: Callable[[], bool]
@@ -49,8 +53,13 @@ class ClipSteps:
 
     def shown(self, clip: Clip, epoch: int) -> MaskedClip:
         """Transform a clip as it was read, and return it with its mask."""
-        viewed = self.view(clip, epoch)
-        return MaskedClip(viewed.frames, self.mask(viewed), viewed.times)
+        return self.masked(self.view(clip, epoch))
+
+    def masked(self, clip: Clip) -> MaskedClip:
+        """Return a transformed clip with its mask, or with what the device makes it of."""
+        if self.mask is None:
+            return MaskedClip(clip.frames, None, clip.times, clip.neighbours, clip.luma)
+        return MaskedClip(clip.frames, self.mask(clip), clip.times)
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,8 @@ class ClipCache:
         found = self.store.get(key)
         if found is None:
             return self._first(video, epoch, key)
+        if self.making.mask is None:
+            return self.making.masked(self._clip(video, found))
         alpha = self._kept_mask(video, key)
         if alpha is None:
             if self.making.needs != _PLAIN:
@@ -101,7 +112,13 @@ class ClipCache:
         facts = self.facts
         view = None if self.before_view else ["viewed", facts.drawn_view]
         drawn = [facts.seed, video.id, epoch] if self.draws else None
-        return record_key(file, facts.frames, view, drawn)
+        beside = [sorted(self.making.needs.neighbours), self.making.needs.luma] if self._beside else []
+        return record_key(file, facts.frames, view, drawn, *beside)
+
+    @property
+    def _beside(self) -> bool:
+        """Whether neighbours and luma are stored with the frames, as the mask is made of them later."""
+        return (self.before_view or self.making.mask is None) and self.making.needs != _PLAIN
 
     def _mask_key(self, video: VideoRef, key: bytes, *, drawn: bool) -> bytes:
         """Return the key of the mask. Masks may be random by seed and id: `Clip.rng`."""
@@ -121,17 +138,20 @@ class ClipCache:
     def _first(self, video: VideoRef, epoch: int, key: bytes) -> MaskedClip:
         """Make the clip and store it."""
         viewed = self.making.view(self.making.read(video, epoch), epoch)
-        made = MaskedClip(viewed.frames, self.making.mask(viewed), viewed.times)
-        if self._keep(viewed, key):
+        made = self.making.masked(viewed)
+        if self._keep(viewed, key) and made.alpha is not None:
             self._keep_mask(video, key, made.alpha)
         return made
 
     def _keep(self, clip: Clip, key: bytes) -> bool:
         """Store a clip's frames, unless its file is damaged, as the store has no mark for that."""
-        near = {f"{_NEAR}{gap}": frames for gap, frames in clip.neighbours.items()} if self.before_view else {}
+        beside = {}
+        if self._beside:
+            beside = {f"{_NEAR}{gap}": frames for gap, frames in clip.neighbours.items()}
+            beside |= {f"{_LUMA}{gap}": grey for gap, grey in clip.luma.items()}
         aspect = np.array([clip.pixel_aspect])
         return clip.id not in self.making.repaired and self.store.put(
-            key, {"frames": clip.frames, "times": clip.times, "pixel_aspect": aspect, **near}
+            key, {"frames": clip.frames, "times": clip.times, "pixel_aspect": aspect, **beside}
         )
 
     def _read(self, video: VideoRef, epoch: int, key: bytes) -> Clip:
@@ -148,7 +168,8 @@ class ClipCache:
             video.id,
             np.array(found["frames"]),
             np.array(found["times"]),
-            neighbours={int(n.removeprefix(_NEAR)): np.array(a) for n, a in found.items() if n.startswith(_NEAR)},
+            neighbours=_by_gap(found, _NEAR),
+            luma=_by_gap(found, _LUMA),
             seed=self.facts.seed,
             pixel_aspect=float(found["pixel_aspect"][0]),
         )
@@ -160,7 +181,7 @@ class ClipCache:
         """
         keys = [key for video in videos if (key := self._key(video, epoch)) is not None]
         self.store.refresh()
-        each = estimated_bytes(frames, size)
+        each = estimated_bytes(frames, size) * (1 + len(self.making.needs.neighbours) * self._beside)
         if self.before_view:
             kept = (self.store.get(key) for key in keys if key in self.store)
             first = next((found for found in kept if found is not None), None)
@@ -180,6 +201,10 @@ class ClipCache:
             says = f"{text}, {lacking}; the rest is decoded again each time; {remedy}"
             return Forecast((says,), settles=(self.store.full_note(),))
         return Forecast((f"{text}, kept in {self.store.folder}",) if total >= _WORTH_A_WORD else ())
+
+
+def _by_gap(found: Arrays, prefix: str) -> dict[int, NDArray[np.uint8]]:
+    return {int(name.removeprefix(prefix)): np.array(a) for name, a in found.items() if name.startswith(prefix)}
 
 
 def format_bytes(count: int) -> str:

@@ -17,7 +17,7 @@ from fdakit.mask_ops.controls import apply_control, partner_of
 from fdakit.plugin.component import BuildContext
 from fdakit.plugin.contracts import Preprocess
 from fdakit.recipe.recipe import Recipe
-from fdakit.values import UnreadableVideo, VideoRef
+from fdakit.values import Needs, UnreadableVideo, VideoRef
 
 from .cache_use import vanished
 from .clip_pipeline import ClipPipeline, ClipPipelineConfig
@@ -40,7 +40,11 @@ class ClipRequest:
 
 
 class ClipDataset:
-    """Reads any video of a split by `ClipRequest`. It is pickled to workers and builds its parts there, once."""
+    """Reads any video of a split by `ClipRequest`. It is pickled to workers and builds its parts there, once.
+
+    If the mask works on the device, clips come without alphas; `device_needs` is what it needs, if that is
+    known already.
+    """
 
     def __init__(
         self,
@@ -53,6 +57,7 @@ class ClipDataset:
         controls: Sequence[Control] = (),
         left_out: Mapping[str, str] | None = None,
         keep: bool = True,
+        device_needs: Needs | None = None,
     ) -> None:
         self.videos = tuple(videos)
         self.left_out = dict(left_out or {})  # reasons by id of videos that count as unreadable without being opened
@@ -70,17 +75,26 @@ class ClipDataset:
             seed=recipe.seed,
             training=training,
             repairs=recipe.loader.damage == "repair",
+            device_needs=device_needs,
         )
+        self.seed = recipe.seed
         self._foretold = False
         self._warned: set[str] = set()
         self._built: ClipPipeline | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_built": None, "on_read": None}
+        return {**self.__dict__, "_plan": self._travelling(), "_built": None, "on_read": None}
+
+    def _travelling(self) -> ClipPipelineConfig:
+        """Return the plan as workers get it: without a mask that works on the device."""
+        if not self.built.on_device:
+            return self._plan
+        parts = {name: part for name, part in self._plan.parts.items() if name != "mask"}
+        return replace(self._plan, parts=parts, device_needs=self.built.needs)
 
     def check_travel(self) -> None:
         """Raise `PartError` if a part cannot be pickled for a loader worker, before any worker starts."""
-        for part in self._plan.parts.values():
+        for part in self._travelling().parts.values():
             try:
                 pickle.dumps(part)
             except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -114,11 +128,15 @@ class ClipDataset:
 
     def _item(self, video: VideoRef, draw: ClipRequest) -> ClipItem:
         clip = self._stored(video, draw.epoch)
-        alphas: dict[str, NDArray[np.float32]] = {
-            control: self._controlled(control, video, clip) for control in self.controls
-        }
-        fault, notes = self.built.repaired.get(video.id, ""), self.built.take_notes()
-        return ClipItem(video.id, clip.frames, alphas, clip.times, draw.text, fault, notes)
+        borrowing = clip.alpha is None and "other-video" in self.controls
+        return replace(
+            _unmasked(video.id, clip),
+            alphas=self._alphas(video, clip),
+            text=draw.text,
+            repaired=self.built.repaired.get(video.id, ""),
+            partner=_unmasked(*self._partner(video)) if borrowing else None,
+            notes=self.built.take_notes(),
+        )
 
     def _stored(self, video: VideoRef, epoch: int) -> MaskedClip:
         if video.id in self.left_out:
@@ -129,17 +147,25 @@ class ClipDataset:
         if self.on_read is not None:
             self.on_read(video)
 
-    def _controlled(self, control: Control, video: VideoRef, clip: MaskedClip) -> NDArray[np.float32]:
-        partner = self._partner(video) if control == "other-video" else None
-        return apply_control(clip.alpha, control=control, seed=self._plan.seed, video_id=video.id, partner=partner)
+    def _alphas(self, video: VideoRef, clip: MaskedClip) -> dict[str, NDArray[np.float32]]:
+        """Return the masks under each control; none if they are made on the device."""
+        if clip.alpha is None:
+            return {}
+        found: dict[str, NDArray[np.float32]] = {}
+        for control in self.controls:
+            partner = self._partner(video)[1].alpha if control == "other-video" else None
+            found[control] = apply_control(
+                clip.alpha, control=control, seed=self.seed, video_id=video.id, partner=partner
+            )
+        return found
 
-    def _partner(self, video: VideoRef) -> NDArray[np.float32]:
-        """Return the masks of another video; unreadable ones are skipped, as that is not this video's fault."""
+    def _partner(self, video: VideoRef) -> tuple[str, MaskedClip]:
+        """Return another video; unreadable ones are skipped, as that is not this video's fault."""
         others = {other.id: other for other in self.videos}
         while True:
-            chosen = partner_of(video.id, list(others), seed=self._plan.seed)
+            chosen = partner_of(video.id, list(others), seed=self.seed)
             try:
-                return self._stored(others[chosen], 0).alpha
+                return chosen, self._stored(others[chosen], 0)
             except VideoError:
                 del others[chosen]
 
@@ -162,6 +188,10 @@ class ClipDataset:
                 warnings.warn(note, stacklevel=2)
 
 
+def _unmasked(name: str, clip: MaskedClip) -> ClipItem:
+    return ClipItem(name, clip.frames, {}, clip.times, "", neighbours=clip.neighbours, luma=clip.luma)
+
+
 def batches(
     source: ClipDataset, plan: Sequence[Sequence[ClipRequest]], *, workers: int, prefetch: int
 ) -> Iterator[LoadedBatch]:
@@ -170,8 +200,9 @@ def batches(
     Workers are subject to `source.time_limit`, see `read_in_workers`; reading in this process is not.
     """
     source.forecast_cache(plan)
-    collate = Collate(source.built.length)
-    if workers == 0 or source.built.on_device:
+    on_device = source.built.on_device
+    collate = Collate(source.built.length, source.controls if on_device else (), source.seed)
+    if workers == 0:
         found: Any = (collate([source[draw] for draw in draws]) for draws in plan)
     else:
         source.check_travel()

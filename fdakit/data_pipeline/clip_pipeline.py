@@ -8,13 +8,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from fdakit.catalog import Part
-from fdakit.errors import PartError, VideoError, attribute_errors
+from fdakit.errors import VideoError, attribute_errors
 from fdakit.plugin.component import BuildContext
-from fdakit.plugin.contracts import MaskGenerator, Preprocess
+from fdakit.plugin.contracts import Preprocess
 from fdakit.random_keys import keyed_rng
 from fdakit.settings import FrameStoreSettings, ViewSettings
 from fdakit.system.cache_folder import cache_folder
@@ -26,13 +25,18 @@ from .cache_keys import make_cache_keys
 from .clip_cache import ClipCache, ClipSteps, Forecast
 from .damage import FrameRepair
 from .frame_store import FrameStore, MaskedClip
+from .mask_calls import build_mask, mask_alpha, mask_remarks, warn_of_untrained
 from .mask_randomness import AccessLog, RandomnessProbe
-from .output_checks import check_alpha, check_indices, check_same_indices, tried_alpha
+from .output_checks import check_indices, check_same_indices, tried_alpha
 
 
 @dataclass(frozen=True)
 class ClipPipelineConfig:
-    """The parts and settings that determine the clips of a data set. It is pickled to workers."""
+    """The parts and settings that determine the clips of a data set. It is pickled to workers.
+
+    `device_needs` is what a mask that is built elsewhere, for the device, needs of the reader; none is built here
+    then.
+    """
 
     parts: Mapping[str, Part[Any]]
     shapes: BuildContext
@@ -43,10 +47,15 @@ class ClipPipelineConfig:
     seed: int
     training: bool
     repairs: bool
+    device_needs: Needs | None = None
 
 
 class ClipPipeline:
-    """The built parts; `on_read` is called with each video whose file is about to be read."""
+    """The built parts; `on_read` is called with each video whose file is about to be read.
+
+    `needs` is what the mask needs of the reader; `on_device` is whether it works there, so that clips come without
+    alpha.
+    """
 
     def __init__(self, plan: ClipPipelineConfig, *, on_read: Callable[[VideoRef], None]) -> None:
         self._plan, self._on_read = plan, on_read
@@ -54,14 +63,19 @@ class ClipPipeline:
         self._sampler = self._parts["sampler"].build(plan.shapes)
         self._reader = self._parts["reader"].build(plan.shapes)
         watch = AccessLog()
-        self._mask = self._parts["mask"].build(watch.over(plan.shapes))
-        self._watched = RandomnessProbe(self._mask, watch)
+        self._mask: Any = None
+        if plan.device_needs is None:
+            self._mask = build_mask(self._parts["mask"], watch.over(plan.shapes))
+        self.on_device = self._mask is None or self._mask.place == "device"
+        self.needs: Needs = plan.device_needs or self._mask.needs
+        self._watched = self._mask if self.on_device else RandomnessProbe(self._mask, watch)
         self._view = FrameTransform(plan.view, plan.preprocess)
         self._repair = FrameRepair()
         self._tried: set[str] = set()  # the parts that were tested by calling them twice
         self.repaired: dict[str, str] = {}  # the file's fault by id, for the clips as last read
-        drawn = partial(getattr, self._watched, "looked")
-        self._making = ClipSteps(self._native, self._viewed, self.alpha, self._mask.needs, self.repaired, drawn)
+        drawn = partial(getattr, self._watched, "looked", False)
+        alpha = None if self.on_device else self.alpha
+        self._making = ClipSteps(self._native, self._viewed, alpha, self.needs, self.repaired, drawn)
         self._draws, self._keeper = self._keeping()
 
     def _keeping(self) -> tuple[int, ClipCache | None]:
@@ -73,18 +87,12 @@ class ClipPipeline:
         frames_drawn, view_drawn = self._sampler.draws(plan.training), plan.training and self._view.draws
         drawn = frames_drawn or view_drawn
         draws = settings.draws if settings.enabled and plan.training and drawn else 0
-        beside_frames = self._mask.needs.motion_vectors or self._mask.needs.luma
+        beside_frames = self.needs.motion_vectors or (self.needs.luma and not self.on_device)
         before_view = view_drawn and not frames_drawn and not draws and not beside_frames
         if not settings.enabled or settings.limit_mb == 0 or (drawn and not draws and not before_view):
             return draws, None
-        facts = make_cache_keys(
-            self._parts,
-            plan.shapes,
-            self._view,
-            training=plan.training,
-            on_device=self.on_device,
-            seed=plan.seed,
-        )
+        parts = {name: part for name, part in self._parts.items() if name != "mask" or not self.on_device}
+        facts = make_cache_keys(parts, plan.shapes, self._view, training=plan.training, seed=plan.seed)
         if facts is None:
             return draws, None
         folder = settings.folder or cache_folder() / "frames"
@@ -96,19 +104,8 @@ class ClipPipeline:
         """The number of frames a clip is padded to."""
         return int(self._sampler.frames(self._plan.training))
 
-    @property
-    def needs(self) -> Needs:
-        """What the mask needs of the reader."""
-        needs: Needs = self._mask.needs
-        return needs
-
-    @property
-    def on_device(self) -> bool:
-        """Whether the mask needs its frames on the model's device."""
-        return bool(self._mask.place == "device")
-
     def stored(self, video: VideoRef, epoch: int) -> MaskedClip:
-        """Return the transformed clip with its mask, cached or made: see `fdakit.data_pipeline.clip_cache`."""
+        """Return the transformed clip with what the mask made, or needs: see `fdakit.data_pipeline.clip_cache`."""
         turn = epoch % self._draws if self._draws else epoch
         return self._making.fresh(video, turn) if self._keeper is None else self._keeper.clip(video, turn)
 
@@ -142,14 +139,14 @@ class ClipPipeline:
                 times = self._reader.times(video)
             chosen = self._chosen(video, epoch, times)
             with attribute_errors(label, where):
-                clip: Clip = self._reader.read(video, chosen, self._mask.needs, size)
+                clip: Clip = self._reader.read(video, chosen, self.needs, size)
             return clip
         except VideoError as error:
             if not self._plan.repairs:
                 raise
-            sound = self._repair.decodable_frames(video, self._mask.needs)
+            sound = self._repair.decodable_frames(video, self.needs)
             chosen = sound.indices[self._chosen(video, epoch, sound.times)]
-            clip = read_frames(video, indices=chosen, needs=self._mask.needs, size=size, tolerant=True)
+            clip = read_frames(video, indices=chosen, needs=self.needs, size=size, tolerant=True)
             self.repaired[video.id] = sound.reason or str(error)
             return clip
 
@@ -183,43 +180,10 @@ class ClipPipeline:
         self._tried.add("mask")
         return tried_alpha(make, clip, label=label, on_device=self.on_device)
 
+    def warn_of_untrained(self) -> None:
+        """Warn that the mask has the weights it is built with, if it has any."""
+        warn_of_untrained(self._mask, label=str(self._parts["mask"].offer))
+
     def remarks(self, clip: Clip) -> tuple[str, ...]:
         """Return `mask_remarks` of a clip."""
         return mask_remarks(self._mask, clip, label=str(self._parts["mask"].offer), device=self._plan.shapes.device)
-
-
-def mask_alpha(mask: MaskGenerator, clip: Clip, *, label: str, device: str) -> NDArray[np.float32]:
-    """Return the mask of a transformed clip, float32 `(t, h, w)`.
-
-    Raises `PartError` if the mask fails or returns something else.
-    """
-    where = f"on video {clip.id!r}"
-    with attribute_errors(label, where):
-        on_device = mask.place == "device"
-        alpha = torch.as_tensor(mask(_moved(clip, device))).cpu().numpy() if on_device else mask(clip)
-    check_alpha(alpha, clip.frames.shape[:3], label=label, where=where)
-    return np.asarray(alpha, np.float32)
-
-
-def mask_remarks(mask: MaskGenerator, clip: Clip, *, label: str, device: str) -> tuple[str, ...]:
-    """Return the mask's remark on each frame of a transformed clip, "" for a mask without. Raises `PartError`."""
-    where, count = f"on video {clip.id!r}", len(clip.frames)
-    remark = getattr(mask, "remarks", None)
-    if remark is None:
-        return ("",) * count
-    with attribute_errors(label, f"in remarks {where}"):
-        said = tuple(remark(_moved(clip, device) if mask.place == "device" else clip))
-    if len(said) != count or not all(isinstance(word, str) for word in said):
-        raise PartError(f"{label} failed {where}: remarks {said!r}; wanted {count} strings, one a frame")
-    return said
-
-
-def _moved(clip: Clip, device: str) -> Clip:
-    """Return the clip for a mask on the device: frames as torch uint8 `(t, 3, h, w)`, luma `(t, h, w)`."""
-
-    def move(frames: NDArray[np.uint8]) -> torch.Tensor:
-        return torch.from_numpy(frames).permute(0, 3, 1, 2).to(device)
-
-    neighbours = {gap: move(frames) for gap, frames in clip.neighbours.items()}
-    luma = {gap: torch.from_numpy(grey).to(device) for gap, grey in clip.luma.items()}
-    return replace(clip, frames=move(clip.frames), neighbours=neighbours, luma=luma)

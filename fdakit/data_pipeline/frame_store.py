@@ -10,7 +10,7 @@ import json
 import math
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,17 @@ Arrays = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class MaskedClip:
-    """A transformed clip and its mask: frames uint8 `(t, s, s, 3)`, alpha float32 `(t, s, s)`, times `(t,)` s."""
+    """A transformed clip and its mask: frames uint8 `(t, s, s, 3)`, alpha float32 `(t, s, s)`, times `(t,)` s.
+
+    Where the mask is made on the device, `alpha` is None, and `neighbours (t, s, s, 3)` and `luma (t, s, s)`, by gap,
+    are what it needs.
+    """
 
     frames: NDArray[np.uint8]
-    alpha: NDArray[np.float32]
+    alpha: NDArray[np.float32] | None
     times: NDArray[np.float64]
+    neighbours: Mapping[int, NDArray[np.uint8]] = field(default_factory=dict)
+    luma: Mapping[int, NDArray[np.uint8]] = field(default_factory=dict)
 
 
 class FrameStore:

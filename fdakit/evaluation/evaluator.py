@@ -90,6 +90,7 @@ class Evaluator:
             preprocess=retriever.preprocess,
             shapes=replace(retriever.encoder.shapes, device=str(device)),
             controls=names,
+            device_needs=retriever.mask_needs,
         )
 
     @torch.inference_mode()

@@ -14,13 +14,16 @@ import torch
 from numpy.typing import NDArray
 
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest, batches
+from fdakit.data_pipeline.collate import LoadedBatch
 from fdakit.errors import VideoError
 from fdakit.features import ClipBatch, TextFeatures, VideoFeatures
 from fdakit.model.retriever import Retriever
 from fdakit.plugin.contracts import Progress, TextRole
 from fdakit.settings import LoaderSettings
 from fdakit.system.devices import autocast, loader_workers
-from fdakit.values import Batch, UnreadableVideo
+from fdakit.values import UnreadableVideo
+
+from .batch_alphas import batch_alphas
 
 
 @dataclass(frozen=True)
@@ -50,16 +53,22 @@ class Embedder:
         self._precision = precision
         self._progress = progress
 
-    @torch.inference_mode()
-    def batch(self, batch: Batch) -> dict[str, VideoFeatures]:
+    def batch(self, batch: LoadedBatch) -> dict[str, VideoFeatures]:
         """Return what is compared of a batch's clips, on the CPU, under each of its controls."""
+        return self._encoded(batch)[0]
+
+    @torch.inference_mode()
+    def _encoded(self, batch: LoadedBatch) -> tuple[dict[str, VideoFeatures], torch.Tensor]:
+        """Return the features by control, and the coverage of the valid frames under the first `(n,)`, on the CPU."""
         clips = ClipBatch.of(batch, self._device)
+        alphas = batch_alphas(self._retriever, batch, clips)
         found = {}
-        for control, alpha in batch.alphas.items():
+        for control, alpha in alphas.items():
             with autocast(self._device, self._precision):
-                features = self._retriever.encode_videos(clips, alpha.to(self._device))
+                features = self._retriever.encode_videos(clips, alpha)
             found[control] = self._retriever.aggregate(features.float()).to("cpu")
-        return found
+        first = next(iter((batch.alphas or alphas).values()))
+        return found, first.mean(dim=(2, 3, 4)).cpu()[batch.valid]
 
     def videos(self, source: ClipDataset, *, batch_size: int, loader: LoaderSettings, what: str) -> EmbeddedVideos:
         """Return the features of all videos of a data set. Raises `VideoError` if none can be read."""
@@ -77,8 +86,9 @@ class Embedder:
             repaired |= batch.repaired
             if batch.ids:
                 known += batch.ids
-                coverage.append(next(iter(batch.alphas.values())).mean(dim=(2, 3, 4))[batch.valid])
-                for control, features in self.batch(batch).items():
+                encoded, covered = self._encoded(batch)
+                coverage.append(covered)
+                for control, features in encoded.items():
                     parts[control].append(features)
             done += len(batch.ids) + len(batch.lost)
             self._progress(f"encoding {what}", done, count)

@@ -12,7 +12,8 @@ from torch import nn
 from fdakit.errors import attribute_errors
 from fdakit.model.retriever import Retriever
 from fdakit.plugin.abilities import StartsFromEncoder, StatesPretrained
-from fdakit.plugin.contracts import Encoder, Objective
+from fdakit.plugin.component import BuildContext
+from fdakit.plugin.contracts import DeviceMaskGenerator, Encoder, Objective
 from fdakit.recipe.build_context import base_shapes
 from fdakit.recipe.part_fit import check_fit
 from fdakit.recipe.recipe import Recipe
@@ -21,7 +22,9 @@ from .preprocessing import check_known, merged_preprocess
 
 
 def build_retriever(recipe: Recipe, *, device: torch.device, pretrained: bool = True) -> Retriever:
-    """Return encoder, fusion and aggregator combined, with weights initialised by the recipe's seed.
+    """Return encoder, fusion, aggregator and matcher combined, with weights initialised by the recipe's seed.
+
+    With them the mask, if it works on the device.
 
     `pretrained = False` loads no weights: a checkpoint will replace them.
     """
@@ -37,14 +40,16 @@ def build_retriever(recipe: Recipe, *, device: torch.device, pretrained: bool = 
     if pretrained:
         for chosen, part in ((recipe.fusion, fusion), (recipe.aggregator, aggregator), (recipe.matcher, matcher)):
             _start_from(str(chosen.offer), part, encoder)
-    labels = {table: str(recipe.parts[table].offer) for table in ("encoder", "fusion", "aggregator", "matcher")}
+    mask = _device_mask(recipe, replace(shapes, image_size=preprocess.size))
+    tables = ("encoder", "fusion", "aggregator", "matcher", *(("mask",) if mask is not None else ()))
     retriever = Retriever(
         encoder=encoder,
         fusion=fusion,
         aggregator=aggregator,
         matcher=matcher,
         preprocess=preprocess,
-        labels=labels,
+        labels={table: str(recipe.parts[table].offer) for table in tables},
+        mask=mask,
     )
     return retriever.to(device)
 
@@ -52,6 +57,17 @@ def build_retriever(recipe: Recipe, *, device: torch.device, pretrained: bool = 
 def has_random_weights(encoder: Encoder) -> bool:
     """Return whether the encoder's weights are known to be random draws."""
     return isinstance(encoder, StatesPretrained) and not encoder.pretrained
+
+
+def _device_mask(recipe: Recipe, shapes: BuildContext) -> DeviceMaskGenerator | None:
+    """Return the mask if it works on the device; None if the data pipeline builds it.
+
+    It is built after all others, so that the weights of these do not depend on it.
+    """
+    if recipe.mask.offer.component.declares.get("place") == "worker":
+        return None
+    mask: Any = recipe.mask.build(shapes)
+    return mask if mask.place == "device" else None
 
 
 def _start_from(label: str, part: object, encoder: Encoder) -> None:

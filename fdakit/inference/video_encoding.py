@@ -49,6 +49,7 @@ class VideoEncoding:
             preprocess=model.preprocess,
             shapes=replace(model.encoder.shapes, device=str(device)),
             controls=(control,),
+            device_needs=model.mask_needs,
             keep=False,  # callers who want vectors did not ask for files on disk
         )
         self._rows: dict[object, int] = {}  # by content

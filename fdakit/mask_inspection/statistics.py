@@ -94,6 +94,10 @@ class MaskDataset:
         needs = self._source.built.needs
         return bool(needs.neighbours or needs.motion_vectors)
 
+    def warn_of_untrained(self) -> None:
+        """Warn that the mask has the weights it is built with, if it has any."""
+        self._source.built.warn_of_untrained()
+
     def travels(self) -> bool:
         """Return whether workers can do the work: not if the mask needs the device.
 
@@ -164,6 +168,7 @@ def collect_statistics(
     count = min(limit or len(split.videos), len(split.videos))
     chosen = [split.videos[int((place + 0.5) * len(split.videos) / count)] for place in range(count)]
     source = MaskDataset(recipe, chosen, training=split.name == "train")
+    source.warn_of_untrained()
     workers = loader_workers(recipe.loader.workers if jobs is None else jobs, choose_device(recipe.train.device))
     clips: list[ClipMaskStats] = []
     lost: list[UnreadableVideo] = []

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fdakit.catalog import load_catalog
-from fdakit.data_pipeline.clip_pipeline import mask_alpha, mask_remarks
+from fdakit.data_pipeline.mask_calls import build_mask, mask_alpha, mask_remarks, warn_of_untrained
 from fdakit.data_pipeline.output_checks import check_indices
 from fdakit.errors import FdakitError, attribute_errors
 from fdakit.plugin.component import BuildContext
@@ -83,7 +83,9 @@ class MaskViewer:
         self._size = size or SIZE
         shapes = replace(shapes, image_size=self._size, device=self._device)
         self._reader, self._sampler = (recipe.parts[table].build(shapes) for table in ("reader", "sampler"))
-        self._masks = {name: part.build(shapes) for name, part in choice.masks.items()}
+        self._masks = {name: build_mask(part, shapes) for name, part in choice.masks.items()}
+        for name, mask in self._masks.items():
+            warn_of_untrained(mask, label=str(choice.masks[name].offer))
         self._needs = _all_needs([mask.needs for mask in self._masks.values()])
 
     def see(self, video: VideoRef, *, frames: int | None = None) -> MaskedFrames:

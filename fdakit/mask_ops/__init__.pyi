@@ -6,6 +6,9 @@ from .backends import (
 from .black_bars import (
     inside_bars as inside_bars,
 )
+from .clipwise import (
+    ClipwiseMask as ClipwiseMask,
+)
 from .compensation import (
     BrightnessRule as BrightnessRule,
     CameraRule as CameraRule,

@@ -7,6 +7,8 @@
 | `visual-trunk` | the rest of the visual tower; all of an encoder that does not tell its parts apart |
 | `text-tower` | the text tower |
 | `aggregator` | the aggregator |
+| `matcher` | the matcher |
+| `mask` | a mask that works on the device |
 | `objective` | what an objective brings along, but its scale |
 | `logit-scale` | weights called `logit_scale` or `logit_bias`, of objectives and of an open_clip model |
 
@@ -29,7 +31,12 @@ from .clip_encoder import ClipEncoder
 from .layer_depth import SCALES, Depth, TowerLayers, clip_towers
 from .retriever import Retriever
 
-_OWN: Mapping[str, Role] = {"fusion": "alpha-path", "aggregator": "aggregator"}
+_OWN: Mapping[str, Role] = {
+    "fusion": "alpha-path",
+    "aggregator": "aggregator",
+    "matcher": "matcher",
+    "mask": "mask",
+}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""The retriever: encoder, fusion, aggregator and matcher combined, as stored in a checkpoint."""
+"""The retriever: encoder, fusion, aggregator and matcher combined, as stored in a checkpoint.
+
+With them a mask that works on the device; if it has weights, they train with the rest and lie in the checkpoint.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from fdakit.errors import PartError, attribute_errors
 from fdakit.features import ClipBatch, Fused, TextFeatures, VideoFeatures
 from fdakit.plugin.contracts import (
     AlphaFusion,
+    DeviceMaskGenerator,
     Encoder,
     Fuse,
     Matcher,
@@ -21,8 +25,9 @@ from fdakit.plugin.contracts import (
     TemporalAggregator,
     TextRole,
 )
-from fdakit.values import describe
+from fdakit.values import Needs, describe
 
+from .device_masks import device_alpha, tried_device_alpha
 from .no_stem import NoStem
 from .pixel_forms import from_normalised, to_form, to_normalised
 
@@ -32,13 +37,15 @@ T = TypeVar("T")
 class Retriever(nn.Module):
     """Clips and alpha to video features, texts to text features, both to scores.
 
-    `labels` give each part with its provider, for errors.
+    `mask` is the recipe's if it works on the device, else None: alpha comes with the clips then. `labels` give each
+    part with its provider, for errors.
     """
 
     encoder: Encoder
     fusion: AlphaFusion
     aggregator: TemporalAggregator
     matcher: Matcher
+    mask: DeviceMaskGenerator | None
 
     def __init__(
         self,
@@ -49,12 +56,15 @@ class Retriever(nn.Module):
         matcher: Matcher,
         preprocess: Preprocess,
         labels: Mapping[str, str],
+        mask: DeviceMaskGenerator | None = None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.fusion = fusion
         self.aggregator = aggregator
         self.matcher = matcher
+        self.mask = mask
+        self._tried_masks: set[bool] = set()  # whether in training mode, where the mask's first batch was looked at
         self.labels = dict(labels)
         self.register_buffer("_mean", torch.empty(3, 1, 1), persistent=False)
         self.register_buffer("_std", torch.empty(3, 1, 1), persistent=False)
@@ -73,6 +83,26 @@ class Retriever(nn.Module):
         parts = "\n".join(f"  {label}" for label in self.labels.values())
         device = self.get_buffer("_mean").device
         return f"Retriever({size} px -> {width}-d vectors, {count:,} parameters on {device}\n{parts}\n)"
+
+    @property
+    def mask_needs(self) -> Needs | None:
+        """What the mask on the device needs of the reader; None without one."""
+        return None if self.mask is None else self.mask.needs
+
+    def alphas(self, clips: ClipBatch) -> torch.Tensor:
+        """Return the mask's alpha float32 `(v, t, 1, h, w)` of clips with uint8 frames; 0 where a clip was padded.
+
+        Computed in full precision. The values are looked at in the first batch alone, once in training and once in
+        evaluation, as that waits for the device. Raises `PartError` if the mask fails or gives something else, and
+        `ValueError` if there is no mask on the device.
+        """
+        if self.mask is None:
+            raise ValueError("this retriever has no mask on the device; its clips come with their alpha")
+        make = device_alpha if self.training in self._tried_masks else tried_device_alpha
+        with torch.autocast(clips.frames.device.type, enabled=False):
+            alpha = make(self.mask, clips, label=self.labels["mask"])
+        self._tried_masks.add(self.training)
+        return alpha.masked_fill(~clips.valid[..., None, None], 0).unsqueeze(2)
 
     def encode_videos(self, clips: ClipBatch, alpha: torch.Tensor) -> VideoFeatures:
         """Encode clips, their frames uint8, with `alpha (v, t, 1, h, w)` in [0, 1]; aggregate nothing yet.

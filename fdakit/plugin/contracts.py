@@ -109,7 +109,8 @@ class MaskGenerator(Protocol):
 class DeviceMaskGenerator(Protocol):
     """Marks what matters in each frame of a batch, on the model's device; its `place` is `device`.
 
-    May be an `nn.Module` with weights: they train with the rest, under the role `mask`, and lie in the checkpoint.
+    May be an `nn.Module` with weights: they train with the rest, under the role `mask`, and lie in the checkpoint. May
+    offer `remarks(clips)`: of each clip, those that a mask of single clips has on its frames.
     """
 
     needs: Needs

@@ -11,6 +11,7 @@ from fdakit.choices import Control
 from fdakit.plugin.contracts import (
     AlphaFusion,
     Dataset,
+    DeviceMaskGenerator,
     Encoder,
     FrameSampler,
     MaskGenerator,
@@ -63,7 +64,7 @@ class Recipe:
         return self.parts["reader"]
 
     @property
-    def mask(self) -> Part[MaskGenerator]:
+    def mask(self) -> Part[MaskGenerator | DeviceMaskGenerator]:
         return self.parts["mask"]
 
     @property

@@ -11,18 +11,30 @@ from fdakit.plugin.abilities import RemarksOnFrames
 from fdakit.values import Clip
 
 from .building import Part, build_kind, example_clip
+from .device_masks import check_device_mask
 
 
 def check_mask(component: Part, clip: Clip | None = None, **options: Any) -> None:
     """Check a mask: float32 `(t, h, w)`, finite, in [0, 1], deterministic, input untouched.
 
-    Also for one frame and for a still clip.
+    Also for one frame and for a still clip. Of a mask on the device: float `(v, t, h, w)` of a batch of clips of
+    different lengths, whatever pads them and whichever clips lie beside them; and a gradient for every weight that
+    trains, if it is a module.
     """
     mask = build_kind("mask", component, **options)
     still = example_clip(frames=1)
     still = Clip("still", np.repeat(still.frames, 4, axis=0), np.arange(4.0))
+    if mask.place == "device":
+        first = clip or example_clip()
+        for clips in ([first, _part(first, 2), _part(first, 1)], [example_clip(), example_clip(1), still]):
+            check_device_mask(mask, [_with_needs(example, mask.needs) for example in clips])
+        return
     for example in (clip or example_clip(), example_clip(1), example_clip(2, 97), still):
-        _check_mask_on(mask, _with_needs(example, mask.needs), device=mask.place == "device")
+        _check_mask_on(mask, _with_needs(example, mask.needs))
+
+
+def _part(clip: Clip, count: int) -> Clip:
+    return Clip(clip.id, clip.frames[-count:], clip.times[-count:])
 
 
 def _with_needs(clip: Clip, needs: Any) -> Clip:
@@ -35,14 +47,8 @@ def _with_needs(clip: Clip, needs: Any) -> Clip:
     return replace(clip, neighbours=neighbours, motion_vectors=vectors, luma=luma)
 
 
-def _check_mask_on(mask: Any, clip: Clip, *, device: bool) -> None:
+def _check_mask_on(mask: Any, clip: Clip) -> None:
     shape = clip.frames.shape[:3]
-    if device:
-        import torch
-
-        frames, *beside = (torch.from_numpy(f).permute(0, 3, 1, 2) for f in (clip.frames, *clip.neighbours.values()))
-        luma = {gap: torch.from_numpy(np.ascontiguousarray(grey)) for gap, grey in clip.luma.items()}
-        clip = replace(clip, frames=frames, neighbours=dict(zip(clip.neighbours, beside, strict=True)), luma=luma)
     before = np.asarray(clip.frames).copy()
     alpha = np.asarray(mask(clip))
     assert alpha.shape == shape, f"alpha has the shape {alpha.shape}; wanted {shape}"

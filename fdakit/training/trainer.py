@@ -19,6 +19,7 @@ from fdakit.data_pipeline.output_checks import check_optimiser
 from fdakit.dataset_files.identical_videos import identical_videos
 from fdakit.errors import DatasetError, FdakitError, PartError, VideoError, attribute_errors
 from fdakit.features import ClipBatch, PairFeatures
+from fdakit.inference.batch_alphas import batch_alphas
 from fdakit.inference.factory import WeightedObjective
 from fdakit.inference.observers import ObserverGroup
 from fdakit.model.retriever import Retriever
@@ -26,7 +27,7 @@ from fdakit.plugin.abilities import ActsAfterStep
 from fdakit.recipe.recipe import Recipe
 from fdakit.system.devices import autocast, loader_workers
 from fdakit.system.stop_signals import StopRequest, stop_request
-from fdakit.values import Batch, Split
+from fdakit.values import Split
 
 from .batching import epoch_batches
 from .collapse_detection import CollapseSigns, chance_loss
@@ -96,6 +97,7 @@ class Trainer:
             preprocess=retriever.preprocess,
             shapes=replace(retriever.encoder.shapes, device=str(device)),
             left_out=known_damage(recipe.loader, split, where=recipe.where),
+            device_needs=retriever.mask_needs,
         )
         self.skipped: dict[str, str] = {}  # the fault by video id, of those seen so far
         self.repaired: dict[str, str] = {}
@@ -191,7 +193,7 @@ class Trainer:
         self.skipped |= lost
         self.repaired |= batch.repaired
 
-    def _step(self, batch: Batch, factor: float) -> torch.Tensor:
+    def _step(self, batch: LoadedBatch, factor: float) -> torch.Tensor:
         for group, rate in zip(self._optimiser.param_groups, self._rates, strict=True):
             group["lr"] = rate * factor
         self._optimiser.zero_grad(set_to_none=True)
@@ -216,12 +218,12 @@ class Trainer:
                     objective.part.after_step()
         return loss.detach()
 
-    def _loss(self, batch: Batch) -> torch.Tensor:
+    def _loss(self, batch: LoadedBatch) -> torch.Tensor:
         device = self._device
-        (alpha,) = batch.alphas.values()
         clips = ClipBatch.of(batch, device)
+        (alpha,) = batch_alphas(self.retriever, batch, clips).values()
         with autocast(device, self.recipe.train.precision):
-            frames = self.retriever.encode_videos(clips, alpha.to(device))
+            frames = self.retriever.encode_videos(clips, alpha)
             texts = self.retriever.encode_texts(batch.texts)
             videos = self.retriever.aggregate(frames)
             pairs = PairFeatures(frames, videos, texts, batch, self.retriever.scores)

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from fdakit.mask_ops import (
     CameraRule,
+    ClipwiseMask,
     Masks,
     PostprocessOptions,
     by_scenes,
@@ -33,9 +34,8 @@ from fdakit.plugin import (
     CheckpointError,
     Clip,
     Component,
-    MaskGenerator,
+    DeviceMaskGenerator,
     Needs,
-    Place,
     PluginError,
     hookimpl,
 )
@@ -72,30 +72,24 @@ class RaftOptions(PostprocessOptions):
     )
 
 
-class Raft:
-    """The mask. Loads its weights at the first clip, so that loader workers, which compute no masks, hold none.
+class Raft(ClipwiseMask):
+    """The mask. Loads its weights at the first batch.
 
     A frame that equals its neighbours has no flow; a clip of one such frame is marked whole.
     """
 
-    place: Place = "device"
-
     def __init__(self, options: RaftOptions, weights: Path) -> None:
+        super().__init__(self._masks, Needs(neighbours=(-options.gap, options.gap)))
         self.options = options
         self.weights = weights
         self.backend = get_backend(options.backend)
-        self.needs = Needs(neighbours=(-options.gap, options.gap))
         self._network: Any = None
 
-    def __call__(self, clip: Clip) -> NDArray[np.float32]:
-        """Return the alpha numpy float32 `(t, h, w)` of torch uint8 frames `(t, 3, h, w)`."""
-        return self._masks(clip).alpha
-
-    def remarks(self, clip: Clip) -> tuple[str, ...]:
-        """Return why each frame has a fallback: "cut", "empty", "full", "alone" (one frame, no change), or ""."""
-        return self._masks(clip).remarks
-
     def _masks(self, clip: Clip) -> Masks:
+        """Return the masks of torch frames `(t, 3, h, w)`.
+
+        Remarks say why a frame has a fallback: "cut", "empty", "full", "alone" (one frame, no change).
+        """
         import torch
 
         options, torches = self.options, get_backend("torch")
@@ -181,7 +175,7 @@ def load_network(model: str, weights: Path) -> Any:
     return network.eval().requires_grad_(False)
 
 
-def build(options: RaftOptions, shapes: BuildContext) -> MaskGenerator:
+def build(options: RaftOptions, shapes: BuildContext) -> DeviceMaskGenerator:
     """Return the mask. Raises `PluginError` if torchvision is missing, `CheckpointError` without a weights file."""
     if not find_spec("torchvision"):
         raise PluginError(
@@ -202,10 +196,11 @@ RAFT = Component(
     RaftOptions,
     build,
     when="the camera moves, a GPU is at hand, and masks may cost more than the encoder",
+    declares={"place": "device"},
 )
 
 
 @hookimpl
-def fdakit_masks() -> Iterable[Component[Any, MaskGenerator]]:
+def fdakit_masks() -> Iterable[Component[Any, DeviceMaskGenerator]]:
     """Offer this package's parts; fdakit finds them by the entry point in pyproject.toml."""
     return (RAFT,)

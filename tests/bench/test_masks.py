@@ -137,21 +137,21 @@ def test_counts_are_summed_over_pixels_not_averaged_over_clips() -> None:
 
 
 def test_a_mask_gets_what_it_needs(cache: Path) -> None:
-    seen: dict[str, Clip] = {}
+    seen: dict[str, Any] = {}
 
-    def keeping(name: str) -> Callable[[Clip], Any]:
-        def make(clip: Clip) -> Any:
+    def keeping(name: str) -> Callable[[Any], Any]:
+        def make(clip: Any) -> Any:
             seen.setdefault(name, clip)
-            return np.zeros(
-                (len(clip.frames), *clip.frames.shape[-2:]) if name == "device" else clip.frames.shape[:3], "f4"
-            )
+            if name == "device":
+                return torch.zeros_like(clip.frames[:, :, 0], dtype=torch.float32)
+            return np.zeros(clip.frames.shape[:3], "f4")
 
         return make
 
     needs = Needs(neighbours=(-2, 1), motion_vectors=True, luma=True)
     parts = {
         "rich": part(keeping("rich"), needs=needs),
-        "device": part(keeping("device"), needs=needs, place="device"),
+        "device": part(keeping("device"), needs=replace(needs, motion_vectors=False), place="device"),
         "plain": part(keeping("plain")),
     }
     found = bench(cache, parts, conditions=[STILL], clips=1)
@@ -161,9 +161,9 @@ def test_a_mask_gets_what_it_needs(cache: Path) -> None:
     np.testing.assert_allclose(rich.times * 8, spread(LENGTH, 5))
     assert (set(rich.neighbours), set(rich.luma)) == ({-2, 1}, {0, -2, 1})
     assert rich.motion_vectors is not None and any(one is not None and len(one) for one in rich.motion_vectors)
-    assert isinstance(device.frames, torch.Tensor) and device.frames.shape == (5, 3, SIZE, SIZE)
+    assert isinstance(device.frames, torch.Tensor) and device.frames.shape == (1, 5, 3, SIZE, SIZE)
     assert device.neighbours[1].shape == device.frames.shape
-    np.testing.assert_array_equal(device.frames.permute(0, 2, 3, 1).numpy(), rich.frames)
+    np.testing.assert_array_equal(device.frames[0].permute(0, 2, 3, 1).numpy(), rich.frames)
     assert (dict(plain.neighbours), dict(plain.luma), plain.motion_vectors) == ({}, {}, None)
 
 

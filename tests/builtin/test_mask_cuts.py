@@ -14,6 +14,7 @@ from fdakit.builtin.masks.flow import FLOW
 from fdakit.builtin.masks.frame_difference import FRAME_DIFFERENCE
 from fdakit.builtin.masks.median_background import MEDIAN_BACKGROUND
 from fdakit.builtin.masks.three_frame import THREE_FRAME
+from fdakit.data_pipeline.mask_calls import mask_remarks
 from fdakit.plugin import Clip, keyed_rng
 from fdakit.testing.building import build_part
 
@@ -50,12 +51,7 @@ def remarks(name: str, frames: NDArray[np.uint8], places: list[int], **options: 
     where = np.array(places)
     near = {gap: frames[np.clip(where + gap, 0, len(frames) - 1)] for gap in mask.needs.neighbours}
     clip = Clip("film", frames[where], where / 25, near)
-    if mask.place == "device":
-        import torch
-
-        clip = Clip("film", torch.from_numpy(clip.frames).permute(0, 3, 1, 2), clip.times)
-    told: tuple[str, ...] = mask.remarks(clip)
-    return told
+    return mask_remarks(mask, clip, label="mask", device="cpu")
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["bright", "dark"])

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from fdakit.builtin.masks.frame_difference import FRAME_DIFFERENCE
+from fdakit.data_pipeline.mask_calls import mask_alpha
 from fdakit.mask_ops import backends
 from fdakit.plugin import Clip, VideoRef
 from fdakit.testing.building import build_part, example_clip
@@ -24,18 +25,9 @@ needs_opencv = pytest.mark.skipif(not backends.find_spec("cv2"), reason="OpenCV 
 BACKENDS = ["scikit-image", "numpy", pytest.param("opencv", marks=needs_opencv), "torch"]
 
 
-def on_device(seen: Clip) -> Clip:
-    import torch
-
-    def turned(frames: NDArray[np.uint8]) -> Any:
-        return torch.from_numpy(frames).permute(0, 3, 1, 2)
-
-    return replace(seen, frames=turned(seen.frames), neighbours={g: turned(f) for g, f in seen.neighbours.items()})
-
-
 def masks(seen: Clip, **options: Any) -> NDArray[np.float32]:
     part = build_part(FRAME_DIFFERENCE, **options)
-    return np.asarray(part(on_device(seen) if part.place == "device" else seen))
+    return mask_alpha(part, seen, label="mask", device="cpu")
 
 
 @pytest.mark.integration

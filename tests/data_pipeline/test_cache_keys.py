@@ -24,8 +24,8 @@ VIEW = {"flip": 0.5, "crop_scale": [0.5, 1.0]}
 
 
 def facts(recipe: Recipe, *, tower: Preprocess = TOWER, shapes: BuildContext | None = None, **also: Any) -> CacheKeys:
-    parts = {name: recipe.parts[name] for name in ("sampler", "reader", "mask")}
-    given = {"training": True, "on_device": False, "seed": recipe.seed, **also}
+    parts = {name: recipe.parts[name] for name in also.pop("names", ("sampler", "reader", "mask"))}
+    given = {"training": True, "seed": recipe.seed, **also}
     found = make_cache_keys(parts, shapes or BuildContext(image_size=32), FrameTransform(recipe.view, tower), **given)
     assert found is not None
     return found
@@ -68,7 +68,7 @@ def test_size_training_and_parts_count(make_recipe: MakeRecipe) -> None:
         assert (changed.frames != base.frames, changed.mask == base.mask) == (True, True)
     changed = facts(make_recipe(mask={"threshold": 9}))
     assert (changed.frames == base.frames, changed.mask != base.mask) == (True, True)
-    assert facts(make_recipe(), on_device=True).mask != base.mask
+    assert facts(make_recipe(), names=("sampler", "reader")) == replace(base, mask="")  # which the device makes
 
 
 def test_a_seed_is_a_fact_of_an_outside_sampler_and_reader_but_not_of_a_mask(make_recipe: MakeRecipe) -> None:

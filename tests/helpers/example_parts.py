@@ -18,7 +18,18 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fdakit.errors import FdakitError
-from fdakit.plugin import BuildContext, Clip, Component, Needs, Options, RunInfo, VideoFeatures, VideoRef, hookimpl
+from fdakit.plugin import (
+    BuildContext,
+    Clip,
+    ClipBatch,
+    Component,
+    Needs,
+    Options,
+    RunInfo,
+    VideoFeatures,
+    VideoRef,
+    hookimpl,
+)
 from fdakit.video import frame_times, read_frames
 
 Parts = Iterable[Component[Any, Any]]
@@ -106,9 +117,9 @@ class Moody(Part):
     def place(self) -> str:
         return "device" if self.options.step == 1 else "worker"
 
-    def __call__(self, clip: Clip) -> Any:
+    def __call__(self, clip: Any) -> Any:
         if self.options.step == 1:
-            return torch.rand(clip.frames[:, 0].shape)
+            return torch.rand(clip.frames[:, :, 0].shape)
         draw = np.random.default_rng().random if self.options.step == 2 else np.random.random_sample
         return draw(clip.frames.shape[:3]).astype(np.float32)
 
@@ -128,9 +139,25 @@ class OnDevice(Part):
 
     needs, place = Needs(), "device"
 
-    def __call__(self, clip: Clip) -> torch.Tensor:
-        assert isinstance(clip.frames, torch.Tensor)
-        return (clip.frames[:, 0] > 150).float()
+    def __call__(self, clips: ClipBatch) -> torch.Tensor:
+        return (clips.frames[:, :, 0] > 150).float()
+
+
+class Learned(nn.Module):
+    """A mask on the device with weights: a soft threshold on the difference to the frame before."""
+
+    needs: Needs = Needs()
+    place = "device"
+
+    def __init__(self, options: Choice, shapes: BuildContext) -> None:
+        super().__init__()
+        self.threshold = nn.Parameter(torch.tensor(0.1))
+        self.slope = nn.Parameter(torch.tensor(20.0))
+
+    def forward(self, clips: ClipBatch) -> torch.Tensor:
+        grey = clips.frames.float().mean(2) / 255
+        before = torch.cat([grey[:, :1], grey[:, :-1]], dim=1)
+        return torch.sigmoid(self.slope * ((grey - before).abs() - self.threshold))
 
 
 class Neighbouring(Part):
@@ -276,7 +303,7 @@ def _parts(**parts: Any) -> Parts:
 
 @hookimpl
 def fdakit_masks() -> Parts:
-    own = {"moody": Moody, "scribbling": Scribbling}
+    own = {"moody": Moody, "scribbling": Scribbling, "learned": Learned}
     return _parts(failing=Failing, soft=Soft, by_seed=BySeed, on_device=OnDevice, neighbouring=Neighbouring, **own)
 
 

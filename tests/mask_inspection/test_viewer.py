@@ -164,3 +164,13 @@ def test_what_cannot_be_shown_is_worded(red: VideoRef, tmp_path: Path) -> None:
     for path in (tmp_path / "no" / "sheet.png", tmp_path / "sheet.nothing"):
         with pytest.raises(FdakitError, match="cannot be written"):
             shown.save(path)
+
+
+def test_a_mask_with_weights_is_shown_as_built_and_that_is_said(make_recipe: Any, clips: Path) -> None:
+    recipe = make_recipe(mask={"use": "learned"})
+    choice = MaskSelection(recipe, True, {"learned": recipe.parts["mask"]})
+    with pytest.warns(UserWarning, match=r"^mask 'learned' .*: its weights are those it is built with"):
+        viewer = MaskViewer(choice)
+    (shown,) = viewer.see(VideoRef("red", clips / "red-across.mp4")).masks
+    assert shown.alpha.shape == (3, 32, 32)
+    assert 0 < shown.alpha.mean() < 0.5

@@ -173,6 +173,7 @@ COMPENSATED_DIFFERENCE = Component(
         "empty": "lower the mask's threshold, or sample fewer frames, which are then further apart",
         "full": "raise the mask's threshold",
     },
+    declares={"place": "worker"},
 )
 
 

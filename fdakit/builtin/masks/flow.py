@@ -161,6 +161,7 @@ FLOW = Component(
         "empty": "lower the mask's threshold, or sample fewer frames, which are then further apart",
         "full": "raise the mask's threshold",
     },
+    declares={"place": "worker"},
 )
 
 

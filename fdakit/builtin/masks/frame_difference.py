@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 
 from fdakit.mask_ops import (
     ChangeOptions,
+    ClipwiseMask,
     GreyRule,
     Masks,
     by_scenes,
@@ -27,7 +28,7 @@ from fdakit.mask_ops import (
     sampled_cuts,
     threshold_changes,
 )
-from fdakit.plugin import BuildContext, Clip, Component, MaskGenerator, Needs, Place, hookimpl
+from fdakit.plugin import BuildContext, Clip, Component, DeviceMaskGenerator, MaskGenerator, Needs, Place, hookimpl
 
 
 class FrameDifferenceOptions(ChangeOptions):
@@ -68,23 +69,25 @@ class FrameDifferenceOptions(ChangeOptions):
 class FrameDifference:
     """Hard masks, 0 or 1, unless set otherwise. A clip of one frame without a neighbour is marked whole."""
 
+    place: Place = "worker"
+
     def __init__(self, options: FrameDifferenceOptions) -> None:
         self.options = options
         self.backend = get_backend(options.backend)
-        self.place: Place = "device" if options.backend == "torch" else "worker"
         native = (-options.gap,) if options.reference == "native" else ()
         self.needs = Needs(neighbours=native, luma=options.grey == "decoder-luma")
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
         """Return the alpha float32 `(t, h, w)` of uint8 frames `(t, h, w, 3)`."""
-        return self._masks(clip).alpha
+        return self.masks(clip).alpha
 
     def remarks(self, clip: Clip) -> tuple[str, ...]:
         """Return why each frame has a fallback: "cut", "empty", "full", "alone" (nothing to compare with), or ""."""
-        return self._masks(clip).remarks
+        return self.masks(clip).remarks
 
-    def _masks(self, clip: Clip) -> Masks:
-        shape = clip.frames.shape[-2:] if self.place == "device" else clip.frames.shape[1:3]
+    def masks(self, clip: Clip) -> Masks:
+        """Return both, also of torch frames `(t, 3, h, w)` if the backend is torch."""
+        shape = clip.frames.shape[-2:] if self.options.backend == "torch" else clip.frames.shape[1:3]
         count = len(clip.frames)
         options, backend = self.options, self.backend
         layers = grey_layers(clip, backend=backend, rule=options.grey, short_side=options.working_size)
@@ -134,9 +137,13 @@ class FrameDifference:
         return self.options.reference == "previous" or len(changes) == 1
 
 
-def build(options: FrameDifferenceOptions, shapes: BuildContext) -> MaskGenerator:
-    """Return the mask. Raises `PluginError` if the backend's library is not installed."""
-    return FrameDifference(options)
+def build(options: FrameDifferenceOptions, shapes: BuildContext) -> MaskGenerator | DeviceMaskGenerator:
+    """Return the mask, on the device if the backend is torch.
+
+    Raises `PluginError` if the backend's library is not installed.
+    """
+    mask = FrameDifference(options)
+    return ClipwiseMask(mask.masks, mask.needs) if options.backend == "torch" else mask
 
 
 FRAME_DIFFERENCE = Component(
@@ -154,5 +161,5 @@ FRAME_DIFFERENCE = Component(
 
 
 @hookimpl
-def fdakit_masks() -> Iterable[Component[Any, MaskGenerator]]:
+def fdakit_masks() -> Iterable[Component[Any, MaskGenerator | DeviceMaskGenerator]]:
     return (FRAME_DIFFERENCE,)

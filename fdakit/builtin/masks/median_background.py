@@ -114,6 +114,7 @@ MEDIAN_BACKGROUND = Component(
         "empty": "lower the mask's threshold, or sample fewer frames, which are then further apart",
         "full": "try compensated-difference",
     },
+    declares={"place": "worker"},
 )
 
 

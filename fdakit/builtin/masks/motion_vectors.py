@@ -154,6 +154,7 @@ MOTION_VECTORS = Component(
         "full": "raise the mask's threshold",
         "no-vectors": "have no motion vectors; take a mask that needs none",
     },
+    declares={"place": "worker"},
 )
 
 

@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 
 from fdakit.mask_ops import (
     ChangeOptions,
+    ClipwiseMask,
     GreyRule,
     Masks,
     by_scenes,
@@ -27,7 +28,7 @@ from fdakit.mask_ops import (
     sampled_cuts,
     threshold_changes,
 )
-from fdakit.plugin import BuildContext, Clip, Component, MaskGenerator, Needs, Place, hookimpl
+from fdakit.plugin import BuildContext, Clip, Component, DeviceMaskGenerator, MaskGenerator, Needs, Place, hookimpl
 
 
 class ThreeFrameOptions(ChangeOptions):
@@ -57,26 +58,28 @@ class ThreeFrame:
     A clip of one frame that equals its neighbours is marked whole.
     """
 
+    place: Place = "worker"
+
     def __init__(self, options: ThreeFrameOptions) -> None:
         self.options = options
         self.backend = get_backend(options.backend)
-        self.place: Place = "device" if options.backend == "torch" else "worker"
         gaps = (-options.gap, options.gap) if options.reference == "native" else ()
         self.needs = Needs(neighbours=gaps, luma=options.grey == "decoder-luma")
 
     def __call__(self, clip: Clip) -> NDArray[np.float32]:
         """Return the alpha float32 `(t, h, w)` of uint8 frames `(t, h, w, 3)`."""
-        return self._masks(clip).alpha
+        return self.masks(clip).alpha
 
     def remarks(self, clip: Clip) -> tuple[str, ...]:
         """Return why each frame has a fallback: "cut", "empty", "full", "alone" (one frame, no change), or ""."""
-        return self._masks(clip).remarks
+        return self.masks(clip).remarks
 
-    def _masks(self, clip: Clip) -> Masks:
+    def masks(self, clip: Clip) -> Masks:
+        """Return both, also of torch frames `(t, 3, h, w)` if the backend is torch."""
         options, backend = self.options, self.backend
         layers = grey_layers(clip, backend=backend, rule=options.grey, short_side=options.working_size)
         changes = self._changes(layers)
-        shape = clip.frames.shape[-2:] if self.place == "device" else clip.frames.shape[1:3]
+        shape = clip.frames.shape[-2:] if self.options.backend == "torch" else clip.frames.shape[1:3]
         cut = self._cuts(clip) if by_scenes(options) else None
         masks = threshold_changes(changes, options=options, backend=backend, shape=shape, cut=cut)
         alone = np.array([len(changes) == 1 and not changes.any()] * len(changes))
@@ -107,9 +110,13 @@ class ThreeFrame:
         return both
 
 
-def build(options: ThreeFrameOptions, shapes: BuildContext) -> MaskGenerator:
-    """Return the mask. Raises `PluginError` if the backend's library is not installed."""
-    return ThreeFrame(options)
+def build(options: ThreeFrameOptions, shapes: BuildContext) -> MaskGenerator | DeviceMaskGenerator:
+    """Return the mask, on the device if the backend is torch.
+
+    Raises `PluginError` if the backend's library is not installed.
+    """
+    mask = ThreeFrame(options)
+    return ClipwiseMask(mask.masks, mask.needs) if options.backend == "torch" else mask
 
 
 THREE_FRAME = Component(
@@ -126,5 +133,5 @@ THREE_FRAME = Component(
 
 
 @hookimpl
-def fdakit_masks() -> Iterable[Component[Any, MaskGenerator]]:
+def fdakit_masks() -> Iterable[Component[Any, MaskGenerator | DeviceMaskGenerator]]:
     return (THREE_FRAME,)

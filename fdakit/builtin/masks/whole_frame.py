@@ -31,7 +31,13 @@ def build(options: WholeFrameOptions, shapes: BuildContext) -> MaskGenerator:
     return WholeFrame()
 
 
-WHOLE_FRAME = Component("whole-frame", "everything marked: the neutral mask", WholeFrameOptions, build)
+WHOLE_FRAME = Component(
+    "whole-frame",
+    "everything marked: the neutral mask",
+    WholeFrameOptions,
+    build,
+    declares={"place": "worker"},
+)
 
 
 @hookimpl

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from fdakit_raft import RAFT, Raft, RaftOptions, build, network_size
 from numpy.typing import NDArray
 
-from fdakit.plugin import BuildContext, CheckpointError, Clip, PluginError
+from fdakit.plugin import BuildContext, CheckpointError, ClipBatch, PluginError
 from fdakit.testing.building import build_part
 from fdakit.testing.masks import check_mask
 
@@ -33,14 +35,22 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def clip_of(frames: NDArray[np.uint8], gap: int = 2) -> Clip:
+def batch_of(frames: Any, near: Mapping[int, Any]) -> ClipBatch:
+    """Return one clip with its neighbours, torch `(t, 3, h, w)`, as a mask on the device sees it."""
+    import torch
+
+    valid = torch.ones(1, len(frames), dtype=torch.bool)
+    times = torch.arange(len(frames))[None] / 25
+    return ClipBatch(frames[None], valid, times, neighbours={gap: one[None] for gap, one in near.items()})
+
+
+def clip_of(frames: NDArray[np.uint8], gap: int = 2) -> ClipBatch:
     """Return the middle frames of a film `(n, h, w, 3)`, with their neighbours, as a mask on the device sees them."""
     import torch
 
     pictures = torch.from_numpy(frames).permute(0, 3, 1, 2)
     count = len(frames) - 2 * gap
-    near = {-gap: pictures[:count], gap: pictures[2 * gap :]}
-    return Clip("film", pictures[gap : gap + count], np.arange(count) / 25, near)
+    return batch_of(pictures[gap : gap + count], {-gap: pictures[:count], gap: pictures[2 * gap :]})
 
 
 def film(count: int, shape: tuple[int, int] = (64, 80)) -> NDArray[np.uint8]:
@@ -90,7 +100,7 @@ def test_what_moves_otherwise_than_the_camera_is_marked(weights: Path) -> None:
     mask = build_part(RAFT, weights=str(weights), working_size=128, batch=2, camera="translation")
     assert isinstance(mask, Raft)
     mask._network = Known()
-    found = mask(clip_of(film(7, (128, 128))))
+    (found,) = mask(clip_of(film(7, (128, 128)))).numpy()
     truth = np.zeros((128, 128), bool)
     truth[32:96, 32:96] = True
     assert ((found > 0.5) == truth).mean() > 0.99
@@ -109,11 +119,11 @@ def test_the_first_frame_of_a_file_is_compared_with_the_one_after_it(weights: Pa
     assert isinstance(mask, Raft)
     mask._network = Known()
     frames = torch.from_numpy(film(3, (128, 128))).permute(0, 3, 1, 2)
-    clip = Clip("start", frames[:1], np.zeros(1), {-2: frames[:1], 2: frames[2:]})
-    assert mask.remarks(clip) == ("",)
+    clip = batch_of(frames[:1], {-2: frames[:1], 2: frames[2:]})
+    assert mask.remarks(clip) == (("",),)
     assert 0 < mask(clip).mean() < 1
-    alone = Clip("alone", frames[:1], np.zeros(1), {-2: frames[:1], 2: frames[:1]})
-    assert mask.remarks(alone) == ("alone",)
+    alone = batch_of(frames[:1], {-2: frames[:1], 2: frames[:1]})
+    assert mask.remarks(alone) == (("alone",),)
     assert mask(alone).min() == 1
 
 
