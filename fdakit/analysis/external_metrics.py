@@ -13,8 +13,9 @@ from fdakit.choices import TieRule, VideoToTextRule
 from fdakit.errors import ScoreError
 from fdakit.evaluation.rescoring import rescored_rows
 from fdakit.evaluation.scoring import rank, rank_both_directions
+from fdakit.plugin.abilities import RemarksOnScores
 from fdakit.plugin.component import BuildContext
-from fdakit.plugin.contracts import Direction, Progress, RemarksOnScores, Rescorer
+from fdakit.plugin.contracts import Direction, Progress, Rescorer
 from fdakit.query_ranks import Ranking
 from fdakit.random_keys import keyed_seed
 from fdakit.ranking.compat import clip4clip_metrics

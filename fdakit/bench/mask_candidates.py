@@ -10,7 +10,7 @@ from fdakit.catalog import Catalog, Offer, Part
 from fdakit.data_pipeline.mask_calls import build_mask
 from fdakit.errors import FdakitError, PartError, RecipeError
 from fdakit.plugin.component import BuildContext
-from fdakit.plugin.contracts import MaskGenerator
+from fdakit.plugin.contracts import AnyMask
 from fdakit.recipe.document import apply_settings
 from fdakit.recipe.validation import validate_part
 from fdakit.values import Needs
@@ -22,14 +22,14 @@ class Candidate:
 
     label: str
     who: str
-    mask: MaskGenerator
+    mask: AnyMask
     options: Mapping[str, Any]
     peer: bool = False
 
 
 def read_masks(
     labels: Sequence[str], *, catalog: Catalog, gap: int | None = None
-) -> tuple[dict[str, Part[MaskGenerator]], dict[str, str]]:
+) -> tuple[dict[str, Part[AnyMask]], dict[str, str]]:
     """Return the masks by label, and the reason why an installed one is left out.
 
     Without labels all that are installed, by their defaults; one that cannot do without options is left out.
@@ -47,7 +47,7 @@ def read_masks(
     return parts, failed
 
 
-def build_candidate(label: str, part: Part[MaskGenerator], shapes: BuildContext) -> Candidate:
+def build_candidate(label: str, part: Part[AnyMask], shapes: BuildContext) -> Candidate:
     """Return the part, built. Raises `FdakitError` if it cannot be, or is no mask."""
     who = str(part.offer)
     mask = build_mask(part, shapes)
@@ -69,7 +69,7 @@ def _installed(catalog: Catalog) -> list[str]:
     return [label(offer) for offer in catalog.of_kind("mask")]
 
 
-def _read_mask(label: str, catalog: Catalog, gap: int | None) -> Part[MaskGenerator]:
+def _read_mask(label: str, catalog: Catalog, gap: int | None) -> Part[AnyMask]:
     name, *options = label.split() or [""]
     table = apply_settings({"mask": {"use": name} if name else {}}, [f"mask.{option}" for option in options])["mask"]
     if table.get("control", "none") != "none":

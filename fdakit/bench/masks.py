@@ -19,7 +19,7 @@ from fdakit.catalog import Part
 from fdakit.data_pipeline.mask_calls import mask_alpha
 from fdakit.errors import FdakitError
 from fdakit.plugin.component import BuildContext
-from fdakit.plugin.contracts import MaskGenerator, Progress
+from fdakit.plugin.contracts import AnyMask, Progress
 from fdakit.synthetic.render import codec
 from fdakit.system.devices import choose_device
 from fdakit.system.optional_libraries import library_fault
@@ -42,7 +42,7 @@ _FAILURES = (FdakitError, MemoryError, torch.OutOfMemoryError)
 
 
 def bench_masks(
-    parts: Mapping[str, Part[MaskGenerator]],
+    parts: Mapping[str, Part[AnyMask]],
     *,
     cache: Path,
     failed: Mapping[str, str] | None = None,
@@ -109,7 +109,7 @@ class _Trial:
         self._rows: list[dict[str, Any]] = []
         self._seconds: dict[str, list[float]] = {}
 
-    def enter(self, parts: Mapping[str, Part[MaskGenerator]], peers: Mapping[str, Any], shapes: BuildContext) -> None:
+    def enter(self, parts: Mapping[str, Part[AnyMask]], peers: Mapping[str, Any], shapes: BuildContext) -> None:
         """Build everybody."""
         for label, part in parts.items():
             try:
@@ -189,7 +189,7 @@ def middle(clip: Clip) -> Clip:
     )
 
 
-def _versions(parts: Iterable[Part[MaskGenerator]]) -> dict[str, str]:
+def _versions(parts: Iterable[Part[AnyMask]]) -> dict[str, str]:
     """Return versions of fdakit, of the libraries of masks, and of the plugins that offer them."""
     found = {"fdakit": __version__}
     for package in ("numpy", "torch", "av", "scikit-image"):

@@ -20,7 +20,7 @@ from fdakit.values import Clip
 from .output_checks import check_alpha
 
 
-def build_mask(part: Part, shapes: BuildContext) -> Any:
+def build_mask(part: Part[Any], shapes: BuildContext) -> Any:
     """Return a mask; one that is a module lies on the device of `shapes`, in evaluation mode."""
     mask = part.build(shapes)
     return mask.to(shapes.device).eval() if isinstance(mask, nn.Module) else mask

@@ -8,7 +8,7 @@ from typing import Any
 
 from fdakit.catalog import Catalog, Part
 from fdakit.errors import RecipeError
-from fdakit.plugin.contracts import MaskGenerator
+from fdakit.plugin.contracts import AnyMask
 from fdakit.recipe.document import Document, apply_settings, find_recipe, read_document
 from fdakit.recipe.recipe import Recipe
 from fdakit.recipe.validation import validate
@@ -26,7 +26,7 @@ class MaskSelection:
 
     recipe: Recipe
     given: bool
-    masks: Mapping[str, Part[MaskGenerator]]
+    masks: Mapping[str, Part[AnyMask]]
 
 
 def choose_masks(
@@ -80,9 +80,9 @@ def _table(label: str) -> Document:
     return table
 
 
-def _named(parts: Sequence[Part[MaskGenerator]]) -> dict[str, Part[MaskGenerator]]:
+def _named(parts: Sequence[Part[AnyMask]]) -> dict[str, Part[AnyMask]]:
     """Return each mask once, by its shortest unique name: name, with options, with provider."""
-    distinct: list[Part[MaskGenerator]] = []
+    distinct: list[Part[AnyMask]] = []
     for part in parts:
         if part not in distinct:
             distinct.append(part)
@@ -97,7 +97,7 @@ def _named(parts: Sequence[Part[MaskGenerator]]) -> dict[str, Part[MaskGenerator
     }
 
 
-def format_options(part: Part[MaskGenerator]) -> str:
+def format_options(part: Part[AnyMask]) -> str:
     """Return the options that differ from the defaults, as `key=value key=value`."""
     fields = type(part.options).model_fields
     changed = {key: getattr(part.options, key) for key in fields if getattr(part.options, key) != fields[key].default}

@@ -6,13 +6,13 @@ parameter, a buffer or a submodule of an `nn.Module`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from fdakit.choices import Role
 from fdakit.features import TextFeatures
-from fdakit.values import Batch, Clip, SourceFile
+from fdakit.values import Batch, Clip, Scores, SourceFile
 
 from .contracts import Dataset, Encoder, Preprocess, TextRole
 from .observers import StepInfo
@@ -94,6 +94,15 @@ class RemarksOnFrames(Protocol):
 
     def remarks(self, clip: Clip) -> Sequence[str]:
         """Return a short word a frame, such as "cut" or "empty"; "" for the mask that it looked for."""
+        ...
+
+
+@runtime_checkable
+class RemarksOnScores(Protocol):
+    """A rescorer that has something to say of the scores that it is given; optional."""
+
+    def remarks(self, scores: Scores) -> Iterable[str]:
+        """Return what must be read beside the rescored numbers, a sentence each."""
         ...
 
 

@@ -5,7 +5,7 @@ Nothing here imports torch: a plugin may import this module for free.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -109,8 +109,8 @@ class MaskGenerator(Protocol):
 class DeviceMaskGenerator(Protocol):
     """Marks what matters in each frame of a batch, on the model's device; its `place` is `device`.
 
-    May be an `nn.Module` with weights: they train with the rest, under the role `mask`, and lie in the checkpoint. May
-    offer `remarks(clips)`: of each clip, those that a mask of single clips has on its frames.
+    May be an `nn.Module` with weights: they train with the rest, under the role `mask`, and lie in the checkpoint.
+    May offer `remarks(clips)`: of each clip, those that a mask of single clips has on its frames.
     """
 
     needs: Needs
@@ -122,6 +122,10 @@ class DeviceMaskGenerator(Protocol):
         Masks of padded frames mean nothing; the clips stay untouched, and none depends on another of the batch.
         """
         ...
+
+
+AnyMask = MaskGenerator | DeviceMaskGenerator
+"""A mask, wherever it works."""
 
 
 class Stem(Protocol):
@@ -276,15 +280,6 @@ class Rescorer(Protocol):
 
         `bank (b, v)`: similarities of training captions to the same videos; None unless `needs_bank`.
         """
-        ...
-
-
-@runtime_checkable
-class RemarksOnScores(Protocol):
-    """A rescorer that has something to say of the scores that it is given; optional."""
-
-    def remarks(self, scores: Scores) -> Iterable[str]:
-        """Return what must be read beside the rescored numbers, a sentence each."""
         ...
 
 

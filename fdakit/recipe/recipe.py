@@ -10,11 +10,10 @@ from fdakit.catalog import Part
 from fdakit.choices import Control
 from fdakit.plugin.contracts import (
     AlphaFusion,
+    AnyMask,
     Dataset,
-    DeviceMaskGenerator,
     Encoder,
     FrameSampler,
-    MaskGenerator,
     Matcher,
     Metric,
     Objective,
@@ -64,7 +63,7 @@ class Recipe:
         return self.parts["reader"]
 
     @property
-    def mask(self) -> Part[MaskGenerator | DeviceMaskGenerator]:
+    def mask(self) -> Part[AnyMask]:
         return self.parts["mask"]
 
     @property

@@ -9,7 +9,6 @@ from typing import Any, get_args
 
 import pytest
 import torch
-from fdakit.inference.checkpoints import checkpoint_recipe, find_checkpoint, load_retriever
 from helpers.example_parts import Learned
 
 from fdakit import CheckpointError, PluginError
@@ -21,6 +20,7 @@ from fdakit.experiment.checkpoint_evaluation import evaluate_checkpoint
 from fdakit.experiment.run import run_recipe
 from fdakit.features import ClipBatch
 from fdakit.inference.batch_alphas import batch_alphas
+from fdakit.inference.checkpoint import Checkpoint
 from fdakit.inference.factory import build_retriever
 from fdakit.model.retriever import Retriever
 from fdakit.plugin import BuildContext, Needs, VideoRef
@@ -113,16 +113,17 @@ def test_a_learned_mask_trains_and_is_saved_and_loaded(
     names = {name for name in before.state_dict() if name.startswith("mask.")}
     assert names == {"mask.threshold", "mask.slope"}
     finished = run_recipe(recipe, out=tmp_path / "run")
-    best = find_checkpoint(tmp_path / "run")
-    after = load_retriever(checkpoint_recipe(best, catalog=catalog), best, device=CPU)
+    best = Checkpoint.open(tmp_path / "run")
+    saved = best.recipe(catalog=catalog)
+    after = best.load(saved, device=CPU)
     start, end = before.state_dict(), after.state_dict()
     assert all(float((start[name] - end[name]).abs()) > 1e-3 for name in names)
-    again = evaluate_checkpoint(checkpoint_recipe(best, catalog=catalog), best)
+    again = evaluate_checkpoint(saved, best)
     for key in ("t2v", "v2t", "controls"):
-        assert again.report[key] == finished.report[key]
+        assert again.report.to_json()[key] == finished.report.to_json()[key]
     other = replace(recipe, parts={**recipe.parts, "mask": make_recipe().parts["mask"]})
     with pytest.raises(CheckpointError, match="mask"):
-        load_retriever(other, best, device=CPU)
+        best.load(other, device=CPU)
 
 
 def test_the_table_of_what_trains_has_a_row_for_the_mask(make_recipe: MakeRecipe) -> None:
@@ -136,7 +137,7 @@ def test_the_table_of_what_trains_has_a_row_for_the_mask(make_recipe: MakeRecipe
 def test_a_frozen_mask_stays_as_built(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     recipe = make_recipe(mask=LEARNED, train={"epochs": 1, "freeze": ["mask"]})
     run_recipe(recipe, out=tmp_path / "run")
-    found = load_retriever(recipe, tmp_path / "run", device=CPU).state_dict()
+    found = Checkpoint.open(tmp_path / "run").load(recipe, device=CPU).state_dict()
     built = build_retriever(recipe, device=CPU).state_dict()
     assert torch.equal(found["mask.threshold"], built["mask.threshold"])
     assert not torch.equal(found["fusion.convolutions.0.weight"], built["fusion.convolutions.0.weight"])

@@ -16,6 +16,7 @@ from torch import nn
 from fdakit import PluginError, RecipeError
 from fdakit.builtin.aggregators.mean import MEAN
 from fdakit.builtin.fusions.alpha_conv import ALPHA_CONV
+from fdakit.builtin.matchers.cosine import COSINE
 from fdakit.catalog import Catalog
 from fdakit.choices import ROLES
 from fdakit.model import ClipEncoder
@@ -41,8 +42,8 @@ TEXT = CLIPTextCfg(context_length=8, vocab_size=49408, width=32, heads=2, layers
 LABELS = {"encoder": "encoder 'small' (local)", "fusion": "fusion", "aggregator": "aggregator"}
 
 
-class Pool(nn.Module):
-    """An aggregator with a matrix and a bias."""
+class Weighted(nn.Module):
+    """An aggregator, a matcher or a mask with a matrix and a bias."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,6 +70,8 @@ def made(kind: str, aggregator: Any = None) -> Retriever:
         encoder=encoder,
         fusion=build_part(ALPHA_CONV, encoder.shapes),
         aggregator=aggregator or build_part(MEAN),
+        matcher=Weighted() if aggregator else build_part(COSINE),
+        mask=Weighted() if aggregator else None,
         preprocess=preprocess,
         labels=LABELS,
     )
@@ -77,7 +80,7 @@ def made(kind: str, aggregator: Any = None) -> Retriever:
 @pytest.fixture(scope="module", params=VISION)
 def whole(request: pytest.FixtureRequest) -> Retriever:
     """Every build of tower, with weights in every part; tests set all of them to train first."""
-    return made(request.param, Pool())
+    return made(request.param, Weighted())
 
 
 def fresh(retriever: Retriever) -> tuple[Retriever, list[nn.Module]]:
@@ -191,7 +194,7 @@ def clip4clip_trains(name: str, freeze_layer_num: int) -> bool:
 
 @pytest.mark.parametrize("blocks", [0, 1, 2])
 def test_the_rule_of_clip4clip_freezes_what_its_code_freezes_and_never_alpha(blocks: int) -> None:
-    retriever, objectives = fresh(made("vit", Pool()))
+    retriever, objectives = fresh(made("vit", Weighted()))
     plan_training(retriever, objectives, TrainSettings(freeze_rule="clip4clip", freeze_blocks=blocks))
     clip = dict(retriever.encoder.clip.named_parameters())
     del clip["logit_scale"]  # read only; the objective's is trained instead
@@ -242,9 +245,10 @@ def test_more_blocks_than_a_tower_has_are_named_for_each_tower() -> None:
 )
 def test_depths_that_nothing_tells_are_not_guessed(train: dict[str, Any], keys: str) -> None:
     stranger = Retriever(
-        encoder=nn.Linear(2, 2),
-        fusion=None,
+        encoder=nn.Linear(2, 2),  # type: ignore[arg-type]
+        fusion=None,  # type: ignore[arg-type]
         aggregator=build_part(MEAN),
+        matcher=build_part(COSINE),
         preprocess=Preprocess(size=32, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25)),
         labels=LABELS,
     )
