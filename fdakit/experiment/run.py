@@ -49,10 +49,10 @@ UNTRAINED = "not trained in this run"
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM during training, after everything was saved in `folder`."""
+    """Ctrl-C, SIGTERM or a request by an observer during training, after everything was saved in `folder`."""
 
-    def __init__(self, folder: Path, done: int, steps: int, *, signal: int) -> None:
-        super().__init__(f"stopped after step {done} of {steps}")
+    def __init__(self, folder: Path, done: int, steps: int, *, signal: int, observer: str = "") -> None:
+        super().__init__(f"stopped after step {done} of {steps}" + (f", as {observer} asked" if observer else ""))
         self.folder = folder
         self.code = exit_code(signal)
 
@@ -192,7 +192,9 @@ class _Run:
         except Stopped as error:
             self._save_last(trainer, self._info(trainer, epoch=trainer.position.epoch, chosen_by=INTERRUPTED))
             done = trainer.position.done
-            raise Interrupted(self.folder.path, done, trainer.steps, signal=error.signal) from error
+            raise Interrupted(
+                self.folder.path, done, trainer.steps, signal=error.signal, observer=error.observer
+            ) from error
         best = Checkpoint.open(self.folder.checkpoint("best"))
         best.load_into(self.retriever)
         return best.info

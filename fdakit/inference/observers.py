@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fdakit.plugin.abilities import Closes
+from fdakit.plugin.abilities import Closes, ObservesSteps
 from fdakit.plugin.component import BuildContext
-from fdakit.plugin.observers import RunInfo
+from fdakit.plugin.observers import RunInfo, StepInfo
 from fdakit.recipe.recipe import Recipe
 
 
@@ -30,6 +30,16 @@ class ObserverGroup:
     def progressed(self, what: str, done: int, total: int) -> None:
         self._tell("progressed", what, done, total)
 
+    @property
+    def observe_steps(self) -> bool:
+        """Whether some observer is told of every step."""
+        return any(isinstance(one, ObservesSteps) for _, one in self._observers)
+
+    def step_finished(self, step: StepInfo) -> str:
+        """Return the label of the first observer that asks the run to stop; "" if none does."""
+        answers = self._tell("step_finished", step, only=ObservesSteps)
+        return next((label for label, answer in answers if answer is True), "")
+
     def epoch_finished(self, facts: Mapping[str, float]) -> None:
         self._tell("epoch_finished", facts)
 
@@ -38,15 +48,19 @@ class ObserverGroup:
 
     def close(self) -> None:
         """Notify observers with a `close` that the run is over: finished, failed or interrupted."""
-        self._observers = [(label, one) for label, one in self._observers if isinstance(one, Closes)]
-        self._tell("close")
+        self._tell("close", only=Closes)
 
-    def _tell(self, event: str, *facts: Any) -> None:
+    def _tell(self, event: str, *facts: Any, only: type = object) -> list[tuple[str, Any]]:
+        """Call all observers of a type; return what each answered, by label."""
+        answers: list[tuple[str, Any]] = []
         for label, observer in list(self._observers):
+            if not isinstance(observer, only):
+                continue
             try:
-                getattr(observer, event)(*facts)
+                answers.append((label, getattr(observer, event)(*facts)))
             except Exception as error:  # noqa: BLE001 - an observer must never end the run
                 self._observers.remove((label, observer))
                 warnings.warn(
                     f"{label} failed in {event} and is left out: {type(error).__name__}: {error}", stacklevel=2
                 )
+        return answers

@@ -76,6 +76,8 @@ def _odd_values(kind: str, part: Any) -> Iterator[str]:
             yield f"{name} is {value!r}; wanted a frozenset of {', '.join(map(repr, get_args(FusionOutput)))}"
     if kind == "mask":
         yield from _odd_mask(part)
+    if kind == "objective":
+        yield from _odd_share(part)
     if kind == "encoder":
         yield from _odd_inputs(part)
         for name, wanted in (("shapes", BuildContext), ("preprocess", Preprocess)):
@@ -96,6 +98,15 @@ def _odd_inputs(encoder: Any) -> Iterator[str]:
         yield f"frame_count is {encoder.frame_count!r}; wanted a number of frames from 1, or None"
     if "stem" in encoder.accepts and encoder.pixel_form != "normalised":
         yield f"pixel_form is {encoder.pixel_form!r}; an encoder that accepts maps of its stem takes 'normalised'"
+
+
+def _odd_share(objective: Any) -> Iterator[str]:
+    """Yield what is odd about an objective's optional `over` and `count`: see `fdakit.plugin.OverPairs`."""
+    over = getattr(objective, "over", "batch")
+    if over not in ("pairs", "batch"):
+        yield f"over is {over!r}; wanted 'pairs' or 'batch'"
+    elif over == "pairs" and not callable(getattr(objective, "count", None)):
+        yield "over is 'pairs', but count(texts, batch) is missing; say how many things the mean is over"
 
 
 def _odd_mask(mask: Any) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +24,7 @@ from fdakit.inference.factory import WeightedObjective
 from fdakit.inference.observers import ObserverGroup
 from fdakit.model.retriever import Retriever
 from fdakit.plugin.abilities import ActsAfterStep
+from fdakit.plugin.observers import StepInfo
 from fdakit.recipe.recipe import Recipe
 from fdakit.system.devices import autocast, loader_workers
 from fdakit.system.stop_signals import StopRequest, stop_request
@@ -33,26 +34,22 @@ from .batching import epoch_batches
 from .collapse_detection import CollapseSigns, chance_loss
 from .freezing import frozen_batch_norms
 from .parameter_groups import parameter_groups, plan_training
+from .schedule import lr_factor
+from .step_losses import EpochLosses, StepLosses, step_losses
 
 AfterEpoch = Callable[["Trainer", int], Mapping[str, float]]
 
 
 class Stopped(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM, handled between two steps: the trainer's state is complete and can be saved."""
+    """A stop between two steps: the trainer's state is complete and can be saved.
 
-    def __init__(self, signal: int) -> None:
-        super().__init__(f"stopped by signal {signal}")
-        self.signal = signal
+    By Ctrl-C or SIGTERM, or, as if Ctrl-C had been pressed, by the observer with the label `observer`.
+    """
 
-
-def lr_factor(step: int, steps: int, *, warmup: float, schedule: str) -> float:
-    """Return the learning rate factor: a linear warm-up, then cosine decay to 0 or constant."""
-    rise = math.ceil(round(steps * warmup, 6))  # 0.07 of 100 steps are 7, and not 7.000000000000001
-    if step < rise:
-        return (step + 1) / rise
-    if schedule == "constant":
-        return 1.0
-    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
+    def __init__(self, number: int = signal.SIGINT, *, observer: str = "") -> None:
+        super().__init__(f"stopped by {observer or f'signal {number}'}")
+        self.signal = number
+        self.observer = observer
 
 
 @dataclass
@@ -82,7 +79,7 @@ class Trainer:
         self.position = Position()
         self.history: list[dict[str, float]] = []  # what observers receive for each epoch
         self._signs = CollapseSigns()
-        self._losses: list[torch.Tensor] = []  # of the current epoch
+        self._losses = EpochLosses()
         self._objectives = objectives
         self._device = device
         self._watchers = watchers
@@ -142,11 +139,11 @@ class Trainer:
             # After a stop at the last step of an epoch, that epoch is yet to be completed.
             while self.position.done < steps or self.position.step > 0:
                 epoch, started = self.position.epoch, time.perf_counter()
-                loss = self._epoch(steps, asked)
+                losses = self._epoch(steps, asked)
                 facts = {
                     "epoch": epoch + 1,
                     "step": self.position.done,
-                    "loss": loss,
+                    **losses,
                     "learning_rate": self.recipe.train.learning_rate * self._factor(self.position.done - 1),
                     "seconds": time.perf_counter() - started,
                     **self._signs.close(),
@@ -157,7 +154,7 @@ class Trainer:
                 if asked.is_set():
                     raise Stopped(asked.signal)
 
-    def _epoch(self, steps: int, asked: StopRequest) -> float:
+    def _epoch(self, steps: int, asked: StopRequest) -> dict[str, float]:
         plan = self._plan(self.position.epoch)[self.position.step :][: steps - self.position.done]
         loader = self.recipe.loader
         workers = loader_workers(loader.workers, self._device)
@@ -166,19 +163,42 @@ class Trainer:
             norm.eval()
         for batch in _until_asked(batches(self._source, plan, workers=workers, prefetch=loader.prefetch), asked):
             self._take_stock(batch)
-            if batch.ids:
-                self._losses.append(self._step(batch, self._factor(self.position.done)))
+            losses = self._step(batch, self._factor(self.position.done)) if batch.ids else None
             self.position.step += 1
             self.position.done += 1
             self._watchers.progressed("training", self.position.done, steps)
+            if losses is not None:
+                self._losses.see(losses)
+                self._tell(losses, steps, pairs=len(batch.ids))
             if asked.is_set():
                 raise Stopped(asked.signal)
-        if not self._losses:
+        if not len(self._losses):
             reasons = "\n".join(list(self.skipped.values())[:3])
             raise VideoError(f"train: no video of epoch {self.position.epoch + 1} could be read:\n{reasons}")
-        loss = float(torch.stack(self._losses).mean())
-        self.position.epoch, self.position.step, self._losses = self.position.epoch + 1, 0, []
-        return loss
+        self.position.epoch, self.position.step = self.position.epoch + 1, 0
+        return self._losses.close(named=len(self._objectives) > 1)
+
+    def _tell(self, losses: StepLosses, steps: int, *, pairs: int) -> None:
+        """Notify the observers of a step, of which nothing is fetched from the device unless some observe steps.
+
+        Raises `Stopped` if one asks the run to stop.
+        """
+        if not self._watchers.observe_steps:
+            return
+        names = list(losses.by_name)
+        total, *values = torch.stack([losses.total.detach(), *losses.by_name.values()]).tolist()
+        done = self.position.done
+        step = StepInfo(
+            step=done,
+            steps=steps,
+            epoch=self.position.epoch + 1,
+            loss=total,
+            losses=dict(zip(names, values, strict=True)),
+            learning_rate=self.recipe.train.learning_rate * self._factor(done - 1),
+            pairs=pairs,
+        )
+        if asking := self._watchers.step_finished(step):
+            raise Stopped(observer=asking)
 
     def _factor(self, step: int) -> float:
         train = self.recipe.train
@@ -193,11 +213,12 @@ class Trainer:
         self.skipped |= lost
         self.repaired |= batch.repaired
 
-    def _step(self, batch: LoadedBatch, factor: float) -> torch.Tensor:
+    def _step(self, batch: LoadedBatch, factor: float) -> StepLosses:
         for group, rate in zip(self._optimiser.param_groups, self._rates, strict=True):
             group["lr"] = rate * factor
         self._optimiser.zero_grad(set_to_none=True)
-        loss = self._loss(batch)
+        losses = self._loss(batch)
+        loss = losses.total
         if not bool(torch.isfinite(loss)):
             raise FdakitError(
                 f"train: the loss became {float(loss.detach())} at step {self.position.done + 1}; lower "
@@ -216,9 +237,9 @@ class Trainer:
             if isinstance(objective.part, ActsAfterStep):
                 with attribute_errors(objective.label, f"in after_step {where}"):
                     objective.part.after_step()
-        return loss.detach()
+        return losses
 
-    def _loss(self, batch: LoadedBatch) -> torch.Tensor:
+    def _loss(self, batch: LoadedBatch) -> StepLosses:
         device = self._device
         clips = ClipBatch.of(batch, device)
         (alpha,) = batch_alphas(self.retriever, batch, clips).values()
@@ -227,13 +248,9 @@ class Trainer:
             texts = self.retriever.encode_texts(batch.texts)
             videos = self.retriever.aggregate(frames)
             pairs = PairFeatures(frames, videos, texts, batch, self.retriever.scores)
-            total = torch.zeros((), device=device)
-            for objective in self._objectives:
-                with attribute_errors(objective.label, f"at step {self.position.done + 1}"):
-                    losses = objective.part(pairs)
-                    total = total + objective.weight * sum(losses.values())
+            losses = step_losses(self._objectives, pairs, where=f"at step {self.position.done + 1}")
         self._signs.see(videos, texts.vectors, chance_loss(self._objectives, len(batch.ids)))
-        return total
+        return losses
 
     def damage(self) -> dict[str, dict[str, str]]:
         """Damaged videos seen so far, `skipped` and `repaired`: the fault by id."""
@@ -245,7 +262,7 @@ class Trainer:
             "optimiser": self._optimiser.state_dict(),
             "objectives": self._modules.state_dict(),
             "position": [self.position.epoch, self.position.step, self.position.done],
-            "losses": [float(loss) for loss in self._losses],
+            **self._losses.state(),
             "damage": self.damage(),
             "signs": self._signs.state(),
             "history": [dict(facts) for facts in self.history],
@@ -259,7 +276,7 @@ class Trainer:
         self.position = Position(*state["position"])
         self.history = [dict(facts) for facts in state.get("history", [])]  # older checkpoints hold none
         self._signs.restore(state.get("signs", []))
-        self._losses = [torch.tensor(loss, device=self._device) for loss in state["losses"]]
+        self._losses.restore(state, self._device)
         torch.set_rng_state(state["rng"])
         damage = state.get("damage", {})  # older checkpoints hold none
         self.skipped, self.repaired = dict(damage.get("skipped", {})), dict(damage.get("repaired", {}))

@@ -26,6 +26,7 @@ from fdakit.plugin import (
     Needs,
     Options,
     RunInfo,
+    StepInfo,
     VideoFeatures,
     VideoRef,
     hookimpl,
@@ -249,6 +250,21 @@ class Losing(nn.Module):
         return {"losing": pairs.videos.vectors.sum() * (float("nan") if self.seen >= self.last else 0.0)}
 
 
+class Asking(Part):
+    """An observer that asks the run to stop after a training step."""
+
+    def run_started(self, run: RunInfo) -> None: ...
+
+    def progressed(self, what: str, done: int, total: int) -> None: ...
+
+    def step_finished(self, step: StepInfo) -> bool:
+        return step.step == self.options.step
+
+    def epoch_finished(self, facts: Mapping[str, float]) -> None: ...
+
+    def run_finished(self, report: Mapping[str, Any]) -> None: ...
+
+
 class Watching(Part):
     """An observer; notes what it is told and presses Ctrl-C after a training step."""
 
@@ -344,4 +360,4 @@ def fdakit_optimisers() -> Parts:
 
 @hookimpl
 def fdakit_observers() -> Parts:
-    return _parts(watching=Watching, unwell=Unwell)
+    return _parts(watching=Watching, asking=Asking, unwell=Unwell)

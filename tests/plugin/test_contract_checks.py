@@ -88,6 +88,9 @@ def test_a_part_without_a_member_is_told_which(kind: str, name: str) -> None:
         ("rescorer", {"needs_bank": 0}, "needs_bank is 0; wanted True or False"),
         ("encoder", {"shapes": (4, 4)}, r"shapes is \(4, 4\); wanted fdakit\.plugin\.BuildContext"),
         ("encoder", {"preprocess": None}, r"preprocess is None; wanted fdakit\.plugin\.Preprocess"),
+        ("objective", {"over": "texts"}, r"over is 'texts'; wanted 'pairs' or 'batch'"),
+        ("objective", {"over": "pairs"}, r"over is 'pairs', but count\(texts, batch\) is missing"),
+        ("mask", {"place": "device", "needs": Needs(motion_vectors=True)}, r"needs\.motion_vectors is True"),
         ("sampler", {"frames": 8}, r"lacks frames\(\); samplers have frames\(\), draws\(\), a call"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from fdakit.training.batching import epoch_batches
-from fdakit.training.trainer import lr_factor
+from fdakit.training.schedule import lr_factor
 
 Pairs = list[tuple[int, str]]
 

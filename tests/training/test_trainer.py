@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from fdakit import DatasetError, FdakitError, PluginError, VideoError
 from fdakit.errors import PartError
 from fdakit.inference.factory import build_objectives, build_retriever
 from fdakit.inference.observers import ObserverGroup
-from fdakit.plugin import Split
+from fdakit.plugin import Split, StepInfo, VideoFeatures
 from fdakit.recipe.recipe import Recipe
 from fdakit.training import trainer as trainer_module
 from fdakit.training.batching import epoch_batches
@@ -280,13 +281,13 @@ def test_a_pooling_is_given_the_times_of_the_frames_it_learns_from(
     make_recipe: MakeRecipe, toy: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, given = trainer(make_recipe(train={"max_steps": 1}), toy), []
-    pooled = made.retriever.video_vectors
+    pooled = made.retriever.aggregate
 
-    def keep(frames: Any, texts: Any = None) -> torch.Tensor:
+    def keep(frames: VideoFeatures) -> VideoFeatures:
         given.append(frames)
-        return pooled(frames, texts)
+        return pooled(frames)
 
-    monkeypatch.setattr(made.retriever, "video_vectors", keep)
+    monkeypatch.setattr(made.retriever, "aggregate", keep)
     made.run(none)
     (frames,) = given
     assert frames.valid.all()
@@ -372,3 +373,78 @@ def test_bf16_trains_over_fp32_weights(make_recipe: MakeRecipe, toy: Split) -> N
     trainer(make_recipe(train={"max_steps": 2, "precision": "fp32"}), toy, plain).run(none)
     assert heard.facts[0]["loss"] == pytest.approx(plain.facts[0]["loss"], rel=0.05)
     assert heard.facts[0]["loss"] != plain.facts[0]["loss"]
+
+
+class Counting(Heard):
+    """An observer of every step, which asks to stop after one of them."""
+
+    def __init__(self, stop_after: int = 0) -> None:
+        super().__init__()
+        self.steps: list[StepInfo] = []
+        self.stop_after = stop_after
+
+    def step_finished(self, step: StepInfo) -> bool | None:
+        self.steps.append(step)
+        return True if step.step == self.stop_after else None
+
+
+def two_objectives(recipe: Recipe) -> Recipe:
+    """The recipe with its objective twice, at weights of 1 and a half."""
+    ((part, _),) = recipe.objectives
+    return replace(recipe, objectives=((part, 1.0), (part, 0.5)))
+
+
+def test_an_observer_of_steps_is_told_the_losses_of_each_objective(make_recipe: MakeRecipe, toy: Split) -> None:
+    recipe, heard = two_objectives(make_recipe()), Counting()
+    made = trainer(recipe, toy, heard)
+    made.run(none)
+    assert [(step.step, step.steps, step.epoch, step.pairs) for step in heard.steps] == [
+        (n, 6, 1 + (n > 3), 4) for n in range(1, 7)
+    ]
+    first, second = "symmetric-contrastive.contrastive", "symmetric-contrastive-2.contrastive"
+    for step in heard.steps:
+        assert step.loss == pytest.approx(step.losses[first] + 0.5 * step.losses[second], rel=1e-6)
+        assert 0 < step.learning_rate <= recipe.train.learning_rate
+    for facts, steps in zip(heard.facts, (heard.steps[:3], heard.steps[3:]), strict=True):
+        for name, values in (("loss", [step.loss for step in steps]), (first, [s.losses[first] for s in steps])):
+            assert facts[name] == pytest.approx(np.mean(values), rel=1e-6)
+
+
+def test_the_losses_of_one_objective_are_told_once(make_recipe: MakeRecipe, toy: Split) -> None:
+    heard = Counting()
+    trainer(make_recipe(train={"epochs": 1}), toy, heard).run(none)
+    assert list(heard.steps[0].losses) == ["symmetric-contrastive.contrastive"]
+    assert not [name for name in heard.facts[0] if "." in name]
+
+
+@pytest.mark.parametrize("stop", [2, 3])
+def test_an_observer_that_asks_to_stop_leaves_a_state_that_goes_on_to_the_same_end(
+    make_recipe: MakeRecipe, toy: Split, stop: int
+) -> None:
+    recipe, unbroken, heard = two_objectives(make_recipe()), Heard(), Counting(stop)
+    whole = trainer(recipe, toy, unbroken)
+    whole.run(none)
+    stopped = trainer(recipe, toy, heard)
+    with pytest.raises(Stopped, match=r"^stopped by heard$") as caught:
+        stopped.run(none)
+    assert (caught.value.observer, caught.value.signal, stopped.position.done) == ("heard", signal.SIGINT, stop)
+    taken_up = trainer(recipe, toy, heard)
+    taken_up.retriever.load_state_dict(weights(stopped))
+    taken_up.restore(copied(stopped.state()))
+    heard.stop_after = 0
+    taken_up.run(none)
+    ended = weights(taken_up)
+    assert all(torch.equal(value, ended[name]) for name, value in weights(whole).items())
+    assert heard.facts == unbroken.facts
+
+
+def test_an_observer_that_fails_in_a_step_is_left_out(make_recipe: MakeRecipe, toy: Split) -> None:
+    class Broken(Counting):
+        def step_finished(self, step: StepInfo) -> bool | None:
+            self.steps.append(step)
+            raise KeyError("no such plot")
+
+    heard = Broken()
+    with pytest.warns(UserWarning, match="^heard failed in step_finished and is left out: KeyError"):
+        trainer(make_recipe(), toy, heard).run(none)
+    assert len(heard.steps) == 1

@@ -1,0 +1,80 @@
+"""The losses of a step by name, before weights, and their means over an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from fdakit.errors import attribute_errors
+from fdakit.features import PairFeatures
+from fdakit.inference.factory import WeightedObjective
+
+
+@dataclass(frozen=True)
+class StepLosses:
+    """`total` is the weighted sum, with its gradient; `by_name` the losses before weights, without."""
+
+    total: torch.Tensor
+    by_name: Mapping[str, torch.Tensor]
+
+
+def step_losses(objectives: Sequence[WeightedObjective], pairs: PairFeatures, *, where: str) -> StepLosses:
+    """Return the losses of a batch, named `<objective>.<loss>`; errors name the objective and `where`."""
+    total = torch.zeros((), device=pairs.videos.vectors.device)
+    found: dict[str, torch.Tensor] = {}
+    for objective, name in zip(objectives, objective_names(objectives), strict=True):
+        with attribute_errors(objective.label, where):
+            losses = objective.part(pairs)
+            total = total + objective.weight * sum(losses.values())
+        found |= {f"{name}.{loss}": value.detach() for loss, value in losses.items()}
+    return StepLosses(total, found)
+
+
+def objective_names(objectives: Sequence[WeightedObjective]) -> list[str]:
+    """Return the objectives' names; the second of one name is `name-2`."""
+    names = [objective.name for objective in objectives]
+    before = [names[:place].count(name) for place, name in enumerate(names)]
+    return [f"{name}-{count + 1}" if count else name for name, count in zip(names, before, strict=True)]
+
+
+class EpochLosses:
+    """Collects the losses of an epoch's steps. Nothing is fetched from the device before the epoch ends."""
+
+    def __init__(self) -> None:
+        self._steps: list[StepLosses] = []
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def see(self, losses: StepLosses) -> None:
+        """Record a step."""
+        self._steps.append(StepLosses(losses.total.detach(), losses.by_name))
+
+    def close(self, *, named: bool) -> dict[str, float]:
+        """Return the mean of the total as `loss`, with `named` those by name too, over the steps that had them."""
+        means = {"loss": float(torch.stack([step.total for step in self._steps]).mean())}
+        names = dict.fromkeys(name for step in self._steps for name in step.by_name) if named else {}
+        for name in names:
+            values = [step.by_name[name] for step in self._steps if name in step.by_name]
+            means[name] = float(torch.stack(values).mean())
+        self._steps = []
+        return means
+
+    def state(self) -> dict[str, Any]:
+        """Return plain numbers, for `restore`."""
+        return {
+            "losses": [float(step.total) for step in self._steps],
+            "named_losses": [{name: float(loss) for name, loss in step.by_name.items()} for step in self._steps],
+        }
+
+    def restore(self, state: Mapping[str, Any], device: torch.device) -> None:
+        """Continue from a `state()`; older ones have no losses by name."""
+        totals = [torch.tensor(loss, device=device) for loss in state["losses"]]
+        named = state.get("named_losses", [{}] * len(totals))
+        self._steps = [
+            StepLosses(total, {name: torch.tensor(loss, device=device) for name, loss in losses.items()})
+            for total, losses in zip(totals, named, strict=True)
+        ]
