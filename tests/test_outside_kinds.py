@@ -1,0 +1,150 @@
+"""Strangers' packages, one for each thing that contracts must be wide enough for: their laws, their types, a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.sample_plugins import distribution
+from test_floors import NAMESPACES, outside_of_namespaces
+from test_outside_plugin import ROOT
+from test_user_types import PYRIGHT, SKIPPED
+
+from fdakit.catalog import Catalog, load_catalog
+from fdakit.errors import RecipeError
+from fdakit.experiment.run import run_recipe
+from fdakit.plugin import Component
+from fdakit.recipe.validation import read_recipe
+from fdakit.testing import check_encoder, check_fusion, check_matcher, check_metric
+
+PACKAGES = Path(__file__).parent / "packages"
+NAMES = sorted(path.stem for path in PACKAGES.glob("outside_*.py"))
+NEEDS = {"outside_video_prism": "transformers"}
+LONGEST = {"outside_video_prism": 95}  # others: 80 lines
+FAST = [
+    "dataset.clips=32",
+    "dataset.size=32",
+    "dataset.frames=4",
+    "encoder=" + '{use="tiny", image_size=32, width=64, layers=1, text_layers=1}',
+    "train.batch_size=16",
+    "train.max_steps=2",
+    "train.device=cpu",
+    "eval.controls=[]",
+    "observer=[]",
+]
+CHOSEN = {
+    "outside_segments": ["encoder={use='segments'}", "fusion={use='none'}"],
+    "outside_soft_tokens": ["matcher={use='soft-tokens'}", "aggregator={use='none'}"],
+    "outside_halo": ["encoder={use='segments'}", "fusion={use='halo'}"],
+    "outside_roles": ["encoder={use='asking'}"],
+    "outside_rank_area": ["metric=[{use='rank-area'}]"],
+    "outside_video_prism": ["encoder={use='video-prism'}", "fusion={use='halo'}"],
+}
+
+
+def needed(name: str) -> Any:
+    """The package as a parameter; skipped, with the reason, if what it needs is not installed."""
+    library = NEEDS.get(name, "")
+    absent = bool(library) and find_spec(library) is None
+    return pytest.param(name, marks=pytest.mark.skipif(absent, reason=f"{library} is not installed"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
+    """All packages, found by their entry points as if they were installed."""
+    site = tmp_path_factory.mktemp("site")
+    for name in NAMES:
+        distribution(site, name.replace("_", "-"), (PACKAGES / f"{name}.py").read_text(encoding="utf-8"), module=name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FDAKIT_PLUGINS", ",".join(name.replace("_", "-") for name in NAMES))
+        patch.syspath_prepend(PACKAGES)
+        patch.syspath_prepend(site)
+        yield load_catalog()
+
+
+def part(name: str) -> Any:
+    """The component of a package."""
+    (found,) = [value for value in vars(import_module(name)).values() if isinstance(value, Component)]
+    return found
+
+
+def test_every_package_is_found_and_none_is_broken(catalog: Catalog) -> None:
+    assert catalog.broken == ()
+    assert {offer.provider.name for offer in catalog.offers} - {"fdakit"} == {n.replace("_", "-") for n in NAMES}
+    assert set(CHOSEN) == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_short_and_uses_public_names_only(name: str) -> None:
+    files = [path for path in (PACKAGES / f"{name}.py", PACKAGES / f"_{name}.py") if path.exists()]
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) <= LONGEST.get(name, 80)
+    assert [fault for path in files for fault in outside_of_namespaces(path, NAMESPACES)] == []
+
+
+def test_each_keeps_the_laws_of_its_kind() -> None:
+    check_encoder(part("outside_segments"), image_size=32)
+    check_encoder(part("outside_roles"), image_size=32)
+    check_matcher(part("outside_soft_tokens"))
+    check_fusion(part("outside_halo"), neutral=1.0)
+    check_metric(part("outside_rank_area"))
+
+
+@pytest.mark.skipif(find_spec("transformers") is None, reason="transformers is not installed")
+def test_video_prism_keeps_the_laws_of_encoders_without_repeating_its_vector() -> None:
+    check_encoder(part("outside_video_prism"), image_size=36)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("name", [needed(name) for name in NAMES])
+def test_it_trains_two_steps_and_is_evaluated(name: str, catalog: Catalog, tmp_path: Path) -> None:
+    recipe = read_recipe("quickstart", catalog=catalog, settings=[*FAST, *CHOSEN[name]])
+    assert any(part.offer.provider.name == name.replace("_", "-") for part in recipe.all_parts())
+    run_recipe(recipe, out=tmp_path / "run")
+    report = json.loads((tmp_path / "run" / "report.json").read_text(encoding="utf-8"))
+    assert report["videos"]["counted"] == 96
+    assert all(0 <= report[direction]["R@50"] <= 100 for direction in ("t2v", "v2t"))
+
+
+def test_what_does_not_fit_a_tower_without_a_stem_is_refused_before_anything_runs(catalog: Catalog) -> None:
+    for fusion in ("alpha-conv", "attention-bias"):
+        settings = [*FAST, "encoder={use='segments'}", f"fusion={{use='{fusion}'}}"]
+        with pytest.raises(
+            RecipeError, match=f"fusion.use: '{fusion}' gives .*, which encoder 'segments' cannot use"
+        ):
+            read_recipe("quickstart", catalog=catalog, settings=settings)
+
+
+def checked(*command: str, cwd: Path, path: str = "") -> None:
+    """Run a type checker of this environment; it must find nothing."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("FDAKIT", "MYPY", "PYTHONPATH"))}
+    own |= {"PYTHONPATH": path} if path else {}
+    command = (sys.executable, "-m", *command)
+    done = subprocess.run(command, cwd=cwd, env=own, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.integration
+def test_mypy_finds_nothing(tmp_path: Path) -> None:
+    settings = f"[mypy]\nstrict = True\nmypy_path = {ROOT}\ncache_dir = {tmp_path}\n"
+    settings += f"[mypy-{SKIPPED},transformers.*]\nfollow_imports = skip\nignore_missing_imports = True\n"
+    for name in NAMES:
+        settings += f"[mypy-_{name}]\ndisallow_subclassing_any = False\n"  # without torch, nn.Module is Any
+    (tmp_path / "mypy.ini").write_text(f"{settings}[mypy-fdakit.*]\nfollow_imports = silent\n")
+    checked("mypy", "--config-file", str(tmp_path / "mypy.ini"), str(PACKAGES), cwd=tmp_path)
+
+
+@pytest.mark.integration
+def test_pyright_finds_nothing(tmp_path: Path) -> None:
+    if not PYRIGHT:
+        pytest.skip("neither pyright nor basedpyright is installed")
+    settings = {"typeCheckingMode": "strict", "include": [str(PACKAGES)], "extraPaths": [str(ROOT), str(PACKAGES)]}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings), encoding="utf-8")
+    checked(PYRIGHT, "-p", str(tmp_path), "--pythonpath", sys.executable, cwd=tmp_path, path=os.environ["PYTHONPATH"])
