@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -13,17 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from helpers.sample_plugins import distribution
+from safetensors.torch import load_file
 from test_floors import NAMESPACES, outside_of_namespaces
-from test_outside_plugin import ROOT
-from test_user_types import PYRIGHT, SKIPPED
 
 from fdakit.catalog import Catalog, load_catalog
 from fdakit.errors import RecipeError
 from fdakit.experiment.run import run_recipe
-from fdakit.plugin import Component
+from fdakit.inference.checkpoint_files import find_checkpoint
+from fdakit.inference.factory import build_retriever
+from fdakit.plugin import ClipBatch, Component
 from fdakit.recipe.validation import read_recipe
-from fdakit.testing import check_encoder, check_fusion, check_matcher, check_metric
+from fdakit.testing import check_encoder, check_fusion, check_mask, check_matcher, check_metric
 
 PACKAGES = Path(__file__).parent / "packages"
 NAMES = sorted(path.stem for path in PACKAGES.glob("outside_*.py"))
@@ -44,6 +43,7 @@ CHOSEN = {
     "outside_segments": ["encoder={use='segments'}", "fusion={use='none'}"],
     "outside_soft_tokens": ["matcher={use='soft-tokens'}", "aggregator={use='none'}"],
     "outside_halo": ["encoder={use='segments'}", "fusion={use='halo'}"],
+    "outside_learned_glow": ["mask={use='learned-glow'}", "train.rates={mask=1e-2}"],
     "outside_roles": ["encoder={use='asking'}"],
     "outside_rank_area": ["metric=[{use='rank-area'}]"],
     "outside_video_prism": ["encoder={use='video-prism'}", "fusion={use='halo'}"],
@@ -92,6 +92,7 @@ def test_it_is_short_and_uses_public_names_only(name: str) -> None:
 def test_each_keeps_the_laws_of_its_kind() -> None:
     check_encoder(part("outside_segments"), image_size=32)
     check_encoder(part("outside_roles"), image_size=32)
+    check_mask(part("outside_learned_glow"))
     check_matcher(part("outside_soft_tokens"))
     check_fusion(part("outside_halo"), neutral=1.0)
     check_metric(part("outside_rank_area"))
@@ -113,6 +114,27 @@ def test_it_trains_two_steps_and_is_evaluated(name: str, catalog: Catalog, tmp_p
     assert all(0 <= report[direction]["R@50"] <= 100 for direction in ("t2v", "v2t"))
 
 
+@pytest.mark.skipif(find_spec("transformers") is None, reason="transformers is not installed")
+def test_a_mask_acts_on_video_prism_through_its_pixels(catalog: Catalog) -> None:
+    recipe = read_recipe("quickstart", catalog=catalog, settings=[*FAST, *CHOSEN["outside_video_prism"]])
+    retriever = build_retriever(recipe, device=torch.device("cpu")).eval()
+    frames = torch.randint(0, 256, (2, 4, 3, 36, 36), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    clips = ClipBatch(frames, torch.ones(2, 4, dtype=torch.bool), torch.arange(4.0).expand(2, 4))
+    with torch.no_grad():
+        whole, none = (retriever.encode_videos(clips, alpha(2, 4, 1, 36, 36)) for alpha in (torch.ones, torch.zeros))
+    assert (whole.vectors.shape, whole.kind) == ((2, 1, 32), "clip")
+    assert not torch.allclose(whole.vectors, none.vectors, atol=1e-3)
+
+
+@pytest.mark.integration
+def test_a_learned_mask_trains_and_is_in_the_checkpoint(catalog: Catalog, tmp_path: Path) -> None:
+    recipe = read_recipe("quickstart", catalog=catalog, settings=[*FAST, *CHOSEN["outside_learned_glow"]])
+    run_recipe(recipe, out=tmp_path / "run")
+    weights = find_checkpoint(tmp_path / "run") / "model.safetensors"
+    (threshold,) = (value for name, value in load_file(weights).items() if name.endswith("threshold"))
+    assert float(threshold) != pytest.approx(0.1, abs=1e-5)
+
+
 def test_what_does_not_fit_a_tower_without_a_stem_is_refused_before_anything_runs(catalog: Catalog) -> None:
     for fusion in ("alpha-conv", "attention-bias"):
         settings = [*FAST, "encoder={use='segments'}", f"fusion={{use='{fusion}'}}"]
@@ -120,31 +142,3 @@ def test_what_does_not_fit_a_tower_without_a_stem_is_refused_before_anything_run
             RecipeError, match=f"fusion.use: '{fusion}' gives .*, which encoder 'segments' cannot use"
         ):
             read_recipe("quickstart", catalog=catalog, settings=settings)
-
-
-def checked(*command: str, cwd: Path, path: str = "") -> None:
-    """Run a type checker of this environment; it must find nothing."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("FDAKIT", "MYPY", "PYTHONPATH"))}
-    own |= {"PYTHONPATH": path} if path else {}
-    command = (sys.executable, "-m", *command)
-    done = subprocess.run(command, cwd=cwd, env=own, capture_output=True, text=True, timeout=600, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-@pytest.mark.integration
-def test_mypy_finds_nothing(tmp_path: Path) -> None:
-    settings = f"[mypy]\nstrict = True\nmypy_path = {ROOT}\ncache_dir = {tmp_path}\n"
-    settings += f"[mypy-{SKIPPED},transformers.*]\nfollow_imports = skip\nignore_missing_imports = True\n"
-    for name in NAMES:
-        settings += f"[mypy-_{name}]\ndisallow_subclassing_any = False\n"  # without torch, nn.Module is Any
-    (tmp_path / "mypy.ini").write_text(f"{settings}[mypy-fdakit.*]\nfollow_imports = silent\n")
-    checked("mypy", "--config-file", str(tmp_path / "mypy.ini"), str(PACKAGES), cwd=tmp_path)
-
-
-@pytest.mark.integration
-def test_pyright_finds_nothing(tmp_path: Path) -> None:
-    if not PYRIGHT:
-        pytest.skip("neither pyright nor basedpyright is installed")
-    settings = {"typeCheckingMode": "strict", "include": [str(PACKAGES)], "extraPaths": [str(ROOT), str(PACKAGES)]}
-    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings), encoding="utf-8")
-    checked(PYRIGHT, "-p", str(tmp_path), "--pythonpath", sys.executable, cwd=tmp_path, path=os.environ["PYTHONPATH"])

@@ -41,8 +41,8 @@ class Segments(nn.Module):
         fused = fuse(pixels, None)
         seen = (pixels if fused.pixels is None else fused.pixels).float() / 255
         frames = clips.unpacked(self.image(adaptive_avg_pool2d(seen, 8).flatten(1)))
-        counts = clips.valid.unflatten(1, (2, 2)).sum(2)
-        sums = frames.unflatten(1, (2, 2)).sum(2)
+        counts = clips.valid.view(-1, 2, 2).sum(2)
+        sums = frames.view(-1, 2, 2, frames.shape[-1]).sum(2)
         return VideoFeatures(sums / counts.clamp(min=1).unsqueeze(-1), counts > 0, kind="clip")
 
     def encode_texts(self, texts: Sequence[str], role: TextRole = "query") -> TextFeatures:

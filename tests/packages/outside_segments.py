@@ -9,8 +9,6 @@ from fdakit.plugin import BuildContext, Component, Encoder, Options, hookimpl
 
 
 class SegmentsOptions(Options):
-    """Sizes."""
-
     embedding: int = 32
 
 

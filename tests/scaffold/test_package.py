@@ -12,8 +12,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from test_outside_plugin import ROOT, new_environment, run
-from test_user_types import PYRIGHT, SKIPPED
+from test_outside_plugin import new_environment, run
 
 from fdakit.catalog import load_catalog
 from fdakit.errors import PluginError
@@ -36,14 +35,14 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def done(*command: str, cwd: Path, path: str = "") -> str:
+def done(*command: str, cwd: Path) -> str:
     """What a program of this environment prints; it must end well."""
     hidden = ("FDAKIT", "MYPY", "PYTHONPATH")
     own = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
     ended = subprocess.run(
         [sys.executable, "-m", *command],
         cwd=cwd,
-        env=own | ({"PYTHONPATH": path} if path else {}),
+        env=own,
         capture_output=True,
         text=True,
         timeout=600,
@@ -133,23 +132,3 @@ def test_all_install_and_pass_their_own_tests_and_checks(packages: Path, tmp_pat
 def test_ruff_finds_nothing(packages: Path) -> None:
     done("ruff", "check", "--no-cache", ".", cwd=packages)
     done("ruff", "format", "--no-cache", "--check", ".", cwd=packages)
-
-
-@pytest.mark.integration
-def test_mypy_finds_nothing(packages: Path, tmp_path: Path) -> None:
-    settings = f"[mypy]\nstrict = True\nmypy_path = {ROOT}\ncache_dir = {tmp_path}\n"
-    settings += f"[mypy-{SKIPPED},pytest.*]\nfollow_imports = skip\nignore_missing_imports = True\n"
-    settings += "[mypy-_fdakit_soft_encoder]\ndisallow_subclassing_any = False\n"  # without torch, nn.Module is Any
-    (tmp_path / "mypy.ini").write_text(f"{settings}[mypy-fdakit.*]\nfollow_imports = silent\n")
-    files = [str(path) for path in sorted(packages.glob("fdakit-soft-*/**/*.py"))]
-    done("mypy", "--config-file", str(tmp_path / "mypy.ini"), *files, cwd=packages)
-
-
-@pytest.mark.integration
-def test_pyright_finds_nothing(packages: Path) -> None:
-    if not PYRIGHT:
-        pytest.skip("neither pyright nor basedpyright is installed")
-    folders = [str(path) for path in sorted(packages.glob("fdakit-soft-*"))]
-    settings = {"typeCheckingMode": "strict", "include": folders, "extraPaths": [str(ROOT), *folders]}
-    (packages / "pyrightconfig.json").write_text(json.dumps(settings), encoding="utf-8")
-    done(PYRIGHT, "--pythonpath", sys.executable, cwd=packages, path=os.environ.get("PYTHONPATH", ""))
