@@ -15,6 +15,7 @@ from helpers.sample_plugins import component, distribution, document, mask_plugi
 from fdakit import PluginError, RecipeError
 from fdakit.catalog import KINDS, Catalog, load_catalog
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
+from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.data_pipeline.collate import Collate
 from fdakit.plugin import BuildContext, ClipBatch, Component, Needs, VideoRef
 from fdakit.plugin.contracts import Preprocess
@@ -245,7 +246,9 @@ def using(mask: object, clips: Path) -> Any:
     video = VideoRef("vid12", clips / "red-across.mp4")
     preprocess = Preprocess(224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     recipe = choosing(lambda options, shapes: mask)
-    source = ClipDataset(recipe, [video], training=False, preprocess=preprocess, shapes=BuildContext())
+    source = ClipDataset(
+        ClipSettings.of(recipe), [video], training=False, preprocess=preprocess, shapes=BuildContext()
+    )
     return source[ClipRequest(0)]
 
 

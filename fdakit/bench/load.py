@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from fdakit.catalog import Catalog
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
+from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.data_pipeline.collate import ClipItem
 from fdakit.errors import VideoError
 from fdakit.plugin.component import BuildContext
@@ -133,7 +134,9 @@ def _own(paths: Sequence[Path], recipes: Mapping[str, Recipe], size: int) -> Own
 
 def _source(recipe: Recipe, paths: Sequence[Path], size: int) -> ClipDataset:
     videos = [VideoRef(str(place), path) for place, path in enumerate(paths)]
-    return ClipDataset(recipe, videos, training=False, preprocess=_tower(size), shapes=BuildContext(image_size=size))
+    return ClipDataset(
+        ClipSettings.of(recipe), videos, training=False, preprocess=_tower(size), shapes=BuildContext(image_size=size)
+    )
 
 
 def _tower(size: int) -> Preprocess:

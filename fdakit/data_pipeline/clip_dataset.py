@@ -16,11 +16,11 @@ from fdakit.errors import FdakitError, PartError, VideoError
 from fdakit.mask_ops.controls import apply_control, partner_of
 from fdakit.plugin.component import BuildContext
 from fdakit.plugin.contracts import Preprocess
-from fdakit.recipe.recipe import Recipe
 from fdakit.values import Needs, UnreadableVideo, VideoRef
 
 from .cache_use import vanished
 from .clip_pipeline import ClipPipeline, ClipPipelineConfig
+from .clip_settings import ClipSettings
 from .collate import (
     ClipItem,  # re-exported for callers of the data set
     Collate,
@@ -48,7 +48,7 @@ class ClipDataset:
 
     def __init__(
         self,
-        recipe: Recipe,
+        settings: ClipSettings,
         videos: Sequence[VideoRef],
         *,
         training: bool,
@@ -61,23 +61,23 @@ class ClipDataset:
     ) -> None:
         self.videos = tuple(videos)
         self.left_out = dict(left_out or {})  # reasons by id of videos that count as unreadable without being opened
-        self.time_limit = recipe.loader.time_limit
+        self.time_limit = settings.loader.time_limit
         self.on_read: Callable[[VideoRef], None] | None = None
         self.training = training
-        self.controls: tuple[Control, ...] = tuple(controls) or (recipe.control,)
+        self.controls: tuple[Control, ...] = tuple(controls) or (settings.control,)
         self._plan = ClipPipelineConfig(
-            parts={name: recipe.parts[name] for name in ("sampler", "reader", "mask")},
+            parts={"sampler": settings.sampler, "reader": settings.reader, "mask": settings.mask},
             shapes=replace(shapes, image_size=preprocess.size),
-            view=recipe.view,
+            view=settings.view,
             preprocess=preprocess,
-            store=recipe.frame_store.model_copy(update={} if keep else {"enabled": False}),
-            about={"recipe": recipe.name, "dataset": recipe.dataset.name},
-            seed=recipe.seed,
+            store=settings.frame_store.model_copy(update={} if keep else {"enabled": False}),
+            about=settings.about,
+            seed=settings.seed,
             training=training,
-            repairs=recipe.loader.damage == "repair",
+            repairs=settings.loader.damage == "repair",
             device_needs=device_needs,
         )
-        self.seed = recipe.seed
+        self.seed = settings.seed
         self._foretold = False
         self._warned: set[str] = set()
         self._built: ClipPipeline | None = None

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fdakit.choices import Control
 from fdakit.data_pipeline.clip_dataset import ClipDataset
+from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.dataset_files.identical_videos import identical_videos
 from fdakit.errors import RecipeError
 from fdakit.features import TextFeatures, VideoFeatures
@@ -27,6 +28,7 @@ from fdakit.plugin.contracts import Progress, TextRole
 from fdakit.ranking.scored_tiles import Pairs
 from fdakit.ranking.streamed import Vectors
 from fdakit.recipe.recipe import Recipe
+from fdakit.settings import EvalSettings
 from fdakit.values import Scores, Split, UnreadableVideo, VideoRef
 
 from .scoring import Rankings, Similarities, product_vectors, rank_both_directions
@@ -60,22 +62,23 @@ class Evaluator:
 
     def __init__(
         self,
-        recipe: Recipe,
+        clips: ClipSettings,
         split: Split,
         retriever: Retriever,
         *,
+        rules: EvalSettings,
+        precision: str,
         device: torch.device,
         progress: Progress,
         controls: Sequence[Control] = (),
         bank: Sequence[str] = (),
     ) -> None:
-        self._recipe = recipe
         self._split = split
+        self._rules, self._precision, self._loader = rules, precision, clips.loader
         self._device = device
         self._progress = progress
         self._bank = tuple(dict.fromkeys(bank))
-        self._whole = _fits(recipe, split)
-        self._own: Control = recipe.control
+        self._own: Control = clips.control
         names: list[Control] = [self._own, *(c for c in controls if c != self._own)]
         twins = identical_videos(split.videos)
         self._shown = {video.id: twins.get(video.id, video.id) for video in split.videos}
@@ -84,7 +87,7 @@ class Evaluator:
         for video in split.videos:
             distinct.setdefault(self._shown[video.id], video)
         self._source = ClipDataset(
-            recipe,
+            clips,
             tuple(distinct.values()),
             training=False,
             preprocess=retriever.preprocess,
@@ -93,18 +96,49 @@ class Evaluator:
             device_needs=retriever.mask_needs,
         )
 
+    @classmethod
+    def of(
+        cls,
+        recipe: Recipe,
+        split: Split,
+        retriever: Retriever,
+        *,
+        device: torch.device,
+        progress: Progress,
+        controls: Sequence[Control] = (),
+        bank: Sequence[str] = (),
+    ) -> Evaluator:
+        """Return the evaluator of a recipe.
+
+        Raises `RecipeError` if a rescorer needs more similarities than are kept whole.
+        """
+        size = _matrix_mb(split)
+        if recipe.rescoring and size > recipe.eval.similarity_mb:
+            raise RecipeError(
+                f"{recipe.where}: eval.rescoring: needs all {len(split.captions)} x {len(split.videos)} similarities "
+                f"at once, {size:,.0f} MB; raise eval.similarity_mb, or leave rescoring out"
+            )
+        return cls(
+            ClipSettings.of(recipe),
+            split,
+            retriever,
+            rules=recipe.eval,
+            precision=recipe.train.precision,
+            device=device,
+            progress=progress,
+            controls=controls,
+            bank=bank,
+        )
+
     @torch.inference_mode()
     def run(self, retriever: Retriever) -> EvaluationResult:
         """Return the scores of every caption against every video, under each control."""
         retriever.eval()
-        settings = self._recipe.eval
-        embedder = Embedder(
-            retriever, device=self._device, precision=self._recipe.train.precision, progress=self._progress
-        )
+        embedder = Embedder(retriever, device=self._device, precision=self._precision, progress=self._progress)
         videos = embedder.videos(
             self._source,
-            batch_size=settings.batch_size,
-            loader=self._recipe.loader,
+            batch_size=self._rules.batch_size,
+            loader=self._loader,
             what=f"{self._split.name} videos",
         )
         captions = [caption.text for caption in self._split.captions]
@@ -145,7 +179,7 @@ class Evaluator:
         return score_matrix(retriever, texts, videos, device=self._device)[:, self._places]
 
     def _texts(self, embedder: Embedder, texts: Sequence[str], what: str, role: TextRole = "query") -> TextFeatures:
-        return embedder.texts(texts, batch_size=self._recipe.eval.text_batch_size, what=what, role=role)
+        return embedder.texts(texts, batch_size=self._rules.text_batch_size, what=what, role=role)
 
     def _scores(
         self,
@@ -158,7 +192,7 @@ class Evaluator:
         ids = {video.id: place for place, video in enumerate(self._split.videos)}
         owners = np.array([ids[caption.video_id] for caption in self._split.captions], np.int64)
         gone = np.array([video.id in lost for video in self._source.videos])[self._places]
-        if self._whole:
+        if _matrix_mb(self._split) <= self._rules.similarity_mb:
             unique = score_matrix(retriever, texts, videos, device=self._device)
             return Scores(matrix=unique[np.ix_(text_places, self._places)], owners=owners, lost=gone)
         if isinstance(retriever.matcher, InnerProduct):
@@ -173,7 +207,7 @@ class Evaluator:
 
     def _ranked(self, queries: Similarities, documents: Similarities) -> Rankings:
         """Return the rankings of both directions: captions are queries in one, documents in the other."""
-        mode, device = self._recipe.eval.video_to_text, str(self._device)
+        mode, device = self._rules.video_to_text, str(self._device)
         found = rank_both_directions(queries, mode=mode, device=device, progress=self._progress)
         if documents is not queries:
             again = rank_both_directions(documents, mode=mode, device=device, progress=self._progress)
@@ -181,19 +215,9 @@ class Evaluator:
         return found
 
 
-def _fits(recipe: Recipe, split: Split) -> bool:
-    """Return whether the similarity matrix is stored.
-
-    Raises `RecipeError` if a rescorer needs one that is too large.
-    """
-    size = 4 * len(split.captions) * len(split.videos) / 1e6
-    fits = size <= recipe.eval.similarity_mb
-    if not fits and recipe.rescoring:
-        raise RecipeError(
-            f"{recipe.where}: eval.rescoring: needs all {len(split.captions)} x {len(split.videos)} similarities at "
-            f"once, {size:,.0f} MB; raise eval.similarity_mb, or leave rescoring out"
-        )
-    return fits
+def _matrix_mb(split: Split) -> float:
+    """Return the size of the similarities of a split."""
+    return 4 * len(split.captions) * len(split.videos) / 1e6
 
 
 def _places(keys: Sequence[Any]) -> list[int]:

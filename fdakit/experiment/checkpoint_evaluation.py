@@ -80,7 +80,7 @@ def report_weights(
     folder: RunFolder | None,
 ) -> RunResult:
     """Evaluate the weights on the split, one of `splits`; write the report if there is a folder."""
-    evaluator = Evaluator(
+    evaluator = Evaluator.of(
         recipe,
         split,
         retriever,

@@ -214,7 +214,7 @@ class _Run:
         split = self.splits.get(VALIDATION)
         if split is None:
             return None
-        return Evaluator(self.recipe, split, self.retriever, device=self.device, progress=self.watchers.progressed)
+        return Evaluator.of(self.recipe, split, self.retriever, device=self.device, progress=self.watchers.progressed)
 
     def _after_epoch(self, trainer: Trainer, epoch: int, validation: Evaluator | None) -> dict[str, float]:
         self._take_finding(trainer)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from fdakit.choices import Control
+from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.errors import PluginError
 from fdakit.features import TextFeatures, VideoFeatures
 from fdakit.model.retriever import Retriever
@@ -133,8 +134,9 @@ class LoadedRetriever:
             videos = [video for chunk in chunks(videos, name="videos", size=size) for video in chunk]
         with self._telling(progress) as tell, torch.inference_mode():
             job = VideoEncoding(
-                self.recipe,
+                ClipSettings.of(self.recipe),
                 self.model,
+                precision=self.recipe.train.precision,
                 device=self.device,
                 control=chosen,
                 skips=on_error == "skip",

@@ -11,12 +11,12 @@ import torch
 
 from fdakit.choices import Control
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest, batches
+from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.dataset_files.video_files import is_there
 from fdakit.errors import VideoError
 from fdakit.features import VideoFeatures
 from fdakit.model.retriever import Retriever
 from fdakit.plugin.contracts import Progress
-from fdakit.recipe.recipe import Recipe
 from fdakit.values import Clip
 
 from .embedder import Embedder
@@ -30,20 +30,21 @@ class VideoEncoding:
 
     def __init__(
         self,
-        recipe: Recipe,
+        clips: ClipSettings,
         model: Retriever,
         *,
+        precision: str,
         device: torch.device,
         control: Control,
         skips: bool,
         size: int,
         tell: Progress,
     ) -> None:
-        self._embedder = Embedder(model, device=device, precision=recipe.train.precision, progress=tell)
+        self._embedder = Embedder(model, device=device, precision=precision, progress=tell)
         self._control, self._skips, self._size, self._tell = control, skips, size, tell
         self._clips: dict[str, Clip] = {}  # current in-memory videos, by id
         self._source = ClipDataset(
-            replace(recipe, parts={**recipe.parts, "reader": reading_from(self._clips, recipe.reader)}),
+            replace(clips, reader=reading_from(self._clips, clips.reader)),
             (),
             training=False,
             preprocess=model.preprocess,

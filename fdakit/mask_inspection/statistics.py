@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fdakit.data_pipeline.clip_dataset import ClipDataset
+from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.data_pipeline.worker_pool import read_in_workers
 from fdakit.errors import FdakitError, VideoError
 from fdakit.mask_ops.cut_detection import sampled_cuts
@@ -68,7 +69,7 @@ class MaskDataset:
         preprocess, shapes = tower_view(recipe)
         device = str(choose_device(recipe.train.device))
         self._source = ClipDataset(
-            recipe,
+            ClipSettings.of(recipe),
             videos,
             training=training,
             preprocess=preprocess,

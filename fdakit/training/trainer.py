@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest, batches
+from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.data_pipeline.collate import LoadedBatch
 from fdakit.data_pipeline.damage import known_damage
 from fdakit.data_pipeline.output_checks import check_optimiser
@@ -88,7 +89,7 @@ class Trainer:
         self._shown = [numbers[twins.get(video.id, video.id)] for video in split.videos]
         self._pairs = [(numbers[caption.video_id], caption.text) for caption in split.captions]
         self._source = ClipDataset(
-            recipe,
+            ClipSettings.of(recipe),
             split.videos,
             training=True,
             preprocess=retriever.preprocess,

@@ -13,6 +13,7 @@ import pytest
 from fdakit.data_pipeline import cache_keys
 from fdakit.data_pipeline.cache_keys import CacheKeys, make_cache_keys, part_key
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
+from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.data_pipeline.collate import ClipItem
 from fdakit.plugin import BuildContext, Preprocess, VideoRef
 from fdakit.recipe.recipe import Recipe
@@ -132,7 +133,7 @@ def seen_clip(make_recipe: MakeRecipe, clips: Path, tmp_path: Path) -> Callable[
         kept = {"folder": str(tmp_path / "frames"), "enabled": store, "draws": 2}
         recipe = make_recipe(sampler=sampler, frame_store=kept, **tables)
         video = VideoRef("v", clips / "pink-down.mp4", start, end)
-        found = ClipDataset(recipe, [video], training=True, preprocess=TOWER, shapes=BuildContext())[
+        found = ClipDataset(ClipSettings.of(recipe), [video], training=True, preprocess=TOWER, shapes=BuildContext())[
             ClipRequest(0, 1)
         ]
         assert isinstance(found, ClipItem), found

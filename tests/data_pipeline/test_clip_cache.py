@@ -19,6 +19,7 @@ from fdakit.data_pipeline import shards as shards_module
 from fdakit.data_pipeline.cache_contents import list_contents
 from fdakit.data_pipeline.clip_cache import format_bytes
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest, batches
+from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.data_pipeline.code_digests import code_digest
 from fdakit.data_pipeline.collate import ClipItem
 from fdakit.data_pipeline.shard_files import DATA, INDEX, Shard, read_entries
@@ -60,7 +61,9 @@ def make_source(make_recipe: Callable[..., Recipe], clips: Path, store: Path, lo
             frame_store={"folder": str(store), **(frame_store or {})},
         )
         videos = [VideoRef(name, folder / f"{name}.mp4") for name in NAMES]
-        return ClipDataset(recipe, videos, training=training, preprocess=tower, shapes=BuildContext())
+        return ClipDataset(
+            ClipSettings.of(recipe), videos, training=training, preprocess=tower, shapes=BuildContext()
+        )
 
     return make
 
@@ -406,7 +409,9 @@ def test_encoding_videos_for_somebody_keeps_nothing_on_disk(
 ) -> None:
     recipe = make_recipe(frame_store={"folder": str(store)})
     videos: Sequence[VideoRef] = [VideoRef("v", clips / "red-across.mp4")]
-    source = ClipDataset(recipe, videos, training=False, preprocess=TOWER, shapes=BuildContext(), keep=False)
+    source = ClipDataset(
+        ClipSettings.of(recipe), videos, training=False, preprocess=TOWER, shapes=BuildContext(), keep=False
+    )
     clip(source)
     assert not store.exists()
 

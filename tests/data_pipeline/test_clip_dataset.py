@@ -13,6 +13,7 @@ import torch
 
 from fdakit import FdakitError
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest, batches
+from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.data_pipeline.collate import ClipItem, Collate
 from fdakit.errors import PartError
 from fdakit.mask_ops.controls import partner_of
@@ -36,7 +37,7 @@ def make_source(make_recipe: MakeRecipe, clips: Path) -> Callable[..., ClipDatas
     ) -> ClipDataset:
         videos = [VideoRef(name, clips / f"{name}.mp4") for name in names]
         return ClipDataset(
-            make_recipe(**tables),
+            ClipSettings.of(make_recipe(**tables)),
             videos,
             training=training,
             preprocess=TOWER,
@@ -57,7 +58,9 @@ def item(source: ClipDataset, name: str, epoch: int = 0) -> ClipItem:
 def test_what_counts_as_unreadable_is_not_looked_at(make_recipe: MakeRecipe, clips: Path, tmp_path: Path) -> None:
     recipe = make_recipe(reader={"use": "counting", "file": str(tmp_path / "reads")})
     videos, known = [VideoRef(name, clips / f"{name}.mp4") for name in NAMES], {"blue-down": "known to be damaged"}
-    source = ClipDataset(recipe, videos, training=True, preprocess=TOWER, shapes=BuildContext(), left_out=known)
+    source = ClipDataset(
+        ClipSettings.of(recipe), videos, training=True, preprocess=TOWER, shapes=BuildContext(), left_out=known
+    )
     found = [source[ClipRequest(place)] for place in range(len(NAMES))]
     lost = [one for one in found if isinstance(one, UnreadableVideo)]
     assert lost == [UnreadableVideo("blue-down", "known to be damaged")]

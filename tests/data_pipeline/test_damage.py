@@ -15,6 +15,7 @@ from helpers import video_faults
 from fdakit import VideoError
 from fdakit.data_pipeline import damage
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest, batches
+from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.data_pipeline.collate import ClipItem
 from fdakit.data_pipeline.damage import FrameRepair, ledger_path
 from fdakit.dataset_files.damage_ledger import Finding, Ledger, mark_of
@@ -79,7 +80,9 @@ def check(recipe: Recipe) -> Path:
 
 def source_of(recipe: Recipe, **options: Any) -> ClipDataset:
     split = split_of(recipe)
-    return ClipDataset(recipe, split.videos, training=True, preprocess=TOWER, shapes=BuildContext(), **options)
+    return ClipDataset(
+        ClipSettings.of(recipe), split.videos, training=True, preprocess=TOWER, shapes=BuildContext(), **options
+    )
 
 
 def drawn(source: ClipDataset, name: str, epoch: int = 0) -> Any:

@@ -15,6 +15,7 @@ import pytest
 from helpers.store_filling import fill_forever
 
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
+from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.data_pipeline.collate import ClipItem
 from fdakit.data_pipeline.shard_files import INDEX, Shard, read_entries
 from fdakit.experiment.run import run_recipe
@@ -70,7 +71,7 @@ def test_a_store_filled_by_killed_processes_holds_no_wrong_frame(
         videos = [VideoRef(name, clips / f"{name}.mp4") for name in NAMES]
         own = {"folder": str(folder), "draws": 100_000, **frame_store}
         recipe = make_recipe(mask={"use": "soft"}, frame_store=own)
-        return ClipDataset(recipe, videos, training=True, preprocess=LARGE, shapes=BuildContext())
+        return ClipDataset(ClipSettings.of(recipe), videos, training=True, preprocess=LARGE, shapes=BuildContext())
 
     kill_while_filling(source(), folder, kills=kills, seed=kills)
     kept, plain = source(), source(enabled=False)

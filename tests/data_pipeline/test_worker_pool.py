@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from fdakit import FdakitError
 from fdakit.catalog import Catalog, load_catalog
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest, batches
+from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.experiment.run import run_recipe
 from fdakit.mask_ops.controls import partner_of
 from fdakit.plugin import Batch, BuildContext, Preprocess, VideoRef
@@ -45,7 +46,14 @@ def make_source(make_recipe: MakeRecipe, clips: Path) -> Callable[..., ClipDatas
             reader={"use": "troubled", "video": video, "end": end}, loader={"time_limit": limit, "prefetch": 1}
         )
         videos = [VideoRef(name, clips / f"{name}.mp4") for name in NAMES]
-        return ClipDataset(recipe, videos, training=False, preprocess=TOWER, shapes=BuildContext(), controls=controls)
+        return ClipDataset(
+            ClipSettings.of(recipe),
+            videos,
+            training=False,
+            preprocess=TOWER,
+            shapes=BuildContext(),
+            controls=controls,
+        )
 
     return make
 

@@ -15,6 +15,7 @@ import torch
 
 from fdakit import PluginError, RecipeError, VideoError
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
+from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.data_pipeline.collate import ClipItem, Collate
 from fdakit.data_pipeline.splits import Splits
 from fdakit.evaluation.evaluator import EvaluationResult, Evaluator
@@ -84,7 +85,7 @@ def report_of(recipe: Recipe, split: Split, evaluated: EvaluationResult) -> dict
 
 def evaluate(recipe: Recipe, split: Split, retriever: Retriever | None = None, **also: Any) -> EvaluationResult:
     retriever = retriever or build(recipe)
-    return Evaluator(recipe, split, retriever, device=CPU, progress=quiet, **also).run(retriever)
+    return Evaluator.of(recipe, split, retriever, device=CPU, progress=quiet, **also).run(retriever)
 
 
 def matrix(recipe: Recipe, split: Split, **also: Any) -> np.ndarray:
@@ -103,7 +104,11 @@ def test_every_score_is_the_cosine_of_video_and_caption_alone(make_recipe: MakeR
     recipe, pairs = make_recipe(), split(*PAIRS)
     retriever = build(recipe)
     source = ClipDataset(
-        recipe, pairs.videos, training=False, preprocess=retriever.preprocess, shapes=retriever.encoder.shapes
+        ClipSettings.of(recipe),
+        pairs.videos,
+        training=False,
+        preprocess=retriever.preprocess,
+        shapes=retriever.encoder.shapes,
     )
     columns = []
     for place in range(len(pairs.videos)):
@@ -192,7 +197,11 @@ def test_a_pooling_is_given_the_time_and_coverage_of_every_frame(
     monkeypatch.setattr(retriever, "aggregate", keep)
     evaluate(recipe, pairs, retriever)
     source = ClipDataset(
-        recipe, pairs.videos, training=False, preprocess=retriever.preprocess, shapes=retriever.encoder.shapes
+        ClipSettings.of(recipe),
+        pairs.videos,
+        training=False,
+        preprocess=retriever.preprocess,
+        shapes=retriever.encoder.shapes,
     )
     frames = VideoFeatures.cat(given)
     assert frames.times is not None
@@ -265,7 +274,7 @@ def test_progress_tells_of_videos_captions_and_of_ranking_in_tiles(
     told: list[tuple[str, int, int]] = []
     settings = {"similarity_mb": similarity_mb, "batch_size": 2, "text_batch_size": 2}
     recipe, retriever = make_recipe(eval=settings), build(make_recipe())
-    evaluator = Evaluator(
+    evaluator = Evaluator.of(
         recipe, split(*PAIRS), retriever, device=CPU, progress=lambda *facts: told.append(facts), bank=["one", "one"]
     )
     evaluator.run(retriever)
@@ -418,7 +427,7 @@ def test_evaluating_draws_nothing_and_repeats_bit_for_bit(make_recipe: MakeRecip
 def test_validating_again_decodes_nothing(make_recipe: MakeRecipe, split: MakeSplit, tmp_path: Path) -> None:
     recipe = make_recipe(reader={"use": "counting", "file": str(tmp_path / "reads")})
     retriever, pairs = build(recipe), with_twins(split(*PAIRS))
-    evaluator = Evaluator(recipe, pairs, retriever, device=CPU, progress=quiet)
+    evaluator = Evaluator.of(recipe, pairs, retriever, device=CPU, progress=quiet)
     once, again = evaluator.run(retriever), evaluator.run(retriever)
     assert len((tmp_path / "reads").read_text().splitlines()) == 5
     np.testing.assert_array_equal(once.scores["none"].matrix, again.scores["none"].matrix)
@@ -503,7 +512,7 @@ def test_rescoring_without_a_matrix_is_refused_before_anything_is_read(
 ) -> None:
     recipe = make_recipe(eval={"similarity_mb": 0, "rescoring": [{"use": "dsl"}]})
     with pytest.raises(RecipeError, match=r"raise eval\.similarity_mb, or leave rescoring out"):
-        Evaluator(recipe, split(*PAIRS), build(recipe), device=CPU, progress=quiet)
+        Evaluator.of(recipe, split(*PAIRS), build(recipe), device=CPU, progress=quiet)
 
 
 @pytest.mark.integration

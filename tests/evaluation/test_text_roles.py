@@ -42,7 +42,7 @@ def evaluated(
         monkeypatch.setattr(type(encoder), "encode_texts", encode_texts)
         if asymmetric:
             encoder.asymmetric, encoder.instructions = True, {"query": "find:", "document": ""}
-        return Evaluator(recipe, split(*PAIRS), retriever, device=CPU, progress=lambda *told: None).run(retriever)
+        return Evaluator.of(recipe, split(*PAIRS), retriever, device=CPU, progress=lambda *told: None).run(retriever)
 
     return evaluate
 

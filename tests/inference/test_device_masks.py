@@ -15,6 +15,7 @@ from fdakit import CheckpointError, PluginError
 from fdakit.catalog import Catalog
 from fdakit.choices import Control
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest, batches
+from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.errors import PartError
 from fdakit.experiment.checkpoint_evaluation import evaluate_checkpoint
 from fdakit.experiment.run import run_recipe
@@ -41,7 +42,12 @@ def alphas(
     videos = [VideoRef(name, clips / f"{name}.mp4") for name in NAMES]
     shapes = BuildContext()
     source = ClipDataset(
-        recipe, videos, training=False, preprocess=retriever.preprocess, shapes=shapes, controls=controls
+        ClipSettings.of(recipe),
+        videos,
+        training=False,
+        preprocess=retriever.preprocess,
+        shapes=shapes,
+        controls=controls,
     )
     (batch,) = batches(source, [[ClipRequest(place) for place in range(len(NAMES))]], workers=0, prefetch=1)
     return dict(batch_alphas(retriever, batch, ClipBatch.of(batch, CPU)))

@@ -18,6 +18,7 @@ from PIL import Image
 
 from fdakit import VideoError
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
+from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.data_pipeline.collate import ClipItem
 from fdakit.errors import PartError
 from fdakit.mask_inspection.findings import advice, outliers, repeating, shares, statistics_facts
@@ -61,7 +62,12 @@ def test_what_is_counted_is_what_training_and_evaluation_are_given(
     )
     preprocess, shapes = tower_view(recipe)
     source = ClipDataset(
-        recipe, whole(split).videos, training=training, preprocess=preprocess, shapes=shapes, controls=["none"]
+        ClipSettings.of(recipe),
+        whole(split).videos,
+        training=training,
+        preprocess=preprocess,
+        shapes=shapes,
+        controls=["none"],
     )
     heard: list[tuple[str, int, int]] = []
     census = collect_statistics(recipe, whole(split), progress=lambda *said: heard.append(said))

@@ -15,6 +15,7 @@ from PIL import Image
 from fdakit import FdakitError, RecipeError, VideoError
 from fdakit.catalog import Catalog, load_catalog
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
+from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.data_pipeline.collate import ClipItem
 from fdakit.errors import PartError
 from fdakit.mask_inspection.selection import MaskSelection, choose_masks
@@ -80,7 +81,9 @@ def test_with_a_recipe_a_clip_is_what_evaluation_is_given(
 ) -> None:
     recipe = make_recipe(mask={"use": "neighbouring", "gap": -2}, view={"resize": "squash"})
     preprocess, shapes = tower_view(recipe)
-    item = ClipDataset(recipe, [red], training=False, preprocess=preprocess, shapes=shapes)[ClipRequest(0)]
+    item = ClipDataset(ClipSettings.of(recipe), [red], training=False, preprocess=preprocess, shapes=shapes)[
+        ClipRequest(0)
+    ]
     assert isinstance(item, ClipItem)
     seen = MaskViewer(MaskSelection(recipe, True, {"neighbouring": recipe.parts["mask"]})).see(red)
     np.testing.assert_array_equal(seen.frames, item.frames)
