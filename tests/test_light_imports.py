@@ -50,6 +50,7 @@ LOOKED_UP = {
     "schema": ["schema"],
     "models": ["models"],
     "cache": ["cache", "info"],
+    "a new package": ["new", "encoder", "glow", "--out", "{run}-glow"],
     "a report": ["report", "{run}"],
     "a comparison": ["compare", "{run}", "{other}", "--draws", "100"],
     "metrics of a matrix": ["metrics", "{run}/similarity.npy"],

@@ -102,15 +102,15 @@ def test_matchers_of_every_level_keep_the_laws() -> None:
         (Matching(dot, "all"), "stores is 'all'; wanted 'vector' or 'vectors' or 'nothing'"),
         (Matching(dot, needs_tokens=1), "needs_tokens is 1; wanted True or False"),  # type: ignore[arg-type]
         (Matching(lambda texts, videos: dot(texts, videos).T), r"scores \(4, 3\); wanted \(3, 4\)"),
-        (Matching(lambda texts, videos: dot(texts, videos) / 0), "scores are not finite"),
+        (Matching(lambda texts, videos: dot(texts, videos) / 0), "scores are not finite$"),
         (Matching(lambda texts, videos: dot(texts, videos).softmax(0)), r"other texts or videos \(texts 0 to 0"),
         (Matching(lambda texts, videos: dot(texts, videos).softmax(1)), r"other texts or videos \(texts 0 to 0"),
         (Matching(in_order), "depends on the order of texts or videos"),
-        (Matching(lambda texts, videos: best(texts, videos, masked=False), "vectors"), "invalid vectors count"),
+        (Matching(lambda texts, videos: best(texts, videos, masked=False), "vectors"), "^invalid vectors count"),
         (Matching(mean_of_all, "vectors"), "the number of invalid vectors counts"),
         (
             Matching(lambda texts, videos: by_tokens(texts, videos, masked=False), "vectors", needs_tokens=True),
-            "padded tokens count",
+            "^padded tokens count",
         ),
         (Matching(tokens_of_all, "vectors", needs_tokens=True), "the number of padded tokens counts"),
         (Matching(best, "vectors", needs_tokens=True), "needs_tokens is true, but other tokens score the same"),
