@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from fdakit.choices import TieRule
-from fdakit.plugin.abilities import OverPairs
 from fdakit.plugin.contracts import Gives
 
 from .building import Part, build_kind
@@ -126,14 +125,10 @@ def _check_abilities(objective: Any, pairs: PairFeatures, losses: Any) -> None:
 
     if hasattr(objective, "chance_loss"):
         chance = objective.chance_loss(4)
-        assert isinstance(chance, float), f"chance_loss(4) is {chance!r}; wanted a number above 0"
-        assert isfinite(chance) and chance > 0, f"chance_loss(4) is {chance}; wanted a number above 0"
-    over = getattr(objective, "over", "batch")
-    assert over in ("pairs", "batch"), f"over is {over!r}; wanted 'pairs' or 'batch'"
-    if over == "batch":
+        number = isinstance(chance, int | float) and isfinite(chance) and chance > 0
+        assert number, f"chance_loss(4) is {chance!r}; wanted a number above 0"
+    if getattr(objective, "over", "batch") == "batch":
         return
-    counts_too = isinstance(objective, OverPairs)
-    assert counts_too, "over is 'pairs', but count(texts, batch) is missing"
     with torch.no_grad():
         shares = [_share(pairs, slice(0, 1)), _share(pairs, slice(1, 4))]
         counts = [float(objective.count(share.texts, share.batch)) for share in shares]

@@ -11,8 +11,8 @@ import pytest
 import torch
 from helpers.sample_plugins import component
 
-from fdakit.plugin import Ranking, VideoFeatures
-from fdakit.testing import check_aggregator, check_metric, check_objective
+from fdakit.plugin import Ranking, Scores, VideoFeatures
+from fdakit.testing import check_aggregator, check_metric, check_objective, check_rescorer
 
 
 def offering(made: Any) -> Any:
@@ -60,7 +60,7 @@ def beside(features: VideoFeatures) -> VideoFeatures:
     [
         (Pool(grown), "the aggregator changed its features"),
         (Pool(halved), "invalid vectors, as those of padded frames, change what is valid"),
-        (Pool(of_frames), "vectors are not finite"),
+        (Pool(of_frames), "vectors are not finite$"),
         (Pool(lambda f: replace(f, vectors=f.vectors / (f.vectors.shape[1] > 1))), "where a video has only one"),
         (Pool(beside), "the other videos of a batch change the result"),
         (Pool(lambda f: replace(f, vectors=f.vectors.round().detach().requires_grad_())), "reaches the features"),
@@ -102,14 +102,6 @@ class Chancy:
         return {"scores": -pairs.scores.diagonal().mean()}
 
 
-class Uncounted(Pulling):
-    count = None  # type: ignore[assignment]
-
-    def __init__(self) -> None:
-        super().__init__(spoil=pulling)
-        del self._count
-
-
 def stretch(pairs: Any) -> Any:
     pairs.texts.vectors.data.mul_(2)
     return {"scores": -pairs.scores.diagonal().mean()}
@@ -125,6 +117,7 @@ def test_a_mean_over_pairs_and_a_loss_at_chance_keep_the_laws() -> None:
     [
         (stretch, "changed the features it was given"),
         (Chancy(0), "chance_loss\\(4\\) is 0; wanted a number above 0"),
+        (Chancy("1.4"), "chance_loss\\(4\\) is '1.4'; wanted a number above 0"),
         (Chancy(0.0), "chance_loss\\(4\\) is 0.0; wanted a number above 0"),
         (Chancy(float("nan")), "chance_loss\\(4\\) is nan; wanted a number above 0"),
         (Pulling(spoil=torch.sum), "of a batch is not the mean of its shares"),
@@ -185,6 +178,18 @@ def strict(ranking: Ranking, ties: Any) -> dict[str, float]:
 def test_a_metric_that_breaks_a_law_is_rejected(metric: Any, words: str) -> None:
     with pytest.raises(AssertionError, match=words):
         check_metric(offering(metric))
+
+
+def test_a_rescorer_that_leaves_out_a_caption_is_rejected() -> None:
+    class Shorter:
+        needs_all_queries = needs_bank = False
+        directions = ("t2v",)
+
+        def __call__(self, scores: Scores, bank: Any, direction: str) -> Scores:
+            return Scores(scores.matrix[1:], scores.owners[1:], scores.lost)
+
+    with pytest.raises(AssertionError, match=r"t2v: scores \(5, 4\); wanted \(6, 4\)"):
+        check_rescorer(offering(Shorter()))
 
 
 def test_a_metric_that_keeps_the_laws_passes() -> None:
