@@ -100,7 +100,7 @@ def _trainer(
     recipe: Recipe, split: Split, retriever: Retriever, device: torch.device, watchers: ObserverGroup
 ) -> Trainer:
     objectives = build_objectives(recipe, retriever, device)
-    return Trainer(recipe, split, retriever, objectives, device=device, watchers=watchers)
+    return Trainer.of(recipe, split, retriever, objectives, device=device, watchers=watchers)
 
 
 def _wanted(recipe: Recipe, splits: Splits) -> list[str]:

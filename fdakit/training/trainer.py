@@ -12,13 +12,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest, batches
+from fdakit.data_pipeline.clip_dataset import ClipDataset, batches
 from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.data_pipeline.collate import LoadedBatch
 from fdakit.data_pipeline.damage import known_damage
-from fdakit.data_pipeline.output_checks import check_optimiser
-from fdakit.dataset_files.identical_videos import identical_videos
-from fdakit.errors import DatasetError, FdakitError, PartError, VideoError, attribute_errors
+from fdakit.errors import FdakitError, PartError, VideoError, attribute_errors
 from fdakit.features import ClipBatch, PairFeatures
 from fdakit.inference.batch_alphas import batch_alphas
 from fdakit.inference.factory import WeightedObjective
@@ -27,16 +25,17 @@ from fdakit.model.retriever import Retriever
 from fdakit.plugin.abilities import ActsAfterStep
 from fdakit.plugin.observers import StepInfo
 from fdakit.recipe.recipe import Recipe
+from fdakit.settings import LoaderSettings, TrainSettings
 from fdakit.system.devices import autocast, loader_workers
 from fdakit.system.stop_signals import StopRequest, stop_request
 from fdakit.values import Split
 
-from .batching import epoch_batches
 from .collapse_detection import CollapseSigns, chance_loss
 from .freezing import frozen_batch_norms
-from .parameter_groups import parameter_groups, plan_training
+from .grouped_optimiser import GroupedOptimiser, build_optimiser
 from .schedule import lr_factor
 from .step_losses import EpochLosses, StepLosses, step_losses
+from .training_data import TrainingData
 
 AfterEpoch = Callable[["Trainer", int], Mapping[str, float]]
 
@@ -67,6 +66,34 @@ class Trainer:
 
     def __init__(
         self,
+        retriever: Retriever,
+        objectives: Sequence[WeightedObjective],
+        *,
+        data: TrainingData,
+        optimiser: GroupedOptimiser,
+        train: TrainSettings,
+        loader: LoaderSettings,
+        device: torch.device,
+        watchers: ObserverGroup,
+    ) -> None:
+        self.retriever = retriever
+        self.position = Position()
+        self.history: list[dict[str, float]] = []  # what observers receive for each epoch
+        self.skipped: dict[str, str] = {}  # the fault by video id, of those seen so far
+        self.repaired: dict[str, str] = {}
+        self._signs = CollapseSigns()
+        self._losses = EpochLosses()
+        self._objectives = objectives
+        self._modules = nn.ModuleList([o.part for o in objectives if isinstance(o.part, nn.Module)])
+        self._data, self._optimiser = data, optimiser
+        self._train, self._loader = train, loader
+        self._device = device
+        self._watchers = watchers
+        self._still = frozen_batch_norms([retriever, self._modules])
+
+    @classmethod
+    def of(
+        cls,
         recipe: Recipe,
         split: Split,
         retriever: Retriever,
@@ -74,21 +101,9 @@ class Trainer:
         *,
         device: torch.device,
         watchers: ObserverGroup,
-    ) -> None:
-        self.recipe = recipe
-        self.retriever = retriever
-        self.position = Position()
-        self.history: list[dict[str, float]] = []  # what observers receive for each epoch
-        self._signs = CollapseSigns()
-        self._losses = EpochLosses()
-        self._objectives = objectives
-        self._device = device
-        self._watchers = watchers
-        numbers = {video.id: number for number, video in enumerate(split.videos)}
-        twins = identical_videos(split.videos)
-        self._shown = [numbers[twins.get(video.id, video.id)] for video in split.videos]
-        self._pairs = [(numbers[caption.video_id], caption.text) for caption in split.captions]
-        self._source = ClipDataset(
+    ) -> Trainer:
+        """Return the trainer of a recipe on a split. Raises what `known_damage` and `build_optimiser` raise."""
+        clips = ClipDataset(
             ClipSettings.of(recipe),
             split.videos,
             training=True,
@@ -97,19 +112,17 @@ class Trainer:
             left_out=known_damage(recipe.loader, split, where=recipe.where),
             device_needs=retriever.mask_needs,
         )
-        self.skipped: dict[str, str] = {}  # the fault by video id, of those seen so far
-        self.repaired: dict[str, str] = {}
-        self._modules = nn.ModuleList([o.part for o in objectives if isinstance(o.part, nn.Module)])
-        plan = plan_training(retriever, self.objectives, recipe.train)
-        self._groups = parameter_groups(plan)
-        if not self._groups:
-            raise FdakitError("train: nothing in this recipe has weights to train; set train.epochs = 0 to evaluate")
-        self._maker = str(recipe.optimiser.offer)
-        with attribute_errors(self._maker, "while it was made"):
-            self._optimiser = recipe.optimiser.build(retriever.encoder.shapes)(self._groups)
-        check_optimiser(self._optimiser, label=self._maker)
-        self._rates = [group["lr"] for group in self._optimiser.param_groups]
-        self._still = frozen_batch_norms([retriever, self._modules])
+        parts = [objective.part for objective in objectives]
+        return cls(
+            retriever,
+            objectives,
+            data=TrainingData(clips, split, batch_size=recipe.train.batch_size, seed=recipe.seed),
+            optimiser=build_optimiser(recipe.optimiser, retriever, parts, recipe.train),
+            train=recipe.train,
+            loader=recipe.loader,
+            device=device,
+            watchers=watchers,
+        )
 
     @property
     def objectives(self) -> tuple[Any, ...]:
@@ -118,20 +131,8 @@ class Trainer:
 
     @cached_property
     def steps(self) -> int:
-        """The number of steps of the whole training. Epochs differ in length, as their batches are resampled."""
-        limit, planned = self.recipe.train.max_steps, 0
-        for epoch in range(self.recipe.train.epochs):
-            planned += len(self._plan(epoch))
-            if limit is not None and planned >= limit:
-                return limit
-        return planned
-
-    def _plan(self, epoch: int) -> list[list[ClipRequest]]:
-        size, seed = self.recipe.train.batch_size, self.recipe.seed
-        plan = epoch_batches(self._pairs, batch_size=size, seed=seed, epoch=epoch, shown=self._shown)
-        if not plan:
-            raise DatasetError("split 'train': too few captions for one batch; lower train.batch_size")
-        return plan
+        """The number of steps of the whole training."""
+        return self._data.steps(self._train.epochs, limit=self._train.max_steps)
 
     def run(self, after_epoch: AfterEpoch) -> None:
         """Train to the end. On Ctrl-C or SIGTERM the current step is finished, then `Stopped` is raised."""
@@ -145,7 +146,7 @@ class Trainer:
                     "epoch": epoch + 1,
                     "step": self.position.done,
                     **losses,
-                    "learning_rate": self.recipe.train.learning_rate * self._factor(self.position.done - 1),
+                    "learning_rate": self._train.learning_rate * self._factor(self.position.done - 1),
                     "seconds": time.perf_counter() - started,
                     **self._signs.close(),
                 }
@@ -156,13 +157,13 @@ class Trainer:
                     raise Stopped(asked.signal)
 
     def _epoch(self, steps: int, asked: StopRequest) -> dict[str, float]:
-        plan = self._plan(self.position.epoch)[self.position.step :][: steps - self.position.done]
-        loader = self.recipe.loader
-        workers = loader_workers(loader.workers, self._device)
+        plan = self._data.plan(self.position.epoch)[self.position.step :][: steps - self.position.done]
+        workers = loader_workers(self._loader.workers, self._device)
         self.retriever.train()
         for norm in self._still:
             norm.eval()
-        for batch in _until_asked(batches(self._source, plan, workers=workers, prefetch=loader.prefetch), asked):
+        loaded = batches(self._data.clips, plan, workers=workers, prefetch=self._loader.prefetch)
+        for batch in _until_asked(loaded, asked):
             self._take_stock(batch)
             losses = self._step(batch, self._factor(self.position.done)) if batch.ids else None
             self.position.step += 1
@@ -195,29 +196,26 @@ class Trainer:
             epoch=self.position.epoch + 1,
             loss=total,
             losses=dict(zip(names, values, strict=True)),
-            learning_rate=self.recipe.train.learning_rate * self._factor(done - 1),
+            learning_rate=self._train.learning_rate * self._factor(done - 1),
             pairs=pairs,
         )
         if asking := self._watchers.step_finished(step):
             raise Stopped(observer=asking)
 
     def _factor(self, step: int) -> float:
-        train = self.recipe.train
-        return lr_factor(step, self.steps, warmup=train.warmup, schedule=train.schedule)
+        return lr_factor(step, self.steps, warmup=self._train.warmup, schedule=self._train.schedule)
 
     def _take_stock(self, batch: LoadedBatch) -> None:
         """Count the damaged videos of a batch; with `fail` they end the training."""
         lost = {video.id: video.reason for video in batch.lost}
-        if lost and self.recipe.loader.damage == "fail":
+        if lost and self._loader.damage == "fail":
             remedy = 'set loader.damage = "skip" or "repair" to train without what is damaged'
             raise VideoError("\n".join([*lost.values(), remedy]))
         self.skipped |= lost
         self.repaired |= batch.repaired
 
     def _step(self, batch: LoadedBatch, factor: float) -> StepLosses:
-        for group, rate in zip(self._optimiser.param_groups, self._rates, strict=True):
-            group["lr"] = rate * factor
-        self._optimiser.zero_grad(set_to_none=True)
+        self._optimiser.begin(factor)
         losses = self._loss(batch)
         loss = losses.total
         if not bool(torch.isfinite(loss)):
@@ -229,11 +227,8 @@ class Trainer:
             labels = ", ".join(objective.label for objective in self._objectives)
             raise PartError(f"{labels} failed at step {self.position.done + 1}: the losses have no gradient")
         loss.backward()  # type: ignore[no-untyped-call]
-        if self.recipe.train.clip_norm > 0:
-            nn.utils.clip_grad_norm_([p for g in self._groups for p in g["params"]], self.recipe.train.clip_norm)
         where = f"at step {self.position.done + 1}"
-        with attribute_errors(self._maker, where):
-            self._optimiser.step()
+        self._optimiser.step(clip_norm=self._train.clip_norm, where=where)
         for objective in self._objectives:
             if isinstance(objective.part, ActsAfterStep):
                 with attribute_errors(objective.label, f"in after_step {where}"):
@@ -244,7 +239,7 @@ class Trainer:
         device = self._device
         clips = ClipBatch.of(batch, device)
         (alpha,) = batch_alphas(self.retriever, batch, clips).values()
-        with autocast(device, self.recipe.train.precision):
+        with autocast(device, self._train.precision):
             frames = self.retriever.encode_videos(clips, alpha)
             texts = self.retriever.encode_texts(batch.texts)
             videos = self.retriever.aggregate(frames)
@@ -260,7 +255,7 @@ class Trainer:
     def state(self) -> dict[str, Any]:
         """Return tensors and plain values only, so that it loads with `weights_only=True`."""
         return {
-            "optimiser": self._optimiser.state_dict(),
+            "optimiser": self._optimiser.state(),
             "objectives": self._modules.state_dict(),
             "position": [self.position.epoch, self.position.step, self.position.done],
             **self._losses.state(),
@@ -272,7 +267,7 @@ class Trainer:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a `state()`; the retriever's weights are loaded separately."""
-        self._optimiser.load_state_dict(state["optimiser"])
+        self._optimiser.restore(state["optimiser"])
         self._modules.load_state_dict(state["objectives"])
         self.position = Position(*state["position"])
         self.history = [dict(facts) for facts in state.get("history", [])]  # older checkpoints hold none

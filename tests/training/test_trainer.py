@@ -57,7 +57,7 @@ class Heard:
 def trainer(recipe: Recipe, split: Split, heard: Heard | None = None) -> Trainer:
     retriever = build_retriever(recipe, device=CPU)
     objectives = build_objectives(recipe, retriever, CPU)
-    return Trainer(
+    return Trainer.of(
         recipe, split, retriever, objectives, device=CPU, watchers=ObserverGroup([("heard", heard or Heard())])
     )
 
@@ -324,7 +324,7 @@ def test_nothing_to_train_is_said_before_the_start(make_recipe: MakeRecipe, toy:
     recipe = make_recipe()
     retriever = build_retriever(recipe, device=CPU).requires_grad_(False)
     with pytest.raises(FdakitError, match="nothing in this recipe has weights to train"):
-        Trainer(recipe, toy, retriever, (), device=CPU, watchers=ObserverGroup())
+        Trainer.of(recipe, toy, retriever, (), device=CPU, watchers=ObserverGroup())
 
 
 def test_a_split_without_captions_is_said_before_the_start(make_recipe: MakeRecipe, toy: Split) -> None:

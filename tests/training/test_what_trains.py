@@ -13,6 +13,7 @@ from open_clip import CLIP, CLIPTextCfg, CLIPVisionCfg, SimpleTokenizer
 from fdakit import FdakitError
 from fdakit.builtin.aggregators.mean import MEAN
 from fdakit.builtin.fusions.alpha_conv import ALPHA_CONV
+from fdakit.builtin.matchers.cosine import COSINE
 from fdakit.choices import ROLES
 from fdakit.inference.factory import build_objectives, build_retriever
 from fdakit.inference.observers import ObserverGroup
@@ -43,7 +44,8 @@ def plain(make_recipe: MakeRecipe) -> Callable[..., Recipe]:
     def make(**train: Any) -> Recipe:
         steps = {"epochs": 2, "warmup": 0.0, "schedule": "constant", "learning_rate": 1e-3}
         optimiser = {"use": "adamw", "weight_decay": 0.0, "eps": 1e-12}
-        return make_recipe(train={**steps, **train}, optimiser=optimiser, aggregator={"use": "dropping"})
+        parts = {"optimiser": optimiser, "aggregator": {"use": "dropping"}, "mask": {"use": "learned"}}
+        return make_recipe(train={**steps, **train}, **parts)
 
     return make
 
@@ -52,7 +54,7 @@ def trainer(recipe: Recipe, split: Split, retriever: Retriever | None = None, he
     retriever = retriever or build_retriever(recipe, device=CPU)
     objectives = build_objectives(recipe, retriever, CPU)
     watchers = ObserverGroup([("heard", heard)] if heard else [])
-    return Trainer(recipe, split, retriever, objectives, device=CPU, watchers=watchers)
+    return Trainer.of(recipe, split, retriever, objectives, device=CPU, watchers=watchers)
 
 
 def furthest(recipe: Recipe, split: Split) -> dict[str, float]:
@@ -68,7 +70,7 @@ def furthest(recipe: Recipe, split: Split) -> dict[str, float]:
     return found
 
 
-TRAINED = ("stem", "alpha-path", "visual-trunk", "text-tower", "aggregator", "logit-scale")
+TRAINED = ("stem", "alpha-path", "visual-trunk", "text-tower", "aggregator", "mask", "logit-scale")
 
 
 @pytest.mark.parametrize("role", TRAINED)
@@ -76,13 +78,15 @@ def test_a_frozen_role_stays_bit_for_bit_and_all_others_move(
     plain: Callable[..., Recipe], toy: Split, role: str
 ) -> None:
     moved = furthest(plain(freeze=[role]), toy)
-    assert {name for name, far in moved.items() if far == 0.0} == {role, "objective"}  # this one has no weights
+    still = {role, "objective", "matcher"}  # these two have no weights
+    still |= {"mask"} if role == "alpha-path" else set()  # whose weights of 0 let no gradient through to the mask
+    assert {name for name, far in moved.items() if far == 0.0} == still
 
 
 def test_every_role_moves_at_its_own_rate(plain: Callable[..., Recipe], toy: Split) -> None:
     rates = {"stem": 2e-3, "alpha-path": 1e-1, "text-tower": 3e-5, "logit-scale": 1e-2}
     moved = furthest(plain(rates=rates, max_steps=1), toy)
-    for role in TRAINED:  # Adam's first step is the rate itself wherever there is a gradient
+    for role in set(TRAINED) - {"mask"}:  # Adam's first step is the rate itself wherever there is a gradient
         assert moved[role] == pytest.approx(rates.get(role, 1e-3), rel=1e-2), role
 
 
@@ -155,7 +159,7 @@ def test_a_training_of_many_groups_is_taken_up_without_changing_a_bit(
         return {}
 
     whole.run(keep)
-    assert len(whole._optimiser.param_groups) > 4
+    assert len(whole._optimiser.groups) > 4
     weights, state = halves[0]
     taken_up = trainer(recipe, toy)
     taken_up.retriever.load_state_dict(weights)
@@ -173,12 +177,13 @@ def resnet() -> Retriever:
     encoder = ClipEncoder(
         clip, tokenizer=SimpleTokenizer(context_length=8), preprocess=preprocess, shapes=BuildContext(image_size=64)
     )
-    fusion, labels = (
-        build_part(ALPHA_CONV, encoder.shapes),
-        dict.fromkeys(("encoder", "fusion", "aggregator"), "part"),
-    )
     return Retriever(
-        encoder=encoder, fusion=fusion, aggregator=build_part(MEAN), preprocess=preprocess, labels=labels
+        encoder=encoder,
+        fusion=build_part(ALPHA_CONV, encoder.shapes),
+        aggregator=build_part(MEAN),
+        matcher=build_part(COSINE),
+        preprocess=preprocess,
+        labels=dict.fromkeys(("encoder", "fusion", "aggregator", "matcher"), "part"),
     )
 
 
