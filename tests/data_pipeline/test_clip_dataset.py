@@ -109,13 +109,17 @@ def test_clips_of_a_mask_on_the_device_bring_what_it_is_made_of(
         assert batch.partners.neighbours[-2].shape == batch.frames.shape
 
 
+@pytest.mark.parametrize("training", [False, True])
 def test_frames_of_a_mask_on_the_device_are_stored_and_equal_those_that_are_read(
-    make_source: Callable[..., ClipDataset], tmp_path: Path
+    make_source: Callable[..., ClipDataset], tmp_path: Path, training: bool
 ) -> None:
-    reader = {"use": "counting", "file": str(tmp_path / "reads")}
+    tables: dict[str, Any] = {"reader": {"use": "counting", "file": str(tmp_path / "reads")}}
+    if training:  # frames are stored as they are read, and flipped each time
+        tables |= {"view": {"flip": 0.5}, "sampler": {"train_pick": "centre"}}
     for needs in ({"reference": "native"}, {"grey": "decoder-luma"}, {}):
         mask = {"use": "frame-difference", "backend": "torch", **needs}
-        first, again = (item(make_source(mask=mask, reader=reader), "red-across") for _ in range(2))
+        first, again = (item(make_source(training, mask=mask, **tables), "red-across", 3) for _ in range(2))
+        assert (len(first.neighbours), 0 in first.luma) == ("reference" in needs, "grey" in needs)
         np.testing.assert_array_equal(first.frames, again.frames)
         assert (set(first.neighbours), set(first.luma)) == (set(again.neighbours), set(again.luma))
         for one, other in ((first.neighbours, again.neighbours), (first.luma, again.luma)):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 import torch
 from helpers.example_parts import Learned
@@ -23,6 +24,8 @@ from fdakit.features import ClipBatch
 from fdakit.inference.batch_alphas import batch_alphas
 from fdakit.inference.checkpoint import Checkpoint
 from fdakit.inference.factory import build_retriever
+from fdakit.inference.loaded_retriever import LoadedRetriever
+from fdakit.mask_inspection.statistics import ClipMaskStats, MaskDataset
 from fdakit.model.retriever import Retriever
 from fdakit.plugin import BuildContext, Needs, VideoRef
 from fdakit.recipe.recipe import Recipe
@@ -69,6 +72,29 @@ def test_a_mask_on_the_device_equals_the_loaders_under_every_control(
     for control in CONTROLS:
         assert torch.equal(device[control], loader[control]), control
     assert not torch.equal(device["none"], device["other-video"])
+
+
+@pytest.mark.integration
+def test_a_mask_on_the_device_gives_the_vectors_and_statistics_of_the_loaders(
+    make_recipe: MakeRecipe, clips: Path
+) -> None:
+    paths = [clips / f"{name}.mp4" for name in NAMES]
+    videos = [VideoRef(path.stem, path) for path in paths]
+    vectors, counted = [], []
+    for backend in ("torch", "numpy"):
+        mask = {"use": "frame-difference", "backend": backend}
+        recipe = make_recipe(mask=mask, fusion={"use": "multiply"})
+        loaded = LoadedRetriever(recipe, build_retriever(recipe, device=CPU).eval(), CPU)
+        vectors.append([loaded.encode_videos(paths, control=control, batch_size=2) for control in CONTROLS])
+        source = MaskDataset(recipe, videos, training=False)
+        counted.append([source[number] for number in range(len(videos))])
+    for control, one, other in zip(CONTROLS, *vectors, strict=True):
+        np.testing.assert_array_equal(one, other, err_msg=control)
+    assert len({vector.tobytes() for vector in vectors[0]}) == len(CONTROLS) - 1  # 0.5 multiplies as 1
+    for one, other in zip(*counted, strict=True):
+        assert isinstance(one, ClipMaskStats) and isinstance(other, ClipMaskStats)
+        assert (one.coverage, one.remarks) == (other.coverage, other.remarks)
+    assert {word for one in counted[0] for word in one.remarks} == {"", "alone"}
 
 
 def test_what_a_mask_on_the_device_returns_is_checked(make_recipe: MakeRecipe) -> None:
