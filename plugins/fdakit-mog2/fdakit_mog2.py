@@ -130,6 +130,7 @@ MOG2 = Component(
     Mog2Options,
     build,
     when="the camera stands still, the ground flickers or waves, and more frames may be decoded",
+    declares={"place": "worker"},
 )
 
 
