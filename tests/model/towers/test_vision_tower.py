@@ -183,3 +183,21 @@ def test_a_known_class_that_computes_otherwise_runs_its_own_forward(monkeypatch:
 def test_a_tower_of_another_image_size_is_refused_with_its_words() -> None:
     with pytest.raises(PluginError, match=r"VisionTransformer: cannot encode an RGB image of 40 px \(.+\); "):
         VisionTower(make_tower("own"), size=40)
+
+
+@pytest.mark.parametrize("name", ["own", "own, custom blocks", "vit", "eva"])
+def test_a_bias_is_not_copied_for_every_query(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most one value a frame, head and key: over queries it is broadcast."""
+    tower, rgb = VisionTower(make_tower(name), size=SIZE), images()
+    own = nn.functional.scaled_dot_product_attention
+    sizes: list[int] = []
+
+    def attend(q: Any, k: Any, v: Any, attn_mask: Any = None, *rest: Any, **named: Any) -> torch.Tensor:
+        if attn_mask is not None:
+            sizes.append(attn_mask.untyped_storage().nbytes() // attn_mask.element_size())
+        return own(q, k, v, attn_mask, *rest, **named)
+
+    monkeypatch.setattr(nn.functional, "scaled_dot_product_attention", attend)
+    tower.forward(rgb, attention_bias=torch.randn(3, 16), bias_from=1)
+    assert len(sizes) == 1
+    assert sizes[0] <= 3 * tower.heads * (16 + tower.prefix)
