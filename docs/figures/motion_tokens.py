@@ -13,17 +13,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fdakit.report.curves import Panel, Point, curves_svg
+from fdakit.report.sweep_tables import SweepSummary
 
 TIMED = re.compile(r"^ motion-tokens keep_share=(\S+) +\S+ +\S+ +(\S+) ", re.M)  # milliseconds, middle half, time
 
 
 def read_sweep(path: Path) -> tuple[Point, ...]:
     """Return R@1 over `keep_share`, mean and deviation over seeds, of the `sweep.json` of `fdakit sweep --vary`."""
-    rows = [row for row in json.loads(path.read_text(encoding="utf-8"))["rows"] if row["control"] is None]
-    return tuple(
-        Point(float(row["recipe"].rpartition("-")[2]), row["t2v"]["R@1"]["mean"], row["t2v"]["R@1"]["sd"])
-        for row in rows
-    )
+    summary = SweepSummary.from_json(json.loads(path.read_text(encoding="utf-8")))
+    rows = [row for row in summary.rows if row.control is None]
+    return tuple(Point(float(row.recipe.rpartition("-")[2]), row.t2v["R@1"].mean, row.t2v["R@1"].sd) for row in rows)
 
 
 def read_times(record: Path) -> tuple[Point, ...]:

@@ -6,7 +6,7 @@ The inputs are its recipe, and the videos, captions and files of its splits.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -18,12 +18,34 @@ from fdakit.errors import RecipeError
 from fdakit.recipe.recipe import Recipe
 from fdakit.recipe.tables import SETTINGS
 from fdakit.system.cache_folder import cache_folder
+from fdakit.system.json_records import Count, JsonRecord
 from fdakit.values import Split
 
 KINDS: tuple[ChangeKind, ...] = get_args(ChangeKind)
-Fingerprint = Mapping[str, Any]
 _LISTED = 100_000  # splits up to this size list every file; larger ones only a digest
 _SHOWN = 3
+
+
+class SplitFingerprint(JsonRecord):
+    """A split: digests of its ids, its pairs of video and caption, and the sizes of its files.
+
+    `files` are size and modification time by video, of a split that is not too large; `folder` is what they share.
+    """
+
+    videos: Count
+    ids: str
+    captions: Count
+    texts: str
+    folder: str
+    sizes: str
+    files: Mapping[str, Sequence[int]] = {}
+
+
+class Fingerprint(JsonRecord):
+    """The options that determine results, by `table.key`, and each split."""
+
+    recipe: Mapping[str, Any]
+    splits: Mapping[str, SplitFingerprint]
 
 
 class Change(NamedTuple):
@@ -34,15 +56,14 @@ class Change(NamedTuple):
 
 
 def take_fingerprint(recipe: Recipe, splits: Mapping[str, Split]) -> Fingerprint:
-    """Return plain values: the options that determine results, and each split's videos, captions and files.
+    """Return the options that determine results, and each split's videos, captions and files.
 
     Files are identified by size and modification time, so nothing is read. Options that only name a location are left
     out, or reduced to the name.
     """
-    return {
-        "recipe": dict(_options(recipe)),
-        "splits": {name: _split_fingerprint(split) for name, split in splits.items()},
-    }
+    return Fingerprint(
+        recipe=dict(_options(recipe)), splits={name: _split_fingerprint(split) for name, split in splits.items()}
+    )
 
 
 def _options(recipe: Recipe) -> Iterator[tuple[str, Any]]:
@@ -71,19 +92,19 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _split_fingerprint(split: Split) -> Fingerprint:
+def _split_fingerprint(split: Split) -> SplitFingerprint:
     pairs = "".join(f"{caption.video_id}\t{caption.text}\n" for caption in split.captions)
     files = {video.id: _of_file(video.path) for video in split.videos}
     folders = {str(video.path.parent.absolute()) for video in split.videos}
-    found = {
-        "videos": len(split.videos),
-        "ids": id_hash(video.id for video in split.videos),
-        "captions": len(split.captions),
-        "texts": sha256(pairs.encode("utf-8", "surrogateescape")).hexdigest(),
-        "folder": os.path.commonpath(folders) if len(folders) < _LISTED else "",
-        "sizes": sha256(repr([size for size, _ in files.values()]).encode()).hexdigest(),
-    }
-    return {**found, "files": files} if len(files) <= _LISTED else found
+    return SplitFingerprint(
+        videos=len(split.videos),
+        ids=id_hash(video.id for video in split.videos),
+        captions=len(split.captions),
+        texts=sha256(pairs.encode("utf-8", "surrogateescape")).hexdigest(),
+        folder=os.path.commonpath(folders) if len(folders) < _LISTED else "",
+        sizes=sha256(repr([size for size, _ in files.values()]).encode()).hexdigest(),
+        **({"files": files} if len(files) <= _LISTED else {}),
+    )
 
 
 def _of_file(path: Path) -> list[int]:
@@ -98,9 +119,9 @@ def _of_file(path: Path) -> list[int]:
 
 def changes_since(before: Fingerprint, now: Fingerprint) -> list[Change]:
     """Return every difference: recipe, then split by split videos, captions, files."""
-    found = list(_recipe_changes(before["recipe"], now["recipe"]))
-    for name in (name for name in before["splits"] if name in now["splits"]):
-        found += _split_changes(name, before["splits"][name], now["splits"][name])
+    found = list(_recipe_changes(before.recipe, now.recipe))
+    for name in (name for name in before.splits if name in now.splits):
+        found += _split_changes(name, before.splits[name], now.splits[name])
     return sorted(found, key=lambda change: KINDS.index(change.kind))
 
 
@@ -110,36 +131,32 @@ def _recipe_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterat
             yield Change("recipe", f"{key} is {now.get(key)!r}, was {before.get(key)!r}")
 
 
-def _split_changes(name: str, before: Fingerprint, now: Fingerprint) -> Iterator[Change]:
-    if before["ids"] != now["ids"]:
-        yield Change("videos", f"{name} has {_counted(before, now, 'videos')}{_named(before, now)}")
-    if before["texts"] != now["texts"]:
-        same = before["captions"] == now["captions"]
-        told = "other texts, or another order" if same else _counted(before, now, "captions")
+def _split_changes(name: str, before: SplitFingerprint, now: SplitFingerprint) -> Iterator[Change]:
+    if before.ids != now.ids:
+        yield Change("videos", f"{name} has {now.videos} videos, had {before.videos}{_named(before, now)}")
+    if before.texts != now.texts:
+        same = before.captions == now.captions
+        told = "other texts, or another order" if same else f"{now.captions} captions, had {before.captions}"
         yield Change("captions", f"{name} has {told}")
-    if "files" in before and "files" in now:
+    if before.states("files") and now.states("files"):
         changed = list(_changed_files(before, now))
         if changed:
-            yield Change("files", f"{name}: {len(changed)} of {now['videos']} were written anew: {_few(changed)}")
-    elif before["ids"] == now["ids"] and before["sizes"] != now["sizes"]:
+            yield Change("files", f"{name}: {len(changed)} of {now.videos} were written anew: {_few(changed)}")
+    elif before.ids == now.ids and before.sizes != now.sizes:
         yield Change("files", f"{name}: some have another size")
 
 
-def _changed_files(before: Fingerprint, now: Fingerprint) -> Iterator[str]:
+def _changed_files(before: SplitFingerprint, now: SplitFingerprint) -> Iterator[str]:
     """Yield the videos with rewritten files: a copy may have another time, but not another size."""
-    moved = before["folder"] != now["folder"]
-    for video, (size, date) in now["files"].items():
-        known = before["files"].get(video)
+    moved = before.folder != now.folder
+    for video, (size, date) in now.files.items():
+        known = before.files.get(video)
         if known is not None and (known[0] != size or (known[1] != date and not moved)):
             yield video
 
 
-def _counted(before: Fingerprint, now: Fingerprint, what: str) -> str:
-    return f"{now[what]} {what}, had {before[what]}"
-
-
-def _named(before: Fingerprint, now: Fingerprint) -> str:
-    first, second = (list(found.get("files", {})) for found in (before, now))
+def _named(before: SplitFingerprint, now: SplitFingerprint) -> str:
+    first, second = list(before.files), list(now.files)
     gone, new = ([one for one in a if one not in set(b)] for a, b in ((first, second), (second, first)))
     told = [f"{word}: {_few(names)}" for word, names in (("gone", gone), ("new", new)) if names]
     return f" ({'; '.join(told)})" if told else ""

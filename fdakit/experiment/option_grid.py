@@ -13,8 +13,10 @@ from fdakit.errors import RecipeError
 from fdakit.recipe.document import parse_toml
 from fdakit.recipe.recipe import Recipe
 from fdakit.report.curves import Panel, Point
+from fdakit.report.mean_std import MeanStd
+from fdakit.report.sweep_tables import SweepSummary
 
-from .run_log import read_log
+from .run_log import EPOCH, read_log
 
 ReadRecipe = Callable[[list[str]], Recipe]
 
@@ -67,27 +69,25 @@ def epoch_seconds(folder: Path) -> float | None:
 
     Raises `ScoreError` if it is damaged.
     """
-    seconds = [float(event["seconds"]) for event in read_log(folder) if event["event"] == "epoch_finished"]
+    epochs = (event for event in read_log(folder) if event.event == EPOCH)
+    seconds = [event.seconds for event in epochs if event.seconds is not None]
     return median(seconds) if seconds else None
 
 
-def grid_panels(summary: Mapping[str, Any], varied: OptionGrid) -> list[Panel]:
+def grid_panels(summary: SweepSummary, varied: OptionGrid) -> list[Panel]:
     """Return R@1 text to video and, if recorded, seconds an epoch, over the varied option."""
-    rows = [row for row in summary["rows"] if row["control"] is None]
-    panels = [Panel("R@1 text to video, %", _series(rows, varied, lambda row: row["t2v"]["R@1"]))]
-    if all("epoch_seconds" in row for row in rows):
-        panels.append(Panel("seconds a training epoch", _series(rows, varied, lambda row: row["epoch_seconds"])))
+    rows = [row for row in summary.rows if row.control is None]
+    quality = {row.recipe: row.t2v["R@1"] for row in rows}
+    seconds = {row.recipe: row.epoch_seconds for row in rows if row.epoch_seconds is not None}
+    panels = [Panel("R@1 text to video, %", _series(quality, varied))]
+    if len(seconds) == len(rows):
+        panels.append(Panel("seconds a training epoch", _series(seconds, varied)))
     return panels
 
 
-def _series(
-    rows: Sequence[Mapping[str, Any]],
-    varied: OptionGrid,
-    value_of: Callable[[Mapping[str, Any]], Mapping[str, Any]],
-) -> tuple[tuple[str, tuple[Point, ...]], ...]:
+def _series(values: Mapping[str, MeanStd], varied: OptionGrid) -> tuple[tuple[str, tuple[Point, ...]], ...]:
     lines: dict[str, list[Point]] = {}
-    for row in rows:
-        recipe, value = varied.places[row["recipe"]]
-        spread = value_of(row)
-        lines.setdefault(recipe, []).append(Point(float(value), spread["mean"], spread["sd"]))
+    for name, spread in values.items():
+        recipe, value = varied.places[name]
+        lines.setdefault(recipe, []).append(Point(float(value), spread.mean, spread.sd))
     return tuple((recipe, tuple(sorted(points, key=lambda p: p.x))) for recipe, points in lines.items())

@@ -29,7 +29,7 @@ def resumed_state(folder: RunFolder, now: Fingerprint, allowed: Collection[str])
         )
         return state
     with last.fitting():
-        changes = changes_since(state.start, now)
+        changes = changes_since(Fingerprint.from_json(state.start), now)
     refuse_changes(folder.path, changes, allowed)
     told = [f"resumed after step {state.position[2]} with {change.kind} changed: {change.text}" for change in changes]
     return state.with_changes(told)

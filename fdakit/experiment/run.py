@@ -274,7 +274,7 @@ class _Run:
         self._found = finding
 
     def _save_last(self, trainer: Trainer, info: CheckpointInfo) -> None:
-        own = {"best": self._best or [], "start": self._start, "changed": self._changed}
+        own = {"best": self._best or [], "start": self._start.to_json(), "changed": self._changed}
         self._save("last", info, {**trainer.state(), **own})
 
     def _save(self, name: str, info: CheckpointInfo, state: Mapping[str, object] | None) -> None:

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from pydantic import Field
 
 from fdakit.errors import ScoreError
 from fdakit.inference.run_files import LOG
 from fdakit.system.digests import check_digest, read_digests
+from fdakit.system.json_records import Count, JsonRecord
 from fdakit.system.regular_files import read_text
 
 ADVICE = "remove it, and the seconds are left out"
+
+EPOCH = "epoch_finished"
+
+
+class RunEvent(JsonRecord):
+    """A line of the log; an epoch has its number and its duration in seconds."""
+
+    event: str
+    epoch: Count | None = None
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
 
 def check_log(folder: Path, *, advice: str = ADVICE) -> None:
@@ -25,7 +37,7 @@ def check_log(folder: Path, *, advice: str = ADVICE) -> None:
         check_digest(path, error=ScoreError, advice=advice)
 
 
-def read_log(folder: Path) -> list[dict[str, Any]]:
+def read_log(folder: Path) -> list[RunEvent]:
     """Return the events of a run's log in order; empty if there is no log.
 
     An incomplete last line, as a kill leaves it, is ignored. Raises `ScoreError`, naming the line, if the log was
@@ -39,19 +51,11 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     return [_event(line, f"{path.absolute()}: line {number}") for number, line in enumerate(lines, 1)]
 
 
-def _event(line: str, where: str) -> dict[str, Any]:
+def _event(line: str, where: str) -> RunEvent:
     try:
-        event = json.loads(line)
-        if not isinstance(event, dict) or not isinstance(event.get("event"), str):
-            raise ValueError("no event of a run")
-        if event["event"] == "epoch_finished" and not _is_duration(event.get("seconds")):
+        event = RunEvent.from_json(json.loads(line))
+        if event.event == EPOCH and event.seconds is None:
             raise ValueError("an epoch without its seconds")
     except (ValueError, RecursionError) as error:
         raise ScoreError(f"{where}: not readable as the log of a run ({error}); {ADVICE}") from error
     return event
-
-
-def _is_duration(value: object) -> bool:
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(float(value)) and value >= 0
-    )

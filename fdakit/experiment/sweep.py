@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from fdakit.analysis.recipe_diff import same_recipe
 from fdakit.analysis.saved_run import SavedRun
 from fdakit.errors import RecipeError
 from fdakit.inference.checkpoint_files import STATE, current_checkpoint
 from fdakit.inference.run_files import CHECKPOINTS, ENVIRONMENT, LOG, RECIPE, REPORT
-from fdakit.plugin.contracts import DIRECTIONS
 from fdakit.recipe.document import read_document
 from fdakit.recipe.recipe import Recipe
 from fdakit.report.curves import curves_svg
-from fdakit.report.evaluation_report import BothMetrics, Report, in_direction
-from fdakit.report.markdown import markdown_table
-from fdakit.report.mean_std import MeanStd
-from fdakit.report.report_tables import control_label
+from fdakit.report.evaluation_report import Report
 from fdakit.report.svg_figures import drawing_fault
+from fdakit.report.sweep_tables import SweepSummary, sweep_markdown, sweep_summary
 from fdakit.system.atomic_files import remove
 
 from .option_grid import OptionGrid, epoch_seconds, grid_panels
@@ -30,13 +26,12 @@ from .run import run_recipe
 from .run_folder import LOCK, RunFolder, recipe_text
 
 DRAWING = "sweep.svg"
-METRICS = ("R@1", "R@5", "R@10", "MdR", "MnR")
 Tell = Callable[[str], None]
 
 
 def sweep(
     recipes: Sequence[Recipe], seeds: Sequence[int], *, out: Path, tell: Tell, varied: OptionGrid | None = None
-) -> dict[str, Any]:
+) -> SweepSummary:
     """Run every recipe with every seed into `out/<name>/seed-<n>/`; return the summary, also written there.
 
     A finished run is read, an interrupted one resumed, the others are made. If `varied` names an option with numeric
@@ -56,15 +51,15 @@ def sweep(
             tell(f"{recipe.name}, seed {seed}: {folder}")
             reports[recipe.name].append(_report(replace(recipe, seed=seed), folder))
             seconds[recipe.name].append(epoch_seconds(folder))
-    summary = summarise(reports, seeds, seconds)
-    RunFolder(out).write("sweep.json", json.dumps(summary, indent=2) + "\n")
+    summary = sweep_summary(reports, seeds, seconds)
+    RunFolder(out).write("sweep.json", json.dumps(summary.to_json(), indent=2) + "\n")
     RunFolder(out).write("sweep.md", sweep_markdown(summary))
     if varied is not None and varied.numeric:
         _draw(summary, varied, out, tell)
     return summary
 
 
-def _draw(summary: Mapping[str, Any], varied: OptionGrid, out: Path, tell: Tell) -> None:
+def _draw(summary: SweepSummary, varied: OptionGrid, out: Path, tell: Tell) -> None:
     """Draw sweep.svg, or tell why it is not; one of a former sweep would be taken for this one's."""
     if fault := drawing_fault():
         remove(out / DRAWING)
@@ -95,48 +90,3 @@ def _clear_start(folder: Path) -> None:
         if {file.name for file in files} <= {RECIPE, ENVIRONMENT, LOG, CHECKPOINTS}:
             for file in files:
                 remove(file)
-
-
-def summarise(
-    reports: Mapping[str, Sequence[Report]],
-    seeds: Sequence[int],
-    seconds: Mapping[str, Sequence[float | None]],
-) -> dict[str, Any]:
-    """Return mean and deviation over seeds of every metric, for each recipe and each of its controls.
-
-    `seconds` are those of a training epoch, for each recipe and seed; reported if all are known.
-    """
-    rows = []
-    for name, found in reports.items():
-        taken = [value for value in seconds.get(name, ()) if value is not None]
-        timed = {"epoch_seconds": MeanStd.of(taken).to_json()} if len(taken) == len(found) else {}
-        rows.append({"recipe": name, "control": None, **timed, **_both(found)})
-        for control in found[0].controls:
-            rows.append({"recipe": name, "control": control, **_both([r.controls[control] for r in found])})
-    return {"seeds": list(seeds), "rows": rows}
-
-
-def _both(seeds: Sequence[Report | BothMetrics]) -> dict[str, Any]:
-    return {
-        way: {metric: MeanStd.of(in_direction(one, way)[metric] for one in seeds).to_json() for metric in METRICS}
-        for way in DIRECTIONS
-    }
-
-
-def sweep_rows(summary: Mapping[str, Any], way: str) -> list[list[str]]:
-    """Return label and `mean ± sd` of every metric, as text."""
-    return [
-        [_label(row), *(MeanStd.from_json(row[way][metric]).text() for metric in METRICS)] for row in summary["rows"]
-    ]
-
-
-def _label(row: Mapping[str, Any]) -> str:
-    return f"{row['recipe']}, {control_label(row['control'])}" if row["control"] else f"{row['recipe']}"
-
-
-def sweep_markdown(summary: Mapping[str, Any]) -> str:
-    """Return both directions as Markdown tables."""
-    lines = [f"Mean ± standard deviation over seeds {', '.join(map(str, summary['seeds']))}.", ""]
-    for way, title in (("t2v", "Text to video"), ("v2t", "Video to text")):
-        lines += [f"## {title}", "", *markdown_table(["recipe", *METRICS], sweep_rows(summary, way)), ""]
-    return "\n".join(lines)

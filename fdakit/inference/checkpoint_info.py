@@ -69,7 +69,7 @@ class TrainingState(BaseModel):
     best: Annotated[list[float], Field(max_length=2)] = []
     damage: Mapping[str, Mapping[str, str]] = {}
     weights: str | None = None
-    history: list[dict[str, float]] | None = None
+    history: list[dict[str, int | float]] | None = None
     start: Mapping[str, Any] | None = None
     changed: Texts = ()
 

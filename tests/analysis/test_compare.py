@@ -15,7 +15,7 @@ from helpers.finished_runs import finished_run
 
 from fdakit.analysis.compare import Comparison, RankChange, WinLoss, _letters, compare
 from fdakit.analysis.compare_files import comparison_document, write_comparison
-from fdakit.analysis.run_groups import read_run_group
+from fdakit.analysis.run_groups import RunGroup, read_run_group
 from fdakit.errors import RecipeError, ScoreError
 from fdakit.report.comparison_tables import comparison_lines, comparison_notes, comparison_tables
 from fdakit.report.html_page import page_html
@@ -406,3 +406,15 @@ def test_the_page_needs_no_gallery_where_nothing_changed(make_run: MakeRun, tmp_
         tables=comparison_tables(document),
         galleries=[],
     )
+
+
+def test_a_group_is_read_back_from_its_side_of_a_comparison(make_run: MakeRun) -> None:
+    runs = [make_run(f"seed-{seed}", GOOD, seed=seed) for seed in (3, 1)]
+    group = read_run_group(",".join(map(str, runs)))
+    side = group.to_json()
+    assert side == {
+        "name": "small",
+        "runs": [{"folder": str(run), "seed": seed} for run, seed in zip(runs, (3, 1), strict=True)],
+        "remarks": [],
+    }
+    assert RunGroup.from_json(json.loads(json.dumps(side))) == group

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from fdakit import RecipeError
-from fdakit.experiment.fingerprint import KINDS, changes_since, refuse_changes, take_fingerprint
+from fdakit.experiment.fingerprint import KINDS, Fingerprint, changes_since, refuse_changes, take_fingerprint
 from fdakit.experiment.run import run_recipe
 from fdakit.plugin import Caption, Split
 from fdakit.recipe.recipe import Recipe
@@ -38,7 +38,8 @@ def test_nothing_changed_is_nothing_told_and_the_fingerprint_is_plain(make_recip
     recipe = make_recipe()
     first = take_fingerprint(recipe, {"train": train})
     assert told(first, take_fingerprint(recipe, {"train": train})) == []
-    assert b"fdakit" not in pickle.dumps(first)
+    assert Fingerprint.from_json(first.to_json()) == first
+    assert b"fdakit" not in pickle.dumps(first.to_json())
     ways = make_recipe(loader={"workers": 1}, eval={"controls": ["zero"]}, observer=[{"use": "jsonl"}], name="other")
     assert told(first, take_fingerprint(ways, {"train": train})) == []
 

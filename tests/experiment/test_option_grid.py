@@ -85,8 +85,8 @@ def test_a_varied_sweep_draws_its_curves_or_tells_what_to_install(
     picture.parent.mkdir()
     picture.write_text("of a former sweep")
     summary = sweep(recipes, [1], out=picture.parent, tell=told.append, varied=varied)
-    assert [row["recipe"] for row in summary["rows"]] == ["small-batch_size-4", "small-batch_size-2"]
-    assert all(row["epoch_seconds"]["mean"] > 0 for row in summary["rows"])
+    assert [row.recipe for row in summary.rows] == ["small-batch_size-4", "small-batch_size-2"]
+    assert all(row.epoch_seconds and row.epoch_seconds.mean > 0 for row in summary.rows)
     assert picture.is_file() == drawing
     assert not drawing or "train.batch_size" in picture.read_text()
     missing = f'{picture} is not drawn: matplotlib is not installed; pip install "fdakit[plot]"'
@@ -94,7 +94,7 @@ def test_a_varied_sweep_draws_its_curves_or_tells_what_to_install(
     quality, seconds = grid_panels(summary, varied)
     ((label, points),) = quality.series
     assert (label, [point.x for point in points]) == ("small", [2.0, 4.0])
-    assert points[1].mean == summary["rows"][0]["t2v"]["R@1"]["mean"]
+    assert points[1].mean == summary.rows[0].t2v["R@1"].mean
     assert seconds.title == "seconds a training epoch"
 
 

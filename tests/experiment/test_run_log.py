@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -57,7 +56,7 @@ def test_every_file_of_a_finished_run_is_listed_also_after_it_was_taken_up(full:
     verify(run)
     run_recipe(full, resume=run)
     verify(run)
-    assert [event["event"] for event in read_log(run)].count("run_finished") == 2
+    assert [event.event for event in read_log(run)].count("run_finished") == 2
 
 
 @pytest.mark.integration
@@ -74,7 +73,7 @@ def test_a_changed_digit_in_the_log_of_a_finished_run_is_told_and_not_gone_on_wi
     run_recipe(full, resume=run)
     verify(run)
     assert (run / "report.json").read_bytes() == report
-    epochs = [event["epoch"] for event in read_log(run) if event["event"] == "epoch_finished"]
+    epochs = [event.epoch for event in read_log(run) if event.event == "epoch_finished"]
     assert epochs == [1, 2]
 
 
@@ -98,12 +97,12 @@ def test_a_line_of_the_log_that_is_no_event_is_named(tmp_path: Path, line: bytes
 def test_a_run_that_goes_on_tells_of_damaged_lines_and_writes_its_epochs_anew(full: Recipe, run: Path) -> None:
     (run / SUMS).unlink()  # as in a run that was killed
     (run / "report.json").unlink()
-    whole = [event for event in read_log(run) if event["event"] == "epoch_finished"]
+    whole = [event for event in read_log(run) if event.event == "epoch_finished"]
     another_digit(run / LOG)
     started, *others = (run / LOG).read_text().splitlines(keepends=True)
     (run / LOG).write_text(started + "what is this?\n" + "".join(others))
     with pytest.warns(UserWarning, match=r"metrics\.jsonl: line 2, 3: changed or damaged; written anew"):
         run_recipe(full, resume=run)
-    found = [event for event in read_log(run) if event["event"] == "epoch_finished"]
-    assert sorted(found, key=lambda event: int(event["epoch"])) == whole
-    assert "what is this" not in json.dumps(read_log(run))
+    found = [event for event in read_log(run) if event.event == "epoch_finished"]
+    assert sorted(found, key=lambda event: int(event.epoch)) == whole
+    assert "what is this" not in str(read_log(run))

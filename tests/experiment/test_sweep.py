@@ -14,8 +14,9 @@ import pytest
 from fdakit import RecipeError
 from fdakit.experiment import sweep as module
 from fdakit.experiment.run import Interrupted
-from fdakit.experiment.sweep import METRICS, sweep, sweep_rows
+from fdakit.experiment.sweep import sweep
 from fdakit.recipe.recipe import Recipe
+from fdakit.report.sweep_tables import METRICS, SweepSummary, sweep_rows
 
 pytestmark = pytest.mark.integration
 
@@ -40,7 +41,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def summary(recipes: list[Recipe], out: Path) -> Any:
     """The sweep over two seeds; made once, read after."""
-    return sweep(recipes, [1, 2], out=out, tell=lambda line: None)
+    return sweep(recipes, [1, 2], out=out, tell=lambda line: None).to_json()
 
 
 def reports(out: Path, name: str) -> list[dict[str, Any]]:
@@ -70,11 +71,12 @@ def test_the_summary_is_mean_and_deviation_over_seeds(summary: Any, out: Path) -
 def test_the_summary_is_written_for_machines_and_people(summary: Any, out: Path) -> None:
     assert json.loads((out / "sweep.json").read_text()) == summary
     text = (out / "sweep.md").read_text()
-    for row in sweep_rows(summary, "t2v") + sweep_rows(summary, "v2t"):
+    told = SweepSummary.from_json(summary)
+    for row in sweep_rows(told, "t2v") + sweep_rows(told, "v2t"):
         assert f"| {' | '.join(row)} |" in text
     cell = summary["rows"][0]["t2v"]["MnR"]
-    assert sweep_rows(summary, "t2v")[0][-1] == f"{cell['mean']:.1f} ± {cell['sd']:.1f}"
-    assert sweep_rows(summary, "t2v")[1][0] == "masked, same weights, zero mask"
+    assert sweep_rows(told, "t2v")[0][-1] == f"{cell['mean']:.1f} ± {cell['sd']:.1f}"
+    assert sweep_rows(told, "t2v")[1][0] == "masked, same weights, zero mask"
 
 
 def test_a_second_call_runs_nothing(
@@ -82,14 +84,14 @@ def test_a_second_call_runs_nothing(
 ) -> None:
     monkeypatch.setattr(module, "run_recipe", lambda *_, **__: pytest.fail("a run was repeated"))
     told: list[str] = []
-    assert sweep(recipes, [1, 2], out=out, tell=told.append) == summary
+    assert sweep(recipes, [1, 2], out=out, tell=told.append).to_json() == summary
     assert len(told) == 4
 
 
 def test_one_seed_has_no_deviation(summary: Any, recipes: list[Recipe], out: Path) -> None:
-    (row,) = sweep(recipes[1:], [2], out=out, tell=lambda line: None)["rows"]
-    assert row["t2v"]["MnR"]["sd"] is None
-    assert "±" not in sweep_rows({"seeds": [2], "rows": [row]}, "t2v")[0][1]
+    single = sweep(recipes[1:], [2], out=out, tell=lambda line: None)
+    assert single.rows[0].t2v["MnR"].sd is None
+    assert "±" not in sweep_rows(single, "t2v")[0][1]
 
 
 def test_a_stopped_run_is_taken_up(
@@ -102,7 +104,7 @@ def test_a_stopped_run_is_taken_up(
         sweep([pressing], [1], out=tmp_path, tell=lambda line: None)
     path = tmp_path / "plain" / "seed-1" / "recipe.toml"
     path.write_text(module.recipe_text(recipes[1]).replace("seed = 3", "seed = 1"))  # without the pressing
-    again = sweep(recipes[1:], [1], out=tmp_path, tell=lambda line: None)
+    again = sweep(recipes[1:], [1], out=tmp_path, tell=lambda line: None).to_json()
     assert again["rows"][0]["t2v"]["MnR"]["mean"] == reports_of(tmp_path / "plain" / "seed-1")["t2v"]["MnR"]
     state = json.loads((tmp_path / "plain" / "seed-1" / "checkpoints" / "last" / "checkpoint.json").read_text())
     assert state["step"] == 3
@@ -131,7 +133,7 @@ def test_a_sweep_of_an_older_fdakit_goes_on_though_it_kept_relative_paths(
     text = (folder / "recipe.toml").read_text()
     assert manifest in text
     (folder / "recipe.toml").write_text(text.replace(manifest, "/".join(manifest.rsplit("/", 2)[1:])))
-    again = sweep(recipes[1:], [1], out=tmp_path, tell=lambda line: None)
+    again = sweep(recipes[1:], [1], out=tmp_path, tell=lambda line: None).to_json()
     assert again["rows"][0]["t2v"]["MnR"]["mean"] == reports_of(folder)["t2v"]["MnR"]
 
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, strategies as st
 from pydantic import BaseModel, Field
 
-from fdakit.experiment.sweep import METRICS, sweep_markdown
 from fdakit.report.evaluation_report import Report
 from fdakit.report.markdown import markdown_table, markdown_text
 from fdakit.report.reference import reference_page
 from fdakit.report.report_tables import report_markdown
 from fdakit.report.result_tables import ReportedRuns
+from fdakit.report.sweep_tables import METRICS, SweepSummary, sweep_markdown
 from fdakit.report.text_tables import results_markdown
 from fdakit.system.terminal_text import printable
 
@@ -115,7 +115,8 @@ def test_a_recipe_of_any_name_keeps_every_table_whole(name: str) -> None:
 
 def sweep_page(name: str) -> str:
     spread = {metric: {"mean": 1.0, "sd": 0.0} for metric in METRICS}
-    return sweep_markdown({"seeds": [1], "rows": [{"recipe": name, "control": None, "t2v": spread, "v2t": spread}]})
+    row = {"recipe": name, "control": None, "t2v": spread, "v2t": spread}
+    return sweep_markdown(SweepSummary.from_json({"seeds": [1], "rows": [row]}))
 
 
 def result_pages(name: str) -> list[str]:

@@ -44,7 +44,9 @@ def command(
     chosen, varied = varying(vary, readers) if vary else ([read([]) for read in readers], None)
 
     from fdakit.experiment.run import Interrupted
-    from fdakit.experiment.sweep import DRAWING, METRICS, sweep, sweep_rows
+    from fdakit.experiment.sweep import DRAWING, sweep
+    from fdakit.report.report_tables import DIRECTIONS
+    from fdakit.report.sweep_tables import METRICS, sweep_rows
 
     try:
         summary = sweep(chosen, numbers, out=out, tell=lambda text: say(text, err=True), varied=varied)
@@ -52,9 +54,9 @@ def command(
         say(f"{stopped}; the same command goes on from here", err=True)
         click.get_current_context().exit(stopped.code)
     if as_json:
-        print_json(summary)
+        print_json(summary.to_json())
         return
-    for way, title in (("t2v", "text to video"), ("v2t", "video to text")):
+    for way, title in DIRECTIONS.items():
         print_table(f"{title}, seeds {seeds}", ["recipe", *METRICS], sweep_rows(summary, way), numbers=True)
     drawn = f", {out}/{DRAWING}" if varied is not None and varied.numeric and (out / DRAWING).is_file() else ""
     say(f"written: {out}/sweep.md{drawn}")
