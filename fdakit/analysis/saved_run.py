@@ -21,7 +21,7 @@ from fdakit.inference.run_files import CHECKPOINTS, ENVIRONMENT, REPORT, SIMILAR
 from fdakit.plugin.contracts import DIRECTIONS, Direction
 from fdakit.query_ranks import Ranking
 from fdakit.report.evaluation_report import Report, in_direction
-from fdakit.system.digests import SUMS, check_digest
+from fdakit.system.digests import SUMS, check_digest, read_digests
 from fdakit.system.regular_files import open_regular, read_json, read_text, require_regular
 from fdakit.values import Scores, VideoRef
 
@@ -95,6 +95,12 @@ class SavedRun:
 
     def scores(self) -> Scores:
         """Similarities, owners and unreadable videos. Similarities too many for a matrix were not written."""
+        if SIMILARITY not in (read_digests(self.folder, error=ScoreError) or {SIMILARITY: ""}):
+            raise ScoreError(
+                f"{(self.folder / SIMILARITY).absolute()}: was not written, as the similarities were more than "
+                "eval.similarity_mb; raise that with --set when you make it again, with "
+                f"`fdakit eval --checkpoint {self.folder} --out FOLDER`"
+            )
         matrix: NDArray[np.float32] = self._read(SIMILARITY, self._matrix)
         column = {video.id: place for place, video in enumerate(self.videos)}
         lost = self.unreadable()

@@ -65,6 +65,18 @@ def test_what_is_absent_or_damaged_is_named(folder: Path, tmp_path: Path, name: 
         SavedRun(copy).scores()
 
 
+def test_similarities_that_were_too_many_to_keep_are_told_from_lost_ones(folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy", ignore=shutil.ignore_patterns("checkpoints")))
+    (copy / "similarity.npy").unlink()
+    sums = copy / "SHA256SUMS"
+    kept = [line for line in sums.read_text().splitlines(keepends=True) if "similarity.npy" not in line]
+    sums.write_text("".join(kept))
+    with pytest.raises(
+        ScoreError, match=r"similarity\.npy: was not written, as the similarities were more than eval\."
+    ):
+        SavedRun(copy).scores()
+
+
 @pytest.mark.parametrize(
     "name", ["report.json", "ranks_t2v.csv", "ranks_v2t.csv", "videos.csv", "similarity.npy", "recipe.toml"]
 )
