@@ -13,6 +13,7 @@ from fdakit.features import ClipBatch
 from fdakit.plugin.abilities import HasLogitScale, HasTokenizer
 from fdakit.plugin.contracts import Preprocess
 
+from .clip_encoder import ClipEncoder
 from .retriever import Retriever
 
 
@@ -81,9 +82,10 @@ class ImageTextModel(nn.Module):
         return nn.functional.normalize(vectors, dim=-1) if normalize else vectors
 
     def _encode_ids(self, ids: torch.Tensor) -> torch.Tensor:
-        if not hasattr(self.encoder, "clip"):
+        if not isinstance(self.encoder, ClipEncoder):
             raise PluginError(f"{self.labels['encoder']}: takes texts, not token ids; give a list of str")
-        vectors: torch.Tensor = self.encoder.clip.encode_text(ids.to(self._first().device))
+        encode: Any = self.encoder.clip.encode_text
+        vectors: torch.Tensor = encode(ids.to(self._first().device))
         return vectors
 
     def forward(self, image: torch.Tensor, texts: Any, alpha: torch.Tensor | None = None) -> tuple[torch.Tensor, ...]:
