@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,3 +59,14 @@ def test_a_part_is_built_with_its_own_options_and_the_shapes(kind: str) -> None:
         if part.name == "from-outside"
     )
     assert part.build(shapes).given == (part.options, shapes)
+
+
+def test_every_ability_is_in_the_table_of_the_page_and_in_the_plugin_authors_module() -> None:
+    from fdakit import plugin
+    from fdakit.plugin import abilities
+
+    own = [name for name, kind in vars(abilities).items() if getattr(kind, "__module__", "") == abilities.__name__]
+    page = (Path(__file__).parents[1] / "docs" / "plugins" / "hooks.md").read_text(encoding="utf-8")
+    table = page.partition("## What a part may offer beside its contract")[2].partition("\n## ")[0]
+    assert own
+    assert [name for name in own if f"`{name}`" not in table or not hasattr(plugin, name)] == []
