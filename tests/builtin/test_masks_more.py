@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.clip_batches import clip_batch
 from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
@@ -296,11 +297,12 @@ def test_torch_gives_the_masks_of_the_reference(seed: int) -> None:
     mask, clip = drawn("three-frame", seed, backend="scikit-image", threshold=40)
 
     def moved(frames: Frames) -> torch.Tensor:
-        return torch.from_numpy(frames).permute(0, 3, 1, 2)
+        return torch.from_numpy(frames).permute(0, 3, 1, 2).unsqueeze(0)
 
     near = {gap: moved(frames) for gap, frames in clip.neighbours.items()}
+    batch = replace(clip_batch(moved(clip.frames)), neighbours=near)
     there = build_part(THREE_FRAME, backend="torch", threshold=40)
-    np.testing.assert_array_equal(there(replace(clip, frames=moved(clip.frames), neighbours=near)), mask(clip))
+    np.testing.assert_array_equal(there(batch)[0], mask(clip))
 
 
 @pytest.mark.parametrize("name", ["median-background", "motion-vectors", "flow"])

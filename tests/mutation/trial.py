@@ -38,7 +38,7 @@ AREAS: Mapping[str, tuple[str, ...]] = {
         *(f"fdakit/analysis/{name}.py" for name in ("compare", "run_groups")),
     ),
     "checkpoints": (
-        *(f"fdakit/inference/{name}.py" for name in ("checkpoints", "load")),
+        *(f"fdakit/inference/{name}.py" for name in ("checkpoint", "checkpoint_files", "save_checkpoint", "load")),
         "fdakit/data_pipeline/clip_cache.py",
         "fdakit/experiment/run_folder.py",
         "fdakit/analysis/saved_run.py",
