@@ -111,6 +111,12 @@ class TrainSettings(Options):
     epochs: int = Field(5, ge=0, description="passes over all training pairs; 0 evaluates only")
     max_steps: int | None = Field(None, ge=1, description="stop after this many steps; left out: no limit")
     batch_size: int = Field(32, ge=1, description="pairs a step, each of another video")
+    micro_batch: int | None = Field(
+        None,
+        ge=1,
+        description="pairs that the encoders hold at once: gradients stay those of the whole batch, for one more "
+        "forward pass; left out: all",
+    )
     learning_rate: float = Field(1e-6, gt=0, description="peak learning rate")
     warmup: Share = Field(0.1, description="share of the steps over which the rate rises from 0")
     schedule: Literal["cosine", "constant"] = Field("cosine", description="what follows the warm-up")

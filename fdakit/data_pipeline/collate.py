@@ -51,6 +51,23 @@ class LoadedBatch(Batch):
     partners: Batch | None = None
 
 
+def rows_of(batch: LoadedBatch, rows: slice) -> LoadedBatch:
+    """Return some of the clips of a batch, as a batch without notes on what was lost or repaired."""
+    partners = batch.partners
+    return LoadedBatch(
+        **_cut(batch, rows),
+        controls=batch.controls,
+        seed=batch.seed,
+        partners=None if partners is None else Batch(**_cut(partners, rows)),
+    )
+
+
+def _cut(batch: Batch, rows: slice) -> dict[str, Any]:
+    maps = {name: getattr(batch, name) for name in ("alphas", "neighbours", "luma")}
+    own = {name: getattr(batch, name)[rows] for name in ("ids", "frames", "valid", "times", "texts")}
+    return own | {name: {key: value[rows] for key, value in held.items()} for name, held in maps.items()}
+
+
 @dataclass(frozen=True)
 class Collate:
     """Pads clips to `length` frames and stacks them; unreadable videos are listed, not filled in.

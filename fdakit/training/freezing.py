@@ -68,6 +68,26 @@ def _check_depths(weights: Sequence[Weight], train: TrainSettings, encoder: str)
         raise RecipeError(faults)
 
 
+def check_chunks(retriever: nn.Module, train: TrainSettings) -> None:
+    """Raise `RecipeError` if a batch norm that trains would see the statistics of a chunk instead of the batch's.
+
+    That of the aggregator and of objectives sees the whole batch.
+    """
+    if train.micro_batch is None or train.micro_batch >= train.batch_size:
+        return
+    towers = {name: part for name, part in retriever.named_children() if name in ("encoder", "fusion", "mask")}
+    still = {id(norm) for norm in frozen_batch_norms(towers.values())}
+    for name, part in towers.items():
+        trained = [
+            n for n, module in part.named_modules() if isinstance(module, _BatchNorm) and id(module) not in still
+        ]
+        if trained:
+            raise RecipeError(
+                f"train.micro_batch: found {train.micro_batch}, but {name}.{trained[0]} is a batch norm that trains, "
+                "and would see the statistics of a chunk; leave train.micro_batch out, or freeze its role"
+            )
+
+
 def frozen_batch_norms(modules: Iterable[nn.Module]) -> list[nn.Module]:
     """Return the batch norms with frozen weights, whose running statistics would still change in training.
 

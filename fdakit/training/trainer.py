@@ -17,8 +17,6 @@ from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.data_pipeline.collate import LoadedBatch
 from fdakit.data_pipeline.damage import known_damage
 from fdakit.errors import FdakitError, PartError, VideoError, attribute_errors
-from fdakit.features import ClipBatch, PairFeatures
-from fdakit.inference.batch_alphas import batch_alphas
 from fdakit.inference.factory import WeightedObjective
 from fdakit.inference.observers import ObserverGroup
 from fdakit.model.retriever import Retriever
@@ -26,15 +24,16 @@ from fdakit.plugin.abilities import ActsAfterStep
 from fdakit.plugin.observers import StepInfo
 from fdakit.recipe.recipe import Recipe
 from fdakit.settings import LoaderSettings, TrainSettings
-from fdakit.system.devices import autocast, loader_workers
+from fdakit.system.devices import loader_workers
 from fdakit.system.stop_signals import StopRequest, stop_request
 from fdakit.values import Split
 
 from .collapse_detection import CollapseSigns, chance_loss
-from .freezing import frozen_batch_norms
+from .forward_pass import Forward
+from .freezing import check_chunks, frozen_batch_norms
 from .grouped_optimiser import GroupedOptimiser, build_optimiser
 from .schedule import lr_factor
-from .step_losses import EpochLosses, StepLosses, step_losses
+from .step_losses import EpochLosses, StepLosses
 from .training_data import TrainingData
 
 AfterEpoch = Callable[["Trainer", int], Mapping[str, float]]
@@ -90,6 +89,14 @@ class Trainer:
         self._device = device
         self._watchers = watchers
         self._still = frozen_batch_norms([retriever, self._modules])
+        self._forward = Forward(
+            retriever,
+            objectives,
+            device=device,
+            precision=train.precision,
+            micro_batch=train.micro_batch,
+            seed=data.seed,
+        )
 
     @classmethod
     def of(
@@ -102,7 +109,9 @@ class Trainer:
         device: torch.device,
         watchers: ObserverGroup,
     ) -> Trainer:
-        """Return the trainer of a recipe on a split. Raises what `known_damage` and `build_optimiser` raise."""
+        """Return the trainer of a recipe on a split. Raises what `known_damage`, `build_optimiser` and
+        `check_chunks` raise.
+        """
         clips = ClipDataset(
             ClipSettings.of(recipe),
             split.videos,
@@ -113,11 +122,13 @@ class Trainer:
             device_needs=retriever.mask_needs,
         )
         parts = [objective.part for objective in objectives]
+        optimiser = build_optimiser(recipe.optimiser, retriever, parts, recipe.train)
+        check_chunks(retriever, recipe.train)  # after it, which freezes
         return cls(
             retriever,
             objectives,
             data=TrainingData(clips, split, batch_size=recipe.train.batch_size, seed=recipe.seed),
-            optimiser=build_optimiser(recipe.optimiser, retriever, parts, recipe.train),
+            optimiser=optimiser,
             train=recipe.train,
             loader=recipe.loader,
             device=device,
@@ -216,8 +227,9 @@ class Trainer:
 
     def _step(self, batch: LoadedBatch, factor: float) -> StepLosses:
         self._optimiser.begin(factor)
-        losses = self._loss(batch)
-        loss = losses.total
+        done = self._forward(batch, step=self.position.done + 1)
+        self._signs.see(done.videos, done.texts.vectors, chance_loss(self._objectives, len(batch.ids)))
+        loss = done.losses.total
         if not bool(torch.isfinite(loss)):
             raise FdakitError(
                 f"train: the loss became {float(loss.detach())} at step {self.position.done + 1}; lower "
@@ -226,27 +238,14 @@ class Trainer:
         if not loss.requires_grad:
             labels = ", ".join(objective.label for objective in self._objectives)
             raise PartError(f"{labels} failed at step {self.position.done + 1}: the losses have no gradient")
-        loss.backward()  # type: ignore[no-untyped-call]
+        done.backward()
         where = f"at step {self.position.done + 1}"
         self._optimiser.step(clip_norm=self._train.clip_norm, where=where)
         for objective in self._objectives:
             if isinstance(objective.part, ActsAfterStep):
                 with attribute_errors(objective.label, f"in after_step {where}"):
                     objective.part.after_step()
-        return losses
-
-    def _loss(self, batch: LoadedBatch) -> StepLosses:
-        device = self._device
-        clips = ClipBatch.of(batch, device)
-        (alpha,) = batch_alphas(self.retriever, batch, clips).values()
-        with autocast(device, self._train.precision):
-            frames = self.retriever.encode_videos(clips, alpha)
-            texts = self.retriever.encode_texts(batch.texts)
-            videos = self.retriever.aggregate(frames)
-            pairs = PairFeatures(frames, videos, texts, batch, self.retriever.scores)
-            losses = step_losses(self._objectives, pairs, where=f"at step {self.position.done + 1}")
-        self._signs.see(videos, texts.vectors, chance_loss(self._objectives, len(batch.ids)))
-        return losses
+        return done.losses
 
     def damage(self) -> dict[str, dict[str, str]]:
         """Damaged videos seen so far, `skipped` and `repaired`: the fault by id."""

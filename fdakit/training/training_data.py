@@ -14,8 +14,8 @@ class TrainingData:
     """The pairs of a split, as requests to its `clips`; batches are sampled by `seed` and epoch."""
 
     def __init__(self, clips: ClipDataset, split: Split, *, batch_size: int, seed: int) -> None:
-        self.clips = clips
-        self._batch_size, self._seed = batch_size, seed
+        self.clips, self.seed = clips, seed
+        self._batch_size = batch_size
         numbers = {video.id: number for number, video in enumerate(split.videos)}
         twins = identical_videos(split.videos)
         self._shown = [numbers[twins.get(video.id, video.id)] for video in split.videos]
@@ -23,9 +23,7 @@ class TrainingData:
 
     def plan(self, epoch: int) -> list[list[ClipRequest]]:
         """Return the batches of an epoch. Raises `DatasetError` if there are too few pairs for one."""
-        plan = epoch_batches(
-            self._pairs, batch_size=self._batch_size, seed=self._seed, epoch=epoch, shown=self._shown
-        )
+        plan = epoch_batches(self._pairs, batch_size=self._batch_size, seed=self.seed, epoch=epoch, shown=self._shown)
         if not plan:
             raise DatasetError("split 'train': too few captions for one batch; lower train.batch_size")
         return plan
