@@ -206,6 +206,10 @@ class Fused:
     keep: torch.Tensor | None = None
     pixels: torch.Tensor | None = None
 
+    def __post_init__(self) -> None:
+        if self.pixels is not None and self.features is not None:
+            raise ValueError("pixels and maps of the stem at once; give one of the two")
+
     def outputs(self) -> frozenset[FusionOutput]:
         """Return which of its outputs are there."""
         given: dict[FusionOutput, Any] = {

@@ -358,7 +358,6 @@ def keeping(rgb: torch.Tensor, stem: Stem, count: int) -> Fused:
         (lambda rgb, alpha, stem: Fused(()), "0 maps for 1"),
         (lambda rgb, alpha, stem: Fused(tuple(m[:, :4] for m in stem(rgb))), "map of shape"),
         (lambda rgb, alpha, stem: Fused(tuple(m / 0 for m in stem(rgb))), "not finite"),
-        (lambda rgb, alpha, stem: Fused(stem(rgb), pixels=rgb), "pixels and maps at once"),
         (lambda rgb, alpha, stem: Fused(pixels=rgb[:, :1]), r"pixels \(3, 1, 32, 32\); wanted"),
         (lambda rgb, alpha, stem: Fused(pixels=rgb / 0), "pixels hold values that are not finite"),
         (lambda rgb, alpha, stem: Fused(stem(rgb.mul_(2))), "changed rgb"),

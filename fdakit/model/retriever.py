@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from fdakit.errors import PartError, attribute_errors
-from fdakit.features import ClipBatch, Fused, TextFeatures, VideoFeatures
+from fdakit.features import ClipBatch, Fused, FusionOutput, TextFeatures, VideoFeatures
 from fdakit.plugin.contracts import (
     AlphaFusion,
     DeviceMaskGenerator,
@@ -114,6 +114,8 @@ class Retriever(nn.Module):
         with attribute_errors(self.labels["encoder"], "while encoding videos"):
             features = self.encoder.encode_videos(shown, self.fuse_with(clips.packed(alpha)))
         features = _given(features, VideoFeatures, self.labels["encoder"], "while encoding videos")
+        wanted = (len(clips.valid), self.encoder.shapes.embedding)
+        _fitting(features, features.vectors, wanted, self.labels["encoder"], "while encoding videos")
         if features.kind != "frame" or features.valid.shape != clips.valid.shape:
             return features
         return replace(features, times=clips.times, coverage=alpha.mean(dim=(2, 3, 4)))
@@ -126,6 +128,7 @@ class Retriever(nn.Module):
             with attribute_errors(label, "in the forward pass"):
                 fused = self.fusion(to_normalised(form, pixels, *colours), alpha, stem or NoStem(label))
             fused = _given(fused, Fused, label, "in the forward pass")
+            _check_fused(fused, pixels, self.fusion.uses, label)
             if fused.pixels is None or form == "normalised":
                 return fused
             return replace(fused, pixels=from_normalised(form, fused.pixels, *colours))
@@ -145,6 +148,8 @@ class Retriever(nn.Module):
         with attribute_errors(self.labels["encoder"], where):
             features = self.encoder.encode_texts(texts, role)
         features = _given(features, TextFeatures, self.labels["encoder"], where)
+        wanted = (len(texts), self.encoder.shapes.embedding)
+        _fitting(features, features.vectors, wanted, self.labels["encoder"], where)
         if self.matcher.needs_tokens and features.tokens is None:
             raise PartError(
                 f"{self.labels['encoder']} gives no vectors of tokens, which {self.labels['matcher']} compares; "
@@ -158,6 +163,7 @@ class Retriever(nn.Module):
         with attribute_errors(label, where):
             videos = self.aggregator(features)
         videos = _given(videos, VideoFeatures, label, where)
+        _fitting(videos, videos.vectors, (len(features.vectors), videos.vectors.shape[-1]), label, where)
         if self.aggregator.gives == "vector" and videos.vectors.shape[1] != 1:
             raise PartError(f"{label} failed {where}: returned {videos!r}; it says that it gives a vector, (v, 1, d)")
         return videos
@@ -179,3 +185,21 @@ def _given(value: Any, wanted: type[T], label: str, where: str) -> T:
     if not isinstance(value, wanted):
         raise PartError(f"{label} failed {where}: returned {describe(value)}; wanted {wanted.__name__}")
     return value
+
+
+def _fitting(value: object, vectors: torch.Tensor, wanted: tuple[int, int], label: str, where: str) -> None:
+    """Raise `PartError` if there are not as many rows as asked for, or vectors are not as wide as told."""
+    if (vectors.shape[0], vectors.shape[-1]) != wanted or not vectors.is_floating_point():
+        raise PartError(f"{label} failed {where}: returned {value!r}; wanted {wanted[0]} rows of width {wanted[1]}")
+
+
+def _check_fused(fused: Fused, pixels: torch.Tensor, uses: frozenset[FusionOutput], label: str) -> None:
+    """Raise `PartError` if a fusion gives what it does not say, or pixels of another shape."""
+    if unsaid := fused.outputs() - uses:
+        raise PartError(
+            f"{label} failed in the forward pass: gave {', '.join(sorted(unsaid))}, which its `uses` does not list"
+        )
+    if fused.pixels is not None and fused.pixels.shape != pixels.shape:
+        raise PartError(
+            f"{label} failed in the forward pass: gave pixels {describe(fused.pixels)}; wanted {tuple(pixels.shape)}"
+        )

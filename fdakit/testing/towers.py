@@ -112,7 +112,6 @@ class _NoStem:
 def _check_maps(fused: Fused, *, rgb: Any, plain: Any) -> None:
     import torch
 
-    assert fused.pixels is None or fused.features is None, "pixels and maps at once; give one of the two"
     if fused.features is not None:
         assert len(fused.features) == len(plain), f"{len(fused.features)} maps for {len(plain)} convolutions"
         for given, own in zip(fused.features, plain, strict=True):

@@ -49,6 +49,18 @@ def make(make_encoder: Callable[..., ClipEncoder]) -> Callable[..., Retriever]:
     return make
 
 
+class Fusing:
+    """A fusion made of a function, which gives maps of the stem."""
+
+    uses = frozenset({"stem"})
+
+    def __init__(self, fuse: Callable[..., Fused]) -> None:
+        self.fuse = fuse
+
+    def __call__(self, *given: Any) -> Fused:
+        return self.fuse(*given)
+
+
 def pictures(count: int = 4) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), np.uint8)
 
@@ -72,10 +84,11 @@ def test_pixels_are_normalised_as_torchvision_does_bit_for_bit(
     images = pictures()
     seen = []
 
-    def fusion(rgb: torch.Tensor, alpha: torch.Tensor, stem: Stem) -> Fused:
+    def fuse(rgb: torch.Tensor, alpha: torch.Tensor, stem: Stem) -> Fused:
         seen.append(rgb)
         return Fused()
 
+    fusion = Fusing(fuse)
     batch = clip_batch(torch.from_numpy(images).permute(0, 3, 1, 2).unsqueeze(1))
     make(Preprocess(32, mean, std), fusion=fusion).encode_videos(batch, torch.zeros(4, 1, 1, 32, 32))
     (found,) = seen
@@ -88,10 +101,11 @@ def test_the_fusion_sees_the_valid_frames_with_their_own_alpha(make: Callable[..
     batch, alpha = clips()
     seen: list[torch.Tensor] = []
 
-    def fusion(rgb: torch.Tensor, chosen: torch.Tensor, stem: Stem) -> Fused:
+    def fuse(rgb: torch.Tensor, chosen: torch.Tensor, stem: Stem) -> Fused:
         seen.extend((rgb, chosen))
         return Fused(stem(rgb))
 
+    fusion = Fusing(fuse)
     retriever = make(fusion=fusion)
     found = retriever.encode_videos(batch, alpha)
     own = retriever.preprocess
@@ -197,3 +211,45 @@ def test_an_encoder_that_gives_bare_tensors_is_named(
     given: tuple[Any, ...] = clips() if call == "encode_videos" else (["a dog"],)
     with pytest.raises(PluginError, match=r"^encoder .small. .*: returned torch\.float32\(2, 4\); wanted"):
         getattr(retriever, call)(*given)
+
+
+@pytest.mark.parametrize(
+    ("fuse", "words"),
+    [
+        (lambda rgb, alpha, stem: Fused(pixels=rgb), "gave pixels, which its `uses` does not list"),
+        (lambda rgb, alpha, stem: Fused(stem(rgb), pixels=rgb), "pixels and maps of the stem at once"),
+    ],
+)
+def test_a_fusion_that_gives_what_it_does_not_say_is_named(
+    make: Callable[..., Retriever], fuse: Callable[..., Fused], words: str
+) -> None:
+    with pytest.raises(PluginError, match=rf"^fusion 'odd' \(other 2\.0\) failed in the forward pass: .*{words}"):
+        make(fusion=Fusing(fuse)).encode_videos(*clips())
+
+
+def test_pixels_of_another_size_are_the_fusions_fault(make: Callable[..., Retriever]) -> None:
+    class Shrinking(Fusing):
+        uses = frozenset({"pixels"})
+
+    fusion = Shrinking(lambda rgb, alpha, stem: Fused(pixels=rgb[..., :16]))
+    with pytest.raises(PluginError, match=r"^fusion 'odd' .* gave pixels torch\.float32\(3, 3, 32, 16\); wanted"):
+        make(fusion=fusion).encode_videos(*clips())
+
+
+@pytest.mark.parametrize("rows", [slice(1), slice(0)])
+def test_features_of_another_number_of_videos_are_named(
+    make: Callable[..., Retriever], monkeypatch: pytest.MonkeyPatch, rows: slice
+) -> None:
+    retriever = make()
+    whole = retriever.encode_videos(*clips())
+    monkeypatch.setattr(
+        retriever, "aggregator", type("Cutting", (Several,), {"__call__": lambda s, f: f.rows(rows)})()
+    )
+    with pytest.raises(PluginError, match=r"aggregator 'mean' .* failed while aggregating features: .*wanted 2 rows"):
+        retriever.aggregate(whole)
+    monkeypatch.setattr(type(retriever.encoder), "encode_videos", lambda *given: whole.rows(rows))
+    with pytest.raises(PluginError, match=r"encoder 'small' .* while encoding videos: .*wanted 2 rows of width 32"):
+        retriever.encode_videos(*clips())
+    monkeypatch.setattr(type(retriever.encoder), "encode_texts", lambda *given: TextFeatures(torch.zeros(2, 31)))
+    with pytest.raises(PluginError, match=r"encoder 'small' .* while encoding texts: .*wanted 2 rows of width 32"):
+        retriever.encode_texts(["a", "b"])
