@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -69,9 +69,13 @@ def _told(run: SavedRun) -> dict[str, Any]:
     }
 
 
-def same_recipe(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Return whether two resolved recipes are the same, whatever their relative paths were relative to."""
+def same_recipe(one: Mapping[str, Any], other: Mapping[str, Any], *, defaults: Collection[str] = ()) -> bool:
+    """Return whether two resolved recipes are the same, whatever their relative paths were relative to.
+
+    The first, of an older fdakit, may lack those of `defaults`.
+    """
     first, second = dict(_flat(one)), dict(_flat(other))
+    second = {key: value for key, value in second.items() if key in first or key not in defaults}
     return first.keys() == second.keys() and all(same_option(first[key], second[key]) for key in first)
 
 

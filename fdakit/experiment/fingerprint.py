@@ -117,9 +117,13 @@ def _of_file(path: Path) -> list[int]:
     return [found.st_size, 0 if rendered else found.st_mtime_ns]
 
 
-def changes_since(before: Fingerprint, now: Fingerprint) -> list[Change]:
-    """Return every difference: recipe, then split by split videos, captions, files."""
-    found = list(_recipe_changes(before.recipe, now.recipe))
+def changes_since(before: Fingerprint, now: Fingerprint, *, defaults: Collection[str] = ()) -> list[Change]:
+    """Return every difference: recipe, then split by split videos, captions, files.
+
+    Options of `defaults` that an older fdakit did not have, and did not record, are no difference.
+    """
+    known = {key: value for key, value in now.recipe.items() if key in before.recipe or key not in defaults}
+    found = list(_recipe_changes(before.recipe, known))
     for name in (name for name in before.splits if name in now.splits):
         found += _split_changes(name, before.splits[name], now.splits[name])
     return sorted(found, key=lambda change: KINDS.index(change.kind))

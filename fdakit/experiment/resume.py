@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from fdakit.inference.checkpoint import Checkpoint
 from fdakit.inference.checkpoint_info import TrainingState
+from fdakit.recipe.default_options import default_options
+from fdakit.recipe.recipe import Recipe
+from fdakit.values import Split
 
-from .fingerprint import Fingerprint, changes_since, refuse_changes
+from .fingerprint import Fingerprint, changes_since, refuse_changes, take_fingerprint
 from .run_folder import RunFolder
 
 
-def resumed_state(folder: RunFolder, now: Fingerprint, allowed: Collection[str]) -> TrainingState:
+def resumed_state(
+    folder: RunFolder, recipe: Recipe, splits: Mapping[str, Split], allowed: Collection[str]
+) -> TrainingState:
     """Return the state to resume from.
 
     Raises `RecipeError` if the run's inputs have changed, `CheckpointError` if a checkpoint has.
@@ -28,8 +33,9 @@ def resumed_state(folder: RunFolder, now: Fingerprint, allowed: Collection[str])
             stacklevel=2,
         )
         return state
+    now, defaults = take_fingerprint(recipe, splits), default_options(recipe)
     with last.fitting():
-        changes = changes_since(Fingerprint.from_json(state.start), now)
+        changes = changes_since(Fingerprint.from_json(state.start), now, defaults=defaults)
     refuse_changes(folder.path, changes, allowed)
     told = [f"resumed after step {state.position[2]} with {change.kind} changed: {change.text}" for change in changes]
     return state.with_changes(told)

@@ -88,7 +88,7 @@ def run_recipe(
             adopt_preprocess(retriever, recipe, written.weights)
         # Errors of the trainer are raised before a folder is created.
         trainer = _trainer(recipe, by_name["train"], retriever, device, watchers) if training else None
-        state = resumed_state(folder, take_fingerprint(recipe, by_name), allowed) if folder and trainer else None
+        state = resumed_state(folder, recipe, by_name, allowed) if folder and trainer else None
         if folder is None:
             folder = RunFolder.create(recipe.name, out=out)
             held.enter_context(folder.held())

@@ -13,6 +13,7 @@ from fdakit.analysis.saved_run import SavedRun
 from fdakit.errors import RecipeError
 from fdakit.inference.checkpoint_files import STATE, current_checkpoint
 from fdakit.inference.run_files import CHECKPOINTS, ENVIRONMENT, LOG, RECIPE, REPORT
+from fdakit.recipe.default_options import default_options
 from fdakit.recipe.document import read_document
 from fdakit.recipe.recipe import Recipe
 from fdakit.report.curves import curves_svg
@@ -68,9 +69,14 @@ def _draw(summary: SweepSummary, varied: OptionGrid, out: Path, tell: Tell) -> N
     RunFolder(out).write(DRAWING, curves_svg(grid_panels(summary, varied), x_label=varied.key))
 
 
+def _is_of(recipe: Recipe, known: Path) -> bool:
+    resolved = tomllib.loads(recipe_text(recipe))
+    return same_recipe(read_document(known), resolved, defaults=default_options(recipe))
+
+
 def _report(recipe: Recipe, folder: Path) -> Report:
     known = folder / RECIPE
-    if known.is_file() and not same_recipe(read_document(known), tomllib.loads(recipe_text(recipe))):
+    if known.is_file() and not _is_of(recipe, known):
         raise RecipeError(
             f"{folder.absolute()}: holds a run of another recipe; name another folder with --out, or remove it"
         )

@@ -16,6 +16,7 @@ from fdakit import RecipeError
 from fdakit.experiment.fingerprint import KINDS, Fingerprint, changes_since, refuse_changes, take_fingerprint
 from fdakit.experiment.run import run_recipe
 from fdakit.plugin import Caption, Split
+from fdakit.recipe.default_options import default_options
 from fdakit.recipe.recipe import Recipe
 
 MakeRecipe = Callable[..., Recipe]
@@ -67,6 +68,16 @@ def test_every_kind_is_told(make_recipe: MakeRecipe, train: Split) -> None:
     assert told(before, take_fingerprint(recipe, {"train": train})) == [
         "files: train: 2 of 3 were written anew: 'red-across', 'blue-down'"
     ]
+
+
+def test_options_of_a_later_version_are_no_change_at_their_defaults(make_recipe: MakeRecipe, train: Split) -> None:
+    recipe, odd = make_recipe(), make_recipe(matcher={"use": "dot"}, train={"warmup": 0.5})
+    keys = ("matcher.use", "train.warmup")
+    now = take_fingerprint(recipe, {"train": train})
+    older = now.model_copy(update={"recipe": {k: v for k, v in now.recipe.items() if k not in keys}})
+    assert changes_since(older, now, defaults=default_options(recipe)) == []
+    found = changes_since(older, take_fingerprint(odd, {"train": train}), defaults=default_options(odd))
+    assert [change.text for change in found] == ["matcher.use is 'dot', was None", "train.warmup is 0.5, was None"]
 
 
 def test_a_copy_elsewhere_is_the_same_unless_sizes_differ(

@@ -88,6 +88,20 @@ def test_a_second_call_runs_nothing(
     assert len(told) == 4
 
 
+def test_runs_that_an_older_fdakit_made_are_of_the_recipe_if_what_they_lack_has_its_default(
+    summary: Any, make_recipe: MakeRecipe, recipes: list[Recipe], out: Path, tmp_path: Path
+) -> None:
+    older = Path(shutil.copytree(out, tmp_path / "older"))
+    for path in older.glob("*/*/recipe.toml"):
+        text = path.read_text()
+        assert '\n[matcher]\nuse = "fdakit:cosine"\n' in text
+        path.write_text(text.replace('\n[matcher]\nuse = "fdakit:cosine"\n', "\n"))
+    assert sweep(recipes, [1, 2], out=older, tell=lambda line: None).to_json() == summary
+    other = make_recipe(name="plain", train=TRAIN, fusion={"use": "none"}, matcher={"use": "dot"})
+    with pytest.raises(RecipeError, match="holds a run of another recipe"):
+        sweep([other], [1], out=older, tell=lambda line: None)
+
+
 def test_one_seed_has_no_deviation(summary: Any, recipes: list[Recipe], out: Path) -> None:
     single = sweep(recipes[1:], [2], out=out, tell=lambda line: None)
     assert single.rows[0].t2v["MnR"].sd is None
