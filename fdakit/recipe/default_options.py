@@ -25,6 +25,8 @@ def _defaults(recipe: Recipe) -> Iterator[str]:
         yield from _at_default(table, part.options)
     for number, (part, _) in enumerate(recipe.objectives):
         yield from _at_default(f"objective.{number}", part.options)
+    if not recipe.metrics:
+        yield "metric"
     for table in SETTINGS:
         yield from _at_default(table, getattr(recipe, table))
 

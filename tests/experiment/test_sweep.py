@@ -94,8 +94,10 @@ def test_runs_that_an_older_fdakit_made_are_of_the_recipe_if_what_they_lack_has_
     older = Path(shutil.copytree(out, tmp_path / "older"))
     for path in older.glob("*/*/recipe.toml"):
         text = path.read_text()
-        assert '\n[matcher]\nuse = "fdakit:cosine"\n' in text
-        path.write_text(text.replace('\n[matcher]\nuse = "fdakit:cosine"\n', "\n"))
+        for newer in ('[matcher]\nuse = "fdakit:cosine"\n', "metric = []\n"):
+            assert f"\n{newer}" in text
+            text = text.replace(f"\n{newer}", "\n")
+        path.write_text(text)
     assert sweep(recipes, [1, 2], out=older, tell=lambda line: None).to_json() == summary
     other = make_recipe(name="plain", train=TRAIN, fusion={"use": "none"}, matcher={"use": "dot"})
     with pytest.raises(RecipeError, match="holds a run of another recipe"):
