@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from .values import Batch, describe
 
@@ -102,10 +102,10 @@ class VideoFeatures:
     coverage: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
-        if self.vectors.ndim != 3 or self.valid.shape != self.vectors.shape[:2]:
-            raise ValueError(
-                f"vectors {describe(self.vectors)} with valid {describe(self.valid)}; wanted (v, m, d) and (v, m)"
-            )
+        fit = self.vectors.ndim == 3 and self.valid.shape == self.vectors.shape[:2]
+        if not fit or self.kind not in get_args(FeatureKind):
+            shown = f"vectors {describe(self.vectors)} with valid {describe(self.valid)} of kind {self.kind!r}"
+            raise ValueError(f"{shown}; wanted (v, m, d) and (v, m), of kind {', '.join(get_args(FeatureKind))}")
 
     @classmethod
     def of_clips(cls, vectors: torch.Tensor) -> VideoFeatures:

@@ -167,6 +167,8 @@ def test_features_refuse_shapes_that_do_not_belong_together() -> None:
         VideoFeatures(torch.zeros(2, 3, 8), torch.ones(2, 4, dtype=torch.bool))
     with pytest.raises(ValueError, match=r"wanted \(v, m, d\)"):
         VideoFeatures(torch.zeros(2, 8), torch.ones(2, dtype=torch.bool))
+    with pytest.raises(ValueError, match=r"of kind 'frames'; wanted .* of kind frame, clip, patch"):
+        VideoFeatures(torch.zeros(2, 3, 8), torch.ones(2, 3, dtype=torch.bool), kind="frames")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="pixels and maps of the stem at once"):
         Fused((torch.zeros(1, 2, 2, 2),), pixels=torch.zeros(1, 3, 4, 4))
     ids = torch.zeros(4, 7, dtype=torch.int64)

@@ -66,6 +66,7 @@ class Embedder:
         for control, alpha in alphas.items():
             with autocast(self._device, self._precision):
                 features = self._retriever.encode_videos(clips, alpha)
+            self._retriever.check_valid(features)
             found[control] = self._retriever.aggregate(features.float()).to("cpu")
         first = next(iter((batch.alphas or alphas).values()))
         return found, first.mean(dim=(2, 3, 4)).cpu()[batch.valid]

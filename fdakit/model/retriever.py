@@ -120,6 +120,11 @@ class Retriever(nn.Module):
             return features
         return replace(features, times=clips.times, coverage=alpha.mean(dim=(2, 3, 4)))
 
+    def check_valid(self, features: VideoFeatures) -> None:
+        """Raise `PartError` if a video has no valid vector. Waits for the device, so training does not ask."""
+        if not bool(features.valid.any(1).all()):
+            raise PartError(f"{self.labels['encoder']} failed while encoding videos: a video has no valid vector")
+
     def fuse_with(self, alpha: torch.Tensor) -> Fuse:
         """Return the fusion with its alpha `(n, 1, h, w)`, as an encoder calls it, in the encoder's pixel form."""
         form, colours, label = self.encoder.pixel_form, self._colours(), self.labels["fusion"]

@@ -34,12 +34,22 @@ Features = tuple[VideoFeatures, TextFeatures]
 
 @dataclass(frozen=True)
 class ForwardPass:
-    """What a batch gave: its losses, the aggregated videos, the texts; `replay` brings gradients into the towers."""
+    """What a batch gave: its losses, and the features they are of; `replay` brings gradients into the towers."""
 
     losses: StepLosses
-    videos: VideoFeatures
-    texts: TextFeatures
+    pairs: PairFeatures
     replay: Callable[[], None] | None = None
+
+    def first_strange(self) -> str:
+        """Return what is first not finite on the way to the losses, by the kind of its part; "" if only they are."""
+        pairs = self.pairs
+        values = {
+            "encoder": (pairs.frames.vectors[pairs.frames.valid], pairs.texts.vectors),
+            "aggregator": (pairs.videos.vectors[pairs.videos.valid],),
+            "matcher": (pairs.scores,),
+        }
+        strange = (kind for kind, found in values.items() if not all(bool(one.isfinite().all()) for one in found))
+        return next(strange, "")
 
     def backward(self) -> None:
         """Add the gradient of the total to every weight's."""
@@ -95,7 +105,7 @@ class Forward:
             videos = self._retriever.aggregate(frames)
             pairs = PairFeatures(frames, videos, texts, batch, self._retriever.scores)
             losses = step_losses(self._objectives, pairs, where=f"at step {step}")
-        return ForwardPass(losses, videos, texts)
+        return ForwardPass(losses, pairs)
 
     def _replay(self, chunks: Sequence[LoadedBatch], leaves: Features, step: int) -> None:
         start = 0

@@ -228,11 +228,13 @@ class Trainer:
     def _step(self, batch: LoadedBatch, factor: float) -> StepLosses:
         self._optimiser.begin(factor)
         done = self._forward(batch, step=self.position.done + 1)
-        self._signs.see(done.videos, done.texts.vectors, chance_loss(self._objectives, len(batch.ids)))
+        self._signs.see(done.pairs.videos, done.pairs.texts.vectors, chance_loss(self._objectives, len(batch.ids)))
         loss = done.losses.total
         if not bool(torch.isfinite(loss)):
+            kind = done.first_strange()
+            blamed = f", as {self.retriever.labels[kind]} gave values that are not finite" if kind else ""
             raise FdakitError(
-                f"train: the loss became {float(loss.detach())} at step {self.position.done + 1}; lower "
+                f"train: the loss became {float(loss.detach())} at step {self.position.done + 1}{blamed}; lower "
                 'train.learning_rate or set train.precision = "fp32"'
             )
         if not loss.requires_grad:

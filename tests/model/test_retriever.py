@@ -253,3 +253,12 @@ def test_features_of_another_number_of_videos_are_named(
     monkeypatch.setattr(type(retriever.encoder), "encode_texts", lambda *given: TextFeatures(torch.zeros(2, 31)))
     with pytest.raises(PluginError, match=r"encoder 'small' .* while encoding texts: .*wanted 2 rows of width 32"):
         retriever.encode_texts(["a", "b"])
+
+
+def test_a_video_without_a_valid_vector_is_the_encoders_fault(make: Callable[..., Retriever]) -> None:
+    retriever = make()
+    features = retriever.encode_videos(*clips())
+    retriever.check_valid(features)
+    empty = VideoFeatures(features.vectors, torch.tensor([[True, True], [False, False]]))
+    with pytest.raises(PluginError, match=r"encoder 'small' .* while encoding videos: a video has no valid vector"):
+        retriever.check_valid(empty)

@@ -153,6 +153,24 @@ def test_the_second_pass_draws_what_the_first_one_did() -> None:
         assert (losses[0] - losses[1]) / (2 * step) == pytest.approx(float(weight.grad[place]), rel=1e-5, abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("broken", "kind"),
+    [("image", "encoder"), ("words", "encoder"), ("pool", "aggregator"), ("scores", "matcher"), ("", "")],
+)
+def test_what_is_first_not_finite_is_told_by_the_kind_of_its_part(
+    monkeypatch: pytest.MonkeyPatch, broken: str, kind: str
+) -> None:
+    towers = Towers(dropout=0.0, pool=POOLS["linear"]()).double()
+    objective = WeightedObjective(Contrast(tokens=False).double(), float("nan"), "objective", "contrast")
+    if broken == "scores":
+        monkeypatch.setattr(towers, "scores", lambda texts, videos: torch.full((PAIRS, PAIRS), torch.inf))
+    elif broken:
+        torch.nn.init.constant_(next(getattr(towers, broken).parameters()), torch.nan)
+    done = Forward(cast(Any, towers), [objective], device=CPU, precision="fp32")(batch(), step=1)
+    assert not done.losses.total.isfinite()
+    assert done.first_strange() == kind
+
+
 def test_frozen_towers_are_left_alone() -> None:
     towers = Towers(dropout=0.0, pool=POOLS["linear"]()).double().train()
     for part in (towers.image, towers.words):
