@@ -7,10 +7,11 @@ holds rows can be joined (`cat`) and taken apart (`rows`) as a whole, so that no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from .feature_rows import joined, lengthened, moved, taken
 from .values import Batch, describe
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ PixelForm = Literal["normalised", "unit", "uint8"]
 FusionOutput = Literal["pixels", "stem", "attention_bias", "keep"]
 """Where a fusion can act: changed pixels, maps of the stem, logits of attention, and which patches stay."""
 
-Rows = TypeVar("Rows", "VideoFeatures", "TextFeatures")
+_BY_VECTOR = ("vectors", "valid", "times", "coverage")
+_BY_TOKEN = ("tokens", "mask", "ids")
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,10 @@ class VideoFeatures:
         """Return the features of videos with one vector each, `vectors (v, d)`."""
         return cls(vectors.unsqueeze(1), vectors.new_ones((len(vectors), 1)).bool(), kind="clip")
 
+    def without_vectors(self) -> VideoFeatures:
+        """Return the same videos without a valid vector."""
+        return replace(self, valid=self.valid & False)
+
     @property
     def vector(self) -> torch.Tensor:
         """The vector of each video `(v, d)`. Raises `ValueError` if a video has several."""
@@ -123,15 +129,15 @@ class VideoFeatures:
     def cat(parts: Sequence[VideoFeatures]) -> VideoFeatures:
         """Return the videos of all parts, padded to the largest m."""
         length = max(part.vectors.shape[1] for part in parts)
-        return _joined([_lengthened(part, length) for part in parts])
+        return joined([lengthened(part, length, _BY_VECTOR) for part in parts])
 
     def rows(self, index: torch.Tensor | slice) -> VideoFeatures:
         """Return some of the videos; -1 in an index gives one without a valid vector."""
-        return _taken(self, index)
+        return taken(self, index)
 
     def to(self, device: torch.device | str) -> VideoFeatures:
         """Return the features on a device; times in float32 where it has no float64."""
-        return _moved(self, device)
+        return moved(self, device)
 
     def float(self) -> VideoFeatures:
         """Return the vectors in float32; autocast gives bfloat16."""
@@ -169,16 +175,18 @@ class TextFeatures:
 
     @staticmethod
     def cat(parts: Sequence[TextFeatures]) -> TextFeatures:
-        """Return the texts of all parts. A field that one of them lacks is None."""
-        return _joined(list(parts))
+        """Return the texts of all parts, tokens padded to the longest. A field that one of them lacks is None."""
+        held = [value for part in parts for name in _BY_TOKEN if (value := getattr(part, name)) is not None]
+        length = max((value.shape[1] for value in held), default=0)
+        return joined([lengthened(part, length, _BY_TOKEN) for part in parts])
 
     def rows(self, index: torch.Tensor | slice) -> TextFeatures:
         """Return some of the texts."""
-        return _taken(self, index)
+        return taken(self, index)
 
     def to(self, device: torch.device | str) -> TextFeatures:
         """Return the features on a device."""
-        return _moved(self, device)
+        return moved(self, device)
 
     def float(self) -> TextFeatures:
         """Return vectors and tokens in float32; autocast gives bfloat16."""
@@ -238,62 +246,3 @@ class PairFeatures:
     def scores(self) -> torch.Tensor:
         """The similarities `(q, v)` float32 that the recipe's matcher gives; computed once."""
         return self.match(self.texts, self.videos)
-
-
-def _joined(parts: list[Rows]) -> Rows:
-    import torch
-
-    def joined(name: str) -> Any:
-        values = [getattr(part, name) for part in parts]
-        if any(value is None for value in values):
-            return None
-        return torch.cat(values) if isinstance(values[0], torch.Tensor) else values[0]
-
-    return type(parts[0])(**{one.name: joined(one.name) for one in fields(parts[0])})
-
-
-def _taken(value: Rows, index: torch.Tensor | slice) -> Rows:
-
-    def taken(rows: torch.Tensor) -> torch.Tensor:
-        if isinstance(index, slice):
-            return rows[index]
-        index_ = index.to(rows.device)
-        found = rows[index_.clamp(min=0)]
-        return found.masked_fill((index_ < 0).view(-1, *[1] * (found.ndim - 1)), 0)
-
-    return _mapped(value, taken)
-
-
-def _moved(value: Rows, device: torch.device | str) -> Rows:
-    import torch
-
-    def moved(held: torch.Tensor) -> torch.Tensor:
-        small = held.dtype == torch.float64 and torch.device(device).type == "mps"
-        return (held.float() if small else held).to(device)
-
-    return _mapped(value, moved)
-
-
-def _mapped(value: Rows, change: Callable[[torch.Tensor], torch.Tensor]) -> Rows:
-    """Return the value with every tensor changed."""
-    import torch
-
-    held = {one.name: getattr(value, one.name) for one in fields(value)}
-    changed: dict[str, Any] = {
-        name: change(one) if isinstance(one, torch.Tensor) else one for name, one in held.items()
-    }
-    return type(value)(**changed)
-
-
-def _lengthened(part: VideoFeatures, length: int) -> VideoFeatures:
-    """Return the features padded to `length` vectors a video."""
-    import torch
-
-    missing = length - part.vectors.shape[1]
-    if not missing:
-        return part
-
-    def padded(rows: torch.Tensor) -> torch.Tensor:
-        return torch.cat([rows, rows.new_zeros((rows.shape[0], missing, *rows.shape[2:]))], dim=1)
-
-    return _mapped(part, padded)

@@ -22,7 +22,7 @@ PLUGINS = PACKAGE.parent / "plugins"
 ROWS = (
     ("errors", "random_keys", "version", "moved_names", "choices"),
     ("system", "split_rules"),
-    ("values", "query_ranks"),
+    ("values", "query_ranks", "feature_rows"),
     ("features",),
     ("plugin",),
     ("settings",),

@@ -195,8 +195,8 @@ class Evaluator:
         if _matrix_mb(self._split) <= self._rules.similarity_mb:
             unique = score_matrix(retriever, texts, videos, device=self._device)
             return Scores(matrix=unique[np.ix_(text_places, self._places)], owners=owners, lost=gone)
-        if isinstance(retriever.matcher, InnerProduct):
-            rows, columns = product_vectors(retriever.matcher, texts, videos)
+        if isinstance(retriever.matcher, InnerProduct) and retriever.matcher.stores == "vector":
+            rows, columns = product_vectors(retriever, texts, videos, label=retriever.labels["matcher"])
             return Vectors(rows[text_places], columns[self._places], owners, gone)
 
         def score(some: NDArray[np.int64], shown: NDArray[np.int64]) -> NDArray[np.float32]:

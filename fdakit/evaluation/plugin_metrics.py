@@ -11,6 +11,7 @@ from fdakit.choices import TieRule
 from fdakit.errors import PartError, attribute_errors
 from fdakit.plugin.component import BuildContext
 from fdakit.plugin.contracts import Metric
+from fdakit.query_ranks import Ranking
 from fdakit.report.evaluation_report import BothMetrics
 
 from .scoring import Rankings
@@ -31,7 +32,7 @@ def plugin_metrics(
         measured = {}
         for direction, ranking in rankings.items():
             with attribute_errors(label, "while measuring"):
-                measured[direction] = _numbers(metric(ranking, ties), label)
+                measured[direction] = _numbers(metric(_untouchable(ranking), ties), label)
         found[f"{part.name} {before + 1}" if before else part.name] = BothMetrics(**measured)
     return found
 
@@ -41,3 +42,10 @@ def _numbers(given: Any, label: str) -> dict[str, float]:
     if odd or not all(isinstance(name, str) and isfinite(value) for name, value in given.items()):
         raise PartError(f"{label} failed while measuring: returned {given!r}; wanted finite numbers by name")
     return {name: float(value) for name, value in given.items()}
+
+
+def _untouchable(ranking: Ranking) -> Ranking:
+    """Return the ranking as a metric is given it: writing into it is its error."""
+    better, equal = ranking.better.view(), ranking.equal.view()
+    better.flags.writeable = equal.flags.writeable = False
+    return Ranking(better, equal, ranking.pool)

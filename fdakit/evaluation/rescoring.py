@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,8 +52,17 @@ def rescored_rows(
                 options=part.options.model_dump(mode="json"),
                 needs_all_queries=bool(rescorer.needs_all_queries),
                 **{
-                    way: measured(rescorer(scores[way], bank if rescorer.needs_bank else None, way), way)
+                    way: measured(
+                        rescorer(_untouchable(scores[way]), bank if rescorer.needs_bank else None, way), way
+                    )
                     for way in rescorer.directions
                 },
             )
     return found
+
+
+def _untouchable(scores: Scores) -> Scores:
+    """Return the scores as a rescorer is given them: writing into them is its error."""
+    matrix = scores.matrix.view()
+    matrix.flags.writeable = False
+    return replace(scores, matrix=matrix)

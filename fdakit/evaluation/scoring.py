@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fdakit.choices import VideoToTextRule
+from fdakit.errors import PartError, attribute_errors
 from fdakit.features import TextFeatures, VideoFeatures
+from fdakit.inference.score_matrix import Scorer
 from fdakit.plugin.abilities import InnerProduct
 from fdakit.plugin.contracts import DIRECTIONS, Direction, Progress
 from fdakit.query_ranks import Ranking
@@ -19,13 +21,28 @@ from fdakit.values import Scores
 
 Similarities = Scores | Vectors | Pairs
 Rankings = Mapping[Direction, Ranking]
+_TRIED = 8  # texts and videos whose products are compared with their scores
 
 
 def product_vectors(
-    matcher: InnerProduct, texts: TextFeatures, videos: VideoFeatures
+    scorer: Scorer, texts: TextFeatures, videos: VideoFeatures, *, label: str
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return texts `(q, d)` and videos `(v, d)` whose inner products are the scores."""
-    return matcher.product_vectors(texts.vectors).numpy(), matcher.product_vectors(videos.vector).numpy()
+    """Return texts `(q, d)` and videos `(v, d)` whose inner products are the scores, which is tried on a few.
+
+    Raises `PartError` naming the matcher if they are not, and `TypeError` for one that is no inner product.
+    """
+    matcher, where = scorer.matcher, "in product_vectors"
+    if not isinstance(matcher, InnerProduct):
+        raise TypeError(f"{label} is no InnerProduct")
+    with attribute_errors(label, where):
+        rows, columns = (matcher.product_vectors(vectors).float() for vectors in (texts.vectors, videos.vector))
+    counts = len(rows), len(columns)
+    few = slice(_TRIED)
+    tried = scorer.scores(texts.rows(few), videos.rows(few)).cpu()
+    same = counts == (len(texts.vectors), len(videos.vectors)) and rows.shape[1:] == columns.shape[1:]
+    if not same or not tried.allclose(rows[few] @ columns[few].T, rtol=1e-4, atol=1e-4):
+        raise PartError(f"{label} failed {where}: inner products of its vectors are not its scores")
+    return rows.numpy(), columns.numpy()
 
 
 def rank_both_directions(

@@ -110,6 +110,7 @@ class Embedder:
                 features = self._retriever.encode_texts(texts[start : start + batch_size], role)
             if not self._retriever.matcher.needs_tokens:
                 features = replace(features, tokens=None)
+            self._retriever.check_tokens(features)
             parts.append(features.float().to("cpu"))
             self._progress(f"encoding {what}", min(start + batch_size, len(texts)), len(texts))
         return TextFeatures.cat(parts)

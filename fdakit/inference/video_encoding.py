@@ -42,6 +42,7 @@ class VideoEncoding:
     ) -> None:
         self._embedder = Embedder(model, device=device, precision=precision, progress=tell)
         self._control, self._skips, self._size, self._tell = control, skips, size, tell
+        self._width = model.encoder.shapes.embedding
         self._clips: dict[str, Clip] = {}  # current in-memory videos, by id
         self._source = ClipDataset(
             replace(clips, reader=reading_from(self._clips, clips.reader)),
@@ -87,8 +88,10 @@ class VideoEncoding:
         if self._repaired:
             counted = f"{len(self._repaired)} of {len(self._rows)} videos are damaged; frames that decode were used"
             warnings.warn(_unread_note(counted, self._repaired), stacklevel=4)
-        if not any(len(features.vectors) for features in self._features):
+        if not self._order:
             return None
+        if not self._features:
+            return VideoFeatures.of_clips(torch.zeros(len(self._order), self._width)).without_vectors()
         rows = {row: place for place, row in enumerate(self._encoded)}
         index = torch.tensor([rows.get(row, -1) for row in self._order])
         return VideoFeatures.cat(self._features).rows(index)

@@ -110,7 +110,8 @@ class Retriever(nn.Module):
         Raises `PartError` if encoder or fusion fail or give something else.
         """
         frames = to_form(self.encoder.pixel_form, clips.frames, *self._colours())
-        shown = replace(clips, frames=frames, places=clips.positions, neighbours={}, luma={})
+        valid = clips.valid.clone()  # which is of other use later, whatever an encoder does to it
+        shown = replace(clips, frames=frames, valid=valid, places=clips.positions, neighbours={}, luma={})
         with attribute_errors(self.labels["encoder"], "while encoding videos"):
             features = self.encoder.encode_videos(shown, self.fuse_with(clips.packed(alpha)))
         features = _given(features, VideoFeatures, self.labels["encoder"], "while encoding videos")
@@ -124,6 +125,11 @@ class Retriever(nn.Module):
         """Raise `PartError` if a video has no valid vector. Waits for the device, so training does not ask."""
         if not bool(features.valid.any(1).all()):
             raise PartError(f"{self.labels['encoder']} failed while encoding videos: a video has no valid vector")
+
+    def check_tokens(self, features: TextFeatures) -> None:
+        """Raise `PartError` if a text has no token to compare. Waits for the device, so training does not ask."""
+        if features.tokens is not None and features.mask is not None and not bool(features.mask.any(1).all()):
+            raise PartError(f"{self.labels['encoder']} failed while encoding texts: a text's mask leaves no token")
 
     def fuse_with(self, alpha: torch.Tensor) -> Fuse:
         """Return the fusion with its alpha `(n, 1, h, w)`, as an encoder calls it, in the encoder's pixel form."""
@@ -180,7 +186,7 @@ class Retriever(nn.Module):
             scores = self.matcher.score(texts.float(), videos.float())
         scores = _given(scores, torch.Tensor, label, where)
         wanted = (len(texts.vectors), len(videos.vectors))
-        if tuple(scores.shape) != wanted:
+        if tuple(scores.shape) != wanted or not scores.is_floating_point():
             raise PartError(f"{label} failed {where}: returned {describe(scores)}; wanted {wanted}")
         return scores.float()
 
@@ -204,7 +210,8 @@ def _check_fused(fused: Fused, pixels: torch.Tensor, uses: frozenset[FusionOutpu
         raise PartError(
             f"{label} failed in the forward pass: gave {', '.join(sorted(unsaid))}, which its `uses` does not list"
         )
-    if fused.pixels is not None and fused.pixels.shape != pixels.shape:
+    made = fused.pixels
+    if made is not None and (made.shape != pixels.shape or not made.is_floating_point()):
         raise PartError(
             f"{label} failed in the forward pass: gave pixels {describe(fused.pixels)}; wanted {tuple(pixels.shape)}"
         )

@@ -88,6 +88,7 @@ class StemConvolution:
 O_contra = TypeVar("O_contra", bound=BaseModel, contravariant=True)
 P_co = TypeVar("P_co", covariant=True)
 
+_SETS = ("accepts", "uses")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -123,6 +124,12 @@ class Component(Generic[O_contra, P_co]):
             raise PluginError(
                 f"component {self.name!r}: options is {self.options!r}; give a class derived from "
                 "fdakit.plugin.Options"
+            )
+        odd = not isinstance(self.declares, Mapping)
+        if odd or any(not isinstance(self.declares.get(name, frozenset()), frozenset) for name in _SETS):
+            raise PluginError(
+                f"component {self.name!r}: declares is {self.declares!r}; give members of the part by name, "
+                f"{' and '.join(_SETS)} as frozenset"
             )
         if not callable(self.build):
             raise PluginError(f"component {self.name!r}: build is {self.build!r}; give build(options, shapes)")

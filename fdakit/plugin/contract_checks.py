@@ -9,7 +9,7 @@ from fdakit.features import FusionOutput, PixelForm
 from fdakit.values import Needs, Place
 
 from .component import BuildContext
-from .contracts import Direction, Gives, Preprocess, Stores
+from .contracts import Direction, Gives, Preprocess, Stores, TextRole
 
 _CALL = "__call__"
 # Members of the protocols in `contracts`. Of an observer nothing is asked: one that fails is left out of its run.
@@ -80,9 +80,12 @@ def _odd_values(kind: str, part: Any) -> Iterator[str]:
         yield from _odd_share(part)
     if kind == "encoder":
         yield from _odd_inputs(part)
+        yield from _odd_roles(part)
         for name, wanted in (("shapes", BuildContext), ("preprocess", Preprocess)):
             if not isinstance(value := getattr(part, name), wanted):
                 yield f"{name} is {value!r}; wanted fdakit.plugin.{wanted.__name__}"
+        if isinstance(part.preprocess, Preprocess):
+            yield from _odd_preprocess(part.preprocess)
     if kind == "rescorer":
         known = get_args(Direction)
         if not part.directions or not set(part.directions) <= set(known):
@@ -107,6 +110,25 @@ def _odd_share(objective: Any) -> Iterator[str]:
         yield f"over is {over!r}; wanted 'pairs' or 'batch'"
     elif over == "pairs" and not callable(getattr(objective, "count", None)):
         yield "over is 'pairs', but count(texts, batch) is missing; say how many things the mean is over"
+
+
+def _odd_roles(encoder: Any) -> Iterator[str]:
+    if not hasattr(encoder, "asymmetric") and not hasattr(encoder, "instructions"):
+        return
+    told = getattr(encoder, "instructions", None)
+    roles = get_args(TextRole)
+    fit = isinstance(told, Mapping) and set(told) <= set(roles) and all(isinstance(one, str) for one in told.values())
+    if not fit or not isinstance(getattr(encoder, "asymmetric", None), bool):
+        yield (
+            f"asymmetric is {getattr(encoder, 'asymmetric', None)!r} and instructions are {told!r}; wanted True or "
+            f"False, and text by role, of {' and '.join(map(repr, roles))}"
+        )
+
+
+def _odd_preprocess(found: Preprocess) -> Iterator[str]:
+    colours = all(len(values) == 3 for values in (found.mean, found.std))
+    if type(found.size) is not int or found.size < 1 or not colours or min(found.std) <= 0:
+        yield f"preprocess is {found!r}; wanted a size from 1, and mean and std of three colours, std above 0"
 
 
 def _odd_mask(mask: Any) -> Iterator[str]:

@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
-from fdakit.errors import attribute_errors
+from fdakit.errors import PartError, attribute_errors
 from fdakit.features import PairFeatures
 from fdakit.inference.factory import WeightedObjective
+from fdakit.values import describe
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,21 @@ def step_losses(objectives: Sequence[WeightedObjective], pairs: PairFeatures, *,
     found: dict[str, torch.Tensor] = {}
     for objective, name in zip(objectives, objective_names(objectives), strict=True):
         with attribute_errors(objective.label, where):
-            losses = objective.part(pairs)
+            losses = _checked(objective.part(pairs), objective.label, where)
             total = total + objective.weight * sum(losses.values())
         found |= {f"{name}.{loss}": value.detach() for loss, value in losses.items()}
     return StepLosses(total, found)
+
+
+def _checked(losses: Any, label: str, where: str) -> Mapping[str, torch.Tensor]:
+    """Return what an objective gave. Raises `PartError` if it is not scalar, real losses by name."""
+    told = f"{label} failed {where}"
+    if not isinstance(losses, Mapping):
+        raise PartError(f"{told}: returned {type(losses).__name__}; wanted scalar losses by name")
+    for name, loss in losses.items():
+        if not isinstance(loss, torch.Tensor) or loss.ndim or not loss.is_floating_point():
+            raise PartError(f"{told}: loss {name!r} is {describe(loss)}; wanted a scalar tensor of real numbers")
+    return losses
 
 
 def objective_names(objectives: Sequence[WeightedObjective]) -> list[str]:

@@ -46,3 +46,13 @@ def test_what_is_no_number_by_name_is_blamed_on_the_metric(given: Any) -> None:
 def test_a_metric_stays_in_the_resolved_recipe() -> None:
     made = recipe(lambda ranking, ties: {"one": 1.0})
     assert made.document()["metric"] == [{"use": "stranger:mine"}]
+
+
+def test_a_metric_that_writes_into_the_ranking_is_named() -> None:
+    def worst(ranking: Ranking, ties: str) -> dict[str, float]:
+        ranking.better.fill(0)
+        return {"worst": 1.0}
+
+    with pytest.raises(PluginError, match=r"^metric 'mine' .* failed while measuring: ValueError: .*read-only"):
+        plugin_metrics(recipe(worst).metrics, RANKINGS, "expected", seed=0)
+    assert RANKINGS["t2v"].better.tolist() == [0, 3]

@@ -77,3 +77,19 @@ def test_a_rescorer_that_fails_is_named() -> None:
 def test_labels_become_parts_with_their_options(catalog: Catalog, make_recipe: Callable[..., Recipe]) -> None:
     first, second = rescorers(["dsl", "dsl temperature=50.0"], catalog=catalog)
     assert (first.options.temperature, second.options.temperature) == (100.0, 50.0)  # type: ignore[attr-defined]
+
+
+def test_a_rescorer_that_writes_into_its_scores_is_named() -> None:
+    class Overwriting(Noted):
+        def __call__(self, scores: Scores, bank: NDArray[np.float32] | None, direction: str) -> Scores:
+            scores.matrix.fill(0)
+            return scores
+
+    class Writing(Part):
+        def build(self, shapes: BuildContext) -> Noted:
+            return Overwriting(0, needs_bank=False)
+
+    part: Any = Writing()
+    with pytest.raises(PluginError, match=r"failed while rescoring: ValueError: .*read-only"):
+        rescored_rows([part], BOTH, None, lambda scores, way: {})
+    assert SCORES.matrix[0, 0] == 1

@@ -400,3 +400,15 @@ def test_a_matcher_of_several_vectors_gives_scores_and_no_vector(make_recipe: Ma
     assert found.shape == (3, 6)
     alone = np.stack([several.scores(TEXTS, [path])[:, 0] for path in paths], axis=1)
     np.testing.assert_allclose(found, alone, atol=1e-5)
+
+
+def test_where_no_video_can_be_read_every_row_is_nan(loaded: LoadedRetriever, tmp_path: Path) -> None:
+    absent = [tmp_path / "one.mp4", tmp_path / "two.mp4"]
+    with pytest.warns(UserWarning, match="2 of 2 videos could not be read; their rows are NaN"):
+        vectors = loaded.encode_videos(absent, on_error="skip")
+    assert vectors.shape == (2, 16)
+    assert np.isnan(vectors).all()
+    with pytest.warns(UserWarning, match="2 of 2 videos"):
+        scores = loaded.scores(TEXTS, absent, on_error="skip")
+    assert scores.shape == (3, 2)
+    assert np.isnan(scores).all()

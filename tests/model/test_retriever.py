@@ -262,3 +262,21 @@ def test_a_video_without_a_valid_vector_is_the_encoders_fault(make: Callable[...
     empty = VideoFeatures(features.vectors, torch.tensor([[True, True], [False, False]]))
     with pytest.raises(PluginError, match=r"encoder 'small' .* while encoding videos: a video has no valid vector"):
         retriever.check_valid(empty)
+
+
+def test_a_text_without_a_token_is_the_encoders_fault(make: Callable[..., Retriever]) -> None:
+    features = TextFeatures(torch.zeros(2, 32), torch.zeros(2, 3, 32), torch.tensor([[True] * 3, [False] * 3]))
+    with pytest.raises(PluginError, match=r"encoder 'small' .* a text's mask leaves no token"):
+        make().check_tokens(features)
+    make().check_tokens(features.rows(slice(1)))
+
+
+def test_scores_of_whole_numbers_are_refused(make: Callable[..., Retriever]) -> None:
+    class Counting:
+        stores, needs_tokens = "vector", False
+
+        def score(self, texts: Any, videos: Any) -> torch.Tensor:
+            return torch.zeros(1, 2, dtype=torch.int64)
+
+    with pytest.raises(PluginError, match=r"matcher 'cosine' .* returned torch\.int64\(1, 2\)"):
+        make(matcher=Counting()).scores(TextFeatures(torch.zeros(1, 32)), VideoFeatures.of_clips(torch.zeros(2, 32)))

@@ -11,7 +11,7 @@ from helpers.sample_plugins import AnyPart, component, offering
 from fdakit import PluginError
 from fdakit.catalog import KINDS, Part, load_catalog
 from fdakit.errors import PartError
-from fdakit.plugin import BuildContext, Needs, contracts
+from fdakit.plugin import BuildContext, Needs, Preprocess, contracts
 from fdakit.plugin.contract_checks import MEMBERS, contract_fault
 
 PROTOCOLS = {
@@ -77,6 +77,14 @@ def test_a_part_without_a_member_is_told_which(kind: str, name: str) -> None:
         ("fusion", {"uses": ("pixels",)}, r"uses is \('pixels',\); wanted a frozenset of 'pixels', 'stem'"),
         ("encoder", {"accepts": frozenset({"masks"})}, "accepts is .*; wanted a frozenset of"),
         ("encoder", {"pixel_form": "float"}, "pixel_form is 'float'; wanted 'normalised' or 'unit' or 'uint8'"),
+        (
+            "encoder",
+            {"asymmetric": True},
+            "asymmetric is True and instructions are None; wanted True or False",
+        ),
+        ("encoder", {"asymmetric": True, "instructions": {"q": "x"}}, "instructions are {'q': 'x'}"),
+        ("encoder", {"preprocess": Preprocess(0, (0.5,) * 3, (0.5,) * 3)}, "wanted a size from 1, and mean and std"),
+        ("encoder", {"preprocess": Preprocess(8, (0.5,) * 3, (0.5, 0.5, 0.0))}, "std above 0"),
         ("encoder", {"frame_count": 0}, "frame_count is 0; wanted a number of frames from 1, or None"),
         (
             "encoder",

@@ -158,3 +158,9 @@ def test_a_preset_stands_in_for_defaults_and_what_is_set_beside_it_wins() -> Non
     assert again == bold
     with pytest.raises(ValidationError):
         bold.share = 0.2  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("declares", [None, [1], {"accepts": ["pixels"]}, {"uses": None}])
+def test_odd_declarations_are_refused_when_the_component_is_made(declares: Any) -> None:
+    with pytest.raises(PluginError, match=r"component 'mine': declares is .*; give members of the part by name"):
+        Component("mine", "a part", Options, lambda options, shapes: None, declares=declares)
