@@ -42,7 +42,9 @@ def command(
                 result["training"] = _training(recipe)
             result |= {"ok": True, "parts": recipe.providers()}
         except FdakitError as error:
-            result["faults"] = [recipe.blamed(line) for line in str(error).splitlines()]
+            told = (recipe.where, "--set")  # some faults name what caused them already
+            lines = str(error).splitlines()
+            result["faults"] = [line if line.startswith(told) else recipe.blamed(line) for line in lines]
     if as_json:
         print_json(results)
     else:

@@ -134,3 +134,13 @@ def test_verbose_says_where_a_recipe_only_evaluates(tell: Tell) -> None:
         "train.epochs = 0: this recipe only evaluates",
     ]
     assert "only evaluates" not in tell("check", "quickstart", "--verbose").out
+
+
+def test_a_part_that_does_not_fit_is_told_once_with_its_file(tell: Tell, tmp_path: Path) -> None:
+    recipe = tmp_path / "odd.toml"
+    encoder = '[encoder]\nuse = "open-clip"\nmodel = "RN50"\n'
+    recipe.write_text(f'[dataset]\nuse = "moving-shapes"\n{encoder}[fusion]\nuse = "motion-tokens"\n')
+    told = tell("check", str(recipe), "--verbose")
+    assert told.code == 2
+    assert told.err.count("odd.toml") == 1
+    assert "this encoder has none" in told.err
