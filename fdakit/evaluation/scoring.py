@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 from fdakit.choices import VideoToTextRule
 from fdakit.errors import PartError, attribute_errors
 from fdakit.features import TextFeatures, VideoFeatures
-from fdakit.inference.score_matrix import Scorer
 from fdakit.plugin.abilities import InnerProduct
 from fdakit.plugin.contracts import DIRECTIONS, Direction, Progress
 from fdakit.query_ranks import Ranking
@@ -18,6 +18,9 @@ from fdakit.ranking.ranks import rank_captions, rank_videos
 from fdakit.ranking.scored_tiles import Pairs
 from fdakit.ranking.streamed import Vectors, rank_pairs, rank_vectors
 from fdakit.values import Scores
+
+if TYPE_CHECKING:
+    from fdakit.inference.score_matrix import Scorer
 
 Similarities = Scores | Vectors | Pairs
 Rankings = Mapping[Direction, Ranking]
