@@ -7,6 +7,7 @@ towers, including the alpha path.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 
 from torch import nn
@@ -14,6 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from fdakit.errors import RecipeError
 from fdakit.model.parameter_roles import Weight
+from fdakit.model.retriever import Retriever
 from fdakit.settings import TrainSettings
 
 _TOWER = ("stem", "visual-trunk", "text-tower")
@@ -85,6 +87,21 @@ def check_chunks(retriever: nn.Module, train: TrainSettings) -> None:
             raise RecipeError(
                 f"train.micro_batch: found {train.micro_batch}, but {name}.{trained[0]} is a batch norm that trains, "
                 "and would see the statistics of a chunk; leave train.micro_batch out, or freeze its role"
+            )
+
+
+def warn_of_blocked(retriever: Retriever) -> None:
+    """Warn of a fusion or mask whose weights would train if a gradient could pass the encoder's uint8 pixels."""
+    if retriever.encoder.pixel_form != "uint8":
+        return
+    for kind in ("fusion", "mask"):
+        part = getattr(retriever, kind)
+        if isinstance(part, nn.Module) and any(weight.requires_grad for weight in part.parameters()):
+            warnings.warn(
+                f"{retriever.labels[kind]}: its weights stay as they are, as no gradient passes the uint8 pixels "
+                f"that {retriever.labels['encoder']} takes; to train them choose an encoder of 'unit' or 'normalised' "
+                "pixels",
+                stacklevel=2,
             )
 
 

@@ -30,7 +30,7 @@ from fdakit.values import Split
 
 from .collapse_detection import CollapseSigns, chance_loss
 from .forward_pass import Forward
-from .freezing import check_chunks, frozen_batch_norms
+from .freezing import check_chunks, frozen_batch_norms, warn_of_blocked
 from .grouped_optimiser import GroupedOptimiser, build_optimiser
 from .schedule import lr_factor
 from .step_losses import EpochLosses, StepLosses
@@ -124,6 +124,7 @@ class Trainer:
         parts = [objective.part for objective in objectives]
         optimiser = build_optimiser(recipe.optimiser, retriever, parts, recipe.train)
         check_chunks(retriever, recipe.train)  # after it, which freezes
+        warn_of_blocked(retriever)
         return cls(
             retriever,
             objectives,

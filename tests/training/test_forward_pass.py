@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -19,7 +21,7 @@ from fdakit.plugin import Split
 from fdakit.recipe.recipe import Recipe
 from fdakit.settings import TrainSettings
 from fdakit.training.forward_pass import Forward
-from fdakit.training.freezing import check_chunks
+from fdakit.training.freezing import check_chunks, warn_of_blocked
 from fdakit.training.trainer import Trainer
 
 CPU = torch.device("cpu")
@@ -213,3 +215,18 @@ def test_a_batch_norm_that_trains_in_a_tower_is_refused_with_chunks() -> None:
     check_chunks(towers, TrainSettings(batch_size=8))
     encoder.requires_grad_(False)
     check_chunks(towers, chunks)
+
+
+@pytest.mark.parametrize("form", ["uint8", "unit"])
+def test_a_fusion_that_no_gradient_can_reach_is_warned_of(form: str) -> None:
+    labels = {"encoder": "encoder 'bytes' (mine)", "fusion": "fusion 'soft' (mine)"}
+    parts = {"encoder": SimpleNamespace(pixel_form=form), "fusion": nn.Linear(2, 2), "mask": None}
+    retriever: Any = SimpleNamespace(labels=labels, **parts)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        warn_of_blocked(retriever)
+        assert len(told) == (form == "uint8")
+        assert all(str(one.message).startswith("fusion 'soft' (mine): its weights stay as they are") for one in told)
+        retriever.fusion.requires_grad_(False)
+        warn_of_blocked(retriever)
+        assert len(told) == (form == "uint8")
