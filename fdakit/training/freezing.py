@@ -99,8 +99,7 @@ def warn_of_blocked(retriever: Retriever) -> None:
         if isinstance(part, nn.Module) and any(weight.requires_grad for weight in part.parameters()):
             warnings.warn(
                 f"{retriever.labels[kind]}: its weights stay as they are, as no gradient passes the uint8 pixels "
-                f"that {retriever.labels['encoder']} takes; to train them choose an encoder of 'unit' or 'normalised' "
-                "pixels",
+                f"that {retriever.labels['encoder']} takes; choose an encoder of 'unit' or 'normalised' pixels",
                 stacklevel=2,
             )
 
