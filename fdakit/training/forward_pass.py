@@ -40,6 +40,11 @@ class ForwardPass:
     pairs: PairFeatures
     replay: Callable[[], None] | None = None
 
+    @property
+    def count(self) -> int:
+        """The number of pairs."""
+        return len(self.pairs.texts.vectors)
+
     def first_strange(self) -> str:
         """Return what is first not finite on the way to the losses, by the kind of its part; "" if only they are."""
         pairs = self.pairs

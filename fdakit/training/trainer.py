@@ -16,11 +16,10 @@ from fdakit.data_pipeline.clip_dataset import ClipDataset, batches
 from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.data_pipeline.collate import LoadedBatch
 from fdakit.data_pipeline.damage import known_damage
-from fdakit.errors import FdakitError, PartError, VideoError, attribute_errors
+from fdakit.errors import FdakitError, VideoError
 from fdakit.inference.factory import WeightedObjective
 from fdakit.inference.observers import ObserverGroup
 from fdakit.model.retriever import Retriever
-from fdakit.plugin.abilities import ActsAfterStep
 from fdakit.plugin.observers import StepInfo
 from fdakit.recipe.recipe import Recipe
 from fdakit.settings import LoaderSettings, TrainSettings
@@ -28,15 +27,17 @@ from fdakit.system.devices import loader_workers
 from fdakit.system.stop_signals import StopRequest, stop_request
 from fdakit.values import Split
 
-from .collapse_detection import CollapseSigns, chance_loss
+from .collapse_detection import CollapseSigns
 from .forward_pass import Forward
 from .freezing import check_chunks, frozen_batch_norms, warn_of_blocked
 from .grouped_optimiser import GroupedOptimiser, build_optimiser
 from .schedule import lr_factor
 from .step_losses import EpochLosses, StepLosses
 from .training_data import TrainingData
+from .training_step import TrainingStep
 
 AfterEpoch = Callable[["Trainer", int], Mapping[str, float]]
+AfterStep = Callable[["Trainer"], object]
 
 
 class Stopped(KeyboardInterrupt):
@@ -89,13 +90,21 @@ class Trainer:
         self._device = device
         self._watchers = watchers
         self._still = frozen_batch_norms([retriever, self._modules])
-        self._forward = Forward(
+        forward = Forward(
             retriever,
             objectives,
             device=device,
             precision=train.precision,
             micro_batch=train.micro_batch,
             seed=data.seed,
+        )
+        self._step = TrainingStep(
+            retriever,
+            objectives,
+            forward=forward,
+            optimiser=optimiser,
+            clip_norm=train.clip_norm,
+            signs=self._signs,
         )
 
     @classmethod
@@ -146,14 +155,17 @@ class Trainer:
         """The number of steps of the whole training."""
         return self._data.steps(self._train.epochs, limit=self._train.max_steps)
 
-    def run(self, after_epoch: AfterEpoch) -> None:
-        """Train to the end. On Ctrl-C or SIGTERM the current step is finished, then `Stopped` is raised."""
+    def run(self, after_epoch: AfterEpoch, after_step: AfterStep = lambda trainer: None) -> None:
+        """Train to the end. On Ctrl-C or SIGTERM the current step is finished, then `Stopped` is raised.
+
+        After a step and after an epoch the state is complete and can be saved.
+        """
         steps = self.steps
         with stop_request() as asked:
             # After a stop at the last step of an epoch, that epoch is yet to be completed.
             while self.position.done < steps or self.position.step > 0:
                 epoch, started = self.position.epoch, time.perf_counter()
-                losses = self._epoch(steps, asked)
+                losses = self._epoch(steps, asked, after_step)
                 facts = {
                     "epoch": epoch + 1,
                     "step": self.position.done,
@@ -168,7 +180,7 @@ class Trainer:
                 if asked.is_set():
                     raise Stopped(asked.signal)
 
-    def _epoch(self, steps: int, asked: StopRequest) -> dict[str, float]:
+    def _epoch(self, steps: int, asked: StopRequest, after_step: AfterStep) -> dict[str, float]:
         plan = self._data.plan(self.position.epoch)[self.position.step :][: steps - self.position.done]
         workers = loader_workers(self._loader.workers, self._device)
         self.retriever.train()
@@ -177,13 +189,14 @@ class Trainer:
         loaded = batches(self._data.clips, plan, workers=workers, prefetch=self._loader.prefetch)
         for batch in _until_asked(loaded, asked):
             self._take_stock(batch)
-            losses = self._step(batch, self._factor(self.position.done)) if batch.ids else None
+            losses = self._change(batch)
             self.position.step += 1
             self.position.done += 1
             self._watchers.progressed("training", self.position.done, steps)
             if losses is not None:
                 self._losses.see(losses)
                 self._tell(losses, steps, pairs=len(batch.ids))
+            after_step(self)
             if asked.is_set():
                 raise Stopped(asked.signal)
         if not len(self._losses):
@@ -191,6 +204,13 @@ class Trainer:
             raise VideoError(f"train: no video of epoch {self.position.epoch + 1} could be read:\n{reasons}")
         self.position.epoch, self.position.step = self.position.epoch + 1, 0
         return self._losses.close(named=len(self._objectives) > 1)
+
+    def _change(self, batch: LoadedBatch) -> StepLosses | None:
+        """Return the losses of a step, None if no clip of its batch could be read."""
+        if not batch.ids:
+            return None
+        done = self.position.done
+        return self._step(batch, number=done + 1, factor=self._factor(done))
 
     def _tell(self, losses: StepLosses, steps: int, *, pairs: int) -> None:
         """Notify the observers of a step, of which nothing is fetched from the device unless some observe steps.
@@ -225,30 +245,6 @@ class Trainer:
             raise VideoError("\n".join([*lost.values(), remedy]))
         self.skipped |= lost
         self.repaired |= batch.repaired
-
-    def _step(self, batch: LoadedBatch, factor: float) -> StepLosses:
-        self._optimiser.begin(factor)
-        done = self._forward(batch, step=self.position.done + 1)
-        self._signs.see(done.pairs.videos, done.pairs.texts.vectors, chance_loss(self._objectives, len(batch.ids)))
-        loss = done.losses.total
-        if not bool(torch.isfinite(loss)):
-            kind = done.first_strange()
-            blamed = f", as {self.retriever.labels[kind]} gave values that are not finite" if kind else ""
-            raise FdakitError(
-                f"train: the loss became {float(loss.detach())} at step {self.position.done + 1}{blamed}; lower "
-                'train.learning_rate or set train.precision = "fp32"'
-            )
-        if not loss.requires_grad:
-            labels = ", ".join(objective.label for objective in self._objectives)
-            raise PartError(f"{labels} failed at step {self.position.done + 1}: the losses have no gradient")
-        done.backward()
-        where = f"at step {self.position.done + 1}"
-        self._optimiser.step(clip_norm=self._train.clip_norm, where=where)
-        for objective in self._objectives:
-            if isinstance(objective.part, ActsAfterStep):
-                with attribute_errors(objective.label, f"in after_step {where}"):
-                    objective.part.after_step()
-        return done.losses
 
     def damage(self) -> dict[str, dict[str, str]]:
         """Damaged videos seen so far, `skipped` and `repaired`: the fault by id."""
