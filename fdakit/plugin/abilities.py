@@ -51,6 +51,23 @@ class ObservesSteps(Protocol):
 
 
 @runtime_checkable
+class ObservesSomeSteps(ObservesSteps, Protocol):
+    """An observer of steps that is told of one in `step_seconds`, so that a GPU is waited for then only."""
+
+    step_seconds: float
+
+
+@runtime_checkable
+class HasScale(Protocol):
+    """An objective that multiplies scores by a factor, learned or not; observers of steps are told of it."""
+
+    @property
+    def scale(self) -> torch.Tensor | float:
+        """Return the factor, not its logarithm."""
+        ...
+
+
+@runtime_checkable
 class OverPairs(Protocol):
     """An objective that is a mean over pairs, so that every process can take its own; the default is the batch."""
 
