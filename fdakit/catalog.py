@@ -37,6 +37,7 @@ KINDS = (
     "aggregator",
     "matcher",
     "objective",
+    "batcher",
     "dataset",
     "rescorer",
     "optimiser",

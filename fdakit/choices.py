@@ -9,6 +9,8 @@ TieRule = Literal["expected", "optimistic", "pessimistic", "average"]
 VideoToTextRule = Literal["grouped", "per-caption"]
 Resize = Literal["shortest", "longest", "squash"]
 Interpolation = Literal["bicubic", "bilinear"]
+CaptionsRule = Literal["all", "one"]
+"""Which captions an epoch of training has: all, or one of each video."""
 Damage = Literal["fail", "skip", "repair"]
 ChangeKind = Literal["recipe", "videos", "captions", "files"]
 """What may have changed since a run was started, when it is resumed."""

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator, mod
 
 from fdakit.plugin.component import Options
 
-from .choices import ROLES, Control, Damage, Interpolation, Resize, Role, TieRule, VideoToTextRule
+from .choices import ROLES, CaptionsRule, Control, Damage, Interpolation, Resize, Role, TieRule, VideoToTextRule
 from .errors import nearest
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -110,7 +110,10 @@ class TrainSettings(Options):
 
     epochs: int = Field(5, ge=0, description="passes over all training pairs; 0 evaluates only")
     max_steps: int | None = Field(None, ge=1, description="stop after this many steps; left out: no limit")
-    batch_size: int = Field(32, ge=1, description="pairs a step, each of another video")
+    captions: CaptionsRule = Field(
+        "all", description="the pairs of an epoch: all captions, or one of each video, drawn anew each epoch"
+    )
+    batch_size: int = Field(32, ge=1, description="pairs a step, at most; `[batcher]` says which")
     micro_batch: int | None = Field(
         None,
         ge=1,

@@ -201,6 +201,8 @@ class Batch:
     valid bool `(v, t)`, false where a clip was padded; times float64 `(v, t)` in seconds.
     In training `texts` holds one caption for each video, in the same order. If the mask works on the device,
     there are no alphas; `neighbours` and `luma`, by gap, are what it needs: uint8 `(v, t, 3, h, w)`, `(v, t, h, w)`.
+    `extra` is what parts give of the pairs, such as a teacher's scores: by name, a tensor `(v, ...)` on the CPU or a
+    tuple, a row a pair; see `fdakit.plugin.GivesExtra`.
     """
 
     ids: tuple[str, ...]
@@ -212,6 +214,7 @@ class Batch:
     lost: tuple[UnreadableVideo, ...] = ()
     neighbours: Mapping[int, torch.Tensor] = field(default_factory=dict)
     luma: Mapping[int, torch.Tensor] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         alphas = ", ".join(f"{name}={describe(a)}" for name, a in self.alphas.items())

@@ -24,9 +24,9 @@ def choose(kind: str, **table: Any) -> dict[str, Any]:
     return document(**{kind: [table] if kind in LISTS else table})
 
 
-def test_there_are_thirteen_hooks_one_for_each_kind() -> None:
+def test_there_are_fourteen_hooks_one_for_each_kind() -> None:
     assert set(HOOKS) == {f"fdakit_{kind}s" for kind in KINDS}
-    assert len(KINDS) == 13
+    assert len(KINDS) == 14
 
 
 @pytest.mark.parametrize("name", HOOKS)

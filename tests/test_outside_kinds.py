@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from helpers.sample_plugins import distribution
@@ -22,11 +23,20 @@ from fdakit.inference.checkpoint_files import find_checkpoint
 from fdakit.inference.factory import build_retriever
 from fdakit.plugin import ClipBatch, Component
 from fdakit.recipe.validation import read_recipe
-from fdakit.testing import check_encoder, check_fusion, check_mask, check_matcher, check_metric
+from fdakit.testing import (
+    check_batcher,
+    check_encoder,
+    check_fusion,
+    check_mask,
+    check_matcher,
+    check_metric,
+    check_objective,
+)
 
 PACKAGES = Path(__file__).parent / "packages"
 NAMES = sorted(path.stem for path in PACKAGES.glob("outside_*.py"))
 LONGEST = {"outside_video_prism": 95}  # others: 80 lines
+CAPTIONS = 72  # as many as `check_batcher` has, and at least those of the recipe
 FAST = [
     "dataset.clips=32",
     "dataset.size=32",
@@ -44,6 +54,8 @@ CHOSEN = {
     "outside_halo": ["encoder={use='segments'}", "fusion={use='halo'}"],
     "outside_learned_glow": ["mask={use='learned-glow'}", "train.rates={mask=1e-2}"],
     "outside_roles": ["encoder={use='asking'}"],
+    "outside_hard_negatives": ["batcher={use='hard-negatives', vectors='{files}/vectors.npy'}"],
+    "outside_teacher": ["objective=[{use='teacher', similarities='{files}/similarities.npy'}]"],
     "outside_rank_area": ["metric=[{use='rank-area'}]"],
     "outside_video_prism": ["encoder={use='video-prism'}", "fusion={use='halo'}"],
 }
@@ -79,6 +91,20 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
         yield load_catalog()
 
 
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two of the packages read: vectors of captions, and a teacher's similarities of captions and videos."""
+    folder, rng = tmp_path_factory.mktemp("files"), np.random.default_rng(0)
+    np.save(folder / "vectors.npy", rng.standard_normal((CAPTIONS, 8), np.float32))
+    np.save(folder / "similarities.npy", rng.uniform(-1, 1, (CAPTIONS, CAPTIONS)).astype(np.float32))
+    return folder
+
+
+def chosen(name: str, files: Path) -> list[str]:
+    """The settings that choose a package's part in a short quickstart."""
+    return [*FAST, *(setting.replace("{files}", str(files)) for setting in CHOSEN[name])]
+
+
 def part(name: str) -> Any:
     """The component of a package."""
     (found,) = [value for value in vars(import_module(name)).values() if isinstance(value, Component)]
@@ -98,7 +124,9 @@ def test_it_is_short_and_uses_public_names_only(name: str) -> None:
     assert [fault for path in files for fault in outside_of_namespaces(path, NAMESPACES)] == []
 
 
-def test_each_keeps_the_laws_of_its_kind() -> None:
+def test_each_keeps_the_laws_of_its_kind(files: Path) -> None:
+    check_batcher(part("outside_hard_negatives"), vectors=str(files / "vectors.npy"))
+    check_objective(part("outside_teacher"), similarities=str(files / "similarities.npy"))
     check_encoder(part("outside_segments"), image_size=32)
     check_encoder(part("outside_roles"), image_size=32)
     check_mask(part("outside_learned_glow"))
@@ -114,8 +142,8 @@ def test_video_prism_keeps_the_laws_of_encoders_without_repeating_its_vector() -
 
 @pytest.mark.integration
 @pytest.mark.parametrize("name", [needed(name) for name in NAMES])
-def test_it_trains_two_steps_and_is_evaluated(name: str, catalog: Catalog, tmp_path: Path) -> None:
-    recipe = read_recipe("quickstart", catalog=catalog, settings=[*FAST, *CHOSEN[name]])
+def test_it_trains_two_steps_and_is_evaluated(name: str, catalog: Catalog, files: Path, tmp_path: Path) -> None:
+    recipe = read_recipe("quickstart", catalog=catalog, settings=chosen(name, files))
     assert any(part.offer.provider.name == name.replace("_", "-") for part in recipe.all_parts())
     run_recipe(recipe, out=tmp_path / "run")
     report = json.loads((tmp_path / "run" / "report.json").read_text(encoding="utf-8"))

@@ -63,7 +63,7 @@ def rows_of(batch: LoadedBatch, rows: slice) -> LoadedBatch:
 
 
 def _cut(batch: Batch, rows: slice) -> dict[str, Any]:
-    maps = {name: getattr(batch, name) for name in ("alphas", "neighbours", "luma")}
+    maps = {name: getattr(batch, name) for name in ("alphas", "neighbours", "luma", "extra")}
     own = {name: getattr(batch, name)[rows] for name in ("ids", "frames", "valid", "times", "texts")}
     return own | {name: {key: value[rows] for key, value in held.items()} for name, held in maps.items()}
 

@@ -60,16 +60,15 @@ from fdakit.values import (
 from .abilities import (
     ActsAfterStep as ActsAfterStep,
     Closes as Closes,
+    GivesExtra as GivesExtra,
     HadOtherPreprocess as HadOtherPreprocess,
     HasAlphaWeights as HasAlphaWeights,
     HasLogitScale as HasLogitScale,
-    HasScale as HasScale,
     HasTokenizer as HasTokenizer,
     InnerProduct as InnerProduct,
     ListsSources as ListsSources,
     NamesIndistinctWords as NamesIndistinctWords,
     NamesRoles as NamesRoles,
-    ObservesSomeSteps as ObservesSomeSteps,
     ObservesSteps as ObservesSteps,
     OverPairs as OverPairs,
     RemarksOnFrames as RemarksOnFrames,
@@ -78,6 +77,10 @@ from .abilities import (
     StatesChance as StatesChance,
     StatesPretrained as StatesPretrained,
     TextRoles as TextRoles,
+)
+from .batching import (
+    Batcher as Batcher,
+    TrainingPairs as TrainingPairs,
 )
 from .component import (
     BuildContext as BuildContext,

@@ -10,10 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
+from numpy.typing import NDArray
+
 from fdakit.choices import Role
 from fdakit.features import TextFeatures
 from fdakit.values import Batch, Clip, Scores, SourceFile
 
+from .batching import TrainingPairs
 from .contracts import Dataset, Encoder, Preprocess, TextRole
 from .observers import StepInfo
 
@@ -51,23 +54,6 @@ class ObservesSteps(Protocol):
 
 
 @runtime_checkable
-class ObservesSomeSteps(ObservesSteps, Protocol):
-    """An observer of steps that is told of one in `step_seconds`, so that a GPU is waited for then only."""
-
-    step_seconds: float
-
-
-@runtime_checkable
-class HasScale(Protocol):
-    """An objective that multiplies scores by a factor, learned or not; observers of steps are told of it."""
-
-    @property
-    def scale(self) -> torch.Tensor | float:
-        """Return the factor, not its logarithm."""
-        ...
-
-
-@runtime_checkable
 class OverPairs(Protocol):
     """An objective that is a mean over pairs, so that every process can take its own; the default is the batch."""
 
@@ -75,6 +61,21 @@ class OverPairs(Protocol):
 
     def count(self, texts: TextFeatures, batch: Batch) -> torch.Tensor | float:
         """Return how many things the mean is over: pairs, or tokens."""
+        ...
+
+
+@runtime_checkable
+class GivesExtra(Protocol):
+    """A batcher or objective that knows more of each pair than its clip and caption, such as a teacher's scores.
+
+    Every objective finds it in `Batch.extra`.
+    """
+
+    def extra(self, pairs: TrainingPairs) -> Mapping[str, torch.Tensor | NDArray[Any] | Sequence[Any]]:
+        """Return values by name, a row a pair in the order of `pairs`: those that are left of a batch.
+
+        The row of a pair depends on that pair alone. Two equal captions of one video count as one pair.
+        """
         ...
 
 

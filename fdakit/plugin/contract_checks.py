@@ -22,6 +22,7 @@ MEMBERS: Mapping[str, tuple[str, ...]] = {
     "aggregator": ("gives", _CALL),
     "matcher": ("stores", "needs_tokens", "score"),
     "objective": (_CALL,),
+    "batcher": ("repeats", _CALL),
     "dataset": ("splits", "load"),
     "rescorer": ("needs_all_queries", "needs_bank", "directions", _CALL),
     "optimiser": (_CALL,),
@@ -29,7 +30,7 @@ MEMBERS: Mapping[str, tuple[str, ...]] = {
     "metric": (_CALL,),
 }
 _CALLED = ("frames", "draws", "times", "read", "encode_videos", "encode_texts", "score", "splits", "load", _CALL)
-_FLAGS = ("needs_tokens", "needs_all_queries", "needs_bank")
+_FLAGS = ("needs_tokens", "needs_all_queries", "needs_bank", "repeats")
 _WORDS = {"pixel_form": get_args(PixelForm), "gives": get_args(Gives), "stores": get_args(Stores)}
 _SETS = ("uses", "accepts")
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pluggy
 
+from .batching import Batcher
 from .component import Component
 from .contracts import (
     AlphaFusion,
@@ -79,6 +80,12 @@ def fdakit_matchers() -> Iterable[Component[Any, Matcher]]:
 @hookspec
 def fdakit_objectives() -> Iterable[Component[Any, Objective]]:
     """Return what training minimises; any number of `[[objective]]` tables, each with a `weight`."""
+    raise NotImplementedError
+
+
+@hookspec
+def fdakit_batchers() -> Iterable[Component[Any, Batcher]]:
+    """Return which pairs form a batch of a training; chosen by `[batcher] use`."""
     raise NotImplementedError
 
 

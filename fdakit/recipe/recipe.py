@@ -8,6 +8,7 @@ from typing import Any
 
 from fdakit.catalog import Part
 from fdakit.choices import Control
+from fdakit.plugin.batching import Batcher
 from fdakit.plugin.contracts import (
     AlphaFusion,
     AnyMask,
@@ -81,6 +82,10 @@ class Recipe:
     @property
     def matcher(self) -> Part[Matcher]:
         return self.parts["matcher"]
+
+    @property
+    def batcher(self) -> Part[Batcher]:
+        return self.parts["batcher"]
 
     @property
     def optimiser(self) -> Part[OptimiserFactory]:

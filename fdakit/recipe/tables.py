@@ -49,6 +49,7 @@ SINGLE: Mapping[str, tuple[str | None, type[Options]]] = {
     "fusion": ("fdakit:alpha-conv", NoKeys),
     "aggregator": ("fdakit:mean", NoKeys),
     "matcher": ("fdakit:cosine", NoKeys),
+    "batcher": ("fdakit:distinct-videos", NoKeys),
     "optimiser": ("fdakit:adamw", NoKeys),
 }
 LISTS: Mapping[str, tuple[tuple[str, ...], type[Options]]] = {

@@ -4,6 +4,7 @@ from fdakit.testing import check_mask
 check_mask(MY_MASK, threshold=12)
 """
 
+from .batching import check_batcher, example_pairs
 from .building import Part, build_part, example_clip
 from .encoders import check_encoder
 from .masks import check_mask
@@ -20,6 +21,7 @@ __all__ = [
     "Part",
     "build_part",
     "check_aggregator",
+    "check_batcher",
     "check_dataset",
     "check_encoder",
     "check_fusion",
@@ -33,5 +35,6 @@ __all__ = [
     "check_rescorer",
     "check_sampler",
     "example_clip",
+    "example_pairs",
     "example_video",
 ]

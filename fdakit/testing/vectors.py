@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from fdakit.choices import TieRule
+from fdakit.plugin.abilities import GivesExtra
+from fdakit.plugin.batching import TrainingPairs, extra_rows
 from fdakit.plugin.contracts import Gives
 
+from .batching import check_extra
 from .building import Part, build_kind
 from .examples import SHAPES, example_texts, example_videos, lengthened
 
@@ -83,12 +86,13 @@ def check_objective(
     """Scalar finite losses, and a gradient that reaches `reaches` and every weight that is trained.
 
     `gives` is how many vectors of a video it is given. Losses over pairs are means that shares of the batch add up
-    to; the loss at chance, if told, is a number above 0.
+    to; the loss at chance, if told, is a number above 0. An objective that gives `extra` is asked for that of the
+    pairs, whose captions and videos are the first four of a split, and finds it in the batch.
     """
     import torch
 
     objective = build_kind("objective", component, SHAPES, **options)
-    pairs = _example_pairs(gives)
+    pairs = _with_extra(objective, _example_pairs(gives))
     kept = [leaf.detach().clone() for leaf in _leaves(pairs)]
     losses = objective(pairs)
     assert losses, "no loss was returned"
@@ -99,6 +103,15 @@ def check_objective(
     assert same, "the objective changed the features it was given"
     _check_gradients(objective, pairs, sum(losses.values()), reaches)
     _check_abilities(objective, pairs, losses)
+
+
+def _with_extra(objective: Any, pairs: PairFeatures) -> PairFeatures:
+    if not isinstance(objective, GivesExtra):
+        return pairs
+    four = np.arange(len(pairs.batch.ids))
+    known = TrainingPairs(four, four, four, pairs.batch.ids, pairs.batch.texts)
+    check_extra(objective, known)
+    return replace(pairs, batch=replace(pairs.batch, extra=extra_rows(objective.extra(known))))
 
 
 def _leaves(pairs: PairFeatures) -> tuple[torch.Tensor, ...]:
@@ -146,7 +159,11 @@ def _share(pairs: PairFeatures, rows: slice) -> PairFeatures:
     from fdakit.features import PairFeatures
 
     batch = replace(
-        pairs.batch, ids=pairs.batch.ids[rows], texts=pairs.batch.texts[rows], valid=pairs.batch.valid[rows]
+        pairs.batch,
+        ids=pairs.batch.ids[rows],
+        texts=pairs.batch.texts[rows],
+        valid=pairs.batch.valid[rows],
+        extra={name: value[rows] for name, value in pairs.batch.extra.items()},
     )
     return PairFeatures(pairs.frames.rows(rows), pairs.videos.rows(rows), pairs.texts.rows(rows), batch, pairs.match)
 

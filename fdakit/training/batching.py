@@ -1,47 +1,46 @@
-"""The batches of an epoch, sampled by seed and epoch."""
+"""The batches of an epoch, as a batcher makes them of the pairs that are trained on in it."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 
-from fdakit.data_pipeline.clip_dataset import ClipRequest
-from fdakit.random_keys import keyed_rng
+import numpy as np
+from numpy.typing import NDArray
 
-Pairs = Sequence[tuple[int, str]]
-"""Index of a video, and a caption of it."""
+from fdakit.choices import CaptionsRule
+from fdakit.errors import PartError, attribute_errors
+from fdakit.plugin.batching import Batcher, TrainingPairs, batches_fault
+from fdakit.random_keys import keyed_rng, keyed_seed
+
+Batches = Sequence[Sequence[int]]
 
 
 def epoch_batches(
-    pairs: Pairs, *, batch_size: int, seed: int, epoch: int, shown: Sequence[int] | None = None
-) -> list[list[ClipRequest]]:
-    """Return the batches of one epoch, sampled by (seed, epoch): equal sizes, no video content twice in a batch.
+    batcher: Batcher, pairs: TrainingPairs, *, batch_size: int, seed: int, epoch: int, label: str
+) -> Batches:
+    """Return the batches of one epoch, drawn by (seed, epoch): rows of `pairs`.
 
-    `shown[video]` numbers the content of a video; left out, every video has other content.
-
-    A pair whose video is already in the batch waits for a later one; an incomplete last batch is left for the next
-    epoch's sample.
+    Raises `PartError`, naming the `label`, if the batcher fails or makes batches that are none.
     """
-    order = deque(keyed_rng(seed, "order", epoch).permutation(len(pairs)).tolist())
-    footage = shown or range(1 + max((video for video, _ in pairs), default=0))
-    size = min(batch_size, len({footage[video] for video, _ in pairs}))
-    plan: list[list[ClipRequest]] = []
-    waiting: deque[int] = deque()
-    while 0 < size <= len(order) + len(waiting):
-        batch: list[ClipRequest] = []
-        seen: set[int] = set()
-        passed: deque[int] = deque()
-        for queue in (waiting, order):
-            while queue and len(batch) < size:
-                place = queue.popleft()
-                video, text = pairs[place]
-                if footage[video] in seen:
-                    passed.append(place)
-                else:
-                    seen.add(footage[video])
-                    batch.append(ClipRequest(video, epoch, text))
-        waiting = deque([*passed, *waiting])
-        if len(batch) < size:
-            break
-        plan.append(batch)
-    return plan
+    with attribute_errors(label, where := f"in epoch {epoch + 1}"):
+        batches = batcher(pairs, batch_size, epoch, keyed_rng(seed, "order", epoch))
+        fault = batches_fault(batches, count=len(pairs), batch_size=batch_size, repeats=batcher.repeats)
+    if fault:
+        raise PartError(f"{label} failed {where}: {fault}")
+    return batches
+
+
+def epoch_pairs(pairs: TrainingPairs, *, captions: CaptionsRule, seed: int, epoch: int) -> TrainingPairs:
+    """Return the pairs of one epoch: all of them, or one of each video, drawn by (seed, epoch, video)."""
+    return pairs if captions == "all" else pairs.rows(_one_each(pairs, seed=seed, epoch=epoch))
+
+
+def _one_each(pairs: TrainingPairs, *, seed: int, epoch: int) -> NDArray[np.int64]:
+    """Return a row for each video, in the order of the videos."""
+    by_video = np.argsort(pairs.videos, kind="stable")
+    _, firsts, counts = np.unique(pairs.videos[by_video], return_index=True, return_counts=True)
+    drawn = [
+        keyed_seed(seed, "caption", epoch, pairs.ids[by_video[first]]) % count
+        for first, count in zip(firsts.tolist(), counts.tolist(), strict=True)
+    ]
+    return np.asarray(by_video[firsts + np.array(drawn, np.int64)], np.int64)

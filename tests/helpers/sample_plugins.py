@@ -22,7 +22,7 @@ class AnyPart:
     shapes, preprocess = BuildContext(), Preprocess(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     pixel_form, frame_count, gives, stores = "normalised", None, "vector", "vector"
     uses = accepts = frozenset({"pixels"})
-    needs_tokens = needs_all_queries = needs_bank = False
+    needs_tokens = needs_all_queries = needs_bank = repeats = False
     directions = ("t2v", "v2t")
 
     def __init__(self, *given: Any) -> None:

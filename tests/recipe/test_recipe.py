@@ -152,6 +152,7 @@ def test_what_is_left_out_gets_its_default() -> None:
         "fusion": "alpha-conv",
         "aggregator": "mean",
         "matcher": "cosine",
+        "batcher": "distinct-videos",
         "optimiser": "adamw",
     }
     assert [(part.name, weight) for part, weight in recipe.objectives] == [("symmetric-contrastive", 1.0)]

@@ -1,65 +1,103 @@
-"""What an epoch holds and how the rate goes: the plans of a training."""
+"""The batches of an epoch, and how the rate goes."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from itertools import pairwise
+from typing import Any
 
+import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from helpers.training_pairs import pairs_of
 
-from fdakit.training.batching import epoch_batches
+from fdakit.errors import PartError
+from fdakit.training.batching import epoch_batches, epoch_pairs
 from fdakit.training.schedule import lr_factor
 
-Pairs = list[tuple[int, str]]
+LABEL = "batcher 'odd' (strangers 1)"
 
 
-def pairs_of(counts: list[int]) -> Pairs:
-    """Video k with `counts[k]` captions."""
-    return [(video, f"{video}/{place}") for video, count in enumerate(counts) for place in range(count)]
+class Odd:
+    """Makes what it is told to."""
+
+    repeats = False
+
+    def __init__(self, *batches: Any) -> None:
+        self.batches = batches
+
+    def __call__(self, *asked: Any) -> Any:
+        if not self.batches:
+            raise ZeroDivisionError("no batch")
+        return self.batches
 
 
-drawn_pairs = st.lists(st.integers(1, 8), min_size=1, max_size=12).map(pairs_of)
+def test_a_batcher_is_given_a_generator_keyed_by_seed_and_epoch() -> None:
+    drawn = []
+
+    class Drawing(Odd):
+        def __call__(self, pairs: Any, size: int, epoch: int, rng: np.random.Generator) -> Any:
+            drawn.append((size, epoch, int(rng.integers(2**40))))
+            return [[0]]
+
+    for seed, epoch in ((1, 0), (1, 0), (1, 1), (2, 0)):
+        epoch_batches(Drawing(), pairs_of([1]), batch_size=7, seed=seed, epoch=epoch, label=LABEL)
+    first, again, later, other = drawn
+    assert first == again
+    assert first[:2] == (7, 0)
+    assert later[:2] == (7, 1)
+    assert len({first[2], later[2], other[2]}) == 3
 
 
-@given(drawn_pairs, st.integers(1, 9), st.integers(0, 99), st.integers(0, 9))
-def test_an_epoch_has_equal_batches_of_distinct_videos_and_no_pair_twice(
-    pairs: Pairs, size: int, seed: int, epoch: int
-) -> None:
-    plan = epoch_batches(pairs, batch_size=size, seed=seed, epoch=epoch)
-    assert plan
-    for batch in plan:
-        assert len(batch) == min(size, len({video for video, _ in pairs}))
-        assert len({draw.video for draw in batch}) == len(batch)
-        assert {draw.epoch for draw in batch} == {epoch}
-    used = Counter((draw.video, draw.text) for batch in plan for draw in batch)
-    assert used <= Counter(pairs)
+@pytest.mark.parametrize(
+    ("batches", "fault"),
+    [
+        ([[0, 1], [1, 2]], "batch 2 has pair 1, which an earlier batch has; set repeats = True"),
+        ([[0, 0]], "batch 1 has pair 0 twice"),
+        ([[0, 9]], "batch 1 has rows from 0 to 9; there are 5 pairs"),
+        ([[-1]], "batch 1 has rows from -1 to -1"),
+        ([[0, 1, 2, 3]], "batch 1 is 4 rows; wanted 1 to 3"),
+        ([[0], []], r"batch 2 is \[\]; wanted 1 to 3"),
+        ([["a"]], r"batch 1 is \['a'\]"),
+        ([3], "batch 1 is 3"),
+        ([], "ZeroDivisionError: no batch"),
+    ],
+)
+def test_what_is_no_batch_is_the_batchers_fault(batches: Any, fault: str) -> None:
+    with pytest.raises(PartError, match=f"odd.* failed in epoch 3: .*{fault}"):
+        epoch_batches(Odd(*batches), pairs_of([2, 3]), batch_size=3, seed=0, epoch=2, label=LABEL)
 
 
-@given(drawn_pairs, st.integers(1, 9))
-def test_what_an_epoch_leaves_over_would_fill_no_batch(pairs: Pairs, size: int) -> None:
-    plan = epoch_batches(pairs, batch_size=size, seed=0, epoch=0)
-    left = Counter(pairs) - Counter((draw.video, draw.text) for batch in plan for draw in batch)
-    assert len({video for video, _ in left}) < min(size, len({video for video, _ in pairs}))
+def test_a_batcher_may_repeat_pairs_between_batches_if_it_says_so() -> None:
+    class Repeating(Odd):
+        repeats = True
+
+    batches = epoch_batches(Repeating([0, 1], [1, 2]), pairs_of([3]), batch_size=2, seed=0, epoch=0, label=LABEL)
+    assert [list(batch) for batch in batches] == [[0, 1], [1, 2]]
+    with pytest.raises(PartError, match="pair 2 twice"):
+        epoch_batches(Repeating([2, 2]), pairs_of([3]), batch_size=2, seed=0, epoch=0, label=LABEL)
 
 
-def test_an_epoch_is_keyed_by_seed_and_number() -> None:
-    pairs = pairs_of([3] * 20)
-    plans = {
-        (seed, epoch): epoch_batches(pairs, batch_size=4, seed=seed, epoch=epoch)
-        for seed in (1, 2)
-        for epoch in (0, 1)
-    }
-    assert plans[1, 0] == epoch_batches(pairs, batch_size=4, seed=1, epoch=0)
-    texts = {key: [draw.text for batch in plan for draw in batch] for key, plan in plans.items()}
-    assert len({tuple(found) for found in texts.values()}) == 4
+def test_all_captions_are_the_pairs_as_they_are() -> None:
+    pairs = pairs_of([2, 3])
+    assert epoch_pairs(pairs, captions="all", seed=0, epoch=4) is pairs
 
 
-def test_every_pair_has_its_turn_over_the_epochs() -> None:
-    pairs = pairs_of([5, 1, 1, 2])
-    plans = [epoch_batches(pairs, batch_size=3, seed=0, epoch=epoch) for epoch in range(60)]
-    assert {(d.video, d.text) for plan in plans for batch in plan for d in batch} == set(pairs)
+def test_one_caption_a_video_is_drawn_by_seed_epoch_and_video_alone() -> None:
+    counts = [5, 1, 4, 9, 2]
+    pairs, shuffled = pairs_of(counts), pairs_of(counts).rows(np.random.default_rng(0).permutation(21))
+    drawn = {}
+    for seed in range(20):
+        for epoch in range(3):
+            found = epoch_pairs(pairs, captions="one", seed=seed, epoch=epoch)
+            assert found.videos.tolist() == list(range(5))
+            assert all(pairs.texts[place] == text for place, text in zip(found.places, found.texts, strict=True))
+            drawn[seed, epoch] = found.texts
+            some = epoch_pairs(pairs.rows(np.arange(6, 21)), captions="one", seed=seed, epoch=epoch)
+            assert some.texts == found.texts[2:]  # other videos do not matter
+            mixed = epoch_pairs(shuffled, captions="one", seed=seed, epoch=epoch)
+            assert mixed.videos.tolist() == list(range(5))
+    assert {text for texts in drawn.values() for text in texts} == set(pairs.texts)
+    assert len(set(drawn.values())) > 50
 
 
 def test_the_rate_rises_then_falls_or_stays() -> None:
@@ -108,16 +146,3 @@ def test_a_warm_up_has_as_many_steps_as_its_share_in_whole_numbers(warmup: float
 def test_the_fall_starts_from_the_whole_rate_after_a_fraction_of_steps() -> None:
     falling = [lr_factor(step, 7, warmup=0.3, schedule="cosine") for step in range(3, 7)]
     assert falling == pytest.approx([1.0, 0.5 + math.sqrt(2) / 4, 0.5, 0.5 - math.sqrt(2) / 4])
-
-
-def test_videos_that_show_the_same_never_meet_in_a_batch() -> None:
-    pairs = [(video, f"{video} {k}") for video in range(6) for k in range(3)]
-    shown = [0, 1, 0, 3, 3, 3]  # 0 = 2 and 3 = 4 = 5
-    for epoch in range(5):
-        plan = epoch_batches(pairs, batch_size=4, seed=1, epoch=epoch, shown=shown)
-        assert plan
-        for batch in plan:
-            footage = [shown[draw.video] for draw in batch]
-            assert len(set(footage)) == len(footage) == 3
-    plain = epoch_batches(pairs, batch_size=4, seed=1, epoch=0)
-    assert plain == epoch_batches(pairs, batch_size=4, seed=1, epoch=0, shown=range(6))

@@ -27,9 +27,9 @@ STEPS = ('pip install -e ".[test]"', "python -m pytest", "fdakit check recipe.to
 def command(kind: str, name: str, out: Path | None, as_json: bool) -> None:
     """Write a package with one part of KIND, called NAME: part, test, recipe, README, and how to install it.
 
-    KIND is aggregator, dataset, encoder, fusion, mask, matcher, metric, objective, observer, optimiser, reader,
-    rescorer or sampler. NAME is what recipes will say, lower-case words joined by hyphens. The part does something
-    small that works: put your own idea in its place.
+    KIND is aggregator, batcher, dataset, encoder, fusion, mask, matcher, metric, objective, observer, optimiser,
+    reader, rescorer or sampler. NAME is what recipes will say, lower-case words joined by hyphens. The part does
+    something small that works: put your own idea in its place.
     """
     from fdakit.errors import PluginError, nearest
     from fdakit.scaffold import kinds, plan_package
