@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any
 
-from fdakit.plugin.abilities import Closes, ObservesSteps
+from fdakit.plugin.abilities import Closes, ObservesSomeSteps, ObservesSteps
 from fdakit.plugin.component import BuildContext
 from fdakit.plugin.observers import RunInfo, StepInfo
 from fdakit.recipe.recipe import Recipe
@@ -17,6 +19,7 @@ class ObserverGroup:
 
     def __init__(self, observers: Sequence[tuple[str, Any]] = ()) -> None:
         self._observers = list(observers)
+        self._told: dict[int, float] = {}  # when an observer of some steps was last told of one, by its id
 
     @classmethod
     def of(cls, recipe: Recipe) -> ObserverGroup:
@@ -32,13 +35,25 @@ class ObserverGroup:
 
     @property
     def observe_steps(self) -> bool:
-        """Whether some observer is told of every step."""
-        return any(isinstance(one, ObservesSteps) for _, one in self._observers)
+        """Whether some observer is to be told of the step that has just ended."""
+        return bool(self._due())
 
     def step_finished(self, step: StepInfo) -> str:
         """Return the label of the first observer that asks the run to stop; "" if none does."""
-        answers = self._tell("step_finished", step, only=ObservesSteps)
+        due = self._due()
+        self._told |= {id(one): time.monotonic() for _, one in due}
+        answers = self._tell("step_finished", step, to=due)
         return next((label for label, answer in answers if answer is True), "")
+
+    def _due(self) -> list[tuple[str, Any]]:
+        """Return the observers of steps, of those that observe some alone whose time has come."""
+        now = time.monotonic()
+        steps = [(label, one) for label, one in self._observers if isinstance(one, ObservesSteps)]
+        return [
+            (label, one)
+            for label, one in steps
+            if not isinstance(one, ObservesSomeSteps) or now >= self._told.get(id(one), -inf) + one.step_seconds
+        ]
 
     def epoch_finished(self, facts: Mapping[str, float]) -> None:
         self._tell("epoch_finished", facts)
@@ -48,14 +63,12 @@ class ObserverGroup:
 
     def close(self) -> None:
         """Notify observers with a `close` that the run is over: finished, failed or interrupted."""
-        self._tell("close", only=Closes)
+        self._tell("close", to=[(label, one) for label, one in self._observers if isinstance(one, Closes)])
 
-    def _tell(self, event: str, *facts: Any, only: type = object) -> list[tuple[str, Any]]:
-        """Call all observers of a type; return what each answered, by label."""
+    def _tell(self, event: str, *facts: Any, to: Sequence[tuple[str, Any]] | None = None) -> list[tuple[str, Any]]:
+        """Call all observers, or some; return what each answered, by label."""
         answers: list[tuple[str, Any]] = []
-        for label, observer in list(self._observers):
-            if not isinstance(observer, only):
-                continue
+        for label, observer in list(self._observers if to is None else to):
             try:
                 answers.append((label, getattr(observer, event)(*facts)))
             except Exception as error:  # noqa: BLE001 - an observer must never end the run

@@ -54,6 +54,23 @@ class ObservesSteps(Protocol):
 
 
 @runtime_checkable
+class ObservesSomeSteps(ObservesSteps, Protocol):
+    """An observer of steps that is told of one in `step_seconds`, so that a GPU is waited for then only."""
+
+    step_seconds: float
+
+
+@runtime_checkable
+class HasScale(Protocol):
+    """An objective that multiplies scores by a factor, learned or not; observers of steps are told of it."""
+
+    @property
+    def scale(self) -> torch.Tensor | float:
+        """Return the factor, not its logarithm."""
+        ...
+
+
+@runtime_checkable
 class OverPairs(Protocol):
     """An objective that is a mean over pairs, so that every process can take its own; the default is the batch."""
 
@@ -157,27 +174,6 @@ class NamesIndistinctWords(Protocol):
 
     def shared_words(self, texts: Sequence[str]) -> Sequence[Sequence[str]]:
         """Return groups of different words in the texts that the encoder maps to one token."""
-        ...
-
-
-@runtime_checkable
-class RecomputesActivations(Protocol):
-    """An encoder that can compute its activations again in the backward pass instead of keeping them.
-
-    For `train.grad_checkpointing`; as `set_grad_checkpointing` of timm's and open_clip's models.
-    """
-
-    def set_grad_checkpointing(self, enable: bool = True) -> None:
-        """Switch it on or off; random draws must be the same the second time. Raises `PluginError` if it cannot."""
-        ...
-
-
-@runtime_checkable
-class NamesBlocks(Protocol):
-    """An encoder of repeated blocks, which `train.compile = "blocks"` compiles one by one."""
-
-    def blocks(self) -> Sequence[torch.nn.Module]:
-        """Return the blocks, each called as a module with tensors whose first size varies."""
         ...
 
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 class Observer(Protocol):
     """Watches a run. A failing observer is named, warned about once and left out.
 
-    May offer `step_finished(step)` and `close()`: see `fdakit.plugin.abilities`.
+    May offer `step_finished(step)`, `step_seconds` and `close()`: see `fdakit.plugin.abilities`.
     """
 
     def run_started(self, run: RunInfo) -> None:
@@ -55,7 +55,11 @@ class StepInfo:
     """What an observer is told after a step: `step` from 1, of `steps`; the learning rate; the pairs of its batch.
 
     `losses` are those of each objective, by its name and the loss's, as `symmetric-contrastive.contrastive`, before
-    weights; `loss` is their weighted sum.
+    weights; `loss` is their weighted sum. `scale` is the factor on the scores, of the first objective that has one.
+
+    `seconds` were spent on steps since the training began in this process, `waited` of them waiting for batches, and
+    `clips` were trained on in them: their differences between two steps give rates. `memory` are the bytes in use, of
+    the device where it is a CUDA device, else of this process.
     """
 
     step: int
@@ -65,3 +69,8 @@ class StepInfo:
     losses: Mapping[str, float]
     learning_rate: float
     pairs: int
+    scale: float | None = None
+    seconds: float = 0.0
+    waited: float = 0.0
+    clips: int = 0
+    memory: int = 0

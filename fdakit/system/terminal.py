@@ -1,4 +1,4 @@
-"""Progress of long work on stderr: a bar with the time left, or plain lines if it is not a terminal."""
+"""Progress of long work on stderr: a bar with the time left, or plain lines with it if it is not a terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,14 @@ class ProgressBar:
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._what = ""
+        self._notes: dict[str, str] = {}  # what is told beside a piece of work, by its name
         self._printed = float("-inf")
+        self._begun = (0.0, 0)  # when the current piece of work was first told of, and how much was done by then
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a bar is drawn, not lines printed."""
+        return self._console.is_terminal
 
     def __enter__(self) -> Self:
         return self
@@ -32,12 +39,28 @@ class ProgressBar:
 
     def progressed(self, what: str, done: int, total: int) -> None:
         """Advance the bar, or print a line now and then."""
-        if self._console.is_terminal:
-            self._move(what, done, total)
+        new, self._what = self._what != what, what
+        if new:
+            self._begun = time.monotonic(), done
+        if self.is_terminal:
+            self._move(what, done, total, new=new)
         elif done == total or time.monotonic() - self._printed >= self._every:
             if total > 1 or done < total:
-                self.line(f"{what}: {done}/{total}")
+                said = (f"{what}: {done}/{total}", self._left(done, total), self._notes.pop(what, ""))
+                self.line(", ".join(filter(None, said)))
             self._printed = time.monotonic()
+
+    def note(self, what: str, text: str) -> None:
+        """Set what is told beside a piece of work, as its rate."""
+        self._notes[what] = text
+
+    def _left(self, done: int, total: int) -> str:
+        """Return the time that is left in words, if any is and it can be told."""
+        begun, first = self._begun
+        seconds = time.monotonic() - begun
+        if not first < done < total or seconds < 1:
+            return ""
+        return f"{clock(seconds / (done - first) * (total - done))} left"
 
     def line(self, text: str) -> None:
         """Print a line above the bar."""
@@ -50,14 +73,16 @@ class ProgressBar:
             self._bar.stop()
             self._bar = None
 
-    def _move(self, what: str, done: int, total: int) -> None:
-        if self._bar is None or self._what != what:
+    def _move(self, what: str, done: int, total: int, *, new: bool) -> None:
+        if self._bar is None or new:
             self.close()
-            self._bar, self._what = _rich_bar(self._console), what
+            self._bar = _rich_bar(self._console)
             self._bar.start()
-            self._task = self._bar.add_task(printable(what, lines=False), total=total)
+            self._task = self._bar.add_task(printable(what, lines=False), total=total, note="")
         assert self._task is not None
-        self._bar.update(self._task, completed=done, total=total)
+        self._bar.update(
+            self._task, completed=done, total=total, note=printable(self._notes.get(what, ""), lines=False)
+        )
         if done >= total:
             self.close()
 
@@ -78,5 +103,13 @@ def _rich_bar(console: Any) -> Progress:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     return Progress(*columns, console=console, transient=True)
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as `m:ss`, or `h:mm:ss` from an hour on."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -20,7 +20,6 @@ from fdakit.errors import FdakitError, VideoError
 from fdakit.inference.factory import WeightedObjective
 from fdakit.inference.observers import ObserverGroup
 from fdakit.model.retriever import Retriever
-from fdakit.plugin.observers import StepInfo
 from fdakit.recipe.recipe import Recipe
 from fdakit.settings import LoaderSettings, TrainSettings
 from fdakit.system.devices import loader_workers
@@ -31,8 +30,9 @@ from .collapse_detection import CollapseSigns
 from .forward_pass import Forward
 from .freezing import check_chunks, frozen_batch_norms, warn_of_blocked
 from .grouped_optimiser import GroupedOptimiser, build_optimiser
-from .recomputation import recompute_activations
+from .pace import Pace
 from .schedule import lr_factor
+from .step_facts import step_facts
 from .step_losses import EpochLosses, StepLosses
 from .training_data import TrainingData
 from .training_step import TrainingStep
@@ -83,7 +83,7 @@ class Trainer:
         self.skipped: dict[str, str] = {}  # the fault by video id, of those seen so far
         self.repaired: dict[str, str] = {}
         self._signs = CollapseSigns()
-        self._losses = EpochLosses()
+        self._losses, self._pace = EpochLosses(), Pace()
         self._objectives = objectives
         self._modules = nn.ModuleList([o.part for o in objectives if isinstance(o.part, nn.Module)])
         self._data, self._optimiser = data, optimiser
@@ -134,8 +134,6 @@ class Trainer:
         parts = [objective.part for objective in objectives]
         optimiser = build_optimiser(recipe.optimiser, retriever, parts, recipe.train)
         check_chunks(retriever, recipe.train)  # after it, which freezes
-        if recipe.train.grad_checkpointing:
-            recompute_activations(retriever)
         warn_of_blocked(retriever)
         return cls(
             retriever,
@@ -190,15 +188,15 @@ class Trainer:
         for norm in self._still:
             norm.eval()
         loaded = batches(self._data.clips, plan, workers=workers, prefetch=self._loader.prefetch)
-        for batch in _until_asked(map(self._data.completed, loaded), asked):
+        for batch in self._pace.counted(_until_asked(map(self._data.completed, loaded), asked)):
             self._take_stock(batch)
             losses = self._change(batch)
             self.position.step += 1
             self.position.done += 1
-            self._watchers.progressed("training", self.position.done, steps)
             if losses is not None:
                 self._losses.see(losses)
                 self._tell(losses, steps, pairs=len(batch.ids))
+            self._watchers.progressed("training", self.position.done, steps)
             after_step(self)
             if asked.is_set():
                 raise Stopped(asked.signal)
@@ -222,15 +220,15 @@ class Trainer:
         """
         if not self._watchers.observe_steps:
             return
-        names = list(losses.by_name)
-        total, *values = torch.stack([losses.total.detach(), *losses.by_name.values()]).tolist()
         done = self.position.done
-        step = StepInfo(
+        step = step_facts(
+            losses,
+            self.objectives,
+            self._pace,
+            device=self._device,
             step=done,
             steps=steps,
             epoch=self.position.epoch + 1,
-            loss=total,
-            losses=dict(zip(names, values, strict=True)),
             learning_rate=self._train.learning_rate * self._factor(done - 1),
             pairs=pairs,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from fdakit.builtin.observers.console import CONSOLE
 from fdakit.builtin.observers.jsonl import JSONL
-from fdakit.plugin import RunInfo
+from fdakit.plugin import RunInfo, StepInfo
 from fdakit.testing.building import build_part
 
 REPORT = {"t2v": {"R@1": 12.5}, "v2t": {"R@1": 25.0}, "videos": {"counted": 3}}
@@ -79,6 +80,52 @@ def test_console_speaks_of_long_work_now_and_then(capsys: pytest.CaptureFixture[
         console.progressed("encoding", done, 500)
     console.progressed("a moment", 1, 1)
     assert capsys.readouterr().err.splitlines() == ["encoding: 1/500", "encoding: 500/500"]
+
+
+def step(number: int, **more: Any) -> StepInfo:
+    return StepInfo(number, 40, 1, 2.5, {}, 1e-3, 16, **more)
+
+
+def test_console_tells_rates_since_the_step_before_memory_loss_and_scale(capsys: pytest.CaptureFixture[str]) -> None:
+    console = build_part(CONSOLE, every=1e-9)
+    console.step_finished(step(1, seconds=8.0, waited=6.0, clips=16, memory=2_340_000_000, scale=14.28))
+    console.progressed("training", 1, 40)
+    console.step_finished(step(11, seconds=10.0, waited=6.5, clips=176))
+    console.progressed("training", 11, 40)
+    console.progressed("training", 12, 40)
+    assert capsys.readouterr().err.splitlines() == [
+        "training: 1/40, 2 clips/s, 75% waiting for data, 2.3 GB, loss 2.500, scale 14.3",
+        "training: 11/40, 80 clips/s, 25% waiting for data, loss 2.500",
+        "training: 12/40",
+    ]
+
+
+def test_console_tells_the_time_that_is_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = build_part(CONSOLE, every=1.0)
+    for done, now in ((10, 100.0), (20, 200.0), (40, 400.0)):
+        monkeypatch.setattr(time, "monotonic", lambda now=now: now)
+        console.progressed("training", done, 420)
+    assert capsys.readouterr().err.splitlines() == [
+        "training: 10/420",
+        "training: 20/420, 1:06:40 left",
+        "training: 40/420, 1:03:20 left",
+    ]
+
+
+def test_console_looks_at_a_step_a_second_on_a_terminal_and_as_often_as_it_prints_elsewhere(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert build_part(CONSOLE, every=30.0).step_seconds == 30.0
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    console = build_part(CONSOLE, every=30.0)
+    assert console.step_seconds == 1.0
+    console.step_finished(step(1, seconds=8.0, waited=6.0, clips=16))
+    console.progressed("training", 1, 40)
+    console.close()
+    assert "75% waiting for data" in "".join(capsys.readouterr().err.splitlines())
 
 
 def test_console_says_that_nothing_is_trained(capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,8 @@ from fdakit.cli.main import execute
 from fdakit.dataset_files.counts import id_hash
 from fdakit.evaluation.scoring import Rankings
 from fdakit.experiment.checkpoint_evaluation import evaluate_checkpoint, retitled
-from fdakit.experiment.run import Interrupted, run_recipe
+from fdakit.experiment.run import run_recipe
+from fdakit.experiment.training_run import Interrupted
 from fdakit.inference.checkpoint import Checkpoint
 from fdakit.inference.factory import build_retriever
 from fdakit.recipe.recipe import Recipe
@@ -255,7 +256,7 @@ def test_the_best_epoch_is_that_of_the_best_validation(
         found = {"R@1": recall, "MnR": rank}
         return BothMetrics(t2v=found, v2t=found)
 
-    monkeypatch.setattr("fdakit.experiment.run.both_metrics", measured)
+    monkeypatch.setattr("fdakit.experiment.model_selection.both_metrics", measured)
     recipe = make_recipe(train={"epochs": 5, "max_steps": 15}, eval={"bootstrap": 0})
     report = run_recipe(recipe, out=tmp_path / "run").report.to_json()
     assert (report["provenance"]["epoch"], report["provenance"]["step"]) == (3, 9)  # equal: the earlier one stays

@@ -14,8 +14,9 @@ import pytest
 
 from fdakit import FdakitError, RecipeError, VideoError
 from fdakit.experiment import run_folder
-from fdakit.experiment.run import Interrupted, run_recipe
+from fdakit.experiment.run import run_recipe
 from fdakit.experiment.run_folder import RunFolder
+from fdakit.experiment.training_run import Interrupted
 from fdakit.inference.checkpoint import Checkpoint
 from fdakit.recipe.recipe import Recipe
 from fdakit.training.parameter_groups import training_rows

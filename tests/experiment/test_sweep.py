@@ -13,8 +13,8 @@ import pytest
 
 from fdakit import RecipeError
 from fdakit.experiment import sweep as module
-from fdakit.experiment.run import Interrupted
 from fdakit.experiment.sweep import sweep
+from fdakit.experiment.training_run import Interrupted
 from fdakit.recipe.recipe import Recipe
 from fdakit.report.sweep_tables import METRICS, SweepSummary, sweep_rows
 

@@ -404,6 +404,7 @@ def test_an_observer_of_steps_is_told_the_losses_of_each_objective(make_recipe: 
     for step in heard.steps:
         assert step.loss == pytest.approx(step.losses[first] + 0.5 * step.losses[second], rel=1e-6)
         assert 0 < step.learning_rate <= recipe.train.learning_rate
+        assert (step.clips, step.scale) == (4 * step.step, pytest.approx(1 / 0.07, rel=0.05))
     for facts, steps in zip(heard.facts, (heard.steps[:3], heard.steps[3:]), strict=True):
         for name, values in (("loss", [step.loss for step in steps]), (first, [s.losses[first] for s in steps])):
             assert facts[name] == pytest.approx(np.mean(values), rel=1e-6)

@@ -30,11 +30,16 @@ class SymmetricContrastive(nn.Module):
 
     def forward(self, pairs: PairFeatures) -> Mapping[str, torch.Tensor]:
         """Return one loss, `contrastive`, of the matcher's scores `(q, v)`, q = v."""
-        logits = self.logit_scale.exp() * pairs.scores
+        logits = self.scale * pairs.scores
         target = torch.arange(len(logits), device=logits.device)
         rows = cross_entropy(logits, target, label_smoothing=self._smoothing)
         columns = cross_entropy(logits.T, target, label_smoothing=self._smoothing)
         return {"contrastive": (rows + columns) / 2}
+
+    @property
+    def scale(self) -> torch.Tensor:
+        """The factor on the scores."""
+        return self.logit_scale.exp()
 
     def chance_loss(self, batch_size: int) -> float:
         """Return ln(batch size): the loss at equal logits, with or without label smoothing."""

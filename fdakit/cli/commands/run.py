@@ -56,7 +56,8 @@ def command(
     source = recipe if recipe is not None else str(resume)
     chosen = read_recipe(source, catalog=load_catalog(), settings=settings, seed=seed)
 
-    from fdakit.experiment.run import Interrupted, run_recipe
+    from fdakit.experiment.run import run_recipe
+    from fdakit.experiment.training_run import Interrupted
 
     try:
         finished = run_recipe(chosen, out=out, resume=resume, allowed=allowed)

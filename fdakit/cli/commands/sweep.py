@@ -43,8 +43,8 @@ def command(
     readers = [partial(_read, recipe, settings, catalog) for recipe in recipes]
     chosen, varied = varying(vary, readers) if vary else ([read([]) for read in readers], None)
 
-    from fdakit.experiment.run import Interrupted
     from fdakit.experiment.sweep import DRAWING, sweep
+    from fdakit.experiment.training_run import Interrupted
     from fdakit.report.report_tables import DIRECTIONS
     from fdakit.report.sweep_tables import METRICS, sweep_rows
 

@@ -1,0 +1,134 @@
+"""A training in its run folder: after every epoch it is validated and saved, and it can be resumed."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+from fdakit.inference.checkpoint import Checkpoint
+from fdakit.inference.checkpoint_info import CheckpointInfo, TrainingDamage, TrainingData, TrainingState
+from fdakit.recipe.recipe import Recipe
+from fdakit.report.evaluation_report import BothMetrics
+from fdakit.system.stop_signals import exit_code
+from fdakit.training.collapse_detection import collapse_warning
+from fdakit.training.trainer import Stopped, Trainer
+
+from .model_selection import BY_LAST, BY_VALIDATION, VALIDATION, ModelSelection, validation_facts
+from .run_checkpoints import RunCheckpoints
+
+UNDER_WAY = "the last epoch so far (training was under way)"
+INTERRUPTED = "interrupted"
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, SIGTERM or a request by an observer during training, after everything was saved in `folder`."""
+
+    def __init__(self, folder: Path, done: int, steps: int, *, signal: int, observer: str = "") -> None:
+        super().__init__(f"stopped after step {done} of {steps}" + (f", as {observer} asked" if observer else ""))
+        self.folder = folder
+        self.code = exit_code(signal)
+
+
+class TrainingRun:
+    """A trainer, the checkpoints that it is saved in, and the choice of the best of them.
+
+    `data` are the videos trained on, as reports list them.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        trainer: Trainer,
+        *,
+        checkpoints: RunCheckpoints,
+        selection: ModelSelection,
+        data: TrainingData | None,
+    ) -> None:
+        self._recipe, self._trainer = recipe, trainer
+        self._checkpoints, self._selection = checkpoints, selection
+        self._data = data
+        self._found = ""
+
+    def take_up(self, last: Checkpoint, state: TrainingState) -> tuple[Mapping[str, float], ...] | None:
+        """Continue from a checkpoint; return its past epochs, None if an older fdakit did not record them.
+
+        Raises `CheckpointError` if it does not fit.
+        """
+        trainer = self._trainer
+        last.load_into(trainer.retriever)
+        with last.fitting():
+            trainer.restore(state.for_trainer())
+        self._selection.best, self._checkpoints.changed = list(state.best) or None, state.changed
+        self._found = self._finding()
+        if self._data:
+            self._data = self._data.model_copy(update={"remarks": (*self._data.remarks, *state.changed)})
+        return tuple(trainer.history) if state.history is not None else None
+
+    def run(self) -> CheckpointInfo:
+        """Train to the end and load the best checkpoint; return what is known of it.
+
+        Raises `Interrupted` after a request to stop.
+        """
+        trainer = self._trainer
+        try:
+            trainer.run(self._after_epoch)
+        except Stopped as error:
+            self._save_last(self._info(epoch=trainer.position.epoch, chosen_by=INTERRUPTED))
+            raise Interrupted(
+                self._checkpoints.run,
+                trainer.position.done,
+                trainer.steps,
+                signal=error.signal,
+                observer=error.observer,
+            ) from error
+        best = self._checkpoints.best()
+        best.load_into(trainer.retriever)
+        return best.info
+
+    def _after_epoch(self, trainer: Trainer, epoch: int) -> dict[str, float]:
+        self._take_finding()
+        last = trainer.position.done >= trainer.steps
+        measured = None
+        if last or not (epoch + 1) % self._recipe.train.validate_every:
+            measured = self._selection.measure(trainer.retriever)
+            info = self._info(epoch=epoch + 1, chosen_by=BY_LAST, measured=measured)
+            if self._selection.is_best(measured, last=last):
+                self._checkpoints.save_best(info)
+        else:
+            info = self._info(epoch=epoch + 1, chosen_by=UNDER_WAY)
+        found = validation_facts(measured)
+        trainer.history[-1] |= found  # in the state before any observer is notified: a kill loses no line of a log
+        self._save_last(info)
+        return found
+
+    def _info(self, *, epoch: int, chosen_by: str, measured: BothMetrics | None = None) -> CheckpointInfo:
+        """Return what is known of the current weights; `measured` on the validation split, if they were."""
+        info = CheckpointInfo(
+            epoch=epoch,
+            step=self._trainer.position.done,
+            chosen_by=chosen_by,
+            damage=TrainingDamage.from_json(self._trainer.damage()),
+            training=self._data,
+            finding=self._found,
+        )
+        by = {"chosen_by": BY_VALIDATION, "chosen_on": VALIDATION, "validation": measured}
+        return info if measured is None else info.model_copy(update=by)
+
+    def _finding(self) -> str:
+        return collapse_warning(self._trainer.history, self._recipe.train, steps=self._trainer.steps)
+
+    def _take_finding(self) -> None:
+        """Note the collapse warning of the training so far.
+
+        It is given once, and added to the current best checkpoint.
+        """
+        finding = self._finding()
+        if finding and finding != self._found:
+            warnings.warn(finding, stacklevel=2)
+            if self._selection.best is not None:
+                self._checkpoints.note_on_best(finding=finding)
+        self._found = finding
+
+    def _save_last(self, info: CheckpointInfo) -> None:
+        self._checkpoints.save_last(self._trainer, info, best=self._selection.best)
