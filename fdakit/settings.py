@@ -138,6 +138,11 @@ class TrainSettings(Options):
     no_decay: tuple[str, ...] = Field(
         (), description="patterns over weight names that never decay, besides biases, norms and scales"
     )
+    grad_checkpointing: bool = Field(
+        False,
+        description="compute the activations of the encoder's blocks again in the backward pass, instead of keeping "
+        "them: the same gradients, with much less memory, for one more forward pass",
+    )
     validate_every: int = Field(1, ge=1, description="epochs between validations")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     precision: Literal["auto", "fp32", "bf16"] = Field(

@@ -17,7 +17,7 @@ from torch import Tensor
 from fdakit.catalog import load_catalog
 from fdakit.features import ClipBatch
 from fdakit.inference.factory import build_retriever
-from fdakit.recipe.recipe import read_recipe
+from fdakit.recipe.validation import read_recipe
 
 MB = 1_000_000
 
@@ -40,10 +40,18 @@ def saved_bytes(forward: Callable[[], object]) -> int:
 
 
 def measure(name: str) -> None:
-    """Print megabytes a frame, megabytes a caption and millions of weights of a recipe."""
+    """Print megabytes a frame and a caption, kept and checkpointed, and millions of weights of a recipe."""
     recipe = read_recipe(name, catalog=load_catalog())
     retriever = build_retriever(recipe, device=torch.device("cpu"), pretrained=False).train()
     size = retriever.preprocess.size
+
+    def again(count: Callable[[int], int]) -> list[str]:
+        """Return what one more keeps, as it stands and with activations computed again."""
+        cells = []
+        for enabled in (False, True):
+            retriever.encoder.set_grad_checkpointing(enabled)  # type: ignore[attr-defined]
+            cells.append(f"{(count(2) - count(1)) / MB:.1f}")
+        return cells
 
     def frames(count: int) -> int:
         pixels = torch.randint(0, 256, (count, 1, 3, size, size), dtype=torch.uint8)
@@ -55,12 +63,11 @@ def measure(name: str) -> None:
         return saved_bytes(lambda: retriever.encode_texts(["a man rides a horse"] * count))
 
     million = sum(weight.numel() for weight in retriever.parameters()) / 1e6
-    print(
-        f"| `{name}` | {(frames(2) - frames(1)) / MB:.0f} | {(captions(2) - captions(1)) / MB:.0f} | {million:.0f} |"
-    )
+    print(f"| `{name}` | {' | '.join([*again(frames), *again(captions)])} | {million:.0f} |")
 
 
 if __name__ == "__main__":
-    print("| recipe | MB a frame | MB a caption | million weights |\n|---|---|---|---|")
+    print("| recipe | MB a frame | checkpointed | MB a caption | checkpointed | million weights |")
+    print("|---|---|---|---|---|---|")
     for recipe_name in sys.argv[1:]:
         measure(recipe_name)

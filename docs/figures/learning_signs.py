@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from fdakit.catalog import load_catalog
-from fdakit.recipe.recipe import read_recipe
+from fdakit.recipe.validation import read_recipe
 from fdakit.training.collapse_detection import AT_CHANCE, collapse_warning
 
 Epoch = dict[str, Any]

@@ -16,8 +16,9 @@ from fdakit.plugin.component import BuildContext
 from fdakit.plugin.contracts import Fuse, Preprocess, TextRole
 
 from .layer_depth import clip_role
+from .towers.quick_gelu import keep_less
 from .towers.stem import TowerStem
-from .towers.text_tower import encode_token_ids
+from .towers.text_tower import encode_token_ids, set_text_checkpointing, text_blocks
 from .towers.vision_tower import VisionTower
 from .weight_formats import ClipWeights
 from .weight_loading import load_towers
@@ -51,6 +52,7 @@ class ClipEncoder(nn.Module):
         self.preprocess = preprocess
         self.former_preprocess: Preprocess | None = None
         self.alpha_weights: tuple[torch.Tensor, ...] = ()
+        keep_less(clip)
         self._tower = VisionTower(clip.visual, size=preprocess.size)
         self.accepts = self._tower.accepts
         self.context_length = int(getattr(clip, "context_length", tokenizer.context_length))
@@ -104,6 +106,18 @@ class ClipEncoder(nn.Module):
     def parameter_role(self, name: str) -> Role:
         """Return the role of a weight of this encoder in training: stem, tower or scale."""
         return clip_role(name.removeprefix("clip."), stem=[stem.name for stem in self.shapes.stem])
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Compute the activations of the blocks of both towers again in the backward pass, or keep them.
+
+        Raises `PluginError` for a tower that cannot, such as open_clip's ResNet.
+        """
+        self._tower.set_grad_checkpointing(enable)
+        set_text_checkpointing(self.clip, enable)
+
+    def blocks(self) -> list[nn.Module]:
+        """Return the transformer blocks of both towers, of those whose code fdakit knows."""
+        return [*self._tower.blocks, *text_blocks(self.clip)]
 
     def encode_videos(self, clips: ClipBatch, fuse: Fuse) -> VideoFeatures:
         """Return one vector a frame `(v, t, d)`. Padding is not encoded and stays zero."""

@@ -178,6 +178,27 @@ class NamesIndistinctWords(Protocol):
 
 
 @runtime_checkable
+class RecomputesActivations(Protocol):
+    """An encoder that can compute its activations again in the backward pass instead of keeping them.
+
+    For `train.grad_checkpointing`; as `set_grad_checkpointing` of timm's and open_clip's models.
+    """
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Switch it on or off; random draws must be the same the second time. Raises `PluginError` if it cannot."""
+        ...
+
+
+@runtime_checkable
+class NamesBlocks(Protocol):
+    """An encoder of repeated blocks, which `train.compile = "blocks"` compiles one by one."""
+
+    def blocks(self) -> Sequence[torch.nn.Module]:
+        """Return the blocks, each called as a module with tensors whose first size varies."""
+        ...
+
+
+@runtime_checkable
 class HadOtherPreprocess(Protocol):
     """An encoder whose preprocessing was another in an older version, with which its checkpoints were trained."""
 

@@ -31,6 +31,7 @@ from .forward_pass import Forward
 from .freezing import check_chunks, frozen_batch_norms, warn_of_blocked
 from .grouped_optimiser import GroupedOptimiser, build_optimiser
 from .pace import Pace
+from .recomputation import recompute_activations
 from .schedule import lr_factor
 from .step_facts import step_facts
 from .step_losses import EpochLosses, StepLosses
@@ -134,6 +135,8 @@ class Trainer:
         parts = [objective.part for objective in objectives]
         optimiser = build_optimiser(recipe.optimiser, retriever, parts, recipe.train)
         check_chunks(retriever, recipe.train)  # after it, which freezes
+        if recipe.train.grad_checkpointing:
+            recompute_activations(retriever)
         warn_of_blocked(retriever)
         return cls(
             retriever,

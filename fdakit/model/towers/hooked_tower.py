@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
 from .stem import TowerStem, hand_over, pooled
 from .tower_inputs import TowerInputs
@@ -18,6 +20,7 @@ class HookedTower:
     """
 
     grid, prefix, width, layers, heads = (0, 0), 0, 0, 0, 0
+    blocks: Sequence[nn.Module] = ()
 
     def __init__(self, visual: Any, stem: TowerStem) -> None:
         self._visual = visual

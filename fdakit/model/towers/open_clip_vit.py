@@ -5,6 +5,8 @@ Source: `open_clip.transformer.VisionTransformer`, whose steps these are.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -27,12 +29,23 @@ class OpenClipVit:
         self.layers = len(visual.transformer.resblocks)
         self.heads = int(visual.transformer.resblocks[0].attn.num_heads)
 
+    @property
+    def blocks(self) -> Sequence[nn.Module]:
+        """The transformer blocks, from the bottom."""
+        return list(self._visual.transformer.resblocks)
+
+    @cached_property
+    def _compiled_packed_block(self) -> Callable[..., torch.Tensor]:
+        """`_run_packed_block` for blocks that were compiled: it calls their parts, and so not what was compiled."""
+        compiled: Callable[..., torch.Tensor] = torch.compile(_run_packed_block, dynamic=True)
+        return compiled
+
     def __call__(self, inputs: TowerInputs) -> torch.Tensor:
         """Return vectors `(n, d)`."""
         visual, transformer = self._visual, self._visual.transformer
         x = self._embed(inputs)
         for index, block in enumerate(transformer.resblocks):
-            x = _run_block(block, x, inputs.bias_of(index), replay=transformer.grad_checkpointing)
+            x = self._run_block(block, x, inputs.bias_of(index), replay=transformer.grad_checkpointing)
         vectors: torch.Tensor = visual._pool(x)[0]
         return vectors if visual.proj is None else vectors @ visual.proj
 
@@ -47,14 +60,18 @@ class OpenClipVit:
         tokens: torch.Tensor = visual.ln_pre(x)
         return tokens
 
+    def _run_block(self, block: Any, x: torch.Tensor, bias: torch.Tensor | None, *, replay: bool) -> torch.Tensor:
+        call, arguments = block, [x]
+        if bias is not None:
+            call, arguments = self._biased(block), [block, x, bias.to(x.dtype)]
+        result: torch.Tensor = checkpoint(call, *arguments, use_reentrant=False) if replay else call(*arguments)
+        return result
 
-def _run_block(block: Any, x: torch.Tensor, bias: torch.Tensor | None, *, replay: bool) -> torch.Tensor:
-    call, arguments = block, [x]
-    if bias is not None:
-        packed = isinstance(block.attn, nn.MultiheadAttention)
-        call, arguments = (_run_packed_block if packed else _run_masked_block), [block, x, bias.to(x.dtype)]
-    result: torch.Tensor = checkpoint(call, *arguments, use_reentrant=False) if replay else call(*arguments)
-    return result
+    def _biased(self, block: Any) -> Callable[..., torch.Tensor]:
+        """Return what runs a block with a bias on the keys of its attention."""
+        if not isinstance(block.attn, nn.MultiheadAttention):
+            return _run_masked_block
+        return _run_packed_block if block._compiled_call_impl is None else self._compiled_packed_block
 
 
 def _run_packed_block(block: Any, x: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:

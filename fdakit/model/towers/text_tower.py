@@ -5,10 +5,13 @@ Source: `open_clip.model.CLIP.encode_text` and `open_clip.transformer.TextTransf
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import nn
+
+from fdakit.errors import PluginError
 
 from .tower_inputs import is_of
 
@@ -28,6 +31,35 @@ def encode_token_ids(clip: Any, ids: torch.Tensor) -> tuple[torch.Tensor, torch.
     if is_of(clip, "open_clip", "CoCa"):  # its encode_text gives unit vectors
         vectors = nn.functional.normalize(vectors, dim=-1)
     return vectors, tokens
+
+
+def text_blocks(clip: Any) -> Sequence[nn.Module]:
+    """Return the transformer blocks of a text tower from the bottom; empty if its code is not known."""
+    if is_of(clip, "open_clip", "CLIP"):
+        return list(clip.transformer.resblocks)
+    known = is_of(getattr(clip, "text", None), "open_clip", "TextTransformer")
+    return list(clip.text.transformer.resblocks) if known else ()
+
+
+def set_text_checkpointing(clip: Any, enable: bool) -> None:
+    """Compute activations of a text tower again in the backward pass, or keep them.
+
+    Raises `PluginError` if the tower cannot.
+    """
+    if is_of(clip, "open_clip", "CLIP"):
+        clip.transformer.grad_checkpointing = enable
+        return
+    inner: Any = getattr(clip.text, "transformer", None)
+    try:
+        if not hasattr(inner, "gradient_checkpointing_enable"):
+            clip.text.set_grad_checkpointing(enable)
+        elif enable:  # of transformers, which would take a way that loses the gradient of frozen embeddings
+            inner.gradient_checkpointing_enable({"use_reentrant": False})
+        else:
+            inner.gradient_checkpointing_disable()
+    except (AttributeError, ValueError) as error:
+        name = type(clip.text if inner is None else inner).__name__
+        raise PluginError(f"{name} cannot compute its activations again in the backward pass ({error})") from error
 
 
 def _encode_clip(clip: Any, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

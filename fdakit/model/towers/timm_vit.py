@@ -6,9 +6,11 @@ Source: `timm.models.vision_transformer.VisionTransformer` and `timm.models.eva.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from .stem import TowerStem, hand_over
@@ -36,6 +38,11 @@ class TimmVit:
         self.width = int(trunk.embed_dim)
         self.layers = len(trunk.blocks)
         self.heads = int(trunk.blocks[0].attn.num_heads)
+
+    @property
+    def blocks(self) -> Sequence[nn.Module]:
+        """The transformer blocks, from the bottom."""
+        return list(self._visual.trunk.blocks)
 
     def __call__(self, inputs: TowerInputs) -> torch.Tensor:
         """Return vectors `(n, d)`."""

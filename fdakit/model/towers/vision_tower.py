@@ -7,9 +7,11 @@ through modules, so that `torch.compile` makes one graph of a pass. Any other to
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
 from fdakit.errors import PluginError
 from fdakit.features import FusionOutput
@@ -40,6 +42,24 @@ class VisionTower:
         self.grid, self.prefix, self.width = family.grid, family.prefix, family.width
         self.layers, self.heads = family.layers, family.heads
         self.accepts = _accepted(self.stem, family)
+        self._visual = visual
+
+    @property
+    def blocks(self) -> Sequence[nn.Module]:
+        """The transformer blocks from the bottom; empty if the tower's code is not known."""
+        return self._family.blocks
+
+    def set_grad_checkpointing(self, enable: bool) -> None:
+        """Compute activations again in the backward pass, or keep them. Raises `PluginError` if the tower cannot."""
+        trunk = getattr(self._visual, "trunk", self._visual)
+        try:
+            if is_of(trunk, "open_clip", "ModifiedResNet"):
+                raise NotImplementedError("open_clip's method for it does nothing")
+            trunk.set_grad_checkpointing(enable)
+        except (AttributeError, AssertionError, NotImplementedError, TypeError, ValueError) as error:
+            raise PluginError(
+                f"{type(trunk).__name__} cannot compute its activations again in the backward pass ({error})"
+            ) from error
 
     def forward(
         self,
