@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,8 @@ class LoadedBatch(Batch):
     """A batch with the repaired clips: the file's fault by id. `notes` are for the user.
 
     If the mask works on the device, its masks are yet to be replaced as the `controls` do by the `seed`; `partners`
-    are the clips whose masks `other-video` takes, one a clip.
+    are the clips whose masks `other-video` takes, one a clip. `places` are those of the clips among all that were
+    asked for, the unreadable ones counted.
     """
 
     repaired: Mapping[str, str] = field(default_factory=dict)
@@ -49,6 +50,7 @@ class LoadedBatch(Batch):
     controls: tuple[Control, ...] = ()
     seed: int = 0
     partners: Batch | None = None
+    places: tuple[int, ...] = ()
 
 
 def rows_of(batch: LoadedBatch, rows: slice) -> LoadedBatch:
@@ -58,6 +60,7 @@ def rows_of(batch: LoadedBatch, rows: slice) -> LoadedBatch:
         **_cut(batch, rows),
         controls=batch.controls,
         seed=batch.seed,
+        places=batch.places[rows],
         partners=None if partners is None else Batch(**_cut(partners, rows)),
     )
 
@@ -88,7 +91,8 @@ class Collate:
         if not clips:
             empty = torch.zeros(0)
             return LoadedBatch((), empty, {}, torch.zeros(0, 0, dtype=torch.bool), empty, (), lost)
-        return self._stacked(clips, lost)
+        places = tuple(place for place, item in enumerate(items) if isinstance(item, ClipItem))
+        return replace(self._stacked(clips, lost), places=places)
 
     def _stacked(self, clips: Sequence[ClipItem], lost: tuple[UnreadableVideo, ...]) -> LoadedBatch:
         counts = torch.tensor([len(clip.frames) for clip in clips])

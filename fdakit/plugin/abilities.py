@@ -72,7 +72,10 @@ class HasScale(Protocol):
 
 @runtime_checkable
 class OverPairs(Protocol):
-    """An objective that is a mean over pairs, so that every process can take its own; the default is the batch."""
+    """An objective that is a mean over pairs, so that every process takes its own; the default is the batch.
+
+    It is called with some pairs of a batch at a time: no pair may look at another.
+    """
 
     over: Literal["pairs", "batch"]
 

@@ -1,49 +1,70 @@
-"""The forward pass of a training step, whole or in chunks, with a backward pass that is exact either way.
+"""The forward pass of a training step on any number of ranks and chunks, with a backward pass that is exact.
 
-In chunks (`train.micro_batch`) the towers run twice over their pairs, so that only one chunk's activations are held:
+    towers (own pairs, in chunks) --> gather --> aggregator, matcher, objectives --> gradients of the features
+       '<-- towers again, with the own rows of those gradients <------------------------------------'
 
-1. each chunk is encoded without gradient, and its features are joined with the others';
-2. aggregator, matcher and objectives see the whole batch, as if there were no chunks, and give the gradient of the
-   joined features;
-3. each chunk is encoded again, and its rows of that gradient go back into its towers.
+What follows the gather sees the whole batch, as on one process without chunks: every negative counts, and an
+aggregator with batch norm has the batch's statistics. The gathered features carry no gradient; each rank brings its
+rows of theirs back into its towers, whose gradients are summed over ranks. With several chunks (`train.micro_batch`)
+the towers run twice over their pairs, so that only one chunk's activations are held. Draws (dropout, patch dropout)
+are keyed by seed, step and chunk: the second pass draws what the first one did.
 
-So every negative of the batch counts, and an aggregator with batch norm has the batch's statistics. Draws (dropout,
-patch dropout) are keyed by seed, step and chunk: the second pass draws what the first one did. Source: Gao et al.,
-*Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup* (GradCache), arXiv 2101.06983.
+Source of the chunks: Gao et al., *Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup*
+(GradCache), arXiv 2101.06983.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
+from torch import nn
 
-from fdakit.data_pipeline.collate import LoadedBatch, rows_of
-from fdakit.features import ClipBatch, PairFeatures, TextFeatures, VideoFeatures
+from fdakit.features import ClipBatch, PairFeatures
 from fdakit.inference.batch_alphas import batch_alphas
 from fdakit.inference.factory import WeightedObjective
 from fdakit.model.retriever import Retriever
 from fdakit.random_keys import keyed_seed
 from fdakit.system.devices import autocast
+from fdakit.system.ranks import Ranks
 
-from .step_losses import StepLosses, step_losses
+from .gathered_features import Features, gather_features, graded
+from .gradient_sums import add_gradients, copy_gradients, gradients_apart, sum_gradients
+from .head_pass import HeadPass, Judgement
+from .shares import Chunk, SharedBatch
+from .step_losses import StepLosses
 
-Features = tuple[VideoFeatures, TextFeatures]
+_HEADS = ("aggregator", "matcher")
 
 
 @dataclass(frozen=True)
 class ForwardPass:
-    """What a batch gave: its losses, and the features they are of; `replay` brings gradients into the towers."""
+    """What a batch gave: its losses, and the features they are of; `backward` brings gradients into every weight."""
 
-    losses: StepLosses
-    pairs: PairFeatures
-    replay: Callable[[], None] | None = None
+    judged: Judgement
+    forward: Forward
+    replay: Replay | None = None
+
+    @property
+    def losses(self) -> StepLosses:
+        """The losses of the whole batch."""
+        return self.judged.losses
+
+    @property
+    def pairs(self) -> PairFeatures:
+        """All pairs of the batch."""
+        return self.judged.pairs
 
     @property
     def count(self) -> int:
         """The number of pairs."""
         return len(self.pairs.texts.vectors)
+
+    @property
+    def has_gradient(self) -> bool:
+        """Whether any loss depends on a weight."""
+        return self.losses.total.requires_grad or self.judged.over_pairs is not None
 
     def first_strange(self) -> str:
         """Return what is first not finite on the way to the losses, by the kind of its part; "" if only they are."""
@@ -56,15 +77,29 @@ class ForwardPass:
         strange = (kind for kind, found in values.items() if not all(bool(one.isfinite().all()) for one in found))
         return next(strange, "")
 
-    def backward(self) -> None:
-        """Add the gradient of the total to every weight's."""
-        self.losses.total.backward()  # type: ignore[no-untyped-call]
-        if self.replay is not None:
-            self.replay()
+    def backward(self, scale: float | torch.Tensor = 1.0) -> None:
+        """Add the gradient of the total, times `scale`, to every weight's."""
+        if self.replay is None:
+            (self.losses.total * scale).backward()  # type: ignore[no-untyped-call]
+        else:
+            self.forward.bring_back(self.judged, self.replay, scale)
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What the towers need for their gradients: the gathered features of all pairs, as leaves, and the own chunks.
+
+    `kept` are the features of a single chunk with their graph; several chunks are encoded again.
+    """
+
+    leaves: Features
+    chunks: Sequence[Chunk]
+    step: int
+    kept: Features | None
 
 
 class Forward:
-    """Runs batches through a retriever and its objectives; `micro_batch` pairs at a time, None for all at once."""
+    """Runs batches through a retriever and its objectives, on all ranks at once."""
 
     def __init__(
         self,
@@ -73,69 +108,85 @@ class Forward:
         *,
         device: torch.device,
         precision: str,
-        micro_batch: int | None = None,
         seed: int = 0,
+        ranks: Ranks | None = None,
     ) -> None:
-        self._retriever, self._objectives = retriever, objectives
-        self._device, self._precision = device, precision
-        self._micro_batch, self._seed = micro_batch, seed
+        self._retriever, self._device, self._precision, self._seed = retriever, device, precision, seed
+        self._ranks = ranks or Ranks()
+        self._judge = HeadPass(
+            retriever, objectives, device=device, precision=precision, seed=seed, ranks=self._ranks
+        )
+        parts = dict(retriever.named_children())
+        self._towers = _trained(part for name, part in parts.items() if name not in _HEADS)
+        inside = {id(weight) for weight in self._towers}
+        heads = _trained([*(parts[name] for name in _HEADS if name in parts), *(one.part for one in objectives)])
+        self._heads = [weight for weight in heads if id(weight) not in inside]
 
-    def __call__(self, batch: LoadedBatch, *, step: int) -> ForwardPass:
-        """Return the pass of a batch; `step`, from 1, keys the draws of chunks and is named in errors."""
-        size = self._micro_batch
-        if size is None or size >= len(batch.ids):
-            return self._judge(self._encode(batch), batch, step)
-        chunks = [rows_of(batch, slice(k, k + size)) for k in range(0, len(batch.ids), size)]
-        with torch.no_grad():
-            parts = [self._encode_chunk(chunk, step, place) for place, chunk in enumerate(chunks)]
-        leaves = _leaves(parts)
-        torch.manual_seed(keyed_seed(self._seed, "heads", step))
-        judged = self._judge(leaves, batch, step)
-        return replace(judged, replay=lambda: self._replay(chunks, leaves, step))
+    def __call__(self, shared: SharedBatch, *, step: int) -> ForwardPass:
+        """Return the pass of a batch; `step`, from 1, keys the draws and is named in errors."""
+        chunks = shared.chunks
+        single = len(chunks) == 1  # its activations are kept, and nothing is encoded twice
+        with torch.set_grad_enabled(single):
+            encoded = [self._encode(chunk, step) for chunk in chunks]
+        if single and self._ranks.size == 1:
+            return ForwardPass(self._judge(encoded[0], shared, step, in_parts=False), self)
+        leaves = gather_features(encoded, self._ranks)
+        judged = self._judge(leaves, shared, step, in_parts=True)
+        return ForwardPass(judged, self, Replay(leaves, chunks, step, encoded[0] if single else None))
 
-    def _encode(self, batch: LoadedBatch) -> Features:
-        clips = ClipBatch.of(batch, self._device)
-        (alpha,) = batch_alphas(self._retriever, batch, clips).values()
+    def _encode(self, chunk: Chunk, step: int) -> Features:
+        torch.manual_seed(keyed_seed(self._seed, "chunk", step, chunk.number))
+        clips = ClipBatch.of(chunk.batch, self._device)
+        (alpha,) = batch_alphas(self._retriever, chunk.batch, clips).values()
         with autocast(self._device, self._precision):
-            return self._retriever.encode_videos(clips, alpha), self._retriever.encode_texts(batch.texts)
+            return self._retriever.encode_videos(clips, alpha), self._retriever.encode_texts(chunk.batch.texts)
 
-    def _encode_chunk(self, chunk: LoadedBatch, step: int, place: int) -> Features:
-        torch.manual_seed(keyed_seed(self._seed, "chunk", step, place))
-        return self._encode(chunk)
+    def bring_back(self, judged: Judgement, replay: Replay, scale: float | torch.Tensor) -> None:
+        """Add the gradients of all pairs to every weight, on every rank the same."""
+        to_vectors = self._pairs_backward(judged, scale)
+        with gradients_apart(self._towers) as reached:  # by heads that share a weight: the same on all ranks
+            _backward([judged.losses.total, judged.pairs.videos.vectors], [scale, to_vectors])
+        copy_gradients(self._heads, self._ranks)
+        for chunk in replay.chunks:
+            features = replay.kept or self._encode(chunk, replay.step)
+            _backward(*_own_gradients(features, replay.leaves, chunk.rows))
+        sum_gradients(self._towers, self._ranks)
+        add_gradients(self._towers, reached)
 
-    def _judge(self, features: Features, batch: LoadedBatch, step: int) -> ForwardPass:
-        """Return what follows the towers, on all pairs of a batch."""
-        frames, texts = features
-        with autocast(self._device, self._precision):
-            videos = self._retriever.aggregate(frames)
-            pairs = PairFeatures(frames, videos, texts, batch, self._retriever.scores)
-            losses = step_losses(self._objectives, pairs, where=f"at step {step}")
-        return ForwardPass(losses, pairs)
-
-    def _replay(self, chunks: Sequence[LoadedBatch], leaves: Features, step: int) -> None:
-        start = 0
-        for place, chunk in enumerate(chunks):
-            rows = slice(start, start := start + len(chunk.ids))
-            encoded = self._encode_chunk(chunk, step, place)
-            pairs = [
-                (made, leaf.grad[rows][tuple(slice(0, size) for size in made.shape)])
-                for made, leaf in zip(_graded(encoded), _graded(leaves), strict=True)
-                if made is not None and leaf is not None and leaf.grad is not None and made.requires_grad
-            ]
-            if pairs:
-                torch.autograd.backward([made for made, _ in pairs], [grad for _, grad in pairs])
+    def _pairs_backward(self, judged: Judgement, scale: float | torch.Tensor) -> torch.Tensor | None:
+        """Add the gradients of objectives over pairs; return that of all videos' vectors, None without any."""
+        if judged.over_pairs is None:
+            return None
+        to_vectors = judged.over_pairs.backward(scale)
+        sum_gradients(self._heads, self._ranks)
+        self._ranks.add_up([to_vectors])
+        return to_vectors
 
 
-def _leaves(parts: Sequence[Features]) -> Features:
-    """Return the features of all chunks, joined, as leaves that collect gradient."""
-    frames, texts = VideoFeatures.cat([f for f, _ in parts]), TextFeatures.cat([t for _, t in parts])
-    for leaf in _graded((frames, texts)):
-        if leaf is not None:
-            leaf.requires_grad_()
-    return frames, texts
+def _trained(parts: Iterable[object]) -> list[nn.Parameter]:
+    """Return the weights that train, each once."""
+    weights = [weight for part in parts if isinstance(part, nn.Module) for weight in part.parameters()]
+    return list({id(weight): weight for weight in weights if weight.requires_grad}.values())
 
 
-def _graded(features: Features) -> Iterator[torch.Tensor | None]:
-    """Yield the values through which gradient reaches the towers and a learned mask."""
-    frames, texts = features
-    yield from (frames.vectors, frames.coverage, texts.vectors, texts.tokens)
+def _own_gradients(
+    features: Features, leaves: Features, rows: slice
+) -> tuple[list[torch.Tensor], list[torch.Tensor | None]]:
+    """Return the features of some pairs and their rows of the leaves' gradients, cut to their own lengths."""
+    made, grads = [], []
+    for one, leaf in zip(graded(features), graded(leaves), strict=True):
+        if one is not None and leaf is not None and leaf.grad is not None:
+            made.append(one)
+            grads.append(leaf.grad[rows][tuple(slice(0, size) for size in one.shape)])
+    return made, list(grads)
+
+
+def _backward(values: Sequence[torch.Tensor], grads: Sequence[float | torch.Tensor | None]) -> None:
+    """Add the gradients of several values, given theirs; what has no gradient or is given none is left out."""
+    chosen = [
+        (value, grad.to(value.dtype) if isinstance(grad, torch.Tensor) else torch.full_like(value, grad))
+        for value, grad in zip(values, grads, strict=True)
+        if value.requires_grad and grad is not None
+    ]
+    if chosen:
+        torch.autograd.backward([value for value, _ in chosen], [grad for _, grad in chosen])

@@ -70,13 +70,16 @@ def _check_depths(weights: Sequence[Weight], train: TrainSettings, encoder: str)
         raise RecipeError(faults)
 
 
-def check_chunks(retriever: nn.Module, train: TrainSettings) -> None:
+def check_chunks(retriever: nn.Module, train: TrainSettings, *, ranks: int = 1) -> None:
     """Raise `RecipeError` if a batch norm that trains would see the statistics of a chunk instead of the batch's.
 
     That of the aggregator and of objectives sees the whole batch.
     """
-    if train.micro_batch is None or train.micro_batch >= train.batch_size:
+    in_chunks = train.micro_batch is not None and train.micro_batch < train.batch_size
+    if not in_chunks and ranks == 1:
         return
+    found = f"train.micro_batch: found {train.micro_batch}" if in_chunks else f"torchrun: found {ranks} processes"
+    remedy = "leave train.micro_batch out" if ranks == 1 else "train in one process without train.micro_batch"
     towers = {name: part for name, part in retriever.named_children() if name in ("encoder", "fusion", "mask")}
     still = {id(norm) for norm in frozen_batch_norms(towers.values())}
     for name, part in towers.items():
@@ -85,8 +88,8 @@ def check_chunks(retriever: nn.Module, train: TrainSettings) -> None:
         ]
         if trained:
             raise RecipeError(
-                f"train.micro_batch: found {train.micro_batch}, but {name}.{trained[0]} is a batch norm that trains, "
-                "and would see the statistics of a chunk; leave train.micro_batch out, or freeze its role"
+                f"{found}, but {name}.{trained[0]} is a batch norm that trains, and would see the statistics of a "
+                f"chunk; {remedy}, or freeze its role"
             )
 
 

@@ -1,11 +1,11 @@
-"""How fast a training goes: its seconds, those spent waiting for batches, and its clips, counted in this process."""
+"""How fast a training goes: its seconds, those spent waiting for batches, and its clips, counted over all ranks."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
 
-from fdakit.data_pipeline.collate import LoadedBatch
+from .shares import SharedBatch
 
 
 class Pace:
@@ -21,13 +21,13 @@ class Pace:
         """The seconds of all epochs so far, the current one included."""
         return self._past + (time.perf_counter() - self._begun if self._begun else 0.0)
 
-    def counted(self, batches: Iterable[LoadedBatch]) -> Iterator[LoadedBatch]:
+    def counted(self, batches: Iterable[SharedBatch]) -> Iterator[SharedBatch]:
         """Yield the batches of an epoch; the time until each comes is waited."""
         self._begun = asked = time.perf_counter()
         try:
             for batch in batches:
                 self.waited += time.perf_counter() - asked
-                self.clips += len(batch.ids)
+                self.clips += len(batch.whole.ids)
                 yield batch
                 asked = time.perf_counter()
         finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,9 @@ from fdakit.features import PairFeatures
 from fdakit.inference.factory import WeightedObjective
 from fdakit.values import describe
 
+LossesOf = Callable[[int, WeightedObjective], Mapping[str, torch.Tensor]]
+"""The losses by name of an objective, given with its place among all."""
+
 
 @dataclass(frozen=True)
 class StepLosses:
@@ -22,21 +25,25 @@ class StepLosses:
     by_name: Mapping[str, torch.Tensor]
 
 
-def step_losses(objectives: Sequence[WeightedObjective], pairs: PairFeatures, *, where: str) -> StepLosses:
-    """Return the losses of a batch, named `<objective>.<loss>`; errors name the objective and `where`."""
-    total = torch.zeros((), device=pairs.videos.vectors.device)
+def step_losses(objectives: Sequence[WeightedObjective], losses_of: LossesOf, *, device: torch.device) -> StepLosses:
+    """Return the losses of a batch, those of each objective named `<objective>.<loss>`, and their weighted sum."""
+    total = torch.zeros((), device=device)
     found: dict[str, torch.Tensor] = {}
-    for objective, name in zip(objectives, objective_names(objectives), strict=True):
-        with attribute_errors(objective.label, where):
-            losses = _checked(objective.part(pairs), objective.label, where)
-            total = total + objective.weight * sum(losses.values())
+    for place, (objective, name) in enumerate(zip(objectives, objective_names(objectives), strict=True)):
+        losses = losses_of(place, objective)
+        total = total + objective.weight * sum(losses.values())
         found |= {f"{name}.{loss}": value.detach() for loss, value in losses.items()}
     return StepLosses(total, found)
 
 
-def _checked(losses: Any, label: str, where: str) -> Mapping[str, torch.Tensor]:
-    """Return what an objective gave. Raises `PartError` if it is not scalar, real losses by name."""
-    told = f"{label} failed {where}"
+def objective_losses(objective: WeightedObjective, pairs: PairFeatures, *, where: str) -> Mapping[str, torch.Tensor]:
+    """Return what an objective gives of some pairs; errors name it and `where`.
+
+    Raises `PartError` if it is not scalar, real losses by name.
+    """
+    told = f"{objective.label} failed {where}"
+    with attribute_errors(objective.label, where):
+        losses: Any = objective.part(pairs)
     if not isinstance(losses, Mapping):
         raise PartError(f"{told}: returned {type(losses).__name__}; wanted scalar losses by name")
     for name, loss in losses.items():

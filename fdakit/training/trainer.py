@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,17 +11,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from fdakit.data_pipeline.clip_dataset import ClipDataset, batches
+from fdakit.data_pipeline.clip_dataset import ClipDataset
 from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.data_pipeline.collate import LoadedBatch
 from fdakit.data_pipeline.damage import known_damage
-from fdakit.errors import FdakitError, VideoError
+from fdakit.errors import VideoError
 from fdakit.inference.factory import WeightedObjective
 from fdakit.inference.observers import ObserverGroup
 from fdakit.model.retriever import Retriever
 from fdakit.recipe.recipe import Recipe
 from fdakit.settings import LoaderSettings, TrainSettings
-from fdakit.system.devices import loader_workers
+from fdakit.system.ranks import Ranks
 from fdakit.system.stop_signals import StopRequest, stop_request
 from fdakit.values import Split
 
@@ -33,25 +32,16 @@ from .grouped_optimiser import GroupedOptimiser, build_optimiser
 from .pace import Pace
 from .recomputation import recompute_activations
 from .schedule import lr_factor
+from .shared_loading import SharedLoading
+from .shares import SharedBatch
 from .step_facts import step_facts
 from .step_losses import EpochLosses, StepLosses
+from .stopping import Stopped as Stopped, stop_if_asked
 from .training_data import TrainingData
 from .training_step import TrainingStep
 
 AfterEpoch = Callable[["Trainer", int], Mapping[str, float]]
 AfterStep = Callable[["Trainer"], object]
-
-
-class Stopped(KeyboardInterrupt):
-    """A stop between two steps: the trainer's state is complete and can be saved.
-
-    By Ctrl-C or SIGTERM, or, as if Ctrl-C had been pressed, by the observer with the label `observer`.
-    """
-
-    def __init__(self, number: int = signal.SIGINT, *, observer: str = "") -> None:
-        super().__init__(f"stopped by {observer or f'signal {number}'}")
-        self.signal = number
-        self.observer = observer
 
 
 @dataclass
@@ -77,6 +67,7 @@ class Trainer:
         loader: LoaderSettings,
         device: torch.device,
         watchers: ObserverGroup,
+        ranks: Ranks,
     ) -> None:
         self.retriever = retriever
         self.position = Position()
@@ -89,16 +80,17 @@ class Trainer:
         self._modules = nn.ModuleList([o.part for o in objectives if isinstance(o.part, nn.Module)])
         self._data, self._optimiser = data, optimiser
         self._train, self._loader = train, loader
-        self._device = device
+        self._device, self._ranks = device, ranks
         self._watchers = watchers
+        self._loading = SharedLoading(data, loader=loader, micro_batch=train.micro_batch, device=device, ranks=ranks)
         self._still = frozen_batch_norms([retriever, self._modules])
         forward = Forward(
             retriever,
             objectives,
             device=device,
             precision=train.precision,
-            micro_batch=train.micro_batch,
             seed=data.seed,
+            ranks=ranks,
         )
         self._step = TrainingStep(
             retriever,
@@ -119,6 +111,7 @@ class Trainer:
         *,
         device: torch.device,
         watchers: ObserverGroup,
+        ranks: Ranks | None = None,
     ) -> Trainer:
         """Return the trainer of a recipe on a split. Raises what `known_damage`, `build_optimiser` and
         `check_chunks` raise.
@@ -134,7 +127,7 @@ class Trainer:
         )
         parts = [objective.part for objective in objectives]
         optimiser = build_optimiser(recipe.optimiser, retriever, parts, recipe.train)
-        check_chunks(retriever, recipe.train)  # after it, which freezes
+        check_chunks(retriever, recipe.train, ranks=(ranks or Ranks()).size)  # after it, which freezes
         if recipe.train.grad_checkpointing:
             recompute_activations(retriever)
         warn_of_blocked(retriever)
@@ -147,6 +140,7 @@ class Trainer:
             loader=recipe.loader,
             device=device,
             watchers=watchers,
+            ranks=ranks or Ranks(),
         )
 
     @property
@@ -181,48 +175,45 @@ class Trainer:
                 self.history.append(facts)
                 facts.update(after_epoch(self, epoch))
                 self._watchers.epoch_finished(facts)
-                if asked.is_set():
-                    raise Stopped(asked.signal)
+                stop_if_asked(asked, self._ranks)
 
     def _epoch(self, steps: int, asked: StopRequest, after_step: AfterStep) -> dict[str, float]:
         plan = self._data.plan(self.position.epoch)[self.position.step :][: steps - self.position.done]
-        workers = loader_workers(self._loader.workers, self._device)
         self.retriever.train()
         for norm in self._still:
             norm.eval()
-        loaded = batches(self._data.clips, plan, workers=workers, prefetch=self._loader.prefetch)
-        for batch in self._pace.counted(_until_asked(map(self._data.completed, loaded), asked)):
-            self._take_stock(batch)
+        for batch in self._pace.counted(self._loading.batches(plan, asked)):
+            self._take_stock(batch.whole)
             losses = self._change(batch)
             self.position.step += 1
             self.position.done += 1
+            asking = ""
             if losses is not None:
                 self._losses.see(losses)
-                self._tell(losses, steps, pairs=len(batch.ids))
+                asking = self._tell(losses, steps, pairs=len(batch.whole.ids))
             self._watchers.progressed("training", self.position.done, steps)
             after_step(self)
-            if asked.is_set():
-                raise Stopped(asked.signal)
+            stop_if_asked(asked, self._ranks, observer=asking)
         if not len(self._losses):
             reasons = "\n".join(list(self.skipped.values())[:3])
             raise VideoError(f"train: no video of epoch {self.position.epoch + 1} could be read:\n{reasons}")
         self.position.epoch, self.position.step = self.position.epoch + 1, 0
         return self._losses.close(named=len(self._objectives) > 1)
 
-    def _change(self, batch: LoadedBatch) -> StepLosses | None:
+    def _change(self, batch: SharedBatch) -> StepLosses | None:
         """Return the losses of a step, None if no clip of its batch could be read."""
-        if not batch.ids:
+        if not batch.whole.ids:
             return None
         done = self.position.done
         return self._step(batch, number=done + 1, factor=self._factor(done))
 
-    def _tell(self, losses: StepLosses, steps: int, *, pairs: int) -> None:
+    def _tell(self, losses: StepLosses, steps: int, *, pairs: int) -> str:
         """Notify the observers of a step, of which nothing is fetched from the device unless some observe steps.
 
-        Raises `Stopped` if one asks the run to stop.
+        Return the label of one that asks the run to stop, or "".
         """
         if not self._watchers.observe_steps:
-            return
+            return ""
         done = self.position.done
         step = step_facts(
             losses,
@@ -235,8 +226,7 @@ class Trainer:
             learning_rate=self._train.learning_rate * self._factor(done - 1),
             pairs=pairs,
         )
-        if asking := self._watchers.step_finished(step):
-            raise Stopped(observer=asking)
+        return self._watchers.step_finished(step)
 
     def _factor(self, step: int) -> float:
         return lr_factor(step, self.steps, warmup=self._train.warmup, schedule=self._train.schedule)
@@ -278,13 +268,3 @@ class Trainer:
         torch.set_rng_state(state["rng"])
         damage = state.get("damage", {})  # older checkpoints hold none
         self.skipped, self.repaired = dict(damage.get("skipped", {})), dict(damage.get("repaired", {}))
-
-
-def _until_asked(loaded: Iterator[LoadedBatch], asked: StopRequest) -> Iterator[LoadedBatch]:
-    """Yield the batches; a loader that fails after a request to stop was ended by the same signal."""
-    try:
-        yield from loaded
-    except FdakitError as error:
-        if not asked.is_set():
-            raise
-        raise Stopped(asked.signal) from error

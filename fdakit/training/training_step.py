@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import torch
 
-from fdakit.data_pipeline.collate import LoadedBatch
 from fdakit.errors import FdakitError, PartError, attribute_errors
 from fdakit.inference.factory import WeightedObjective
 from fdakit.model.retriever import Retriever
@@ -15,6 +14,7 @@ from fdakit.plugin.abilities import ActsAfterStep
 from .collapse_detection import CollapseSigns, chance_loss
 from .forward_pass import Forward, ForwardPass
 from .grouped_optimiser import GroupedOptimiser
+from .shares import SharedBatch
 from .step_losses import StepLosses
 
 
@@ -35,7 +35,7 @@ class TrainingStep:
         self._forward, self._optimiser = forward, optimiser
         self._clip_norm, self._signs = clip_norm, signs
 
-    def __call__(self, batch: LoadedBatch, *, number: int, factor: float) -> StepLosses:
+    def __call__(self, batch: SharedBatch, *, number: int, factor: float) -> StepLosses:
         """Change the weights by one batch, at `factor` times the peak rates; return the losses before the change.
 
         Raises `FdakitError` if the loss is not finite, and what parts raise.
@@ -62,6 +62,6 @@ class TrainingStep:
                 f"train: the loss became {float(loss.detach())} at step {number}{blamed}; lower "
                 'train.learning_rate or set train.precision = "fp32"'
             )
-        if not loss.requires_grad:
+        if not done.has_gradient:
             labels = ", ".join(objective.label for objective in self._objectives)
             raise PartError(f"{labels} failed at step {number}: the losses have no gradient")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ class Loaded:
     """A batch, of which only the ids are counted."""
 
     def __init__(self, count: int) -> None:
-        self.ids = ("clip",) * count
+        self.whole = SimpleNamespace(ids=("clip",) * count)
 
 
 def loader(*waits: float) -> Iterator[Any]:

@@ -11,7 +11,7 @@ from fdakit import PluginError
 from fdakit.features import PairFeatures
 from fdakit.inference.factory import WeightedObjective
 from fdakit.plugin import TextFeatures, VideoFeatures
-from fdakit.training.step_losses import step_losses
+from fdakit.training.step_losses import objective_losses
 
 VIDEOS = VideoFeatures.of_clips(torch.zeros(2, 4))
 PAIRS = PairFeatures(VIDEOS, VIDEOS, TextFeatures(torch.zeros(2, 4)), cast(Any, None), lambda t, v: torch.zeros(2, 2))
@@ -30,4 +30,4 @@ PAIRS = PairFeatures(VIDEOS, VIDEOS, TextFeatures(torch.zeros(2, 4)), cast(Any, 
 def test_what_is_no_loss_is_blamed_on_the_objective(given: Any, words: str) -> None:
     objective = WeightedObjective(lambda pairs: given, 1.0, "objective 'odd' (local)", "odd")
     with pytest.raises(PluginError, match=rf"^objective 'odd' \(local\) failed at step 3: {words}"):
-        step_losses([objective], PAIRS, where="at step 3")
+        objective_losses(objective, PAIRS, where="at step 3")

@@ -23,7 +23,7 @@ from fdakit.inference.observers import ObserverGroup
 from fdakit.plugin import Split, StepInfo, VideoFeatures
 from fdakit.random_keys import keyed_rng
 from fdakit.recipe.recipe import Recipe
-from fdakit.training import trainer as trainer_module
+from fdakit.training import shared_loading
 from fdakit.training.trainer import Stopped, Trainer
 
 pytestmark = pytest.mark.integration
@@ -216,7 +216,7 @@ def test_a_loader_that_the_same_signal_ended_is_no_fault(
         raise FdakitError("loader.workers: a loader worker was killed (SIGTERM)")
         yield
 
-    monkeypatch.setattr(trainer_module, "batches", broken)
+    monkeypatch.setattr(shared_loading, "batches", broken)
     for wanted in (FdakitError, Stopped):
         with pytest.raises(wanted):
             trainer(make_recipe(), toy).run(none)

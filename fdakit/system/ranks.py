@@ -1,0 +1,57 @@
+"""The processes of a run, as torchrun starts them: their number, and what they tell each other.
+
+`Ranks` itself is one process alone. Its subclasses, `fdakit.system.process_ranks.ProcessRanks` and
+`fdakit.testing.ThreadRanks`, answer the same questions for several, so that whoever asks need not know how many there
+are. Every method but the properties is called by all ranks, in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import torch
+
+T = TypeVar("T")
+
+
+class Ranks:
+    """One process alone."""
+
+    @property
+    def rank(self) -> int:
+        """The number of this process, from 0."""
+        return 0
+
+    @property
+    def size(self) -> int:
+        """The number of processes."""
+        return 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the process that writes, observes and reports."""
+        return self.rank == 0
+
+    def objects(self, value: T) -> list[T]:
+        """Return the value of each rank, in order; values are pickled."""
+        return [value]
+
+    def tensors(self, own: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
+        """Return the tensors of each rank, in order, without gradient; shapes and number may differ among ranks."""
+        return [[one.detach() for one in own]]
+
+    def add_up(self, values: Sequence[torch.Tensor]) -> None:
+        """Replace each tensor by its sum over the ranks; all have the same shapes."""
+
+    def copy_first(self, values: Sequence[torch.Tensor]) -> None:
+        """Replace each tensor by that of rank 0."""
+
+    def of_first(self, value: T) -> T:
+        """Return the value of rank 0."""
+        return self.objects(value)[0]
+
+    def wait(self) -> None:
+        """Wait until every rank has come here."""
+        self.objects(None)

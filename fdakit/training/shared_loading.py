@@ -1,0 +1,55 @@
+"""Batches as the ranks load them: each its own pairs, of which all learn before anything is encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import torch
+
+from fdakit.data_pipeline.clip_dataset import ClipRequest, batches
+from fdakit.data_pipeline.collate import LoadedBatch
+from fdakit.errors import FdakitError
+from fdakit.settings import LoaderSettings
+from fdakit.system.devices import loader_workers
+from fdakit.system.ranks import Ranks
+from fdakit.system.stop_signals import StopRequest
+
+from .shares import SharedBatch, Shares, share
+from .stopping import Stopped
+from .training_data import TrainingData
+
+
+class SharedLoading:
+    """Loads this rank's pairs of the batches of a plan; `micro_batch` is that of `[train]`."""
+
+    def __init__(
+        self,
+        data: TrainingData,
+        *,
+        loader: LoaderSettings,
+        micro_batch: int | None,
+        device: torch.device,
+        ranks: Ranks,
+    ) -> None:
+        self._data, self._loader = data, loader
+        self._micro_batch, self._device, self._ranks = micro_batch, device, ranks
+
+    def batches(self, plan: Sequence[Sequence[ClipRequest]], asked: StopRequest) -> Iterator[SharedBatch]:
+        """Yield the batches of a plan. An error of one rank, or its stop, is raised on all."""
+        ranks = self._ranks
+        shares = [Shares.of(len(draws), micro_batch=self._micro_batch, ranks=ranks.size) for draws in plan]
+        own = [draws[of.places(ranks.rank)] for draws, of in zip(plan, shares, strict=True)]
+        workers = loader_workers(self._loader.workers, self._device)
+        loaded = batches(self._data.clips, own, workers=workers, prefetch=self._loader.prefetch)
+        for division in shares:
+            shared = share(_next(map(self._data.completed, loaded), asked), division, ranks)
+            yield shared if ranks.size == 1 else replace(shared, whole=self._data.completed(shared.whole))
+
+
+def _next(loaded: Iterator[LoadedBatch], asked: StopRequest) -> LoadedBatch | FdakitError | Stopped:
+    """Return the next batch, or why there is none; a loader that fails after a request to stop was ended by it."""
+    try:
+        return next(loaded)
+    except FdakitError as error:
+        return Stopped(asked.signal) if asked.is_set() else error

@@ -1,0 +1,111 @@
+"""The pairs of a batch that each rank reads and encodes, and what it knows of those of the others.
+
+A rank takes whole chunks, as draws are keyed by the chunk of the whole batch: with `train.micro_batch` set, they do
+not depend on the number of ranks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+
+from fdakit.data_pipeline.collate import LoadedBatch, rows_of
+from fdakit.system.ranks import Ranks
+
+_APART = ("frames", "alphas", "neighbours", "luma", "partners", "extra")  # too large to be told, or known to all
+
+
+@dataclass(frozen=True)
+class Shares:
+    """The division of `count` pairs into chunks of `size`, and of the chunks over `ranks`."""
+
+    count: int
+    size: int
+    ranks: int
+
+    @classmethod
+    def of(cls, count: int, *, micro_batch: int | None, ranks: int) -> Shares:
+        """Return chunks of `micro_batch` pairs; without it, one for each rank."""
+        whole = -(-count // ranks)
+        return cls(count, max(1, whole if micro_batch is None else min(micro_batch, whole)), ranks)
+
+    def chunks(self, rank: int) -> range:
+        """Return the numbers of a rank's chunks, of which it may have none."""
+        total = -(-self.count // self.size)
+        return range(rank * total // self.ranks, (rank + 1) * total // self.ranks)
+
+    def places(self, rank: int) -> slice:
+        """Return a rank's pairs."""
+        chunks = self.chunks(rank)
+        return slice(chunks.start * self.size, min(chunks.stop * self.size, self.count))
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Pairs that the towers hold at once: `number` is that of the chunk of the whole batch, `rows` those in it."""
+
+    number: int
+    batch: LoadedBatch
+    rows: slice
+
+
+@dataclass(frozen=True)
+class SharedBatch:
+    """A batch as one rank has it: its chunks, and `whole`, all pairs without the pixels of those of other ranks."""
+
+    whole: LoadedBatch
+    chunks: tuple[Chunk, ...]
+
+
+def share(own: LoadedBatch | BaseException, shares: Shares, ranks: Ranks) -> SharedBatch:
+    """Return the whole batch of which each rank has loaded its own pairs.
+
+    Raises the error that a rank brings instead, the same on all.
+    """
+    told: list[dict[str, Any]] = []
+    for found in ranks.objects(own if isinstance(own, BaseException) else _words(own)):
+        if isinstance(found, BaseException):
+            raise found
+        told.append(found)
+    assert isinstance(own, LoadedBatch)
+    start = sum(len(found["ids"]) for found in told[: ranks.rank])
+    whole = own if ranks.size == 1 else _joined(told, own)
+    return SharedBatch(whole, tuple(_chunks(own, shares, ranks.rank, start)))
+
+
+def _words(own: LoadedBatch) -> dict[str, Any]:
+    """Return what a batch tells the other ranks of itself."""
+    return {f.name: getattr(own, f.name) for f in fields(own) if f.name not in _APART}
+
+
+def _chunks(own: LoadedBatch, shares: Shares, rank: int, start: int) -> list[Chunk]:
+    """Return the chunks of a rank's pairs; those that were lost are missing from theirs."""
+    places = own.places or tuple(range(len(own.ids)))
+    found = []
+    first = 0
+    for turn, number in enumerate(shares.chunks(rank)):
+        count = sum(turn * shares.size <= place < (turn + 1) * shares.size for place in places)
+        rows = slice(first, first := first + count)
+        if count:
+            part = own if count == len(own.ids) else rows_of(own, rows)
+            found.append(Chunk(number, part, slice(start + rows.start, start + rows.stop)))
+    return found
+
+
+def _joined(told: Sequence[dict[str, Any]], own: LoadedBatch) -> LoadedBatch:
+    """Return the pairs of all ranks; their pixels are of the right shape, and hold nothing."""
+    known = [found for found in told if found["ids"]]
+    first = (known or told)[0]
+    joined = {name: sum((found[name] for found in told), ()) for name in ("ids", "texts", "lost", "notes")}
+    joined |= {name: torch.cat([found[name] for found in known]) for name in ("valid", "times") if known}
+    joined["repaired"] = {name: fault for found in told for name, fault in found["repaired"].items()}
+    shape = (len(joined["ids"]), *own.frames.shape[1:])
+    frames = torch.empty(shape, dtype=own.frames.dtype, device="meta")
+    alphas = {
+        name: torch.empty((len(joined["ids"]), *alpha.shape[1:]), dtype=alpha.dtype, device="meta")
+        for name, alpha in own.alphas.items()
+    }
+    return LoadedBatch(**{**first, **joined, "frames": frames, "alphas": alphas, "places": ()})
