@@ -13,7 +13,9 @@ from fdakit.errors import RecipeError
 from fdakit.recipe.document import parse_toml
 from fdakit.recipe.recipe import Recipe
 from fdakit.report.curves import Panel, Point
+from fdakit.report.evaluation_report import in_direction
 from fdakit.report.mean_std import MeanStd
+from fdakit.report.report_tables import DIRECTIONS
 from fdakit.report.sweep_tables import SweepSummary
 
 from .run_log import EPOCH, read_log
@@ -75,11 +77,13 @@ def epoch_seconds(folder: Path) -> float | None:
 
 
 def grid_panels(summary: SweepSummary, varied: OptionGrid) -> list[Panel]:
-    """Return R@1 text to video and, if recorded, seconds an epoch, over the varied option."""
+    """Return R@1 in both directions and, if recorded, seconds an epoch, over the varied option."""
     rows = [row for row in summary.rows if row.control is None]
-    quality = {row.recipe: row.t2v["R@1"] for row in rows}
     seconds = {row.recipe: row.epoch_seconds for row in rows if row.epoch_seconds is not None}
-    panels = [Panel("R@1 text to video, %", _series(quality, varied))]
+    panels = [
+        Panel(f"R@1 {title}, %", _series({row.recipe: in_direction(row, way)["R@1"] for row in rows}, varied))
+        for way, title in DIRECTIONS.items()
+    ]
     if len(seconds) == len(rows):
         panels.append(Panel("seconds a training epoch", _series(seconds, varied)))
     return panels

@@ -21,47 +21,69 @@ METRICS = ("R@1", "R@5", "R@10", "MdR", "MnR")
 class SweepRow(JsonRecord):
     """Mean and deviation over seeds of a recipe's metrics, under its own mask or a control.
 
-    `epoch_seconds` are those of a training epoch, if every seed's are known.
+    `epoch_seconds` are those of a training epoch, if every seed's are known; `finished` and `asked` count its runs,
+    if some failed.
     """
 
     recipe: str
     control: str | None
+    finished: int | None = None
+    asked: int | None = None
     epoch_seconds: MeanStd | None = None
     t2v: Mapping[str, MeanStd]
     v2t: Mapping[str, MeanStd]
 
     @property
     def label(self) -> str:
-        """The recipe and what replaced its mask."""
-        return f"{self.recipe}, {control_label(self.control)}" if self.control else self.recipe
+        """The recipe, what replaced its mask, and how many of its runs it is of, if not of all."""
+        label = f"{self.recipe}, {control_label(self.control)}" if self.control else self.recipe
+        return label if self.finished is None else f"{label} ({self.finished} of {self.asked} seeds)"
+
+
+class FailedRun(JsonRecord):
+    """A run of a sweep without a report, and why; `fault` is whether a part or fdakit itself is to blame."""
+
+    recipe: str
+    seed: int
+    reason: str
+    fault: bool = False
 
 
 class SweepSummary(JsonRecord):
-    """The rows of a sweep: each recipe, followed by its controls."""
+    """The rows of a sweep: each recipe, followed by its controls; and the runs that failed."""
 
     seeds: Annotated[Sequence[int], AfterValidator(tuple)]
     rows: Annotated[Sequence[SweepRow], AfterValidator(tuple)]
+    failed: Annotated[Sequence[FailedRun], AfterValidator(tuple)] = ()
 
 
 def sweep_summary(
     reports: Mapping[str, Sequence[Report]],
     seeds: Sequence[int],
     seconds: Mapping[str, Sequence[float | None]],
+    failed: Sequence[FailedRun] = (),
 ) -> SweepSummary:
     """Return mean and deviation over seeds of every metric, for each recipe and each of its controls.
 
-    `reports` and `seconds`, those of a training epoch, hold a value for each recipe and seed.
+    `reports` and `seconds`, those of a training epoch, hold a value for each recipe and seed that did not fail. A
+    recipe of which no run finished has no row.
     """
     rows = []
     for name, found in reports.items():
-        row = SweepRow(recipe=name, control=None, t2v=_spreads(found, "t2v"), v2t=_spreads(found, "v2t"))
+        if not found:
+            continue
+        counts = {} if len(found) == len(seeds) else {"finished": len(found), "asked": len(seeds)}
         taken = [value for value in seconds.get(name, ()) if value is not None]
         timed = {"epoch_seconds": MeanStd.of(taken)} if len(taken) == len(found) else {}
-        rows.append(row.model_copy(update=timed))
+        rows.append(_row(name, None, found).model_copy(update={**timed, **counts}))
         for control in found[0].controls:
             both = [report.controls[control] for report in found]
-            rows.append(SweepRow(recipe=name, control=control, t2v=_spreads(both, "t2v"), v2t=_spreads(both, "v2t")))
-    return SweepSummary(seeds=seeds, rows=rows)
+            rows.append(_row(name, control, both).model_copy(update=counts))
+    return SweepSummary(seeds=seeds, rows=rows).model_copy(update={"failed": tuple(failed)} if failed else {})
+
+
+def _row(name: str, control: str | None, found: Sequence[Report | BothMetrics]) -> SweepRow:
+    return SweepRow(recipe=name, control=control, t2v=_spreads(found, "t2v"), v2t=_spreads(found, "v2t"))
 
 
 def _spreads(seeds: Sequence[Report | BothMetrics], way: Direction) -> dict[str, MeanStd]:
@@ -74,8 +96,11 @@ def sweep_rows(summary: SweepSummary, way: Direction) -> list[list[str]]:
 
 
 def sweep_markdown(summary: SweepSummary) -> str:
-    """Return both directions as Markdown tables."""
+    """Return both directions as Markdown tables, and the runs that failed."""
     lines = [f"Mean ± standard deviation over seeds {', '.join(map(str, summary.seeds))}.", ""]
     for way, title in DIRECTIONS.items():
         lines += [f"## {title.capitalize()}", "", *markdown_table(["recipe", *METRICS], sweep_rows(summary, way)), ""]
+    if summary.failed:
+        failed = [[one.recipe, str(one.seed), one.reason.replace("\n", "; ")] for one in summary.failed]
+        lines += ["## Failed runs", "", *markdown_table(["recipe", "seed", "why"], failed), ""]
     return "\n".join(lines)

@@ -96,7 +96,7 @@ WRITERS = (
     Writer("run", lambda p, o: ["run", f"{p}/small.toml", "--out", f"{o}/run"]),
     Writer("eval", lambda p, o: ["eval", "--checkpoint", f"{p}/trained", "--out", f"{o}/e"]),
     Writer("frame store", lambda p, o: stored(p, o), survives=True),
-    Writer("sweep", lambda p, o: ["sweep", f"{p}/small.toml", "--seeds", "1", "--out", f"{o}/s"]),
+    Writer("sweep", lambda p, o: ["sweep", f"{p}/small.toml", "--seeds", "1,", "--out", f"{o}/s"]),
     Writer("moving-shapes", lambda p, o: shapes(o)),
     Writer("bench rank", lambda p, o: benched(o)),
 )  # fmt: skip

@@ -91,7 +91,9 @@ def test_a_varied_sweep_draws_its_curves_or_tells_what_to_install(
     assert not drawing or "train.batch_size" in picture.read_text()
     missing = f'{picture} is not drawn: matplotlib is not installed; pip install "fdakit[plot]"'
     assert (missing in told) != drawing
-    quality, seconds = grid_panels(summary, varied)
+    quality, back, seconds = grid_panels(summary, varied)
+    assert (quality.title, back.title) == ("R@1 text to video, %", "R@1 video to text, %")
+    assert [point.mean for point in back.series[0][1]] == [row.v2t["R@1"].mean for row in summary.rows[::-1]]
     ((label, points),) = quality.series
     assert (label, [point.x for point in points]) == ("small", [2.0, 4.0])
     assert points[1].mean == summary.rows[0].t2v["R@1"].mean

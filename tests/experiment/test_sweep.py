@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fdakit import RecipeError
-from fdakit.experiment import sweep as module
+from fdakit.experiment import sweep_members as module
 from fdakit.experiment.sweep import sweep
 from fdakit.experiment.training_run import Interrupted
 from fdakit.recipe.recipe import Recipe

@@ -284,6 +284,14 @@ class Watching(Part):
         self.note("finished")
 
 
+class Dying(Watching):
+    """An observer that kills its process after a training step."""
+
+    def progressed(self, what: str, done: int, total: int) -> None:
+        if what == "training" and done == self.options.step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
 class Unwell(Watching):
     """An observer that fails as soon as it should note something."""
 
@@ -360,4 +368,4 @@ def fdakit_optimisers() -> Parts:
 
 @hookimpl
 def fdakit_observers() -> Parts:
-    return _parts(watching=Watching, asking=Asking, unwell=Unwell)
+    return _parts(watching=Watching, asking=Asking, dying=Dying, unwell=Unwell)

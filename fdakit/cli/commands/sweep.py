@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,56 +11,89 @@ import click
 
 from fdakit.cli.options import json_option, set_option
 from fdakit.cli.printing import print_json, print_table, say
+from fdakit.cli.seed_option import seed_numbers
 
 if TYPE_CHECKING:
     from fdakit.catalog import Catalog
     from fdakit.recipe.recipe import Recipe
+    from fdakit.report.sweep_tables import SweepSummary
 
 
 @click.command("sweep")
 @click.argument("recipes", nargs=-1, required=True, metavar="RECIPE...")
-@click.option("--seeds", default="24,42,7", show_default=True, help="Seeds, separated by commas.")
+@click.option(
+    "--seeds",
+    default="24,42,7",
+    show_default=True,
+    help="Seeds, separated by commas; or how many, as 3. One seed alone: 24, with its comma.",
+)
 @set_option
 @click.option(
     "--vary", metavar="KEY=V1,V2,...", help="Run each recipe with each value of one option, and plot the curves."
 )
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Runs side by side, a process each."
+)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/sweep"), show_default=True, help="Folder.")
 @json_option
 def command(
-    recipes: tuple[str, ...], seeds: str, settings: tuple[str, ...], vary: str | None, out: Path, as_json: bool
-) -> None:
-    """Run several recipes with several seeds; print mean and standard deviation. Finished runs are not repeated."""
+    recipes: tuple[str, ...],
+    seeds: str,
+    settings: tuple[str, ...],
+    vary: str | None,
+    jobs: int,
+    out: Path,
+    as_json: bool,
+) -> int:
+    """Run several recipes with several seeds; print mean and standard deviation. Finished runs are not repeated.
+
+    A run that fails is told and the others go on; the command then ends with an error. Ctrl-C saves every run, and
+    the same command goes on from there.
+    """
     from fdakit.catalog import load_catalog
     from fdakit.experiment.option_grid import expand_grid as varying
-    from fdakit.recipe.validation import MAX_SEED, MIN_SEED
 
-    try:
-        numbers = [int(seed) for seed in seeds.split(",")]
-    except ValueError as error:
-        raise click.UsageError(f"--seeds {seeds!r}: wanted whole numbers separated by commas, as 24,42,7") from error
-    if not all(MIN_SEED <= number <= MAX_SEED for number in numbers):
-        raise click.UsageError(f"--seeds {seeds!r}: wanted whole numbers of 64 bits, from {MIN_SEED} to {MAX_SEED}")
+    numbers = seed_numbers(seeds)
     catalog = load_catalog()
     readers = [partial(_read, recipe, settings, catalog) for recipe in recipes]
     chosen, varied = varying(vary, readers) if vary else ([read([]) for read in readers], None)
 
-    from fdakit.experiment.sweep import DRAWING, sweep
-    from fdakit.experiment.training_run import Interrupted
+    from fdakit.experiment.sweep import sweep
+    from fdakit.system.stop_signals import Terminated, exit_code
+
+    try:
+        summary = sweep(chosen, numbers, out=out, tell=lambda text: say(text, err=True), varied=varied, jobs=jobs)
+    except KeyboardInterrupt as stopped:
+        say(f"{str(stopped) or 'stopped'}; the same command goes on from here", err=True)
+        known = signal.SIGTERM if isinstance(stopped, Terminated) else signal.SIGINT
+        return getattr(stopped, "code", exit_code(known))
+    if as_json:
+        print_json(summary.to_json())
+    else:
+        _print(summary, out, drawn=varied is not None and varied.numeric)
+    return _exit_code(summary)
+
+
+def _print(summary: SweepSummary, out: Path, *, drawn: bool) -> None:
+    from fdakit.experiment.sweep import DRAWING
     from fdakit.report.report_tables import DIRECTIONS
     from fdakit.report.sweep_tables import METRICS, sweep_rows
 
-    try:
-        summary = sweep(chosen, numbers, out=out, tell=lambda text: say(text, err=True), varied=varied)
-    except Interrupted as stopped:
-        say(f"{stopped}; the same command goes on from here", err=True)
-        click.get_current_context().exit(stopped.code)
-    if as_json:
-        print_json(summary.to_json())
-        return
-    for way, title in DIRECTIONS.items():
+    seeds = ",".join(map(str, summary.seeds))
+    for way, title in DIRECTIONS.items() if summary.rows else ():
         print_table(f"{title}, seeds {seeds}", ["recipe", *METRICS], sweep_rows(summary, way), numbers=True)
-    drawn = f", {out}/{DRAWING}" if varied is not None and varied.numeric and (out / DRAWING).is_file() else ""
-    say(f"written: {out}/sweep.md{drawn}")
+    say(f"written: {out}/sweep.md" + (f", {out}/{DRAWING}" if drawn and (out / DRAWING).is_file() else ""))
+
+
+def _exit_code(summary: SweepSummary) -> int:
+    """Return 0; after failures, which are told once more, 2, or 1 if a part or fdakit itself is to blame for one."""
+    failed = summary.failed
+    if failed:
+        total = len(summary.seeds) * len({*(row.recipe for row in summary.rows), *(one.recipe for one in failed)})
+        say(f"{len(failed)} of {total} runs failed; the same command tries them again:", err=True)
+    for one in failed:
+        say(f"{one.recipe}, seed {one.seed}: {one.reason}", err=True)
+    return (1 if any(one.fault for one in failed) else 2) if failed else 0
 
 
 def _read(source: str, settings: tuple[str, ...], catalog: Catalog, more: list[str]) -> Recipe:
