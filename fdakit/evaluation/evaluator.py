@@ -20,7 +20,7 @@ from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.dataset_files.identical_videos import identical_videos
 from fdakit.errors import RecipeError
 from fdakit.features import TextFeatures, VideoFeatures
-from fdakit.inference.embedder import Embedder
+from fdakit.inference.embedder import EmbeddedVideos, Embedder
 from fdakit.inference.score_matrix import score_matrix
 from fdakit.model.retriever import Retriever
 from fdakit.plugin.abilities import InnerProduct, TextRoles
@@ -29,6 +29,7 @@ from fdakit.ranking.scored_tiles import Pairs
 from fdakit.ranking.streamed import Vectors
 from fdakit.recipe.recipe import Recipe
 from fdakit.settings import EvalSettings
+from fdakit.system.ranks import Ranks
 from fdakit.values import Scores, Split, UnreadableVideo, VideoRef
 
 from .scoring import Rankings, Similarities, product_vectors, rank_both_directions
@@ -57,6 +58,16 @@ class EvaluationResult:
     document_scores: Mapping[str, Similarities] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class EncodedSplit:
+    """The features of a split: distinct videos and captions, these as documents too, and those of the bank."""
+
+    videos: EmbeddedVideos
+    texts: TextFeatures
+    documents: TextFeatures | None
+    bank: TextFeatures | None
+
+
 class Evaluator:
     """Scores one split with any weights; caches its clips so that further validations decode nothing."""
 
@@ -72,11 +83,13 @@ class Evaluator:
         progress: Progress,
         controls: Sequence[Control] = (),
         bank: Sequence[str] = (),
+        ranks: Ranks | None = None,
     ) -> None:
         self._split = split
         self._rules, self._precision, self._loader = rules, precision, clips.loader
         self._device = device
         self._progress = progress
+        self._ranks = ranks or Ranks()
         self._bank = tuple(dict.fromkeys(bank))
         self._own: Control = clips.control
         names: list[Control] = [self._own, *(c for c in controls if c != self._own)]
@@ -107,6 +120,7 @@ class Evaluator:
         progress: Progress,
         controls: Sequence[Control] = (),
         bank: Sequence[str] = (),
+        ranks: Ranks | None = None,
     ) -> Evaluator:
         """Return the evaluator of a recipe.
 
@@ -128,23 +142,49 @@ class Evaluator:
             progress=progress,
             controls=controls,
             bank=bank,
+            ranks=ranks,
         )
 
-    @torch.inference_mode()
     def run(self, retriever: Retriever) -> EvaluationResult:
-        """Return the scores of every caption against every video, under each control."""
+        """Return the scores of every caption against every video, under each control.
+
+        With several ranks all call `encode`, and the first `score`.
+        """
+        encoded = self.encode(retriever)
+        if encoded is None:
+            raise ValueError("only rank 0 has the features; let all ranks encode, and rank 0 score")
+        return self.score(retriever, encoded)
+
+    @torch.inference_mode()
+    def encode(self, retriever: Retriever) -> EncodedSplit | None:
+        """Return the features of the split's distinct videos and captions; None on ranks but the first.
+
+        Each rank encodes a share.
+        """
         retriever.eval()
-        embedder = Embedder(retriever, device=self._device, precision=self._precision, progress=self._progress)
-        videos = embedder.videos(
-            self._source,
-            batch_size=self._rules.batch_size,
-            loader=self._loader,
-            what=f"{self._split.name} videos",
+        embedder = Embedder(
+            retriever, device=self._device, precision=self._precision, progress=self._progress, ranks=self._ranks
         )
-        captions = [caption.text for caption in self._split.captions]
-        text_places = _places(captions)
-        distinct = list(dict.fromkeys(captions))
-        texts = self._texts(embedder, distinct, f"{self._split.name} captions")
+        name = self._split.name
+        videos = embedder.videos(
+            self._source, batch_size=self._rules.batch_size, loader=self._loader, what=f"{name} videos"
+        )
+        distinct = list(dict.fromkeys(caption.text for caption in self._split.captions))
+        asymmetric = isinstance(retriever.encoder, TextRoles) and retriever.encoder.asymmetric
+
+        def encode(texts: Sequence[str], what: str, role: TextRole = "query") -> TextFeatures | None:
+            return embedder.split_texts(texts, batch_size=self._rules.text_batch_size, what=what, role=role)
+
+        texts = encode(distinct, f"{name} captions")
+        documents = encode(distinct, f"{name} captions", "document") if asymmetric else None
+        bank = encode(self._bank, "bank captions") if self._bank else None
+        return None if videos is None or texts is None else EncodedSplit(videos, texts, documents, bank)
+
+    @torch.inference_mode()
+    def score(self, retriever: Retriever, encoded: EncodedSplit) -> EvaluationResult:
+        """Return the scores of a split's features."""
+        videos, texts = encoded.videos, encoded.texts
+        text_places = _places([caption.text for caption in self._split.captions])
 
         def scored(found: TextFeatures) -> dict[str, Similarities]:
             return {
@@ -152,9 +192,8 @@ class Evaluator:
                 for control, features in videos.features.items()
             }
 
-        scores = documents = scored(texts)
-        if isinstance(retriever.encoder, TextRoles) and retriever.encoder.asymmetric:
-            documents = scored(self._texts(embedder, distinct, f"{self._split.name} captions", role="document"))
+        scores = scored(texts)
+        documents = scores if encoded.documents is None else scored(encoded.documents)
         return EvaluationResult(
             scores=scores,
             rankings={control: self._ranked(scores[control], documents[control]) for control in scores},
@@ -163,7 +202,7 @@ class Evaluator:
             cut=None if texts.cut is None else int(texts.cut.numpy()[text_places].sum()),
             distinct_texts=len(texts.vectors),
             coverage=videos.coverage,
-            bank=self._banked(retriever, embedder, videos.features[self._own]),
+            bank=self._banked(retriever, encoded.bank, videos.features[self._own]),
             document_scores={} if documents is scores else documents,
         )
 
@@ -171,15 +210,13 @@ class Evaluator:
         """Return the result of a file for each video of the split that it contains."""
         return [(name, found[shown]) for name, shown in self._shown.items() if shown in found]
 
-    def _banked(self, retriever: Retriever, embedder: Embedder, videos: VideoFeatures) -> NDArray[np.float32] | None:
+    def _banked(
+        self, retriever: Retriever, bank: TextFeatures | None, videos: VideoFeatures
+    ) -> NDArray[np.float32] | None:
         """Return the similarities of the bank's distinct captions to every video of the split."""
-        if not self._bank:
+        if bank is None:
             return None
-        texts = self._texts(embedder, self._bank, "bank captions")
-        return score_matrix(retriever, texts, videos, device=self._device)[:, self._places]
-
-    def _texts(self, embedder: Embedder, texts: Sequence[str], what: str, role: TextRole = "query") -> TextFeatures:
-        return embedder.texts(texts, batch_size=self._rules.text_batch_size, what=what, role=role)
+        return score_matrix(retriever, bank, videos, device=self._device)[:, self._places]
 
     def _scores(
         self,

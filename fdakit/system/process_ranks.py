@@ -49,6 +49,11 @@ class ProcessRanks(Ranks):
         self._together(lambda: dist.all_gather_object(found, value, group=self._words))
         return found
 
+    def at_first(self, value: T) -> list[T] | None:
+        found: list[Any] | None = [None] * self.size if self.leads else None
+        self._together(lambda: dist.gather_object(value, found, group=self._words))
+        return found
+
     def tensors(self, own: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
         told = self.objects([(str(one.dtype), tuple(one.shape)) for one in own])
         flat: dict[str, list[torch.Tensor]] = {}

@@ -7,13 +7,19 @@ are. Every method but the properties is called by all ranks, in the same order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fdakit.errors import FdakitError
 
 if TYPE_CHECKING:
     import torch
 
 T = TypeVar("T")
+
+
+class ToldError(FdakitError):
+    """An error of another rank, which rank 0 tells the user."""
 
 
 class Ranks:
@@ -38,6 +44,10 @@ class Ranks:
         """Return the value of each rank, in order; values are pickled."""
         return [value]
 
+    def at_first(self, value: T) -> list[T] | None:
+        """Return the value of each rank, in order, on rank 0; None on the others. Values are pickled."""
+        return [value]
+
     def tensors(self, own: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
         """Return the tensors of each rank, in order, without gradient; shapes and number may differ among ranks."""
         return [[one.detach() for one in own]]
@@ -48,9 +58,17 @@ class Ranks:
     def copy_first(self, values: Sequence[torch.Tensor]) -> None:
         """Replace each tensor by that of rank 0."""
 
-    def of_first(self, value: T) -> T:
-        """Return the value of rank 0."""
-        return self.objects(value)[0]
+    def by_first(self, act: Callable[[], T]) -> T:
+        """Return what `act()` gives on rank 0, where alone it is called. Raises its `FdakitError` on all."""
+        try:
+            own: Any = act() if self.leads else None
+        except FdakitError as error:
+            own = error
+        found = self.objects(own)[0]
+        if isinstance(found, FdakitError):
+            raise own if self.leads else ToldError(str(found))
+        result: T = found
+        return result
 
     def wait(self) -> None:
         """Wait until every rank has come here."""

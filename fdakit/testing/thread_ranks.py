@@ -83,6 +83,10 @@ class ThreadRanks(Ranks):
     def objects(self, value: T) -> list[T]:
         return self._meeting.exchange(self._rank, value)
 
+    def at_first(self, value: T) -> list[T] | None:
+        found = self.objects(value)
+        return found if self.leads else None
+
     def tensors(self, own: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
         told = self._meeting.exchange(self._rank, [one.detach().clone() for one in own])
         return [[one.clone() for one in held] for held in told]

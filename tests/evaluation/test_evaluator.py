@@ -33,6 +33,8 @@ from fdakit.ranking.scored_tiles import Pairs
 from fdakit.ranking.significance import bootstrap_ci
 from fdakit.recipe.recipe import Recipe
 from fdakit.report.evaluation_report import Provenance, Report
+from fdakit.system.ranks import Ranks
+from fdakit.testing.thread_ranks import on_ranks
 
 pytestmark = pytest.mark.integration
 
@@ -281,7 +283,32 @@ def test_progress_tells_of_videos_captions_and_of_ranking_in_tiles(
     steps = [*(("encoding test videos", done, 5) for done in (2, 4, 5))]
     steps += [("encoding test captions", 2, 4), ("encoding test captions", 4, 4)]
     ranking = [] if similarity_mb else [("ranking", 1, 1)]
-    assert told == [*steps, *ranking, ("encoding bank captions", 1, 1)]
+    assert told == [*steps, ("encoding bank captions", 1, 1), *ranking]
+
+
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("similarity_mb", [4_000, 0])
+def test_several_ranks_give_the_report_of_one(
+    make_recipe: MakeRecipe, split: MakeSplit, tmp_path: Path, size: int, similarity_mb: int
+) -> None:
+    """The clips are shared out; one of a later batch cannot be read."""
+    recipe = make_recipe(eval={"similarity_mb": similarity_mb, "batch_size": 2, "text_batch_size": 2})
+    pairs = with_twins(split(*PAIRS))
+    gone = VideoRef("gone", tmp_path / "gone.mp4")
+    pairs = replace(pairs, videos=(*pairs.videos, gone), captions=(*pairs.captions, Caption("gone", "gone")))
+    wanted = report_of(recipe, pairs, evaluate(recipe, pairs, bank=["one", "two", "three"]))
+
+    def report(ranks: Ranks) -> dict[str, Any] | None:
+        retriever = build(recipe)
+        evaluator = Evaluator.of(
+            recipe, pairs, retriever, device=CPU, progress=quiet, bank=["one", "two", "three"], ranks=ranks
+        )
+        encoded = evaluator.encode(retriever)
+        return encoded and report_of(recipe, pairs, evaluator.score(retriever, encoded))
+
+    first, *others = on_ranks(size, report)
+    assert first == wanted
+    assert others == [None] * (size - 1)
 
 
 def test_nothing_readable_is_an_error_that_says_why(make_recipe: MakeRecipe, tmp_path: Path) -> None:
