@@ -143,6 +143,10 @@ class TrainSettings(Options):
         description="compute the activations of the encoder's blocks again in the backward pass, instead of keeping "
         "them: the same gradients, with much less memory, for one more forward pass",
     )
+    compile: Literal["none", "blocks"] = Field(
+        "none",
+        description="blocks: torch.compile of each block of the encoder while it trains, never in evaluation",
+    )
     validate_every: int = Field(1, ge=1, description="epochs between validations")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     precision: Literal["auto", "fp32", "bf16"] = Field(

@@ -26,6 +26,7 @@ from fdakit.system.stop_signals import StopRequest, stop_request
 from fdakit.values import Split
 
 from .collapse_detection import CollapseSigns
+from .compilation import BlockCompilation
 from .forward_pass import Forward
 from .freezing import check_chunks, frozen_batch_norms, warn_of_blocked
 from .grouped_optimiser import GroupedOptimiser, build_optimiser
@@ -83,6 +84,7 @@ class Trainer:
         self._device, self._ranks = device, ranks
         self._watchers = watchers
         self._loading = SharedLoading(data, loader=loader, micro_batch=train.micro_batch, device=device, ranks=ranks)
+        self._compilation = BlockCompilation.of(retriever, train.compile, device=device)
         self._still = frozen_batch_norms([retriever, self._modules])
         forward = Forward(
             retriever,
@@ -163,7 +165,8 @@ class Trainer:
             # After a stop at the last step of an epoch, that epoch is yet to be completed.
             while self.position.done < steps or self.position.step > 0:
                 epoch, started = self.position.epoch, time.perf_counter()
-                losses = self._epoch(steps, asked, after_step)
+                with self._compilation.on():
+                    losses = self._epoch(steps, asked, after_step)
                 facts = {
                     "epoch": epoch + 1,
                     "step": self.position.done,

@@ -21,9 +21,11 @@ from fdakit.builtin.fusions.motion_tokens import MOTION_TOKENS
 from fdakit.builtin.fusions.multiply import MULTIPLY
 from fdakit.builtin.fusions.none import NONE
 from fdakit.model import ClipEncoder
+from fdakit.model.towers import open_clip_vit
 from fdakit.model.towers.vision_tower import VisionTower
 from fdakit.plugin import Component
 from fdakit.testing.building import build_part
+from fdakit.training.compilation import BlockCompilation
 
 FUSIONS = {
     part.name: part for part in (ALPHA_CONV, ATTENTION_BIAS, MOTION_TOKENS, GATED, MULTIPLY, BLUR_BACKGROUND, NONE)
@@ -133,3 +135,44 @@ def test_one_graph_of_vit_b_32(name: str) -> None:
     forward, _ = join(encoder.train(), FUSIONS[name])
     with torch.no_grad():
         check_graphs(forward, backend="inductor", size=224, numbers=TEN_NUMBERS)
+
+
+def compile_blocks(encoder: ClipEncoder, *, backend: str) -> BlockCompilation:
+    """The compilation of an encoder's blocks, and of those that take a bias, by a backend."""
+    packed = torch.compile(open_clip_vit._run_packed_block, backend=backend, dynamic=True)
+    encoder._tower._family.__dict__["_compiled_packed_block"] = packed
+    return BlockCompilation(encoder.blocks(), backend=backend)
+
+
+def check_blocks(name: str, encoder: ClipEncoder, *, backend: str, numbers: tuple[int, ...]) -> None:
+    """One graph for the vision blocks, one more for those that take a bias; outputs and gradients of eager mode."""
+    forward, weights = join(encoder.train(), FUSIONS[name])
+    size = encoder.preprocess.size
+    wanted = {
+        count: (forward(*clips(count, size)).detach(), gradients(forward, weights, size, count)) for count in numbers
+    }
+    with compile_blocks(encoder, backend=backend).on():
+        for count in numbers:
+            torch.testing.assert_close(forward(*clips(count, size)).detach(), wanted[count][0], atol=1e-5, rtol=0)
+            found = gradients(forward, weights, size, count)
+            assert float((found - wanted[count][1]).norm() / wanted[count][1].norm()) < 1e-5
+    assert counters["stats"]["unique_graphs"] == 1
+    assert not counters["graph_break"]
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("name", ["alpha-conv", "attention-bias"])
+def test_blocks_are_one_graph_with_checkpointing_too(name: str, make_encoder: Callable[[str], ClipEncoder]) -> None:
+    encoder = make_encoder("vit")
+    encoder.set_grad_checkpointing(name == "attention-bias")
+    check_blocks(name, encoder, backend="eager", numbers=(2, 3, 5))
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("name", FUSIONS)
+def test_blocks_are_one_graph_for_ten_numbers_of_frames(name: str, again: bool) -> None:
+    """The tower of quickstart by inductor, with activations kept or computed again."""
+    encoder = build_part(TINY, layers=2)
+    encoder.set_grad_checkpointing(again)
+    check_blocks(name, encoder, backend="inductor", numbers=TEN_NUMBERS)
