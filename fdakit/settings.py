@@ -148,6 +148,9 @@ class TrainSettings(Options):
         description="blocks: torch.compile of each block of the encoder while it trains, never in evaluation",
     )
     validate_every: int = Field(1, ge=1, description="epochs between validations")
+    patience: int = Field(
+        0, ge=0, description="validations in a row without a better R@1 after which training ends; 0: never"
+    )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 autocast over fp32 weights on a GPU that has it, fp32 elsewhere"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,12 +64,12 @@ def make_report(
     measured = both_metrics(found, rules.ties)
     seed = provenance.seed or 0
     further = plugin_metrics(metric_parts, found, rules.ties, seed=seed)
+    seldom: dict[str, Any] = {"metrics": further, "stopped_early": info.stopped_early}
     return Report(
         name=name,
         protocol=protocol,
         t2v=measured.t2v,
         v2t=measured.v2t,
-        **({"metrics": further} if further else {}),
         ci95=_intervals(found, evaluated.scores[own].owners, rules),
         ties=BothCounts(t2v=found["t2v"].tied, v2t=found["v2t"].tied),
         pool=BothCounts(t2v=found["t2v"].pool, v2t=found["v2t"].pool),
@@ -78,6 +79,7 @@ def make_report(
         captions=counted_captions(split, evaluated),
         masks=_masks(evaluated.coverage),
         finding=info.finding,
+        **{name: told for name, told in seldom.items() if told},
         random_weights=info.random_weights,
         provenance=provenance,
     )

@@ -29,6 +29,7 @@ from fdakit.training.word_clashes import indistinct_words
 from fdakit.values import Split
 
 from .checkpoint_evaluation import RunResult, report_weights
+from .early_stopping import check_patience
 from .fingerprint import take_fingerprint
 from .model_selection import VALIDATION, ModelSelection
 from .moved_files import moved_file_hints
@@ -65,6 +66,7 @@ def run_recipe(
             *(partial(splits.load, name) for name in wanted), partial(build_retriever, recipe, device=device)
         )
         by_name: dict[str, Split] = dict(zip(wanted, loaded, strict=True))
+        check_patience(recipe, by_name)
         held.enter_context(cached_clips_in_use(loaded))
         if folder is not None:
             written = Checkpoint.of_run(folder.checkpoint("last" if training else "best"))

@@ -14,6 +14,7 @@ from fdakit.system.stop_signals import exit_code
 from fdakit.training.collapse_detection import collapse_warning
 from fdakit.training.trainer import Stopped, Trainer
 
+from .early_stopping import early_stop
 from .model_selection import BY_LAST, BY_VALIDATION, VALIDATION, ModelSelection, validation_facts
 from .run_checkpoints import RunCheckpoints
 
@@ -61,6 +62,8 @@ class TrainingRun:
             trainer.restore(state.for_trainer())
         self._selection.best, self._checkpoints.changed = list(state.best) or None, state.changed
         self._found = self._finding()
+        if state.best and self._checkpoints.best().info.stopped_early:
+            self._checkpoints.note_on_best(stopped_early="")  # noted again by `run`, unless patience is longer now
         if self._data:
             self._data = self._data.model_copy(update={"remarks": (*self._data.remarks, *state.changed)})
         return tuple(trainer.history) if state.history is not None else None
@@ -71,6 +74,7 @@ class TrainingRun:
         Raises `Interrupted` after a request to stop.
         """
         trainer = self._trainer
+        self._stop_early()
         try:
             trainer.run(self._after_epoch)
         except Stopped as error:
@@ -100,7 +104,16 @@ class TrainingRun:
         found = validation_facts(measured)
         trainer.history[-1] |= found  # in the state before any observer is notified: a kill loses no line of a log
         self._save_last(info)
+        self._stop_early()
         return found
+
+    def _stop_early(self) -> None:
+        """End the training if its validations say so; what the history tells is told again after a resume."""
+        trainer = self._trainer
+        reason = early_stop(trainer.history, patience=self._recipe.train.patience, steps=trainer.steps)
+        if reason:
+            self._checkpoints.note_on_best(stopped_early=reason)
+            trainer.end()
 
     def _info(self, *, epoch: int, chosen_by: str, measured: BothMetrics | None = None) -> CheckpointInfo:
         """Return what is known of the current weights; `measured` on the validation split, if they were."""

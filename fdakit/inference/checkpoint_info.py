@@ -36,8 +36,8 @@ class CheckpointInfo(JsonRecord):
     """The content of checkpoint.json: the step of the weights, how they were chosen, what is known of their training.
 
     The defaults are what is known of weights that no run of fdakit saved. `chosen_on` is the split that was used to
-    choose them, `validation` the metrics there, `finding` the warning of `collapse_warning`. `random_weights`: the
-    encoder's weights are random and nothing was trained.
+    choose them, `validation` the metrics there, `finding` the warning of `collapse_warning`, `stopped_early` why the
+    training ended before its last step. `random_weights`: the encoder's weights are random and nothing was trained.
     """
 
     epoch: Count | None = None
@@ -47,6 +47,7 @@ class CheckpointInfo(JsonRecord):
     damage: TrainingDamage = TrainingDamage()
     training: TrainingData | None = None
     finding: str = ""
+    stopped_early: str = ""
     random_weights: bool = False
     validation: BothMetrics | None = None
 

@@ -192,6 +192,7 @@ class Report(JsonRecord):
     captions: CaptionCounts = CaptionCounts()
     masks: MaskCoverage = MaskCoverage()
     finding: str = ""
+    stopped_early: str = ""
     random_weights: bool = False
     provenance: Provenance = Provenance()
 

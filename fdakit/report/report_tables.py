@@ -58,6 +58,7 @@ def report_notes(report: Report) -> list[str]:
         *(f"data: {remark}" for remark in report.videos.remarks),
         *_training_notes(report.videos.training),
         *([f"training: {report.finding}"] if report.finding else []),
+        *([f"training {report.stopped_early}"] if report.stopped_early else []),
         *_metric_notes(report),
         *_protocol_notes(report),
         *_caption_notes(report),

@@ -72,6 +72,7 @@ class Trainer:
     ) -> None:
         self.retriever = retriever
         self.position = Position()
+        self._ended = False
         self.history: list[dict[str, float]] = []  # what observers receive for each epoch
         self.skipped: dict[str, str] = {}  # the fault by video id, of those seen so far
         self.repaired: dict[str, str] = {}
@@ -155,6 +156,10 @@ class Trainer:
         """The number of steps of the whole training."""
         return self._data.steps(self._train.epochs, limit=self._train.max_steps)
 
+    def end(self) -> None:
+        """Make this epoch the last: `run` returns after it, or at once if it has not begun one."""
+        self._ended = True
+
     def run(self, after_epoch: AfterEpoch, after_step: AfterStep = lambda trainer: None) -> None:
         """Train to the end. On Ctrl-C or SIGTERM the current step is finished, then `Stopped` is raised.
 
@@ -163,7 +168,7 @@ class Trainer:
         steps = self.steps
         with stop_request() as asked:
             # After a stop at the last step of an epoch, that epoch is yet to be completed.
-            while self.position.done < steps or self.position.step > 0:
+            while not self._ended and (self.position.done < steps or self.position.step > 0):
                 epoch, started = self.position.epoch, time.perf_counter()
                 with self._compilation.on():
                     losses = self._epoch(steps, asked, after_step)

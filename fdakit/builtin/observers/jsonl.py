@@ -42,7 +42,8 @@ class Jsonl:
 
     def run_finished(self, report: Mapping[str, Any]) -> None:
         """Write the result; the complete report is next to this file."""
-        self._write({"event": "run_finished", "t2v": report["t2v"], "v2t": report["v2t"]})
+        told = {key: report[key] for key in ("t2v", "v2t", "stopped_early") if key in report}
+        self._write({"event": "run_finished", **told})
 
     def _write(self, line: Mapping[str, Any]) -> None:
         if self._path is not None:
