@@ -44,6 +44,10 @@ class ProcessRanks(Ranks):
     def size(self) -> int:
         return dist.get_world_size()
 
+    @property
+    def connected(self) -> bool:
+        return True
+
     def objects(self, value: T) -> list[T]:
         found: list[Any] = [None] * self.size
         self._together(lambda: dist.all_gather_object(found, value, group=self._words))

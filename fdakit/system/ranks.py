@@ -40,6 +40,11 @@ class Ranks:
         """Whether this is the process that writes, observes and reports."""
         return self.rank == 0
 
+    @property
+    def connected(self) -> bool:
+        """Whether torch.distributed connects the ranks, so that its engines can be used."""
+        return False
+
     def objects(self, value: T) -> list[T]:
         """Return the value of each rank, in order; values are pickled."""
         return [value]

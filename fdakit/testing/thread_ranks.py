@@ -93,6 +93,8 @@ class ThreadRanks(Ranks):
 
     def add_up(self, values: Sequence[torch.Tensor]) -> None:
         told = self.tensors(values)
+        kinds = [[(one.dtype, one.shape) for one in held] for held in told]
+        assert all(kind == kinds[0] for kind in kinds), f"ranks add up different tensors: {kinds}"
         with torch.no_grad():
             for place, value in enumerate(values):
                 value.copy_(torch.stack([held[place] for held in told]).sum(0))

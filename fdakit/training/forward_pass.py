@@ -34,6 +34,7 @@ from .gradient_sums import add_gradients, copy_gradients, gradients_apart, sum_g
 from .head_pass import HeadPass, Judgement
 from .shares import Chunk, SharedBatch
 from .step_losses import StepLosses
+from .tower_sums import tower_sum
 
 _HEADS = ("aggregator", "matcher")
 
@@ -117,7 +118,9 @@ class Forward:
             retriever, objectives, device=device, precision=precision, seed=seed, ranks=self._ranks
         )
         parts = dict(retriever.named_children())
-        self._towers = _trained(part for name, part in parts.items() if name not in _HEADS)
+        towers = {name: part for name, part in parts.items() if name not in _HEADS}
+        self._towers = _trained(towers.values())
+        self._sum = tower_sum(self._encode, self._towers, self._ranks, parts=towers)
         inside = {id(weight) for weight in self._towers}
         heads = _trained([*(parts[name] for name in _HEADS if name in parts), *(one.part for one in objectives)])
         self._heads = [weight for weight in heads if id(weight) not in inside]
@@ -125,9 +128,10 @@ class Forward:
     def __call__(self, shared: SharedBatch, *, step: int) -> ForwardPass:
         """Return the pass of a batch; `step`, from 1, keys the draws and is named in errors."""
         chunks = shared.chunks
+        self._sum.prepare(shared)
         single = len(chunks) == 1  # its activations are kept, and nothing is encoded twice
         with torch.set_grad_enabled(single):
-            encoded = [self._encode(chunk, step) for chunk in chunks]
+            encoded = [self._sum.encode(chunk, step, last=single) for chunk in chunks]
         if single and self._ranks.size == 1:
             return ForwardPass(self._judge(encoded[0], shared, step, in_parts=False), self)
         leaves = gather_features(encoded, self._ranks)
@@ -148,9 +152,11 @@ class Forward:
             _backward([judged.losses.total, judged.pairs.videos.vectors], [scale, to_vectors])
         copy_gradients(self._heads, self._ranks)
         for chunk in replay.chunks:
-            features = replay.kept or self._encode(chunk, replay.step)
-            _backward(*_own_gradients(features, replay.leaves, chunk.rows))
-        sum_gradients(self._towers, self._ranks)
+            last = chunk is replay.chunks[-1]
+            features = replay.kept or self._sum.encode(chunk, replay.step, last=last)
+            complete = self._sum.needs_all
+            _backward(*_own_gradients(features, replay.leaves, chunk.rows, complete=complete))
+        self._sum.finish(heads_reach=any(grad is not None for grad in reached))
         add_gradients(self._towers, reached)
 
     def _pairs_backward(self, judged: Judgement, scale: float | torch.Tensor) -> torch.Tensor | None:
@@ -170,15 +176,20 @@ def _trained(parts: Iterable[object]) -> list[nn.Parameter]:
 
 
 def _own_gradients(
-    features: Features, leaves: Features, rows: slice
+    features: Features, leaves: Features, rows: slice, *, complete: bool
 ) -> tuple[list[torch.Tensor], list[torch.Tensor | None]]:
-    """Return the features of some pairs and their rows of the leaves' gradients, cut to their own lengths."""
-    made, grads = [], []
+    """Return the features of some pairs and their rows of the leaves' gradients, cut to their own lengths.
+
+    If they are to be `complete`, features that nothing depends on have a gradient of 0.
+    """
+    made: list[torch.Tensor] = []
+    grads: list[torch.Tensor | None] = []
     for one, leaf in zip(graded(features), graded(leaves), strict=True):
-        if one is not None and leaf is not None and leaf.grad is not None:
+        if one is not None and leaf is not None:
+            own = None if leaf.grad is None else leaf.grad[rows][tuple(slice(0, size) for size in one.shape)]
             made.append(one)
-            grads.append(leaf.grad[rows][tuple(slice(0, size) for size in one.shape)])
-    return made, list(grads)
+            grads.append(torch.zeros_like(one) if own is None and complete else own)
+    return made, grads
 
 
 def _backward(values: Sequence[torch.Tensor], grads: Sequence[float | torch.Tensor | None]) -> None:

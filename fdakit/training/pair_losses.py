@@ -68,7 +68,7 @@ class PairLosses:
     def _value(self, place: int, objective: WeightedObjective) -> Losses:
         """Return the losses of the whole batch."""
         counts = [self._count(objective, rows, chunk) for rows, chunk in self._parts()]
-        (total,) = self._added([sum(counts, torch.zeros((), device=self._vectors.device))])
+        (total,) = self._added([sum(counts, self._vectors.new_zeros(()))])
         self._shares[place] = [count / total for count in counts]
         own: dict[str, torch.Tensor] = {}
         for share, losses in zip(self._shares[place], self._judged(place, objective), strict=True):

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 
 from fdakit.data_pipeline.collate import LoadedBatch, rows_of
-from fdakit.system.ranks import Ranks
+from fdakit.errors import FdakitError
+from fdakit.system.ranks import Ranks, ToldError
 
 _APART = ("frames", "alphas", "neighbours", "luma", "partners", "extra")  # too large to be told, or known to all
 
@@ -54,31 +55,39 @@ class Chunk:
 
 @dataclass(frozen=True)
 class SharedBatch:
-    """A batch as one rank has it: its chunks, and `whole`, all pairs without the pixels of those of other ranks."""
+    """A batch as one rank has it: its chunks, and `whole`, all pairs, with several ranks without their pixels."""
 
     whole: LoadedBatch
     chunks: tuple[Chunk, ...]
+    counts: tuple[int, ...]  # pairs of each rank
 
 
 def share(own: LoadedBatch | BaseException, shares: Shares, ranks: Ranks) -> SharedBatch:
     """Return the whole batch of which each rank has loaded its own pairs.
 
-    Raises the error that a rank brings instead, the same on all.
+    Raises the error that a rank brings instead on all.
     """
     told: list[dict[str, Any]] = []
     for found in ranks.objects(own if isinstance(own, BaseException) else _words(own)):
+        if isinstance(found, FdakitError):
+            raise found if found is own or ranks.leads else ToldError(str(found))
         if isinstance(found, BaseException):
             raise found
         told.append(found)
     assert isinstance(own, LoadedBatch)
-    start = sum(len(found["ids"]) for found in told[: ranks.rank])
-    whole = own if ranks.size == 1 else _joined(told, own)
-    return SharedBatch(whole, tuple(_chunks(own, shares, ranks.rank, start)))
+    counts = tuple(len(found["ids"]) for found in told)
+    whole = own if ranks.size == 1 else _joined(told)
+    return SharedBatch(whole, tuple(_chunks(own, shares, ranks.rank, sum(counts[: ranks.rank]))), counts)
 
 
 def _words(own: LoadedBatch) -> dict[str, Any]:
-    """Return what a batch tells the other ranks of itself."""
-    return {f.name: getattr(own, f.name) for f in fields(own) if f.name not in _APART}
+    """Return what a batch tells the other ranks of itself; of its pixels their shape alone."""
+    words = {f.name: getattr(own, f.name) for f in fields(own) if f.name not in _APART}
+    return words | {"frames": _hollow(own.frames), "alphas": {name: _hollow(one) for name, one in own.alphas.items()}}
+
+
+def _hollow(pixels: torch.Tensor) -> torch.Tensor:
+    return torch.empty_like(pixels[:0], device="meta")
 
 
 def _chunks(own: LoadedBatch, shares: Shares, rank: int, start: int) -> list[Chunk]:
@@ -95,17 +104,14 @@ def _chunks(own: LoadedBatch, shares: Shares, rank: int, start: int) -> list[Chu
     return found
 
 
-def _joined(told: Sequence[dict[str, Any]], own: LoadedBatch) -> LoadedBatch:
+def _joined(told: Sequence[dict[str, Any]]) -> LoadedBatch:
     """Return the pairs of all ranks; their pixels are of the right shape, and hold nothing."""
     known = [found for found in told if found["ids"]]
     first = (known or told)[0]
     joined = {name: sum((found[name] for found in told), ()) for name in ("ids", "texts", "lost", "notes")}
     joined |= {name: torch.cat([found[name] for found in known]) for name in ("valid", "times") if known}
     joined["repaired"] = {name: fault for found in told for name, fault in found["repaired"].items()}
-    shape = (len(joined["ids"]), *own.frames.shape[1:])
-    frames = torch.empty(shape, dtype=own.frames.dtype, device="meta")
-    alphas = {
-        name: torch.empty((len(joined["ids"]), *alpha.shape[1:]), dtype=alpha.dtype, device="meta")
-        for name, alpha in own.alphas.items()
-    }
+    count = len(joined["ids"])
+    frames = first["frames"].new_empty((count, *first["frames"].shape[1:]))
+    alphas = {name: one.new_empty((count, *one.shape[1:])) for name, one in first["alphas"].items()}
     return LoadedBatch(**{**first, **joined, "frames": frames, "alphas": alphas, "places": ()})

@@ -1,0 +1,124 @@
+"""The sum of the towers' gradients over ranks, where the torch engines for it come in.
+
+`TowerSum` adds them up when all are there; that is right for any towers. `ReplicatedTowers` has
+`DistributedDataParallel` add them up while the last chunk's are still being made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from fdakit.system.ranks import Ranks
+
+from .gathered_features import Features
+from .gradient_sums import sum_gradients
+from .shares import Chunk, SharedBatch
+
+Encode = Callable[[Chunk, int], Features]
+"""Encodes the pairs of a chunk at a step."""
+
+
+class TowerSum:
+    """Encodes chunks, and sums the gradients of `weights` over ranks at the end of a step."""
+
+    def __init__(self, encode: Encode, weights: Sequence[nn.Parameter], ranks: Ranks) -> None:
+        self._encode, self._weights, self._ranks = encode, weights, ranks
+
+    @property
+    def needs_all(self) -> bool:
+        """Whether every feature needs a gradient in this step, if only of 0."""
+        return False
+
+    def prepare(self, shared: SharedBatch) -> None:
+        """Begin a step."""
+
+    def encode(self, chunk: Chunk, step: int, *, last: bool) -> Features:
+        """Return the features of a chunk; `last` if its gradients are the last of the step on this rank."""
+        return self._encode(chunk, step)
+
+    def finish(self, *, heads_reach: bool) -> None:
+        """Sum what the backward passes of all chunks have added; `heads_reach` if heads share weights of towers."""
+        sum_gradients(self._weights, self._ranks)
+
+
+class ReplicatedTowers(TowerSum):
+    """`DistributedDataParallel`, from the second step on and where it gives the same sums.
+
+    It needs every weight to have a gradient in every step, from the towers alone, on every rank, which the first
+    step tells. Steps in which a rank has no clip that could be read are summed without it.
+    """
+
+    def __init__(
+        self, encode: Encode, weights: Sequence[nn.Parameter], ranks: Ranks, *, parts: Mapping[str, nn.Module]
+    ) -> None:
+        super().__init__(encode, weights, ranks)
+        self._module = _Towers(encode, parts)
+        self._replica: DistributedDataParallel | None = None
+        self._known = self._used = False
+
+    @property
+    def needs_all(self) -> bool:
+        return self._used
+
+    def prepare(self, shared: SharedBatch) -> None:
+        self._used = self._replica is not None and min(shared.counts) > 0
+
+    def encode(self, chunk: Chunk, step: int, *, last: bool) -> Features:
+        if not (last and self._used and self._replica is not None):
+            return super().encode(chunk, step, last=last)
+        found: Features = self._replica(chunk, step)
+        return found
+
+    def finish(self, *, heads_reach: bool) -> None:
+        if self._used:
+            return
+        complete = not heads_reach and all(weight.grad is not None for weight in self._weights)
+        super().finish(heads_reach=heads_reach)
+        if not self._known:
+            self._known = True
+            if all(self._ranks.objects(complete)):
+                self._replica = _replica(self._module)
+
+
+class _Towers(nn.Module):
+    """The parts that encode, as the module whose output has the gradients."""
+
+    def __init__(self, encode: Encode, parts: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self._encode = encode
+        for name, part in parts.items():
+            self.add_module(name, part)
+
+    def forward(self, chunk: Chunk, step: int) -> Features:
+        return self._encode(chunk, step)
+
+
+def _replica(module: nn.Module) -> DistributedDataParallel:
+    """Return the module wrapped so that gradients are summed; DDP by itself would take their mean."""
+    known = signature(DistributedDataParallel).parameters
+    option = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # before torch 2.14
+    settings: dict[str, Any] = {option: False}
+    replica = DistributedDataParallel(module, **settings)
+    replica.register_comm_hook(None, lambda _, bucket: _summed(bucket))
+    return replica
+
+
+def _summed(bucket: Any) -> torch.futures.Future[torch.Tensor]:
+    work: Any = torch.distributed.all_reduce(bucket.buffer(), async_op=True)
+    future: torch.futures.Future[torch.Tensor] = work.get_future().then(lambda done: done.value()[0])
+    return future
+
+
+def tower_sum(
+    encode: Encode, weights: Sequence[nn.Parameter], ranks: Ranks, *, parts: Mapping[str, nn.Module]
+) -> TowerSum:
+    """Return what sums the gradients of `weights`, those of the `parts` that encode."""
+    if ranks.connected and weights:
+        return ReplicatedTowers(encode, weights, ranks, parts=parts)
+    return TowerSum(encode, weights, ranks)

@@ -1,0 +1,27 @@
+"""Run by torchrun: gradients of several processes, beside those that each computes as one process alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from helpers.exact_steps import close, gradients
+
+from fdakit.system.process_ranks import connected_ranks
+
+CASES: tuple[dict[str, Any], ...] = (
+    {"pool": "batch norm", "tokens": True, "micro_batch": None},
+    {"pool": "transformer", "tokens": True, "micro_batch": 2, "captions": True},
+    {"pool": "batch norm", "tokens": False, "micro_batch": 3, "captions": True, "lost": (6, 7, 8, 9, 10)},
+    {"pool": "dropout", "tokens": True, "micro_batch": 2, "dropout": 0.3, "lost": (3,)},
+)
+STEPS = (5, 6, 7)  # the first is summed without DDP, the others with it
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    with connected_ranks(torch.device("cpu")) as ranks:
+        for case in CASES:
+            chunks = {"micro_batch": case["micro_batch"] if case.get("dropout") else None}
+            close(gradients(**case, ranks=ranks, steps=STEPS), gradients(**{**case, **chunks}, steps=STEPS))
+        if ranks.leads:
+            print(f"{len(CASES)} cases on {ranks.size} ranks")
