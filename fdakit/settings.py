@@ -151,6 +151,12 @@ class TrainSettings(Options):
     patience: int = Field(
         0, ge=0, description="validations in a row without a better R@1 after which training ends; 0: never"
     )
+    checkpoint_minutes: float = Field(
+        10.0,
+        ge=0,
+        description="minutes after which a checkpoint is written inside an epoch; one is written after every epoch "
+        "too; 0: only then",
+    )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 autocast over fp32 weights on a GPU that has it, fp32 elsewhere"

@@ -14,7 +14,7 @@ import click
 
 from fdakit.errors import FdakitError, PartError
 from fdakit.system.regular_files import full
-from fdakit.system.stop_signals import Terminated, exit_code, sigterm_as_interrupt
+from fdakit.system.stop_signals import Terminated, exit_code, signals_as_interrupt
 from fdakit.version import __version__
 
 from .failures import MEMORY, STOPPED, SYSTEM, USAGE, kind_of, print_failure
@@ -70,7 +70,7 @@ def cli() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and leave with its exit code: 0, 1 (ours), 2 (input), 130 (Ctrl-C), 143 (SIGTERM)."""
+    """Run the command line and leave with its exit code: 0, 1 (ours), 2 (input), 128 + signal (130 for Ctrl-C)."""
     sys.exit(execute(arguments))
 
 
@@ -95,15 +95,16 @@ def execute(arguments: list[str] | None = None) -> int:
 def _executed(arguments: list[str] | None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        with sigterm_as_interrupt() as terminated:
+        with signals_as_interrupt() as terminated:
             code: Any = cli.main(args=arguments, prog_name="fdakit", standalone_mode=False)
         if code == exit_code(signal.SIGINT) and terminated.is_set():
-            return exit_code(signal.SIGTERM)
+            return exit_code(terminated.signal)
         return code if isinstance(code, int) else 0
     except click.exceptions.Abort as error:
         say("stopped", err=True)
         print_failure("stopped", STOPPED, given)
-        return exit_code(signal.SIGTERM if isinstance(error.__cause__, Terminated) else signal.SIGINT)
+        cause = error.__cause__
+        return exit_code(cause.signal if isinstance(cause, Terminated) else signal.SIGINT)
     except click.ClickException as error:
         _misused(error)
         print_failure(error.format_message(), USAGE, given)

@@ -16,7 +16,8 @@ from fdakit.errors import FdakitError, collect_errors
 from fdakit.evaluation.evaluator import Evaluator
 from fdakit.evaluation.protocol import trained_on
 from fdakit.inference.checkpoint import Checkpoint
-from fdakit.inference.checkpoint_info import CheckpointInfo, TrainingState
+from fdakit.inference.checkpoint_files import BEST
+from fdakit.inference.checkpoint_info import CheckpointInfo
 from fdakit.inference.factory import build_objectives, build_retriever, count_parameters, has_random_weights
 from fdakit.inference.observers import ObserverGroup
 from fdakit.inference.preprocessing import adopt_preprocess
@@ -33,7 +34,7 @@ from .early_stopping import check_patience
 from .fingerprint import take_fingerprint
 from .model_selection import VALIDATION, ModelSelection
 from .moved_files import moved_file_hints
-from .resume import resumed_state
+from .resume import Resumable, check_inputs, find_resumable, set_damaged_aside, settle_checkpoints
 from .run_checkpoints import RunCheckpoints
 from .run_folder import RunFolder, recipe_text
 from .training_run import TrainingRun
@@ -55,12 +56,14 @@ def run_recipe(
             folder = RunFolder(resume)
             held.enter_context(folder.held())
             folder.check_log()
+            settle_checkpoints(folder)
             held.enter_context(moved_file_hints(recipe))
         watchers = ObserverGroup.of(recipe)
         held.callback(watchers.close)
         device = choose_device(recipe.train.device)
         splits = Splits(recipe, device=device, progress=watchers.progressed)
         training = recipe.train.epochs > 0
+        resumed = find_resumable(folder) if folder and training else None
         wanted = _wanted(recipe, splits) if training else [recipe.eval.split]
         *loaded, retriever = collect_errors(
             *(partial(splits.load, name) for name in wanted), partial(build_retriever, recipe, device=device)
@@ -69,16 +72,17 @@ def run_recipe(
         check_patience(recipe, by_name)
         held.enter_context(cached_clips_in_use(loaded))
         if folder is not None:
-            written = Checkpoint.of_run(folder.checkpoint("last" if training else "best"))
+            written = resumed.checkpoint if resumed else Checkpoint.of_run(folder.checkpoint(BEST))
             adopt_preprocess(retriever, recipe, written.weights)
         # Errors of the trainer are raised before a folder is created.
         trainer = _trainer(recipe, by_name["train"], retriever, device, watchers) if training else None
-        state = resumed_state(folder, recipe, by_name, allowed) if folder and trainer else None
+        if folder and resumed:
+            resumed = check_inputs(folder, resumed, recipe, by_name, allowed)
         if folder is None:
             folder = RunFolder.create(recipe.name, out=out)
             held.enter_context(folder.held())
         job = _Run(recipe, device, watchers, folder, splits, by_name, retriever)
-        return job.finish(job.train(trainer, state) if trainer else job.evaluate_only())
+        return job.finish(job.train(trainer, resumed) if trainer else job.evaluate_only())
 
 
 def _trainer(
@@ -120,7 +124,11 @@ class _Run:
         text = recipe_text(recipe)
         folder.write_start(text, device)
         self._checkpoints = RunCheckpoints(
-            folder, retriever, recipe_text=text, start=take_fingerprint(recipe, splits)
+            folder,
+            retriever,
+            recipe_text=text,
+            start=take_fingerprint(recipe, splits),
+            minutes=recipe.train.checkpoint_minutes,
         )
         self._trained_on = trained_on(splits) if "train" in splits else None
         self._warn_of_shared()
@@ -160,18 +168,19 @@ class _Run:
         self._announce()
         random = has_random_weights(self.retriever.encoder)
         info = CheckpointInfo(epoch=0, step=0, chosen_by=UNTRAINED, random_weights=random)
-        self._checkpoints.save_best(info)
+        self._checkpoints.save_untrained(info)
         return info
 
-    def train(self, trainer: Trainer, state: TrainingState | None) -> CheckpointInfo:
-        """Train to the end, from a state if given; return what is known of the best checkpoint."""
+    def train(self, trainer: Trainer, resumed: Resumable | None) -> CheckpointInfo:
+        """Train to the end, from a checkpoint if given; return what is known of the best one."""
         selection = ModelSelection(self.recipe, self._validator())
         training = TrainingRun(
             self.recipe, trainer, checkpoints=self._checkpoints, selection=selection, data=self._trained_on
         )
         past = None
-        if state is not None:
-            past = training.take_up(Checkpoint.of_run(self.folder.checkpoint("last")), state)
+        if resumed is not None:
+            past = training.take_up(resumed.checkpoint, resumed.state)
+            set_damaged_aside(self.folder, resumed)
         self._announce(trainer, past=past)
         return training.run()
 

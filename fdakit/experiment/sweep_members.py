@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fdakit.analysis.recipe_diff import same_recipe
 from fdakit.errors import FdakitError, PartError, RecipeError
-from fdakit.inference.checkpoint_files import STATE, current_checkpoint
+from fdakit.inference.checkpoint_files import LAST, PREVIOUS, STATE, current_checkpoint
 from fdakit.inference.run_files import CHECKPOINTS, ENVIRONMENT, LOG, RECIPE, REPORT
 from fdakit.recipe.default_options import default_options
 from fdakit.recipe.document import read_document
@@ -85,7 +85,8 @@ def _is_of(recipe: Recipe, known: Path) -> bool:
 def run_member(member: Member) -> None:
     """Make the run, or resume it where it was interrupted."""
     folder = member.folder
-    stopped = (current_checkpoint(folder / CHECKPOINTS / "last") / STATE).is_file()
+    kept = (current_checkpoint(folder / CHECKPOINTS / name) / STATE for name in (LAST, PREVIOUS))
+    stopped = any(state.is_file() for state in kept)
     if not stopped and folder.is_dir():
         _clear_start(folder)
     run_recipe(member.recipe, out=None if stopped else folder, resume=folder if stopped else None)

@@ -19,6 +19,7 @@ from .model_selection import BY_LAST, BY_VALIDATION, VALIDATION, ModelSelection,
 from .run_checkpoints import RunCheckpoints
 
 UNDER_WAY = "the last epoch so far (training was under way)"
+WITHIN_EPOCH = "the last step saved (training was under way)"
 INTERRUPTED = "interrupted"
 
 
@@ -74,11 +75,14 @@ class TrainingRun:
         Raises `Interrupted` after a request to stop.
         """
         trainer = self._trainer
-        self._stop_early()
+        if reason := self._early_stop():  # in the history of a run that is resumed
+            self._checkpoints.note_on_best(stopped_early=reason)
+            self._checkpoints.write_notes()
+            trainer.end()
         try:
-            trainer.run(self._after_epoch)
+            with self._checkpoints:
+                self._train()
         except Stopped as error:
-            self._save_last(self._info(epoch=trainer.position.epoch, chosen_by=INTERRUPTED))
             raise Interrupted(
                 self._checkpoints.run,
                 trainer.position.done,
@@ -90,35 +94,48 @@ class TrainingRun:
         best.load_into(trainer.retriever)
         return best.info
 
+    def _train(self) -> None:
+        """Train to the end. On a request to stop everything is saved before `Stopped` is raised."""
+        try:
+            self._trainer.run(self._after_epoch, self._after_step)
+        except Stopped:
+            self._save(self._info(chosen_by=INTERRUPTED), final=True)
+            raise
+
+    def _after_step(self, trainer: Trainer) -> None:
+        self._checkpoints.tell()
+        if self._checkpoints.due():
+            self._save(self._info(chosen_by=WITHIN_EPOCH))
+
     def _after_epoch(self, trainer: Trainer, epoch: int) -> dict[str, float]:
         self._take_finding()
         last = trainer.position.done >= trainer.steps
-        measured = None
+        measured, as_best = None, False
         if last or not (epoch + 1) % self._recipe.train.validate_every:
             measured = self._selection.measure(trainer.retriever)
-            info = self._info(epoch=epoch + 1, chosen_by=BY_LAST, measured=measured)
-            if self._selection.is_best(measured, last=last):
-                self._checkpoints.save_best(info)
+            info = self._info(chosen_by=BY_LAST, measured=measured)
+            as_best = self._selection.is_best(measured, last=last)
         else:
-            info = self._info(epoch=epoch + 1, chosen_by=UNDER_WAY)
+            info = self._info(chosen_by=UNDER_WAY)
         found = validation_facts(measured)
         trainer.history[-1] |= found  # in the state before any observer is notified: a kill loses no line of a log
-        self._save_last(info)
-        self._stop_early()
-        return found
-
-    def _stop_early(self) -> None:
-        """End the training if its validations say so; what the history tells is told again after a resume."""
-        trainer = self._trainer
-        reason = early_stop(trainer.history, patience=self._recipe.train.patience, steps=trainer.steps)
+        reason = self._early_stop()
         if reason:
             self._checkpoints.note_on_best(stopped_early=reason)
+        self._save(info, as_best=as_best, final=last or bool(reason))
+        if reason:
             trainer.end()
+        return found
 
-    def _info(self, *, epoch: int, chosen_by: str, measured: BothMetrics | None = None) -> CheckpointInfo:
+    def _early_stop(self) -> str:
+        """Return why the validations so far end the training; "" if they do not."""
+        trainer = self._trainer
+        return early_stop(trainer.history, patience=self._recipe.train.patience, steps=trainer.steps)
+
+    def _info(self, *, chosen_by: str, measured: BothMetrics | None = None) -> CheckpointInfo:
         """Return what is known of the current weights; `measured` on the validation split, if they were."""
         info = CheckpointInfo(
-            epoch=epoch,
+            epoch=self._trainer.position.epoch,
             step=self._trainer.position.done,
             chosen_by=chosen_by,
             damage=TrainingDamage.from_json(self._trainer.damage()),
@@ -143,5 +160,6 @@ class TrainingRun:
                 self._checkpoints.note_on_best(finding=finding)
         self._found = finding
 
-    def _save_last(self, info: CheckpointInfo) -> None:
-        self._checkpoints.save_last(self._trainer, info, best=self._selection.best)
+    def _save(self, info: CheckpointInfo, *, as_best: bool = False, final: bool = False) -> None:
+        quality = self._selection.best
+        self._checkpoints.save(self._trainer, info, quality=quality, as_best=as_best, final=final)

@@ -90,16 +90,19 @@ class Checkpoint:
         except ValueError as error:
             raise CheckpointError(f"{path.absolute()}: {error}; {advice}") from error
 
-    def state(self) -> TrainingState:
+    def state(self, *, advice: str | None = None) -> TrainingState:
         """Return the training state.
 
-        Raises `CheckpointError` if there is none, it is damaged, or it belongs to other weights.
+        Raises `CheckpointError`, ending in `advice` if given, if there is none, it is damaged, or it belongs to
+        other weights.
         """
         folder = self.weights.parent
         path = folder / STATE
+        again = advice or "put back what the run wrote, or start it again"
         if not path.is_file():
-            raise CheckpointError(f"{path.absolute()}: absent, so this run cannot be resumed; start it again")
-        advice = f"this state cannot be resumed: start the run again{other_checkpoint(folder, ', or evaluate {}')}"
+            raise CheckpointError(f"{path.absolute()}: absent, so this run cannot be resumed; {again}")
+        other = other_checkpoint(folder, ", or evaluate {}")
+        advice = advice or f"this state cannot be resumed: start the run again{other}"
         check_digest(path, error=CheckpointError, advice=advice)
         try:
             found: Any = torch.load(path, map_location="cpu", weights_only=True)
@@ -109,11 +112,9 @@ class Checkpoint:
             state = TrainingState.model_validate(found)
         except ValidationError as error:
             raise CheckpointError(f"{path.absolute()}: {fault_of(error)}; {advice}") from error
-        if state.weights not in (None, file_sha256(self.weights)):  # older checkpoints do not state it
-            raise CheckpointError(
-                f"{self.weights.absolute()}: not the weights that its {STATE} belongs to; put back those the "
-                "run wrote, or start it again"
-            )
+        weights = file_sha256(self.weights, error=CheckpointError, advice=advice)
+        if state.weights not in (None, weights):  # older checkpoints do not state it
+            raise CheckpointError(f"{self.weights.absolute()}: not the weights that its {STATE} belongs to; {again}")
         return state
 
     def load(self, recipe: Recipe, *, device: torch.device) -> Retriever:
@@ -131,14 +132,15 @@ class Checkpoint:
         self.check_weights()
         load_strictly(retriever, read_weights(self.weights), where=self.weights)
 
-    def check_weights(self) -> None:
+    def check_weights(self, *, advice: str | None = None) -> None:
         """Compare the weights with their digest; weights of other tools have none.
 
-        Raises `CheckpointError` if they differ, warns of a checkpoint that an older fdakit wrote without digests.
+        Raises `CheckpointError`, ending in `advice` if given, if they differ; warns of a checkpoint that an older
+        fdakit wrote without digests.
         """
         if self.folder is None or not (self.folder / INFO).is_file():
             return
-        advice = instead_of(self.folder)
+        advice = advice or instead_of(self.folder)
         if check_digest(self.weights, error=CheckpointError, advice=advice):
             return
         where = self.folder.absolute()
@@ -149,14 +151,19 @@ class Checkpoint:
             stacklevel=2,
         )
 
-    def check_resumable(self) -> None:
+    def check_resumable(self, *, advice: str | None = None) -> None:
         """Compare every file of a checkpoint to be resumed with its digest; older checkpoints have none.
 
-        The state is left to `state`. Raises `CheckpointError` if one was modified or is absent.
+        The state is left to `state`. Raises `CheckpointError`, ending in `advice` if given, if one was modified or is
+        absent.
         """
         folder = self.weights.parent
-        advice = f"put back what the run wrote, or start the run again{other_checkpoint(folder, ', or evaluate {}')}"
-        for name in read_digests(folder, error=CheckpointError) or (WEIGHTS,):
+        other = other_checkpoint(folder, ", or evaluate {}")
+        advice = advice or f"put back what the run wrote, or start the run again{other}"
+        digests = read_digests(folder, error=CheckpointError)
+        if digests is None:
+            self.check_weights(advice=advice)
+        for name in digests or (WEIGHTS,):
             path = folder / name
             if not path.exists():
                 raise CheckpointError(f"{path.absolute()}: absent, so this run cannot be resumed; {advice}")

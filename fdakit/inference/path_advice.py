@@ -47,7 +47,7 @@ def missing_run(path: Path) -> str:
         if run != path:
             return f"{where}: part of a run; resume the run itself: {_resume(run)}"
         # A run that only evaluates has no last one. After a kill it lies next to its place.
-        if not any((run / CHECKPOINTS).glob("*last*")) and not any((run / CHECKPOINTS).glob("*best*")):
+        if not any(True for name in ("last", "previous", "best") for _ in (run / CHECKPOINTS).glob(f"*{name}*")):
             again = f"start again with `fdakit run {_quoted(run / RECIPE)}`"
             return f"{where}: stopped before its first checkpoint, so there is nothing to resume; {again}"
         return ""

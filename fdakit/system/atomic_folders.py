@@ -19,30 +19,46 @@ _LONGEST = 250  # bytes of a name that leave room for prefix and suffix
 
 
 @contextmanager
-def atomic_folder(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path, *, keep: Path | None = None, is_whole: IsWhole | None = None) -> Iterator[Path]:
     """Yield an empty hidden folder next to `folder` to write to, and rename it when the block ends.
 
-    Creates the folders above. Leftovers of an earlier kill are recovered first. If the block raises, or a rename
-    fails, nothing is left next to the former folder, which remains. Raises `OSError` of the system.
+    Creates the folders above. Leftovers of an earlier kill are recovered first. The former folder is removed, or
+    becomes `keep`. If the block raises, or a rename fails, nothing is left next to the former folder, which remains.
+    Raises `OSError` of the system.
     """
-    fresh, former = _staging_paths(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    if current_folder(folder) != folder:
-        current_folder(folder).rename(folder)
-    remove(fresh)
-    remove(former)
+    settle_folder(folder, keep=keep, is_whole=is_whole)
+    fresh, _ = _staging_paths(folder)
     try:
         fresh.mkdir()
         yield fresh
         sync_below(fresh)
-        _exchange(folder, fresh, former)
+        _exchange(folder, fresh, keep=keep)
     except BaseException:
         with suppress(OSError):  # report the error of the write, not of the cleanup
             remove(fresh)
         raise
 
 
-def _exchange(folder: Path, fresh: Path, former: Path) -> None:
+def settle_folder(folder: Path, *, keep: Path | None = None, is_whole: IsWhole | None = None) -> None:
+    """Complete an exchange that a kill interrupted, and remove what was only half written.
+
+    Arguments as for `atomic_folder`. Raises `OSError` of the system.
+    """
+    found = current_folder(folder, is_whole=is_whole)
+    if found != folder:
+        found.rename(folder)
+    fresh, former = _staging_paths(folder)
+    remove(fresh)
+    if keep is not None:
+        settle_folder(keep)
+        if former.exists():
+            _exchange(keep, former)
+    remove(former)
+
+
+def _exchange(folder: Path, fresh: Path, *, keep: Path | None = None) -> None:
+    _, former = _staging_paths(folder)
     if folder.exists():
         folder.rename(former)
     try:
@@ -52,7 +68,9 @@ def _exchange(folder: Path, fresh: Path, former: Path) -> None:
             former.rename(folder)
         raise
     sync(folder.parent)
-    with suppress(OSError):  # the next write removes it
+    with suppress(OSError):  # the next write completes it
+        if keep is not None and former.exists():
+            _exchange(keep, former)
         remove(former)
 
 

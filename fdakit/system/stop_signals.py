@@ -1,4 +1,4 @@
-"""Requests to stop: Ctrl-C (SIGINT) and SIGTERM, which end a run in the same way."""
+"""Requests to stop: Ctrl-C (SIGINT), SIGTERM and SIGUSR1, which end a run in the same way."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ from types import FrameType
 from typing import NoReturn
 
 _MOMENT = 1.0  # seconds
-STOPPING = (signal.SIGINT, signal.SIGTERM)
+_OF_SCHEDULERS = (signal.SIGTERM, *([signal.SIGUSR1] if hasattr(signal, "SIGUSR1") else []))  # Windows has one
+STOPPING = (signal.SIGINT, *_OF_SCHEDULERS)
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, raised where Ctrl-C would raise `KeyboardInterrupt`."""
+    """A signal of a scheduler, raised where Ctrl-C would raise `KeyboardInterrupt`; `signal` is its number."""
+
+    def __init__(self, number: int = signal.SIGTERM) -> None:
+        super().__init__(f"stopped by signal {number}")
+        self.signal = number
 
 
 def exit_code(stopping: int) -> int:
-    """Return the exit code of a process stopped by a signal: 130 for SIGINT, 143 for SIGTERM."""
+    """Return the exit code of a process stopped by a signal: 130 for SIGINT, 143 for SIGTERM, 138 for SIGUSR1."""
     return 128 + stopping
 
 
@@ -36,18 +41,21 @@ class StopRequest:
     def remember(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal: the first is recorded, the second interrupts at once.
 
-        A repeated SIGTERM within a moment is the same request: `timeout` sends it to the process and its group.
+        A signal of a scheduler that is repeated within a moment is the same request: `timeout` sends it to the
+        process and its group.
         """
-        if number == self.signal == signal.SIGTERM and time.monotonic() - self._since < _MOMENT:
+        repeated = number == self.signal and number != signal.SIGINT
+        if repeated and time.monotonic() - self._since < _MOMENT:
             return
         if self.signal:
-            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+            raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
         self.signal, self._since = number, time.monotonic()
 
 
 @contextmanager
 def stop_request() -> Iterator[StopRequest]:
-    """Yield a `StopRequest` that records Ctrl-C and SIGTERM until the block ends; a second one interrupts at once.
+    """Yield a `StopRequest` that records Ctrl-C, SIGTERM and SIGUSR1 until the block ends; a second one interrupts
+    at once.
 
     Outside the main thread no signal arrives.
     """
@@ -57,15 +65,15 @@ def stop_request() -> Iterator[StopRequest]:
 
 
 @contextmanager
-def sigterm_as_interrupt() -> Iterator[StopRequest]:
-    """Raise `Terminated` on SIGTERM unless something else handles it; the `StopRequest` records it."""
+def signals_as_interrupt() -> Iterator[StopRequest]:
+    """Raise `Terminated` on SIGTERM and SIGUSR1 unless something else handles them; the `StopRequest` records it."""
     asked = StopRequest()
 
     def terminate(number: int, frame: FrameType | None) -> NoReturn:
         asked.signal = number
-        raise Terminated
+        raise Terminated(number)
 
-    with _handled({signal.SIGTERM: terminate}, only_default=True):
+    with _handled(dict.fromkeys(_OF_SCHEDULERS, terminate), only_default=True):
         yield asked
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from fdakit import RecipeError
+from fdakit.analysis.recipe_diff import without_effect
 from fdakit.experiment.fingerprint import KINDS, Fingerprint, changes_since, refuse_changes, take_fingerprint
 from fdakit.experiment.run import run_recipe
 from fdakit.plugin import Caption, Split
@@ -43,6 +44,26 @@ def test_nothing_changed_is_nothing_told_and_the_fingerprint_is_plain(make_recip
     assert b"fdakit" not in pickle.dumps(first.to_json())
     ways = make_recipe(loader={"workers": 1}, eval={"controls": ["zero"]}, observer=[{"use": "jsonl"}], name="other")
     assert told(first, take_fingerprint(ways, {"train": train})) == []
+
+
+def test_every_option_of_a_recipe_is_compared_or_known_to_have_no_effect(make_recipe: MakeRecipe) -> None:
+    """So also those that are added later; paths of the data set are compared by what lies there."""
+    recipe = make_recipe(objective=[{"use": "symmetric-contrastive"}])
+
+    def keys(value: Any, key: str = "") -> Iterator[str]:
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            value = dict(enumerate(value))
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                yield from keys(inner, f"{key}.{name}" if key else str(name))
+        else:
+            yield key
+
+    known = take_fingerprint(recipe, {}).recipe
+    found = [key for key in keys(recipe.document()) if not key.startswith("dataset.") and not without_effect(key)]
+    assert [key for key in found if key not in known] == []
+    assert "train.checkpoint_minutes" not in known
+    assert {"train.precision", "train.micro_batch", "view.flip", "objective.0.weight"} <= set(known)
 
 
 def test_every_kind_is_told(make_recipe: MakeRecipe, train: Split) -> None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from fdakit import FdakitError
 from fdakit.errors import CheckpointError
 from fdakit.experiment.run import run_recipe
 from fdakit.experiment.run_folder import RunFolder
 from fdakit.inference.checkpoint import Checkpoint
+from fdakit.inference.checkpoint_info import CheckpointInfo
 from fdakit.inference.observers import ObserverGroup
 from fdakit.recipe.recipe import Recipe
 
@@ -39,6 +43,15 @@ def run(runs: Path, full: Recipe) -> Path:
     return runs / "full"
 
 
+def saved_by_now(run: Path, *, epoch: int) -> CheckpointInfo:
+    """What is known of the last checkpoint, once the thread that writes it has come to an epoch."""
+    deadline = time.monotonic() + 30
+    while (found := Checkpoint.of_run(run / "checkpoints" / "last").info).epoch != epoch:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return found
+
+
 @pytest.mark.integration
 def test_the_last_checkpoint_is_that_of_the_last_epoch_though_validation_is_seldom(
     make_recipe: MakeRecipe, tmp_path: Path
@@ -54,7 +67,7 @@ def test_the_last_checkpoint_is_that_of_the_last_epoch_though_validation_is_seld
         progressed = run_finished = run_started
 
         def epoch_finished(self, facts: Mapping[str, float]) -> None:
-            kept = Checkpoint.of_run(tmp_path / "run" / "checkpoints" / "last").info
+            kept = saved_by_now(tmp_path / "run", epoch=int(facts["epoch"]))
             seen.append((facts["epoch"], kept.epoch, kept.chosen_by[:14]))
 
     recipe = make_recipe(train={"epochs": 3, "validate_every": 3})
@@ -99,25 +112,71 @@ def test_two_cannot_work_on_one_run(full: Recipe, run: Path, tmp_path: Path) -> 
         run_recipe(full, resume=tmp_path / "nowhere")
 
 
+def spoil(path: Path, *, gone: bool) -> None:
+    """Remove a file, or change a bit of it."""
+    content = path.read_bytes()
+    path.unlink()
+    if not gone:
+        path.write_bytes(content[:-3] + bytes([content[-3] ^ 1]) + content[-2:])
+
+
+def equal(one: Path, other: Path, name: str) -> bool:
+    """Whether two runs have the same weights to the bit; the header of their files is in any order."""
+    left, right = (load_file(run / "checkpoints" / name / "model.safetensors") for run in (one, other))
+    return left.keys() == right.keys() and all(torch.equal(left[key], right[key]) for key in left)
+
+
+FILES = ("model.safetensors", "training.pt", "recipe.toml", "checkpoint.json", "SHA256SUMS")
+
+
 @pytest.mark.integration
 @pytest.mark.parametrize(
-    "kept", ["last/recipe.toml", "last/checkpoint.json", "best/checkpoint.json", "best/recipe.toml"]
+    ("kept", "gone"), [*((file, False) for file in FILES[:4]), *((file, True) for file in ("", *FILES[::4]))]
 )
-@pytest.mark.parametrize("gone", [False, True])
-def test_a_changed_file_of_a_checkpoint_is_told_before_anything_is_gone_on_with(
+def test_a_damaged_last_checkpoint_is_told_and_the_one_before_is_used(
     full: Recipe, run: Path, tmp_path: Path, kept: str, gone: bool
 ) -> None:
     copy = shutil.copytree(run, tmp_path / "run")
-    path = copy / "checkpoints" / kept
-    if gone:
-        path.unlink()
+    last = copy / "checkpoints" / "last"
+    if kept:
+        spoil(last / kept, gone=gone)
     else:
-        path.write_text(path.read_text().replace("3", "4"))
+        shutil.rmtree(last)
+    told = (
+        f"last/{kept or 'training.pt'}: .*; the checkpoint before it is tried instead: it is whole, and the run goes"
+    )
+    with pytest.warns(UserWarning, match=f"{told} on after its step 3") as caught:
+        finished = run_recipe(full, resume=copy)
+    assert finished.report.to_json() == json.loads((run / "report.json").read_text())
+    assert [name for name in ("best", "last", "previous") if not equal(copy, run, name)] == []
+    moved = [one for one in caught if str(one.message).endswith(f"is now in {copy / 'checkpoints' / 'damaged'}")]
+    assert len(moved) == (copy / "checkpoints" / "damaged").is_dir() == bool(kept)
+
+
+@pytest.mark.integration
+def test_two_damaged_checkpoints_are_both_told_and_left_as_they_are(full: Recipe, run: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(run, tmp_path / "run")
+    spoil(copy / "checkpoints" / "last" / "training.pt", gone=False)
+    spoil(copy / "checkpoints" / "previous" / "model.safetensors", gone=True)
     before = {file: file.read_bytes() for file in sorted(copy.rglob("*")) if file.is_file()}
-    other = "best" if kept.startswith("last") else "last"
+    words = r"last/training\.pt: changed .*:\n.*previous/model\.safetensors: .*: start the run again, or .*/best"
+    with pytest.raises(CheckpointError, match=words):
+        run_recipe(full, resume=copy)
+    assert {file: file.read_bytes() for file in sorted(copy.rglob("*")) if file.is_file()} == before
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("kept", ["checkpoint.json", "recipe.toml"])
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_changed_file_of_the_best_checkpoint_is_told_before_anything_is_gone_on_with(
+    full: Recipe, run: Path, tmp_path: Path, kept: str, gone: bool
+) -> None:
+    copy = shutil.copytree(run, tmp_path / "run")
+    spoil(copy / "checkpoints" / "best" / kept, gone=gone)
+    before = {file: file.read_bytes() for file in sorted(copy.rglob("*")) if file.is_file()}
     said = "absent, so this run cannot be resumed" if gone else "changed or damaged since it was written"
-    advice = f"put back what the run wrote, or start the run again, or evaluate .*checkpoints/{other}"
-    with pytest.raises(CheckpointError, match=rf"{kept}: {said}.*; {advice}"):
+    advice = "put back what the run wrote, or start the run again, or evaluate .*checkpoints/last"
+    with pytest.raises(CheckpointError, match=rf"best/{kept}: {said}.*; {advice}"):
         run_recipe(full, resume=copy)
     assert {file: file.read_bytes() for file in sorted(copy.rglob("*")) if file.is_file()} == before
 

@@ -75,11 +75,12 @@ def test_the_run_folder_is_complete(run: Path, full: Recipe) -> None:
     files = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
     kept = {
         f"checkpoints/{n}/{f}"
-        for n in ("best", "last")
+        for n in ("best", "last", "previous")
         for f in ("checkpoint.json", "model.safetensors", "recipe.toml", "SHA256SUMS")
     }
     assert files == kept | {
         "checkpoints/last/training.pt",
+        "checkpoints/previous/training.pt",
         "recipe.toml",
         "environment.json",
         "metrics.jsonl",

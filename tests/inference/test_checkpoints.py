@@ -28,6 +28,7 @@ from fdakit.inference.checkpoint_files import find_checkpoint
 from fdakit.inference.checkpoint_info import CheckpointInfo
 from fdakit.inference.factory import build_retriever
 from fdakit.inference.save_checkpoint import save_checkpoint, weights_hash
+from fdakit.inference.snapshot import take_snapshot
 from fdakit.model.retriever import Retriever
 from fdakit.recipe.recipe import Recipe
 
@@ -55,7 +56,7 @@ def save(recipe: Recipe, retriever: Retriever) -> Callable[..., None]:
             torch.nn.init.constant_(weight, step)
         state = {"position": [0, 0, step], "rng": torch.get_rng_state()}
         info = CheckpointInfo(step=step)
-        save_checkpoint(folder, retriever, recipe_text=recipe_text(recipe), info=info, state=state)
+        save_checkpoint(folder, take_snapshot(retriever, state), recipe_text=recipe_text(recipe), info=info)
 
     return save
 

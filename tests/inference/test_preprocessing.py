@@ -23,6 +23,7 @@ from fdakit.inference.checkpoint import Checkpoint
 from fdakit.inference.checkpoint_info import CheckpointInfo
 from fdakit.inference.factory import build_retriever
 from fdakit.inference.save_checkpoint import save_checkpoint
+from fdakit.inference.snapshot import take_snapshot
 from fdakit.model.preprocess_record import recorded_preprocess
 from fdakit.recipe.recipe import Recipe
 from fdakit.recipe.validation import validate
@@ -91,7 +92,7 @@ def saved(tmp_path: Path, untold: tuple[str, Path]) -> Callable[[], tuple[Recipe
     def make() -> tuple[Recipe, Path]:
         told = recipe(model, file, view=VIEW)
         retriever = build_retriever(told, device=CPU)
-        save_checkpoint(tmp_path / "best", retriever, recipe_text="", info=CheckpointInfo(), state=None)
+        save_checkpoint(tmp_path / "best", take_snapshot(retriever), recipe_text="", info=CheckpointInfo())
         file.unlink()
         return recipe(model, file), tmp_path / "best"
 

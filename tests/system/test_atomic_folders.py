@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from helpers.write_faults import count_changes, killed_at, refused_at
 
-from fdakit.system.atomic_folders import atomic_folder, current_folder
+from fdakit.system.atomic_folders import atomic_folder, current_folder, settle_folder
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked process")
 WHOLE = ("a", "b", "last")
@@ -119,6 +119,69 @@ def test_a_refusal_at_any_moment_leaves_the_former_or_the_new_folder_and_nothing
         if calls.count < moment:
             return
     pytest.fail("never came to an end")
+
+
+def write_kept(folder: Path, text: str) -> None:
+    with atomic_folder(folder, keep=folder.with_name("before"), is_whole=is_whole) as fresh:
+        for name in WHOLE:
+            (fresh / name).write_text(text)
+
+
+def begin_kept(folder: Path) -> Path:
+    for text in ("1", "2"):
+        write_kept(folder, text)
+    assert (read(folder), read(folder.with_name("before"))) == ("2", "1")
+    return folder
+
+
+KEPT = {("2", "1"), ("3", "1"), ("3", "2")}
+"""What may stand while 3 is written: the second is always the one before the first, or older."""
+
+
+@pytest.mark.integration
+@forks
+def test_a_kill_at_any_moment_leaves_two_folders_if_the_former_is_kept(tmp_path: Path) -> None:
+    moments = count_changes(lambda: write_kept(begin_kept(tmp_path / "counted" / "x"), "3"))
+    seen = set()
+    for moment in range(1, moments + 1):
+        folder = begin_kept(tmp_path / str(moment) / "x")
+        killed_at(moment, lambda folder=folder: write_kept(folder, "3"))
+        found = (read(folder), read(folder.with_name("before")))
+        assert found in KEPT
+        seen.add(found)
+        settle_folder(folder, keep=folder.with_name("before"), is_whole=is_whole)
+        assert (read(folder), read(folder.with_name("before"))) in {("2", "1"), ("3", "2")}
+        write_kept(folder, "4")
+        assert (read(folder), read(folder.with_name("before"))) == ("4", found[0])
+        assert sorted(names(folder.parent)) == ["before", "x"]
+    assert seen == KEPT
+
+
+def test_a_refusal_at_any_moment_leaves_two_folders_if_the_former_is_kept(tmp_path: Path) -> None:
+    for moment in range(1, 60):
+        folder = begin_kept(tmp_path / str(moment) / "x")
+        try:
+            with refused_at(moment) as calls:
+                write_kept(folder, "3")
+        except OSError:
+            assert (read(folder), read(folder.with_name("before"))) in KEPT
+            assert not (folder.parent / ".x.new").exists()
+        else:
+            assert read(folder) == "3"
+        write_kept(folder, "4")
+        assert read(folder.with_name("before")) in ("2", "3")
+        assert sorted(names(folder.parent)) == ["before", "x"]
+        if calls.count < moment:
+            return
+    pytest.fail("never came to an end")
+
+
+def test_a_first_folder_that_was_whole_but_not_renamed_is_the_former_one(tmp_path: Path) -> None:
+    write(tmp_path / "x", "1")
+    (tmp_path / "x").rename(tmp_path / ".x.new")
+    with pytest.raises(ZeroDivisionError), atomic_folder(tmp_path / "x", is_whole=is_whole):
+        raise ZeroDivisionError
+    assert read(tmp_path / "x") == "1"
 
 
 def test_what_raises_inside_leaves_the_former_folder(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""Ctrl-C and SIGTERM are remembered alike, and mean again what they meant before."""
+"""Ctrl-C, SIGTERM and SIGUSR1 are remembered alike, and mean again what they meant before."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import sys
@@ -15,7 +16,7 @@ from fdakit.system.stop_signals import (
     StopRequest,
     Terminated,
     exit_code,
-    sigterm_as_interrupt,
+    signals_as_interrupt,
     stop_request,
 )
 
@@ -39,43 +40,56 @@ def test_the_first_signal_is_remembered_and_the_second_interrupts(
         assert asked.is_set()
         assert asked.signal == number
         press(number)
-    assert type(caught.value) is (Terminated if number == signal.SIGTERM else KeyboardInterrupt)
+    assert type(caught.value) is (KeyboardInterrupt if number == signal.SIGINT else Terminated)
+    assert getattr(caught.value, "signal", number) == number
     assert {n: signal.getsignal(n) for n in STOPPING} == before
 
 
-def test_sigterm_sent_to_a_process_and_its_group_is_one_request() -> None:
+@pytest.mark.parametrize("number", STOPPING[1:])
+def test_a_signal_sent_to_a_process_and_its_group_is_one_request(number: int) -> None:
     with stop_request() as asked:
-        press(signal.SIGTERM)
-        press(signal.SIGTERM)
-    assert asked.signal == signal.SIGTERM
+        press(number)
+        press(number)
+    assert asked.signal == number
     with pytest.raises(KeyboardInterrupt), stop_request():
-        press(signal.SIGTERM)
+        press(number)
         press(signal.SIGINT)
 
 
-def test_sigterm_raises_where_nothing_else_handles_it() -> None:
-    with pytest.raises(Terminated), sigterm_as_interrupt():
-        press(signal.SIGTERM)
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+@pytest.mark.parametrize("number", STOPPING[1:])
+def test_a_scheduler_s_signal_raises_where_nothing_else_handles_it(number: int) -> None:
+    with pytest.raises(Terminated) as caught, signals_as_interrupt() as asked:
+        press(number)
+    assert asked.signal == caught.value.signal == number
+    assert signal.getsignal(number) is signal.SIG_DFL
     heard = []
-    signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+    signal.signal(number, lambda number, frame: heard.append(number))
     try:
-        with sigterm_as_interrupt():
-            press(signal.SIGTERM)
+        with signals_as_interrupt():
+            press(number)
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    assert heard == [signal.SIGTERM]
+        signal.signal(number, signal.SIG_DFL)
+    assert heard == [number]
+
+
+def test_a_system_without_sigusr1_has_the_other_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(signal, "SIGUSR1")
+    found = importlib.util.find_spec(stop_signals.__name__)
+    assert found is not None and found.loader is not None
+    another = importlib.util.module_from_spec(found)
+    found.loader.exec_module(another)
+    assert another.STOPPING == (signal.SIGINT, signal.SIGTERM)
 
 
 def test_exit_codes_are_those_of_shells() -> None:
-    assert [exit_code(number) for number in STOPPING] == [130, 143]
+    assert [exit_code(number) for number in STOPPING] == [130, 143, 138]
 
 
 def test_outside_the_main_thread_nothing_is_handled() -> None:
     found: list[StopRequest] = []
 
     def ask() -> None:
-        with stop_request() as asked, sigterm_as_interrupt():
+        with stop_request() as asked, signals_as_interrupt():
             found.append(asked)
 
     thread = threading.Thread(target=ask)
