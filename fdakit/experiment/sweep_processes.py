@@ -16,7 +16,7 @@ import torch
 
 from fdakit.system.process_pool import ending, interrupts_held
 from fdakit.system.processes import spawn_context
-from fdakit.system.stop_signals import Terminated, sigterm_as_interrupt, stop_request
+from fdakit.system.stop_signals import Terminated, signals_as_interrupt, stop_request
 
 from .sweep_members import Member, RunFailure, run_member
 
@@ -31,7 +31,7 @@ def run_side_by_side(
     """Make every run, up to `jobs` at a time, and yield each as it ends, with its failure if it failed.
 
     The threads of this process are divided among the runs, and its GPUs dealt out to them in turn. What a run prints
-    goes to its log. Ctrl-C or SIGTERM asks every run to stop after its step, waits until they have saved, and is then
+    goes to its log. Ctrl-C, SIGTERM or SIGUSR1 asks every run to stop after its step, waits until they have saved, and is then
     raised; a second one kills them, and so does leaving early. A killed parent takes them with it.
     """
     waiting, running = deque(members), list[_Process]()
@@ -51,7 +51,7 @@ def run_side_by_side(
                     tell(news)
             if asked.is_set():
                 _stop(running, tell)
-                raise Terminated if asked.signal == signal.SIGTERM else KeyboardInterrupt
+                raise KeyboardInterrupt if asked.signal == signal.SIGINT else Terminated(asked.signal)
         finally:
             for one in running:
                 one.kill()
@@ -161,7 +161,7 @@ def _work(member: Member, threads: int, pipe: Connection[Any, Any]) -> None:
             os.dup2(log.fileno(), stream)
         torch.set_num_threads(threads)
         try:
-            with sigterm_as_interrupt():
+            with signals_as_interrupt():
                 run_member(member)
         except KeyboardInterrupt:
             outcome = RunFailure("was stopped and saved; the same command resumes it")
