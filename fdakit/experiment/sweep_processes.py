@@ -31,8 +31,8 @@ def run_side_by_side(
     """Make every run, up to `jobs` at a time, and yield each as it ends, with its failure if it failed.
 
     The threads of this process are divided among the runs, and its GPUs dealt out to them in turn. What a run prints
-    goes to its log. Ctrl-C, SIGTERM or SIGUSR1 asks every run to stop after its step, waits until they have saved, and is then
-    raised; a second one kills them, and so does leaving early. A killed parent takes them with it.
+    goes to its log. Ctrl-C, SIGTERM or SIGUSR1 asks every run to stop after its step, waits until they have saved,
+    and is then raised; a second one kills them, and so does leaving early. A killed parent takes them with it.
     """
     waiting, running = deque(members), list[_Process]()
     free = deque(range(jobs))
