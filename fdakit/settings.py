@@ -68,7 +68,7 @@ class LoaderSettings(Options):
         ge=0,
         description="reading processes; left out: none on a CPU, up to 8 with a GPU; 0 reads in-process",
     )
-    prefetch: int = Field(2, ge=1, description="batches each worker keeps ready")
+    prefetch: int = Field(2, ge=1, description="batches that workers keep ready")
     damage: Damage = Field(
         "fail",
         description="a damaged training video: fail ends the run, skip leaves it out, repair uses the frames that "

@@ -201,6 +201,7 @@ class Batch:
     valid bool `(v, t)`, false where a clip was padded; times float64 `(v, t)` in seconds.
     In training `texts` holds one caption for each video, in the same order. If the mask works on the device,
     there are no alphas; `neighbours` and `luma`, by gap, are what it needs: uint8 `(v, t, 3, h, w)`, `(v, t, h, w)`.
+    On a GPU these pixels lie there already; the rest is on the CPU.
     `extra` is what parts give of the pairs, such as a teacher's scores: by name, a tensor `(v, ...)` on the CPU or a
     tuple, a row a pair; see `fdakit.plugin.GivesExtra`.
     """

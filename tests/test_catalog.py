@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from helpers.sample_plugins import component, distribution, document, mask_plugin, offering, plugin
 
 from fdakit import PluginError, RecipeError
 from fdakit.catalog import KINDS, Catalog, load_catalog
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
 from fdakit.data_pipeline.clip_settings import ClipSettings
-from fdakit.data_pipeline.collate import Collate
-from fdakit.plugin import BuildContext, ClipBatch, Component, Needs, VideoRef
+from fdakit.data_pipeline.mask_calls import clip_batch
+from fdakit.plugin import BuildContext, Clip, Component, Needs, VideoRef
 from fdakit.plugin.contracts import Preprocess
 from fdakit.recipe.validation import validate
 
@@ -266,7 +265,7 @@ class Moving(Failing):
 def test_a_mask_on_the_device_gets_its_neighbours_there_too(clips: Path) -> None:
     found = using(Moving(), clips)
     assert found.alphas == {}
-    (alpha,) = Moving()(ClipBatch.of(Collate(12)([found]), torch.device("cpu")))
+    (alpha,) = Moving()(clip_batch(Clip(found.id, found.frames, found.times, neighbours=found.neighbours), "cpu"))
     coverage = alpha.mean((1, 2))
     assert coverage[0] == 0  # before the first frame stands the first itself
     assert all(coverage[1:] > 0)

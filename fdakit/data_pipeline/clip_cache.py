@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from fdakit.values import Clip, Needs, VideoRef
 
+from .alpha_levels import Alpha
 from .cache_keys import CacheKeys
 from .frame_store import Arrays, FrameStore, MaskedClip, estimated_bytes, file_fingerprint, record_key
 
@@ -124,10 +125,10 @@ class ClipCache:
         """Return the key of the mask. Masks may be random by seed and id: `Clip.rng`."""
         return record_key(key.hex(), self.facts.mask, *([self.facts.seed, video.id] if drawn else []))
 
-    def _keep_mask(self, video: VideoRef, key: bytes, alpha: NDArray[np.float32]) -> None:
+    def _keep_mask(self, video: VideoRef, key: bytes, alpha: Alpha) -> None:
         self.store.put_mask(self._mask_key(video, key, drawn=self.making.drawn()), alpha)
 
-    def _kept_mask(self, video: VideoRef, key: bytes) -> NDArray[np.float32] | None:
+    def _kept_mask(self, video: VideoRef, key: bytes) -> Alpha | None:
         """Return the cached mask of those frames, random or not: that is only known once a mask is made."""
         keys = [self._mask_key(video, key, drawn=drawn) for drawn in (False, True)]
         if not any(each in self.store for each in keys):

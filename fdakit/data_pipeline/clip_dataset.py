@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,16 +18,13 @@ from fdakit.plugin.component import BuildContext
 from fdakit.plugin.contracts import Preprocess
 from fdakit.values import Needs, UnreadableVideo, VideoRef
 
+from .alpha_levels import Alpha, plain, smallest
 from .cache_use import vanished
 from .clip_pipeline import ClipPipeline, ClipPipelineConfig
 from .clip_settings import ClipSettings
-from .collate import (
-    ClipItem,  # re-exported for callers of the data set
-    Collate,
-    LoadedBatch,
-)
+from .collate import ClipItem  # re-exported for callers of the data set
 from .frame_store import MaskedClip
-from .worker_pool import read_in_workers
+from .loading.batch_memory import ClipContents
 
 
 @dataclass(frozen=True)
@@ -110,6 +107,16 @@ class ClipDataset:
             self._built = ClipPipeline(self._plan, on_read=self._begin_reading)
         return self._built
 
+    @property
+    def contents(self) -> ClipContents:
+        """What is given of every clip."""
+        built, size = self.built, self._plan.preprocess.size
+        if not built.on_device:
+            return ClipContents(built.length, size, self.controls)
+        gaps = built.needs.neighbours
+        luma = tuple(dict.fromkeys((0, *gaps))) if built.needs.luma else ()
+        return ClipContents(built.length, size, (), gaps, luma, partner="other-video" in self.controls)
+
     def __len__(self) -> int:
         return len(self.videos)
 
@@ -131,7 +138,7 @@ class ClipDataset:
         borrowing = clip.alpha is None and "other-video" in self.controls
         return replace(
             _unmasked(video.id, clip),
-            alphas=self._alphas(video, clip),
+            masks=self._masks(video, clip),
             text=draw.text,
             repaired=self.built.repaired.get(video.id, ""),
             partner=_unmasked(*self._partner(video)) if borrowing else None,
@@ -147,17 +154,19 @@ class ClipDataset:
         if self.on_read is not None:
             self.on_read(video)
 
-    def _alphas(self, video: VideoRef, clip: MaskedClip) -> dict[str, NDArray[np.float32]]:
+    def _masks(self, video: VideoRef, clip: MaskedClip) -> dict[str, Alpha]:
         """Return the masks under each control; none if they are made on the device."""
         if clip.alpha is None:
             return {}
-        found: dict[str, NDArray[np.float32]] = {}
-        for control in self.controls:
-            partner = self._partner(video)[1].alpha if control == "other-video" else None
-            found[control] = apply_control(
-                clip.alpha, control=control, seed=self.seed, video_id=video.id, partner=partner
-            )
-        return found
+        return {
+            control: smallest(clip.alpha if control == "none" else self._controlled(video, clip.alpha, control))
+            for control in self.controls
+        }
+
+    def _controlled(self, video: VideoRef, alpha: Alpha, control: Control) -> NDArray[np.float32]:
+        other = self._partner(video)[1].alpha if control == "other-video" else None
+        partner = None if other is None else plain(other)
+        return apply_control(plain(alpha), control=control, seed=self.seed, video_id=video.id, partner=partner)
 
     def _partner(self, video: VideoRef) -> tuple[str, MaskedClip]:
         """Return another video; unreadable ones are skipped, as that is not this video's fault."""
@@ -171,10 +180,11 @@ class ClipDataset:
 
     def forecast_cache(self, plan: Sequence[Sequence[ClipRequest]]) -> None:
         """Warn once of the space that the clips of a plan will take in the frame store, if it matters."""
-        if self._foretold or not plan:
+        draws = [] if self._foretold else [draw for batch in plan for draw in batch]
+        if not draws:
             return
-        asked = dict.fromkeys(self.videos[draw.video] for draws in plan for draw in draws)
-        forecast = self.built.forecast(list(asked), plan[0][0].epoch)
+        asked = dict.fromkeys(self.videos[draw.video] for draw in draws)
+        forecast = self.built.forecast(list(asked), draws[0].epoch)
         if forecast is not None:
             self._foretold = True
             self.warn_once(forecast.says)
@@ -190,26 +200,3 @@ class ClipDataset:
 
 def _unmasked(name: str, clip: MaskedClip) -> ClipItem:
     return ClipItem(name, clip.frames, {}, clip.times, "", neighbours=clip.neighbours, luma=clip.luma)
-
-
-def batches(
-    source: ClipDataset, plan: Sequence[Sequence[ClipRequest]], *, workers: int, prefetch: int
-) -> Iterator[LoadedBatch]:
-    """Yield the batches of a plan, in its order. Errors of a worker are raised here.
-
-    Workers are subject to `source.time_limit`, see `read_in_workers`; reading in this process is not.
-    """
-    source.forecast_cache(plan)
-    on_device = source.built.on_device
-    collate = Collate(source.built.length, source.controls if on_device else (), source.seed)
-    if workers == 0:
-        found: Any = (collate([source[draw] for draw in draws]) for draws in plan)
-    else:
-        source.check_travel()
-        found = read_in_workers(source, plan, collate=collate, workers=workers, prefetch=prefetch)
-    for batch in found:
-        if isinstance(batch, FdakitError):
-            raise batch
-        source.warn_once(batch.notes)
-        source.forecast_cache(plan)
-        yield batch

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from fdakit.values import VideoRef
 
+from .alpha_levels import Alpha, smallest
 from .shard_files import ALIGN, KEY_BYTES
 from .shards import Shards
 
@@ -31,14 +32,14 @@ Arrays = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class MaskedClip:
-    """A transformed clip and its mask: frames uint8 `(t, s, s, 3)`, alpha float32 `(t, s, s)`, times `(t,)` s.
+    """A transformed clip and its mask: frames uint8 `(t, s, s, 3)`, alpha `(t, s, s)`, times `(t,)` s.
 
     Where the mask is made on the device, `alpha` is None, and `neighbours (t, s, s, 3)` and `luma (t, s, s)`, by gap,
     are what it needs.
     """
 
     frames: NDArray[np.uint8]
-    alpha: NDArray[np.float32] | None
+    alpha: Alpha | None
     times: NDArray[np.float64]
     neighbours: Mapping[int, NDArray[np.uint8]] = field(default_factory=dict)
     luma: Mapping[int, NDArray[np.uint8]] = field(default_factory=dict)
@@ -74,13 +75,13 @@ class FrameStore:
         """Store numeric arrays under a key. Return False if there is no room."""
         return self._shards.put(key, _packed(arrays), kind=FRAMES)
 
-    def get_mask(self, key: bytes) -> NDArray[np.float32] | None:
-        """Return the mask as it was put, float32 `(t, s, s)`, or None."""
+    def get_mask(self, key: bytes) -> Alpha | None:
+        """Return the mask `(t, s, s)` as it was put, in levels where that is exact; or None."""
         found = self.get(key)
-        return None if found is None else _plain_mask(found)
+        return None if found is None else _kept_mask(found)
 
-    def put_mask(self, key: bytes, alpha: NDArray[np.float32]) -> bool:
-        """Store a mask float32 `(t, s, s)` in [0, 1] under a key. Return False if there is no room."""
+    def put_mask(self, key: bytes, alpha: Alpha) -> bool:
+        """Store a mask `(t, s, s)` in [0, 1] under a key. Return False if there is no room."""
         return self._shards.put(key, _packed(_small_mask(alpha)), kind=MASK)
 
     def refresh(self) -> None:
@@ -107,24 +108,22 @@ def estimated_bytes(frames: int, size: int) -> int:
     return frames * size * size * 3 + frames * size * size // 8
 
 
-def _small_mask(alpha: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-    if bool(((alpha == 0) | (alpha == 1)).all()):
-        return {"bits": np.packbits(alpha != 0), "shape": np.array(alpha.shape)}
-    levels = np.rint(alpha * np.float32(255)).astype(np.uint8)
-    return {"levels": levels} if np.array_equal(_shares(levels), alpha) else {"alpha": alpha}
+def _small_mask(alpha: Alpha) -> dict[str, NDArray[Any]]:
+    kept = smallest(alpha)
+    if kept.dtype != np.uint8:
+        return {"alpha": kept}
+    if bool(((kept == 0) | (kept == 255)).all()):
+        return {"bits": np.packbits(kept != 0), "shape": np.array(kept.shape)}
+    return {"levels": kept}
 
 
-def _plain_mask(arrays: Arrays) -> NDArray[np.float32]:
+def _kept_mask(arrays: Arrays) -> Alpha:
     if "bits" in arrays:
         shape = arrays["shape"]
-        return np.unpackbits(arrays["bits"], count=int(shape.prod())).reshape(shape).astype(np.float32)
-    if "levels" in arrays:
-        return _shares(arrays["levels"])
-    return arrays["alpha"]
-
-
-def _shares(levels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return levels.astype(np.float32) / np.float32(255)
+        ones = np.unpackbits(arrays["bits"], count=int(shape.prod())).reshape(shape)
+        return np.negative(ones, out=ones)  # 1 becomes 255
+    found: Alpha = arrays["levels" if "levels" in arrays else "alpha"]
+    return found
 
 
 def _packed(arrays: Arrays) -> bytes:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fdakit.choices import Control
 from fdakit.data_pipeline.clip_dataset import ClipDataset
 from fdakit.data_pipeline.clip_settings import ClipSettings
+from fdakit.data_pipeline.loading.clip_loader import ClipLoader
 from fdakit.dataset_files.identical_videos import identical_videos
 from fdakit.errors import RecipeError
 from fdakit.features import TextFeatures, VideoFeatures
@@ -84,8 +85,10 @@ class Evaluator:
         controls: Sequence[Control] = (),
         bank: Sequence[str] = (),
         ranks: Ranks | None = None,
+        clip_loader: ClipLoader | None = None,
     ) -> None:
         self._split = split
+        self._clip_loader = clip_loader
         self._rules, self._precision, self._loader = rules, precision, clips.loader
         self._device = device
         self._progress = progress
@@ -121,8 +124,9 @@ class Evaluator:
         controls: Sequence[Control] = (),
         bank: Sequence[str] = (),
         ranks: Ranks | None = None,
+        clip_loader: ClipLoader | None = None,
     ) -> Evaluator:
-        """Return the evaluator of a recipe.
+        """Return the evaluator of a recipe; its clips are read by `clip_loader`, else by workers of its own.
 
         Raises `RecipeError` if a rescorer needs more similarities than are kept whole.
         """
@@ -143,6 +147,7 @@ class Evaluator:
             controls=controls,
             bank=bank,
             ranks=ranks,
+            clip_loader=clip_loader,
         )
 
     def run(self, retriever: Retriever) -> EvaluationResult:
@@ -163,7 +168,12 @@ class Evaluator:
         """
         retriever.eval()
         embedder = Embedder(
-            retriever, device=self._device, precision=self._precision, progress=self._progress, ranks=self._ranks
+            retriever,
+            device=self._device,
+            precision=self._precision,
+            progress=self._progress,
+            ranks=self._ranks,
+            clip_loader=self._clip_loader,
         )
         name = self._split.name
         videos = embedder.videos(

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from fdakit.data_pipeline.cache_use import cached_clips_in_use
+from fdakit.data_pipeline.loading.clip_loader import ClipLoader
 from fdakit.data_pipeline.splits import Splits
 from fdakit.errors import collect_errors
 from fdakit.evaluation.evaluator import Evaluator
@@ -78,6 +79,8 @@ def report_weights(
     info: CheckpointInfo,
     watchers: ObserverGroup,
     folder: RunFolder | None,
+    *,
+    clip_loader: ClipLoader | None = None,
 ) -> RunResult:
     """Evaluate the weights on the split, one of `splits`; write the report if there is a folder."""
     evaluator = Evaluator.of(
@@ -88,6 +91,7 @@ def report_weights(
         progress=watchers.progressed,
         controls=recipe.eval.controls,
         bank=query_bank_captions(recipe.rescoring, splits, recipe.eval, seed=recipe.seed, where=recipe.where),
+        clip_loader=clip_loader,
     )
     evaluated = evaluator.run(retriever)
     report = make_report(

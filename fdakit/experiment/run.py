@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from fdakit.data_pipeline.cache_use import cached_clips_in_use
+from fdakit.data_pipeline.loading.clip_loader import ClipLoader
 from fdakit.data_pipeline.splits import Splits
 from fdakit.errors import FdakitError, collect_errors
 from fdakit.evaluation.evaluator import Evaluator
@@ -24,7 +25,7 @@ from fdakit.inference.preprocessing import adopt_preprocess
 from fdakit.model.retriever import Retriever
 from fdakit.plugin.observers import RunInfo
 from fdakit.recipe.recipe import Recipe
-from fdakit.system.devices import choose_device
+from fdakit.system.devices import choose_device, loader_workers
 from fdakit.training.trainer import Trainer
 from fdakit.training.word_clashes import indistinct_words
 from fdakit.values import Split
@@ -75,21 +76,27 @@ def run_recipe(
             written = resumed.checkpoint if resumed else Checkpoint.of_run(folder.checkpoint(BEST))
             adopt_preprocess(retriever, recipe, written.weights)
         # Errors of the trainer are raised before a folder is created.
-        trainer = _trainer(recipe, by_name["train"], retriever, device, watchers) if training else None
+        clip_loader = held.enter_context(ClipLoader(loader_workers(recipe.loader.workers, device), device=device))
+        trainer = _trainer(recipe, by_name["train"], retriever, device, watchers, clip_loader) if training else None
         if folder and resumed:
             resumed = check_inputs(folder, resumed, recipe, by_name, allowed)
         if folder is None:
             folder = RunFolder.create(recipe.name, out=out)
             held.enter_context(folder.held())
-        job = _Run(recipe, device, watchers, folder, splits, by_name, retriever)
+        job = _Run(recipe, device, watchers, folder, splits, by_name, retriever, clip_loader)
         return job.finish(job.train(trainer, resumed) if trainer else job.evaluate_only())
 
 
 def _trainer(
-    recipe: Recipe, split: Split, retriever: Retriever, device: torch.device, watchers: ObserverGroup
+    recipe: Recipe,
+    split: Split,
+    retriever: Retriever,
+    device: torch.device,
+    watchers: ObserverGroup,
+    clip_loader: ClipLoader,
 ) -> Trainer:
     objectives = build_objectives(recipe, retriever, device)
-    return Trainer.of(recipe, split, retriever, objectives, device=device, watchers=watchers)
+    return Trainer.of(recipe, split, retriever, objectives, device=device, watchers=watchers, clip_loader=clip_loader)
 
 
 def _wanted(recipe: Recipe, splits: Splits) -> list[str]:
@@ -113,8 +120,10 @@ class _Run:
         data: Splits,
         splits: Mapping[str, Split],
         retriever: Retriever,
+        clip_loader: ClipLoader,
     ) -> None:
         self.recipe = recipe
+        self._clip_loader = clip_loader
         self.device = device
         self.watchers = watchers
         self.folder = folder
@@ -188,13 +197,28 @@ class _Run:
         split = self.splits.get(VALIDATION)
         if split is None:
             return None
-        return Evaluator.of(self.recipe, split, self.retriever, device=self.device, progress=self.watchers.progressed)
+        return Evaluator.of(
+            self.recipe,
+            split,
+            self.retriever,
+            device=self.device,
+            progress=self.watchers.progressed,
+            clip_loader=self._clip_loader,
+        )
 
     def finish(self, info: CheckpointInfo) -> RunResult:
         """Evaluate the chosen weights and write the report."""
         split = self.splits[self.recipe.eval.split]
         finished = report_weights(
-            self.recipe, self.data, split, self.retriever, self.device, info, self.watchers, self.folder
+            self.recipe,
+            self.data,
+            split,
+            self.retriever,
+            self.device,
+            info,
+            self.watchers,
+            self.folder,
+            clip_loader=self._clip_loader,
         )
         self.watchers.run_finished(finished.report.to_json())
         self.folder.close_log()

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from fdakit.system.process_pool import ending, interrupts_held
+from fdakit.system.piped_process import ending, interrupts_held
 from fdakit.system.processes import spawn_context
 from fdakit.system.stop_signals import Terminated, signals_as_interrupt, stop_request
 

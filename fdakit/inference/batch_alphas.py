@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fdakit.choices import Control
 from fdakit.data_pipeline.collate import LoadedBatch
+from fdakit.data_pipeline.travelling_alphas import alphas_on
 from fdakit.features import ClipBatch
 from fdakit.mask_ops.controls import apply_control
 from fdakit.model.retriever import Retriever
@@ -25,7 +26,7 @@ def batch_alphas(retriever: Retriever, batch: LoadedBatch, clips: ClipBatch) -> 
     """
     device = clips.frames.device
     if retriever.mask is None:
-        return {control: alpha.to(device) for control, alpha in batch.alphas.items()}
+        return alphas_on(batch.alphas, device)
     alpha = retriever.alphas(clips)
     if batch.controls == ("none",):
         return {"none": alpha}

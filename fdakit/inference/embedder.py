@@ -13,14 +13,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest, batches
+from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
 from fdakit.data_pipeline.collate import LoadedBatch
+from fdakit.data_pipeline.loading.clip_loader import ClipLoader, batches_by
 from fdakit.errors import VideoError
 from fdakit.features import ClipBatch, TextFeatures, VideoFeatures
 from fdakit.model.retriever import Retriever
 from fdakit.plugin.contracts import Progress, TextRole
 from fdakit.settings import LoaderSettings
-from fdakit.system.devices import autocast, loader_workers
+from fdakit.system.devices import autocast
 from fdakit.system.ranks import Ranks
 from fdakit.values import UnreadableVideo
 
@@ -58,7 +59,8 @@ class Embedder:
     """Encodes clips and texts with one retriever in evaluation mode.
 
     `precision` is that of `[train]`; `progress` is called after each batch. With several `ranks` each encodes its
-    share of the batches of `videos` and `split_texts`, and rank 0 alone is given the features.
+    share of the batches of `videos` and `split_texts`, and rank 0 alone is given the features. Videos are read by
+    `clip_loader`, if given.
     """
 
     def __init__(
@@ -69,8 +71,9 @@ class Embedder:
         precision: str,
         progress: Progress,
         ranks: Ranks | None = None,
+        clip_loader: ClipLoader | None = None,
     ) -> None:
-        self._retriever = retriever
+        self._retriever, self._clip_loader = retriever, clip_loader
         self._device = device
         self._precision = precision
         self._progress = progress
@@ -91,7 +94,7 @@ class Embedder:
                 features = self._retriever.encode_videos(clips, alpha)
             self._retriever.check_valid(features)
             found[control] = self._retriever.aggregate(features.float()).to("cpu")
-        first = next(iter((batch.alphas or alphas).values()))
+        first = next(iter(alphas.values()))
         return found, first.mean(dim=(2, 3, 4)).cpu()[batch.valid]
 
     def videos(
@@ -129,8 +132,7 @@ class Embedder:
         ranks = self._ranks
         own = plan[ranks.rank :: ranks.size]
         done = 0
-        workers = loader_workers(loader.workers, self._device)
-        loaded = batches(source, own, workers=workers, prefetch=loader.prefetch)
+        loaded = batches_by(source, own, loader=loader, device=self._device, clip_loader=self._clip_loader)
         for number, batch in zip(range(ranks.rank, len(plan), ranks.size), loaded, strict=True):
             features, coverage = self._encoded(batch) if batch.ids else ({}, torch.zeros(0))
             yield _EncodedBatch(number, batch.ids, features, coverage, batch.lost, batch.repaired)

@@ -10,8 +10,9 @@ from os.path import isdir
 import torch
 
 from fdakit.choices import Control
-from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest, batches
+from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
 from fdakit.data_pipeline.clip_settings import ClipSettings
+from fdakit.data_pipeline.loading.clip_loader import batches
 from fdakit.dataset_files.video_files import is_there
 from fdakit.errors import VideoError
 from fdakit.features import VideoFeatures

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fdakit.data_pipeline.clip_dataset import ClipDataset
 from fdakit.data_pipeline.clip_settings import ClipSettings
-from fdakit.data_pipeline.worker_pool import read_in_workers
+from fdakit.data_pipeline.loading.worker_crew import WorkerCrew
 from fdakit.errors import FdakitError, VideoError
 from fdakit.mask_ops.cut_detection import sampled_cuts
 from fdakit.plugin.contracts import Progress
@@ -79,6 +79,10 @@ class MaskDataset:
         self.preprocess = preprocess
         self.videos, self.left_out = self._source.videos, self._source.left_out
         self.time_limit = self._source.time_limit
+        self.news: tuple[()] = ()
+
+    def heed(self, news: object) -> None:
+        """Take news; there are none."""
 
     @property
     def on_read(self) -> Callable[[VideoRef], None] | None:
@@ -192,11 +196,8 @@ def collect_statistics(
 
 def _counted(source: MaskDataset, *, workers: int, prefetch: int) -> Iterator[Any]:
     numbers = range(len(source.videos))
-    if workers and source.travels():
-        plan = [[number] for number in numbers]
-        return read_in_workers(source, plan, collate=_only, workers=workers, prefetch=prefetch)
-    return (source[number] for number in numbers)
-
-
-def _only(items: Sequence[Any]) -> Any:
-    return items[0]
+    if not workers or not source.travels():
+        yield from (source[number] for number in numbers)
+        return
+    with WorkerCrew(workers) as crew:
+        yield from crew.read(source, numbers, ahead=prefetch * workers)

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import math
-import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
 from fdakit.errors import FdakitError
 
-from .processes import spawn_context
+from .piped_process import PipedProcess, ending
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 _READY = "ready"
-_PATIENCE = 5.0  # seconds for a killed process to exit; one that waits for a lost disk never does
-_BEAT = 1.0  # seconds between two checks of the clock
+BEAT = 1.0
+"""Seconds between two checks of the clock."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ def run_isolated(
         while waiting or slots:
             while len(slots) < jobs and sum(slot.task is None for slot in slots) < len(waiting):
                 slots.append(_IsolatedProcess(function, clock))
-            ended = wait([slot.pipe for slot in slots], timeout=min([_BEAT, *(slot.left() for slot in slots)]))
+            ended = wait([slot.pipe for slot in slots], timeout=min([BEAT, *(slot.left() for slot in slots)]))
             clock.tick()
             for slot in list(slots):
                 task = slot.task
@@ -75,7 +73,7 @@ class WakingClock:
     def tick(self) -> None:
         """Count the time since the last tick, but at most a few beats of it."""
         now = time.monotonic()
-        self.now += min(now - self._last, 3 * _BEAT)
+        self.now += min(now - self._last, 3 * BEAT)
         self._last = now
 
 
@@ -83,12 +81,8 @@ class _IsolatedProcess(Generic[T, R]):
     """One process and its current task."""
 
     def __init__(self, function: Callable[[T], R], clock: WakingClock) -> None:
-        context = spawn_context()
-        self.pipe, far = context.Pipe()
-        self._process = context.Process(target=_work, args=(function, far), daemon=True)
-        with interrupts_held():
-            self._process.start()
-        far.close()  # so that the pipe closes when the process ends
+        self._process = PipedProcess(_work, function)
+        self.pipe = self._process.pipe
         self.task: T | None = None
         self.idle = self.gone = self._started = False
         self._clock = clock
@@ -109,14 +103,14 @@ class _IsolatedProcess(Generic[T, R]):
         try:
             said: Any = self.pipe.recv()
         except (EOFError, OSError):
-            self._process.join(_PATIENCE)
+            code = self._process.exit_code()
             self.gone = True
             if not self._started:
                 raise FdakitError(
-                    f"a reading process {ending(self._process.exitcode)} before it began; a script that starts some "
-                    'needs `if __name__ == "__main__":` around its calls'
+                    f"a reading process {ending(code)} before it began; a script that starts some needs "
+                    '`if __name__ == "__main__":` around its calls'
                 ) from None
-            return Failure(f"its reading process {ending(self._process.exitcode)}") if self.task is not None else None
+            return Failure(f"its reading process {ending(code)}") if self.task is not None else None
         self.idle, self.task, self._deadline = True, None, math.inf
         if not self._started:
             self._started = True
@@ -137,14 +131,11 @@ class _IsolatedProcess(Generic[T, R]):
 
     def end(self) -> None:
         """Kill the process, whatever it does."""
-        self._process.kill()
-        self._process.join(_PATIENCE)
-        self.pipe.close()
+        self._process.end()
 
 
-def _work(function: Callable[[Any], Any], pipe: Connection[Any, Any]) -> None:
-    """Run tasks until the pipe closes; Ctrl-C is handled by the parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _work(pipe: Connection[Any, Any], function: Callable[[Any], Any]) -> None:
+    """Run tasks until the pipe closes."""
     pipe.send(_READY)
     while True:
         try:
@@ -156,26 +147,3 @@ def _work(function: Callable[[Any], Any], pipe: Connection[Any, Any]) -> None:
         except Exception as error:  # noqa: BLE001 - one file's error must not end a scan of thousands
             outcome = Failure(f"{type(error).__name__}: {error}")
         pipe.send(outcome)
-
-
-@contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Defer Ctrl-C to the end of the block; a process started inside never gets it, not even while importing."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def ending(code: int | None) -> str:
-    """Return how a process ended, from its exit code, as text."""
-    if code is None:
-        return "does not end, even when killed"
-    if code >= 0:
-        return f"ended with exit code {code}"
-    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-    return f"was killed ({name})" if name in ("SIGKILL", "SIGTERM", "SIGINT") else f"crashed ({name})"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 
-from fdakit.data_pipeline.clip_dataset import ClipRequest, batches
+from fdakit.data_pipeline.clip_dataset import ClipRequest
 from fdakit.data_pipeline.collate import LoadedBatch
+from fdakit.data_pipeline.loading.clip_loader import ClipLoader, batches_by
 from fdakit.errors import FdakitError
 from fdakit.settings import LoaderSettings
-from fdakit.system.devices import loader_workers
 from fdakit.system.ranks import Ranks
 from fdakit.system.stop_signals import StopRequest
 
@@ -31,17 +32,18 @@ class SharedLoading:
         micro_batch: int | None,
         device: torch.device,
         ranks: Ranks,
+        clip_loader: ClipLoader | None = None,
     ) -> None:
-        self._data, self._loader = data, loader
-        self._micro_batch, self._device, self._ranks = micro_batch, device, ranks
+        self._data = data
+        self._read = partial(batches_by, loader=loader, device=device, clip_loader=clip_loader)
+        self._micro_batch, self._ranks = micro_batch, ranks
 
     def batches(self, plan: Sequence[Sequence[ClipRequest]], asked: StopRequest) -> Iterator[SharedBatch]:
         """Yield the batches of a plan. An error of one rank, or its stop, is raised on all."""
         ranks = self._ranks
         shares = [Shares.of(len(draws), micro_batch=self._micro_batch, ranks=ranks.size) for draws in plan]
         own = [draws[of.places(ranks.rank)] for draws, of in zip(plan, shares, strict=True)]
-        workers = loader_workers(self._loader.workers, self._device)
-        loaded = batches(self._data.clips, own, workers=workers, prefetch=self._loader.prefetch)
+        loaded = self._read(self._data.clips, own)
         for division in shares:
             shared = share(_next(map(self._data.completed, loaded), asked), division, ranks)
             yield shared if ranks.size == 1 else replace(shared, whole=self._data.completed(shared.whole))

@@ -15,6 +15,7 @@ from fdakit.data_pipeline.clip_dataset import ClipDataset
 from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.data_pipeline.collate import LoadedBatch
 from fdakit.data_pipeline.damage import known_damage
+from fdakit.data_pipeline.loading.clip_loader import ClipLoader
 from fdakit.errors import VideoError
 from fdakit.inference.factory import WeightedObjective
 from fdakit.inference.observers import ObserverGroup
@@ -69,6 +70,7 @@ class Trainer:
         device: torch.device,
         watchers: ObserverGroup,
         ranks: Ranks,
+        clip_loader: ClipLoader | None = None,
     ) -> None:
         self.retriever = retriever
         self.position = Position()
@@ -84,7 +86,14 @@ class Trainer:
         self._train, self._loader = train, loader
         self._device, self._ranks = device, ranks
         self._watchers = watchers
-        self._loading = SharedLoading(data, loader=loader, micro_batch=train.micro_batch, device=device, ranks=ranks)
+        self._loading = SharedLoading(
+            data,
+            loader=loader,
+            micro_batch=train.micro_batch,
+            device=device,
+            ranks=ranks,
+            clip_loader=clip_loader,
+        )
         self._compilation = BlockCompilation.of(retriever, train.compile, device=device)
         self._still = frozen_batch_norms([retriever, self._modules])
         forward = Forward(
@@ -115,9 +124,11 @@ class Trainer:
         device: torch.device,
         watchers: ObserverGroup,
         ranks: Ranks | None = None,
+        clip_loader: ClipLoader | None = None,
     ) -> Trainer:
-        """Return the trainer of a recipe on a split. Raises what `known_damage`, `build_optimiser` and
-        `check_chunks` raise.
+        """Return the trainer of a recipe on a split. It reads by `clip_loader`, else by workers of its own.
+
+        Raises what `known_damage`, `build_optimiser` and `check_chunks` raise.
         """
         clips = ClipDataset(
             ClipSettings.of(recipe),
@@ -144,6 +155,7 @@ class Trainer:
             device=device,
             watchers=watchers,
             ranks=ranks or Ranks(),
+            clip_loader=clip_loader,
         )
 
     @property

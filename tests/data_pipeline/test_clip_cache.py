@@ -18,10 +18,11 @@ from hypothesis import given, strategies as st
 from fdakit.data_pipeline import shards as shards_module
 from fdakit.data_pipeline.cache_contents import list_contents
 from fdakit.data_pipeline.clip_cache import format_bytes
-from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest, batches
+from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
 from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.data_pipeline.code_digests import code_digest
 from fdakit.data_pipeline.collate import ClipItem
+from fdakit.data_pipeline.loading.clip_loader import batches
 from fdakit.data_pipeline.shard_files import DATA, INDEX, Shard, read_entries
 from fdakit.experiment.run import run_recipe
 from fdakit.plugin import BuildContext, Preprocess, VideoRef

@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from fdakit import FdakitError
-from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest, batches
+from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
 from fdakit.data_pipeline.clip_settings import ClipSettings
-from fdakit.data_pipeline.collate import ClipItem, Collate
+from fdakit.data_pipeline.collate import ClipItem
+from fdakit.data_pipeline.loading.clip_loader import batches
 from fdakit.errors import PartError
 from fdakit.mask_ops.controls import partner_of
 from fdakit.plugin import Batch, BuildContext, Preprocess, VideoRef
@@ -338,14 +339,6 @@ def test_a_sampler_that_draws_from_elsewhere_than_its_generator_is_named(
 ) -> None:
     with pytest.raises(PartError, match=r"^sampler 'drawing' .*'pink-down': chose \[.*by the same generator"):
         read(make_source(sampler={"use": "drawing"}, names=["pink-down"]), [[ClipRequest(0)]])
-
-
-def test_lost_videos_and_errors_pass_through_the_padding() -> None:
-    lost, error = UnreadableVideo("v", "gone"), FdakitError("no")
-    assert Collate(3)([lost, error]) is error
-    batch = Collate(3)([lost])
-    assert isinstance(batch, Batch)
-    assert batch.lost == (lost,)
 
 
 def test_a_part_that_cannot_travel_to_a_worker_is_named_before_any_starts(

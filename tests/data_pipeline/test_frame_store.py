@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 
+from fdakit.data_pipeline.alpha_levels import plain
 from fdakit.data_pipeline.frame_store import FrameStore, estimated_bytes, file_fingerprint, record_key
 from fdakit.plugin import VideoRef
 
@@ -40,7 +41,8 @@ def mask_of(folder: Path, alpha: NDArray[np.float32], *facts: object) -> NDArray
     """A mask put by one store and read by another."""
     key = record_key("mask", *facts)
     assert FrameStore(folder, limit_mb=100).put_mask(key, alpha)
-    return FrameStore(folder, limit_mb=100).get_mask(key)
+    found = FrameStore(folder, limit_mb=100).get_mask(key)
+    return None if found is None else plain(found)
 
 
 @given(st.integers(1, 5), st.integers(1, 13), st.integers(1, 13), st.integers(0, 2**32))

@@ -16,7 +16,8 @@ import torch
 from fdakit import PluginError, RecipeError, VideoError
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
 from fdakit.data_pipeline.clip_settings import ClipSettings
-from fdakit.data_pipeline.collate import ClipItem, Collate
+from fdakit.data_pipeline.collate import ClipItem
+from fdakit.data_pipeline.loading.clip_loader import batches
 from fdakit.data_pipeline.splits import Splits
 from fdakit.evaluation.evaluator import EvaluationResult, Evaluator
 from fdakit.evaluation.make_report import make_report
@@ -114,11 +115,9 @@ def test_every_score_is_the_cosine_of_video_and_caption_alone(make_recipe: MakeR
     )
     columns = []
     for place in range(len(pairs.videos)):
-        item = source[ClipRequest(place)]
-        assert isinstance(item, ClipItem)
-        batch: Any = Collate(len(item.frames))([item])
+        (batch,) = batches(source, [[ClipRequest(place)]], workers=0, prefetch=1)
         features = retriever.encode_videos(ClipBatch.of(batch, CPU), batch.alphas["none"])
-        units = torch.nn.functional.normalize(features.vectors[0].double(), dim=-1)
+        units = torch.nn.functional.normalize(features.vectors[features.valid].double(), dim=-1)
         pooled = torch.nn.functional.normalize(units.mean(0), dim=-1)
         texts = [retriever.encode_texts([caption.text]).vectors[0].double() for caption in pairs.captions]
         columns.append([float(pooled @ text / text.norm()) for text in texts])

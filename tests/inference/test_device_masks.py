@@ -15,8 +15,9 @@ from helpers.example_parts import Learned
 from fdakit import CheckpointError, PluginError
 from fdakit.catalog import Catalog
 from fdakit.choices import Control
-from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest, batches
+from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
 from fdakit.data_pipeline.clip_settings import ClipSettings
+from fdakit.data_pipeline.loading.clip_loader import batches
 from fdakit.errors import PartError
 from fdakit.experiment.checkpoint_evaluation import evaluate_checkpoint
 from fdakit.experiment.run import run_recipe

@@ -94,7 +94,7 @@ def test_a_mask_of_the_device_is_counted_without_workers(
 ) -> None:
     from fdakit.mask_inspection import statistics
 
-    monkeypatch.setattr(statistics, "read_in_workers", None)
+    monkeypatch.setattr(statistics, "WorkerCrew", None)
     census = collect_statistics(make_recipe(mask={"use": "on-device"}), whole("test"), jobs=2, progress=silent)
     assert 0 < census.clips[0].coverage[0] < 0.5
 

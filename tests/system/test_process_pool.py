@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from helpers import video_faults
 
-from fdakit.system.process_pool import Failure, WakingClock, ending, run_isolated
+from fdakit.system.piped_process import ending
+from fdakit.system.process_pool import Failure, WakingClock, run_isolated
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="ends by signal")
 

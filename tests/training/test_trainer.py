@@ -216,7 +216,7 @@ def test_a_loader_that_the_same_signal_ended_is_no_fault(
         raise FdakitError("loader.workers: a loader worker was killed (SIGTERM)")
         yield
 
-    monkeypatch.setattr(shared_loading, "batches", broken)
+    monkeypatch.setattr(shared_loading, "batches_by", broken)
     for wanted in (FdakitError, Stopped):
         with pytest.raises(wanted):
             trainer(make_recipe(), toy).run(none)

@@ -15,8 +15,9 @@ from safetensors.torch import load_file
 
 from fdakit import FdakitError
 from fdakit.catalog import Catalog, load_catalog
-from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest, batches
+from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
 from fdakit.data_pipeline.clip_settings import ClipSettings
+from fdakit.data_pipeline.loading.clip_loader import batches
 from fdakit.experiment.run import run_recipe
 from fdakit.mask_ops.controls import partner_of
 from fdakit.plugin import Batch, BuildContext, Preprocess, VideoRef
