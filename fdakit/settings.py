@@ -158,8 +158,10 @@ class TrainSettings(Options):
         "too; 0: only then",
     )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="auto: bf16 autocast over fp32 weights on a GPU that has it, fp32 elsewhere"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto",
+        description="auto: bf16 autocast over fp32 weights on a GPU that has it, fp32 elsewhere; fp16: with a loss "
+        "scale, for GPUs without bf16",
     )
 
     @field_validator("rates", mode="before")

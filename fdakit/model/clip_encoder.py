@@ -145,9 +145,9 @@ class ClipEncoder(nn.Module):
         """
         ids, cut = self.tokenise(texts)
         device = next(self.clip.parameters()).device
-        ids = ids.to(device)
+        ids, cut = (value.to(device, non_blocking=True) for value in (ids, cut))
         vectors, tokens = encode_token_ids(self.clip, ids)
-        return TextFeatures(vectors, tokens, mask=ids != self._pad_id(), ids=ids, cut=cut.to(device))
+        return TextFeatures(vectors, tokens, mask=ids != self._pad_id(), ids=ids, cut=cut)
 
     def shared_words(self, texts: Sequence[str]) -> tuple[tuple[str, ...], ...]:
         """Return groups of different words of the texts that share a token id; empty if the tokeniser has none."""

@@ -29,11 +29,25 @@ def choose_device(name: str) -> torch.device:
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """Return bf16 autocast over fp32 weights if `precision` requires it or, as auto, if the GPU supports it."""
+    """Return bf16 or fp16 autocast over fp32 weights as `precision` says: auto is bf16 if the GPU supports it."""
+    if precision == "fp16":
+        return torch.autocast(device.type, torch.float16)
     wanted = precision == "bf16" or (
         precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     )
     return torch.autocast(device.type, torch.bfloat16) if wanted else nullcontext()
+
+
+def loss_scaler(device: torch.device, precision: str) -> torch.amp.GradScaler | None:
+    """Return what keeps small gradients of "fp16" from vanishing, by a factor on the loss; None for others.
+
+    Raises `RecipeError` for a device that torch has no fp16 training for.
+    """
+    if precision != "fp16":
+        return None
+    if device.type not in ("cuda", "cpu"):
+        raise RecipeError(f'train.precision: torch does not train in "fp16" on {device.type}; set "auto" or "fp32"')
+    return torch.amp.GradScaler(device.type)
 
 
 def loader_workers(asked: int | None, device: torch.device) -> int:

@@ -35,7 +35,7 @@ class CollapseSigns:
         """Record the mean vector of each video, `texts (q, d)` of a step, and its chance loss."""
         weights = videos.valid.unsqueeze(-1)
         own = (videos.vectors * weights).sum(1) / weights.sum(1).clamp(min=1)
-        told = torch.tensor(float("nan") if chance is None else chance, device=own.device)
+        told = torch.full((), float("nan") if chance is None else chance, device=own.device)
         self._steps.append(torch.stack([mean_cosine(own), mean_cosine(texts), told]))
 
     def close(self) -> dict[str, float]:

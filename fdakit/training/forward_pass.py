@@ -67,16 +67,18 @@ class ForwardPass:
         """Whether any loss depends on a weight."""
         return self.losses.total.requires_grad or self.judged.over_pairs is not None
 
-    def first_strange(self) -> str:
-        """Return what is first not finite on the way to the losses, by the kind of its part; "" if only they are."""
+    @torch.no_grad()
+    def finite(self) -> dict[str, torch.Tensor]:
+        """Return whether all values on the way to the losses are finite, as a scalar by the kind of their part.
+
+        In their order; what no objective asked for is left out. Nothing waits for the device.
+        """
         pairs = self.pairs
-        values = {
-            "encoder": (pairs.frames.vectors[pairs.frames.valid], pairs.texts.vectors),
-            "aggregator": (pairs.videos.vectors[pairs.videos.valid],),
-            "matcher": (pairs.scores,),
+        found = {
+            "encoder": _all_finite(pairs.frames.vectors, pairs.frames.valid) & _all_finite(pairs.texts.vectors),
+            "aggregator": _all_finite(pairs.videos.vectors, pairs.videos.valid),
         }
-        strange = (kind for kind, found in values.items() if not all(bool(one.isfinite().all()) for one in found))
-        return next(strange, "")
+        return found | ({"matcher": _all_finite(pairs.scores)} if "scores" in vars(pairs) else {})
 
     def backward(self, scale: float | torch.Tensor = 1.0) -> None:
         """Add the gradient of the total, times `scale`, to every weight's."""
@@ -167,6 +169,12 @@ class Forward:
         sum_gradients(self._heads, self._ranks)
         self._ranks.add_up([to_vectors])
         return to_vectors
+
+
+def _all_finite(values: torch.Tensor, valid: torch.Tensor | None = None) -> torch.Tensor:
+    """Return whether all values are, as a scalar bool; only those of vectors that are `valid (v, t)`, if given."""
+    finite = values.isfinite()
+    return (finite if valid is None else finite | ~valid.unsqueeze(-1)).all()
 
 
 def _trained(parts: Iterable[object]) -> list[nn.Parameter]:

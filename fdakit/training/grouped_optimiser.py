@@ -14,6 +14,7 @@ from fdakit.errors import FdakitError, attribute_errors
 from fdakit.model.retriever import Retriever
 from fdakit.plugin.contracts import OptimiserFactory
 from fdakit.settings import TrainSettings
+from fdakit.system.devices import loss_scaler
 
 from .parameter_groups import parameter_groups, plan_training
 
@@ -21,8 +22,10 @@ from .parameter_groups import parameter_groups, plan_training
 class GroupedOptimiser:
     """An optimiser whose groups follow one schedule, each at its own peak rate. `label` is its part's, for errors."""
 
-    def __init__(self, optimiser: torch.optim.Optimizer, *, label: str) -> None:
-        self._optimiser, self._label = optimiser, label
+    def __init__(
+        self, optimiser: torch.optim.Optimizer, *, label: str, scaler: torch.amp.GradScaler | None = None
+    ) -> None:
+        self._optimiser, self._label, self._scaler = optimiser, label, scaler
         self._peaks = [group["lr"] for group in optimiser.param_groups]
 
     @property
@@ -36,20 +39,59 @@ class GroupedOptimiser:
             group["lr"] = peak * factor
         self._optimiser.zero_grad(set_to_none=True)
 
-    def step(self, *, clip_norm: float, where: str) -> None:
-        """Clip the gradients to a norm, 0 for no limit, and change the weights. Raises `PartError`."""
-        if clip_norm > 0:
-            nn.utils.clip_grad_norm_([p for group in self.groups for p in group["params"]], clip_norm)
+    def scale(self, loss: torch.Tensor) -> torch.Tensor | None:
+        """Return the factor on the loss whose gradients `step` expects, as a scalar on its device; None for 1."""
+        return None if self._scaler is None else self._scaler.scale(torch.ones_like(loss))
+
+    def step(self, *, clip_norm: float, where: str, loss: torch.Tensor) -> torch.Tensor:
+        """Clip the gradients to a norm, 0 for no limit, and change the weights. Raises `PartError`.
+
+        A step whose `loss` or gradients are not finite is refused on the device by an optimiser that can, as torch's
+        fused ones: weights and state stay as they are. Return whether all were finite, a scalar, without waiting for
+        it. Others take the step; under a loss scale torch waits for the device before them, and leaves it out.
+        """
+        if self._scaler is not None:
+            self._scaler.unscale_(self._optimiser)
+        taken = self._clipped(clip_norm).isfinite() & loss.detach().isfinite()
         with attribute_errors(self._label, where):
-            self._optimiser.step()
+            if self._scaler is not None:
+                self._scaler.step(self._optimiser)
+            elif getattr(self._optimiser, "_step_supports_amp_scaling", False):
+                _step_if(taken, self._optimiser)
+            else:
+                self._optimiser.step()
+        if self._scaler is not None:
+            self._scaler.update()
+        return taken
+
+    def _clipped(self, clip_norm: float) -> torch.Tensor:
+        """Clip the gradients; return their norm before that."""
+        weights = [weight for group in self.groups for weight in group["params"]]
+        if clip_norm > 0:
+            return nn.utils.clip_grad_norm_(weights, clip_norm)
+        return nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
 
     def state(self) -> dict[str, Any]:
         """Return tensors and plain values, for `restore`."""
-        return self._optimiser.state_dict()
+        scaler = {} if self._scaler is None else {"scaler": self._scaler.state_dict()}
+        return {**self._optimiser.state_dict(), **scaler}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a `state()`."""
-        self._optimiser.load_state_dict(dict(state))
+        known = dict(state)
+        scaler = known.pop("scaler", None)
+        self._optimiser.load_state_dict(known)
+        if self._scaler is not None and scaler is not None:
+            self._scaler.load_state_dict(scaler)
+
+
+def _step_if(taken: torch.Tensor, optimiser: Any) -> None:
+    """Take a step if the scalar `taken` is true, decided on the device: what torch's `GradScaler` does to one."""
+    optimiser.grad_scale, optimiser.found_inf = None, (~taken).float()
+    try:
+        optimiser.step()
+    finally:
+        del optimiser.grad_scale, optimiser.found_inf
 
 
 def build_optimiser(
@@ -66,4 +108,5 @@ def build_optimiser(
     with attribute_errors(label, "while it was made"):
         made = part.build(retriever.encoder.shapes)(groups)
     check_optimiser(made, label=label)
-    return GroupedOptimiser(made, label=label)
+    device = next(weight for group in groups for weight in group["params"]).device
+    return GroupedOptimiser(made, label=label, scaler=loss_scaler(device, train.precision))

@@ -214,6 +214,7 @@ class Trainer:
             self._watchers.progressed("training", self.position.done, steps)
             after_step(self)
             stop_if_asked(asked, self._ranks, observer=asking)
+        self._step.settle()
         if not len(self._losses):
             reasons = "\n".join(list(self.skipped.values())[:3])
             raise VideoError(f"train: no video of epoch {self.position.epoch + 1} could be read:\n{reasons}")
@@ -265,7 +266,11 @@ class Trainer:
         return {"skipped": dict(self.skipped), "repaired": dict(self.repaired)}
 
     def state(self) -> dict[str, Any]:
-        """Return tensors and plain values only, so that it loads with `weights_only=True`."""
+        """Return tensors and plain values only, so that it loads with `weights_only=True`.
+
+        Raises `FdakitError` if the last step was not finite: nothing of it must be saved.
+        """
+        self._step.settle()
         return {
             "optimiser": self._optimiser.state(),
             "objectives": self._modules.state_dict(),

@@ -261,7 +261,7 @@ def test_a_loss_that_is_no_number_ends_the_training_in_words(make_recipe: MakeRe
     made = trainer(make_recipe(objective=[{"use": "losing", "step": 3}]), toy)
     with pytest.raises(FdakitError, match=r"train: the loss became nan at step 3; lower train\.learning_rate"):
         made.run(none)
-    assert made.position.done == 2
+    assert made.position.done == 3  # it was looked at when the epoch ended
     assert all(bool(torch.isfinite(value).all()) for value in weights(made).values())
 
 
