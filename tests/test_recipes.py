@@ -15,7 +15,7 @@ from fdakit.experiment.run import run_recipe
 from fdakit.recipe.document import Document, find_recipe, read_document, shipped_recipes
 from fdakit.recipe.recipe import Recipe
 from fdakit.recipe.validation import read_recipe
-from fdakit.training.parameter_groups import training_rows
+from fdakit.training.optimisation.parameter_groups import training_rows
 
 CATALOG = load_catalog()
 PAGE = (Path(__file__).parents[1] / "docs" / "guides" / "recipes.md").read_text(encoding="utf-8")

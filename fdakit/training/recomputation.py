@@ -9,7 +9,7 @@ from fdakit.errors import PluginError, RecipeError
 from fdakit.model.retriever import Retriever
 from fdakit.plugin.abilities import RecomputesActivations
 
-from .freezing import frozen_batch_norms
+from .optimisation.freezing import frozen_batch_norms
 
 
 def recompute_activations(retriever: Retriever) -> None:

@@ -29,11 +29,11 @@ from fdakit.values import Split
 from .collapse_detection import CollapseSigns
 from .compilation import BlockCompilation
 from .forward_pass import Forward
-from .freezing import check_chunks, frozen_batch_norms, warn_of_blocked
-from .grouped_optimiser import GroupedOptimiser, build_optimiser
+from .optimisation.freezing import check_chunks, frozen_batch_norms, warn_of_blocked
+from .optimisation.grouped_optimiser import GroupedOptimiser, build_optimiser
+from .optimisation.schedule import lr_factor
 from .pace import Pace
 from .recomputation import recompute_activations
-from .schedule import lr_factor
 from .shared_loading import SharedLoading
 from .shares import SharedBatch
 from .step_facts import step_facts

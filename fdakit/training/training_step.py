@@ -12,7 +12,7 @@ from fdakit.plugin.abilities import ActsAfterStep
 from .collapse_detection import CollapseSigns, chance_loss
 from .finite_check import FiniteCheck
 from .forward_pass import Forward
-from .grouped_optimiser import GroupedOptimiser
+from .optimisation.grouped_optimiser import GroupedOptimiser
 from .shares import SharedBatch
 from .step_losses import StepLosses
 

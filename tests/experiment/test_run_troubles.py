@@ -19,7 +19,7 @@ from fdakit.experiment.run_folder import RunFolder
 from fdakit.experiment.training_run import Interrupted
 from fdakit.inference.checkpoint import Checkpoint
 from fdakit.recipe.recipe import Recipe
-from fdakit.training.parameter_groups import training_rows
+from fdakit.training.optimisation.parameter_groups import training_rows
 
 MakeRecipe = Callable[..., Recipe]
 

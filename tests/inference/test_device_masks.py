@@ -30,7 +30,7 @@ from fdakit.mask_inspection.statistics import ClipMaskStats, MaskDataset
 from fdakit.model.retriever import Retriever
 from fdakit.plugin import BuildContext, Needs, VideoRef
 from fdakit.recipe.recipe import Recipe
-from fdakit.training.parameter_groups import training_rows
+from fdakit.training.optimisation.parameter_groups import training_rows
 
 CPU = torch.device("cpu")
 MakeRecipe = Callable[..., Recipe]

@@ -12,7 +12,7 @@ from helpers.training_pairs import pairs_of
 
 from fdakit.errors import PartError
 from fdakit.training.batching import epoch_batches, epoch_pairs
-from fdakit.training.schedule import lr_factor
+from fdakit.training.optimisation.schedule import lr_factor
 
 LABEL = "batcher 'odd' (strangers 1)"
 

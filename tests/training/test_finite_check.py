@@ -17,7 +17,7 @@ from fdakit.inference.observers import ObserverGroup
 from fdakit.plugin import Split
 from fdakit.recipe.recipe import Recipe
 from fdakit.training.finite_check import FiniteCheck
-from fdakit.training.grouped_optimiser import GroupedOptimiser
+from fdakit.training.optimisation.grouped_optimiser import GroupedOptimiser
 from fdakit.training.trainer import Trainer
 
 CPU = torch.device("cpu")

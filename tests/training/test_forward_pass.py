@@ -21,7 +21,7 @@ from fdakit.settings import TrainSettings
 from fdakit.system.ranks import Ranks
 from fdakit.testing.thread_ranks import on_ranks
 from fdakit.training.forward_pass import Forward
-from fdakit.training.freezing import check_chunks, warn_of_blocked
+from fdakit.training.optimisation.freezing import check_chunks, warn_of_blocked
 from fdakit.training.trainer import Trainer
 
 

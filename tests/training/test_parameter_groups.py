@@ -27,8 +27,13 @@ from fdakit.recipe.recipe import Recipe
 from fdakit.recipe.validation import read_recipe, validate
 from fdakit.settings import TrainSettings
 from fdakit.testing.building import build_part
-from fdakit.training.freezing import frozen_batch_norms
-from fdakit.training.parameter_groups import ParameterPlan, parameter_groups, plan_training, training_rows
+from fdakit.training.optimisation.freezing import frozen_batch_norms
+from fdakit.training.optimisation.parameter_groups import (
+    ParameterPlan,
+    parameter_groups,
+    plan_training,
+    training_rows,
+)
 
 pytestmark = pytest.mark.integration
 

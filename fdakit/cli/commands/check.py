@@ -56,7 +56,7 @@ def command(
 def _training(recipe: Recipe) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from fdakit.training.parameter_groups import training_rows
+    from fdakit.training.optimisation.parameter_groups import training_rows
 
     rows = training_rows(recipe)
     return {
