@@ -154,7 +154,7 @@ def _last_line(path: Path) -> str:
 
 
 def _work(member: Member, threads: int, pipe: Connection[Any, Any]) -> None:
-    """Make the run in this process, which never gets Ctrl-C: its parent asks it to stop by SIGTERM."""
+    """Make the run in this process, which never gets Ctrl-C or SIGUSR1: its parent asks it to stop by SIGTERM."""
     outcome: RunFailure | None = None
     with member.log.open("a", encoding="utf-8") as log:
         for stream in (1, 2):

@@ -24,7 +24,7 @@ INTERRUPTED = "interrupted"
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, SIGTERM or a request by an observer during training, after everything was saved in `folder`."""
+    """A signal to stop, or a request by an observer, during training, after everything was saved in `folder`."""
 
     def __init__(self, folder: Path, done: int, steps: int, *, signal: int, observer: str = "") -> None:
         super().__init__(f"stopped after step {done} of {steps}" + (f", as {observer} asked" if observer else ""))

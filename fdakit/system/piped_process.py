@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from .processes import spawn_context
+from .stop_signals import LEFT_TO_PARENT
 
 _PATIENCE = 5.0  # seconds for a killed process to exit; one that waits for a lost disk never does
 
@@ -16,7 +17,8 @@ _PATIENCE = 5.0  # seconds for a killed process to exit; one that waits for a lo
 class PipedProcess:
     """A process that runs `target(pipe, *args)`, with this end of its `pipe`.
 
-    It ignores Ctrl-C, which its parent handles, and does not outlive its parent. `target` must be at module level.
+    It ignores Ctrl-C and SIGUSR1, which its parent handles, and does not outlive its parent. `target` must be at
+    module level.
     """
 
     def __init__(self, target: Callable[..., None], *args: Any) -> None:
@@ -45,17 +47,21 @@ class PipedProcess:
 
 
 def _without_interrupts(target: Callable[..., None], pipe: Connection[Any, Any], *args: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in LEFT_TO_PARENT:
+        signal.signal(number, signal.SIG_IGN)
     target(pipe, *args)
 
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Defer Ctrl-C to the end of the block; a process started inside never gets it, not even while importing."""
+    """Defer Ctrl-C and SIGUSR1 to the end of the block.
+
+    A process started inside never gets them, not even while importing.
+    """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, LEFT_TO_PARENT)
     try:
         yield
     finally:
@@ -69,4 +75,4 @@ def ending(code: int | None) -> str:
     if code >= 0:
         return f"ended with exit code {code}"
     name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-    return f"was killed ({name})" if name in ("SIGKILL", "SIGTERM", "SIGINT") else f"crashed ({name})"
+    return f"was killed ({name})" if name in ("SIGKILL", "SIGTERM", "SIGINT", "SIGUSR1") else f"crashed ({name})"

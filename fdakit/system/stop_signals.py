@@ -13,6 +13,8 @@ from typing import NoReturn
 _MOMENT = 1.0  # seconds
 _OF_SCHEDULERS = (signal.SIGTERM, *([signal.SIGUSR1] if hasattr(signal, "SIGUSR1") else []))  # Windows has one
 STOPPING = (signal.SIGINT, *_OF_SCHEDULERS)
+LEFT_TO_PARENT = frozenset(STOPPING) - {signal.SIGTERM}
+"""What a worker ignores, as its parent handles it; by SIGTERM parents end their workers."""
 
 
 class Terminated(KeyboardInterrupt):

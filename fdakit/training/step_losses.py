@@ -84,10 +84,13 @@ class EpochLosses:
 
     def state(self) -> dict[str, Any]:
         """Return plain numbers, for `restore`."""
-        return {
-            "losses": [float(step.total) for step in self._steps],
-            "named_losses": [{name: float(loss) for name, loss in step.by_name.items()} for step in self._steps],
-        }
+        found = [loss for step in self._steps for loss in (step.total, *step.by_name.values())]
+        numbers = iter(torch.stack(found).tolist() if found else [])  # fetched from the device at once
+        totals, named = [], []
+        for step in self._steps:
+            totals.append(next(numbers))
+            named.append({name: next(numbers) for name in step.by_name})
+        return {"losses": totals, "named_losses": named}
 
     def restore(self, state: Mapping[str, Any], device: torch.device) -> None:
         """Continue from a `state()`; older ones have no losses by name."""

@@ -13,6 +13,7 @@ from helpers import video_faults
 
 from fdakit.system.piped_process import ending
 from fdakit.system.process_pool import Failure, WakingClock, run_isolated
+from fdakit.system.stop_signals import LEFT_TO_PARENT
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="ends by signal")
 
@@ -35,6 +36,13 @@ def test_every_task_has_its_outcome() -> None:
     assert found["die 9"] == Failure("its reading process was killed (SIGKILL)")
     assert found["die 11"] == Failure("its reading process crashed (SIGSEGV)")
     assert found["sleep 60"] == Failure("took longer than 2 s and was stopped")
+
+
+@pytest.mark.integration
+@posix
+@pytest.mark.parametrize("number", sorted(LEFT_TO_PARENT))
+def test_a_signal_that_the_parent_handles_ends_no_worker(number: int) -> None:
+    assert outcomes([f"die {number}"]) == {f"die {number}": f"die {number} done"}
 
 
 def test_no_tasks_start_no_process() -> None:

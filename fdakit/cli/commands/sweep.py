@@ -65,7 +65,7 @@ def command(
         summary = sweep(chosen, numbers, out=out, tell=lambda text: say(text, err=True), varied=varied, jobs=jobs)
     except KeyboardInterrupt as stopped:
         say(f"{str(stopped) or 'stopped'}; the same command goes on from here", err=True)
-        known = signal.SIGTERM if isinstance(stopped, Terminated) else signal.SIGINT
+        known = stopped.signal if isinstance(stopped, Terminated) else signal.SIGINT
         return getattr(stopped, "code", exit_code(known))
     if as_json:
         print_json(summary.to_json())
