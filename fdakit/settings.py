@@ -163,6 +163,11 @@ class TrainSettings(Options):
         description="auto: bf16 autocast over fp32 weights on a GPU that has it, fp32 elsewhere; fp16: with a loss "
         "scale, for GPUs without bf16",
     )
+    tf32: bool = Field(
+        False,
+        description="NVIDIA GPUs may compute products of float32 with TF32, 10 bits of mantissa, in training and in "
+        "evaluation; false: in full, convolutions too, whatever torch's defaults are",
+    )
 
     @field_validator("rates", mode="before")
     @classmethod

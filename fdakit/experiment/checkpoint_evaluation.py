@@ -27,6 +27,7 @@ from fdakit.model.retriever import Retriever
 from fdakit.recipe.recipe import Recipe
 from fdakit.report.evaluation_report import Provenance, Report
 from fdakit.system.devices import choose_device
+from fdakit.system.float32_products import tf32
 from fdakit.values import Split
 from fdakit.version import __version__
 
@@ -50,7 +51,7 @@ def evaluate_checkpoint(
     A path is opened here, so that an absent checkpoint and absent data are reported together.
     """
     device = choose_device(recipe.train.device)
-    with ExitStack() as held, moved_file_hints(recipe):
+    with ExitStack() as held, moved_file_hints(recipe), tf32(recipe.train.tf32):
         watchers = watchers or held.enter_context(closing(ObserverGroup.of(recipe)))
         splits = Splits(recipe, device=device, progress=watchers.progressed)
         split, (info, retriever) = collect_errors(

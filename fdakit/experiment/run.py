@@ -26,6 +26,7 @@ from fdakit.model.retriever import Retriever
 from fdakit.plugin.observers import RunInfo
 from fdakit.recipe.recipe import Recipe
 from fdakit.system.devices import choose_device, loader_workers
+from fdakit.system.float32_products import tf32
 from fdakit.training.trainer import Trainer
 from fdakit.training.word_clashes import indistinct_words
 from fdakit.values import Split
@@ -62,6 +63,7 @@ def run_recipe(
         watchers = ObserverGroup.of(recipe)
         held.callback(watchers.close)
         device = choose_device(recipe.train.device)
+        held.enter_context(tf32(recipe.train.tf32))
         splits = Splits(recipe, device=device, progress=watchers.progressed)
         training = recipe.train.epochs > 0
         resumed = find_resumable(folder) if folder and training else None

@@ -30,6 +30,7 @@ from fdakit.report.evaluation_report import Report
 from fdakit.report.report_tables import report_markdown
 from fdakit.system.atomic_files import atomic_file, write_errors, write_text
 from fdakit.system.digests import SUMS, digest_lines, file_sha256, listed, read_digests
+from fdakit.system.float32_products import products_in_use
 from fdakit.system.locks import HeldError, exclusive_lock
 from fdakit.values import Scores, Split, VideoRef
 from fdakit.version import __version__
@@ -206,6 +207,7 @@ def environment(device: torch.device) -> dict[str, Any]:
         "platform": platform.platform(),
         "packages": packages,
         "device": device_name(device),
+        "float32": products_in_use(),
         "threads": torch.get_num_threads(),
     }
 
