@@ -37,7 +37,7 @@ class ClipBatch:
     `frames (v, t, 3, h, w)` in the pixel form that the encoder declares, or uint8 for a mask; `valid (v, t)` is false
     where a clip was padded; `times (v, t)` in seconds. `places (n,)` are the positions of the valid frames among all
     v * t; left out, they are computed. `neighbours` and `luma` are there for a mask on the device that needs them: by
-    gap, `(v, t, 3, h, w)` and `(v, t, h, w)`, uint8.
+    gap, `(v, t, 3, h, w)` and `(v, t, h, w)`, uint8; see `Batch` for gap 0.
     """
 
     frames: torch.Tensor
@@ -63,6 +63,14 @@ class ClipBatch:
             {gap: beside.to(device) for gap, beside in held.items()} for held in (batch.neighbours, batch.luma)
         )
         return cls(frames, valid, times.to(device), places.to(device), near, luma)
+
+    @property
+    def for_mask(self) -> ClipBatch:
+        """The clips as their mask sees them: in their own colours, whatever training changes for the encoder."""
+        if 0 not in self.neighbours:
+            return self
+        beside = {gap: frames for gap, frames in self.neighbours.items() if gap}
+        return replace(self, frames=self.neighbours[0], neighbours=beside)
 
     @property
     def seconds(self) -> torch.Tensor:

@@ -26,8 +26,12 @@ Rates = Annotated[
 ]
 
 
+JITTERED = ("brightness", "contrast", "saturation", "hue")
+"""The keys of `[view]` that change colours."""
+
+
 class ViewSettings(Options):
-    """Geometry of a frame. What is left out is the encoder's own preprocessing."""
+    """Geometry and colours of a frame. What is left out is the encoder's own preprocessing."""
 
     size: int | None = Field(None, ge=8, description="pixels a side; left out: the encoder's own")
     resize: Resize | None = Field(
@@ -50,11 +54,22 @@ class ViewSettings(Options):
     crop_scale: tuple[Share, Share] | None = Field(
         None, description="training: random crop covering between these shares of the area, one draw a clip"
     )
+    crop_aspect: tuple[float, float] = Field(
+        (3 / 4, 4 / 3), description="training: range of width over height of a random crop"
+    )
+    brightness: float = Field(
+        0.0, ge=0, description="training: colour jitter, a factor between 1 - this and 1 + this, one draw a clip"
+    )
+    contrast: float = Field(0.0, ge=0, description="training: likewise a factor on the contrast")
+    saturation: float = Field(0.0, ge=0, description="training: likewise a factor on the saturation")
+    hue: float = Field(0.0, ge=0, le=0.5, description="training: largest turn of the hue, in circles")
 
     @model_validator(mode="after")
     def _check(self) -> ViewSettings:
         if self.crop_scale is not None and not 0 < self.crop_scale[0] <= self.crop_scale[1]:
             raise ValueError("crop_scale must rise from above 0, as [0.5, 1.0]")
+        if not 0 < self.crop_aspect[0] <= self.crop_aspect[1]:
+            raise ValueError("crop_aspect must rise from above 0, as [0.75, 1.333]")
         if self.std is not None and min(self.std) <= 0:
             raise ValueError("std must be above 0")
         return self

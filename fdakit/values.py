@@ -200,7 +200,8 @@ class Batch:
     frames uint8 `(v, t, 3, h, w)`; alphas by control name, float32 `(v, t, 1, h, w)` in [0, 1];
     valid bool `(v, t)`, false where a clip was padded; times float64 `(v, t)` in seconds.
     In training `texts` holds one caption for each video, in the same order. If the mask works on the device,
-    there are no alphas; `neighbours` and `luma`, by gap, are what it needs: uint8 `(v, t, 3, h, w)`, `(v, t, h, w)`.
+    there are no alphas; `neighbours` and `luma`, by gap, are what it needs: uint8 `(v, t, 3, h, w)`, `(v, t, h, w)`;
+    neighbours at gap 0 are the frames in their own colours, if training changes those of `frames`.
     On a GPU these pixels lie there already; the rest is on the CPU.
     `extra` is what parts give of the pairs, such as a teacher's scores: by name, a tensor `(v, ...)` on the CPU or a
     tuple, a row a pair; see `fdakit.plugin.GivesExtra`.

@@ -8,6 +8,7 @@ from typing import Any
 
 from fdakit.inference.run_files import RECIPE
 from fdakit.recipe.document import read_document
+from fdakit.settings import JITTERED
 
 from .saved_run import SavedRun
 
@@ -21,6 +22,7 @@ _ASIDE = (
     *("eval.batch_size", "eval.text_batch_size", "eval.controls", "eval.bank", "eval.bootstrap", "eval.rescoring"),
 )
 _READING = ("dataset", "sampler", "reader", "view")
+_IN_TRAINING = ("view.flip", "view.crop_scale", "view.crop_aspect", *(f"view.{name}" for name in JITTERED))
 _OWN = "fdakit:"
 LOST = "videos that could not be read"
 
@@ -50,7 +52,8 @@ def recipe_differences(first: SavedRun, second: SavedRun) -> dict[str, Differenc
 
 def reading_differences(differences: Mapping[str, Difference]) -> tuple[str, ...]:
     """Return those that change the pixels that an evaluation uses, whatever the model."""
-    return tuple(key for key in differences if key.startswith(_READING) and ".train_" not in key)
+    read = (key for key in differences if key.startswith(_READING) and ".train_" not in key)
+    return tuple(key for key in read if key not in _IN_TRAINING)
 
 
 def _options(run: SavedRun) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def make_cache_keys(
     }
     return CacheKeys(
         frames=_digest(found["sampler"], training, found["reader"], geometry),
-        drawn_view=_digest([view.flip, view.crop_scale] if training and view.draws else None),
+        drawn_view=_digest([view.flip, view.crop_scale, view.crop_aspect] if training and view.draws else None),
         mask=_digest(found["mask"], None) if "mask" in found else "",
         seed=seed,
     )

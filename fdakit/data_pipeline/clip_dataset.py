@@ -115,6 +115,7 @@ class ClipDataset:
             return ClipContents(built.length, size, self.controls)
         gaps = built.needs.neighbours
         luma = tuple(dict.fromkeys((0, *gaps))) if built.needs.luma else ()
+        gaps += (0,) if built.changes_colours else ()
         return ClipContents(built.length, size, (), gaps, luma, partner="other-video" in self.controls)
 
     def __len__(self) -> int:
@@ -137,13 +138,21 @@ class ClipDataset:
         clip = self._stored(video, draw.epoch)
         borrowing = clip.alpha is None and "other-video" in self.controls
         return replace(
-            _unmasked(video.id, clip),
+            self._unmasked(video.id, clip),
+            frames=self.built.coloured(clip.frames, video, draw.epoch),
             masks=self._masks(video, clip),
             text=draw.text,
             repaired=self.built.repaired.get(video.id, ""),
-            partner=_unmasked(*self._partner(video)) if borrowing else None,
+            partner=self._unmasked(*self._partner(video)) if borrowing else None,
             notes=self.built.take_notes(),
         )
+
+    def _unmasked(self, name: str, clip: MaskedClip) -> ClipItem:
+        """Return a clip with what a mask on the device needs: at gap 0 its own colours, if others will be shown."""
+        beside = dict(clip.neighbours)
+        if self.built.on_device and self.built.changes_colours:
+            beside[0] = clip.frames
+        return ClipItem(name, clip.frames, {}, clip.times, "", neighbours=beside, luma=clip.luma)
 
     def _stored(self, video: VideoRef, epoch: int) -> MaskedClip:
         if video.id in self.left_out:
@@ -196,7 +205,3 @@ class ClipDataset:
             if note not in self._warned:
                 self._warned.add(note)
                 warnings.warn(note, stacklevel=2)
-
-
-def _unmasked(name: str, clip: MaskedClip) -> ClipItem:
-    return ClipItem(name, clip.frames, {}, clip.times, "", neighbours=clip.neighbours, luma=clip.luma)

@@ -18,6 +18,7 @@ from fdakit.random_keys import keyed_rng
 from fdakit.settings import FrameStoreSettings, ViewSettings
 from fdakit.system.cache_folder import cache_folder
 from fdakit.values import Clip, Needs, VideoRef
+from fdakit.video.colour_jitter import ColourJitter
 from fdakit.video.decode import read_frames
 from fdakit.video.transform import FrameTransform
 
@@ -70,6 +71,7 @@ class ClipPipeline:
         self.needs: Needs = plan.device_needs or self._mask.needs
         self._watched = self._mask if self.on_device else RandomnessProbe(self._mask, watch)
         self._view = FrameTransform(plan.view, plan.preprocess)
+        self._jitter = ColourJitter(plan.view)
         self._repair = FrameRepair()
         self._tried: set[str] = set()  # the parts that were tested by calling them twice
         self.repaired: dict[str, str] = {}  # the file's fault by id, for the clips as last read
@@ -108,6 +110,20 @@ class ClipPipeline:
         """Return the transformed clip with what the mask made, or needs: see `fdakit.data_pipeline.clip_cache`."""
         turn = epoch % self._draws if self._draws else epoch
         return self._making.fresh(video, turn) if self._keeper is None else self._keeper.clip(video, turn)
+
+    @property
+    def changes_colours(self) -> bool:
+        """Whether the model is shown other colours than masks."""
+        return self._plan.training and self._jitter.draws
+
+    def coloured(self, frames: NDArray[np.uint8], video: VideoRef, epoch: int) -> NDArray[np.uint8]:
+        """Return the frames that the model is shown, of those that a clip is stored and masked with.
+
+        In training they have the colours drawn for that epoch, if `[view]` draws any.
+        """
+        if not self.changes_colours:
+            return frames
+        return self._jitter(frames, keyed_rng(self._plan.seed, "colours", epoch, video.id))
 
     def forecast(self, videos: Sequence[VideoRef], epoch: int) -> Forecast | None:
         """Return what these videos will take in the frame store; None while it is unknown."""

@@ -20,9 +20,10 @@ from .travelling_alphas import rows_of_alphas
 class ClipItem:
     """A clip ready to be batched: frames uint8 `(t, s, s, 3)`, masks `(t, s, s)` by control, in levels if possible.
 
-    If the mask works on the device there are no masks; `neighbours` and `luma`, by gap, are what it needs, and
-    `partner` is the clip whose mask control `other-video` takes. `repaired` is why only the decodable frames of a
-    damaged file were used; "" for an intact file.
+    If the mask works on the device there are no masks; `neighbours` and `luma`, by gap, are what it needs, at gap 0
+    the frames in their own colours if those of `frames` are changed, and `partner` is the clip whose mask control
+    `other-video` takes. `repaired` is why only the decodable frames of a damaged file were used; "" for an intact
+    file.
     """
 
     id: str

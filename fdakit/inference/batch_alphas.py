@@ -27,7 +27,7 @@ def batch_alphas(retriever: Retriever, batch: LoadedBatch, clips: ClipBatch) -> 
     device = clips.frames.device
     if retriever.mask is None:
         return alphas_on(batch.alphas, device)
-    alpha = retriever.alphas(clips)
+    alpha = retriever.alphas(clips.for_mask)
     if batch.controls == ("none",):
         return {"none": alpha}
     own = _apart(alpha, batch.valid)
@@ -42,7 +42,7 @@ def _partner_masks(retriever: Retriever, batch: LoadedBatch, device: torch.devic
     if batch.partners is None:
         return []
     with torch.no_grad():
-        return _apart(retriever.alphas(ClipBatch.of(batch.partners, device)), batch.partners.valid)
+        return _apart(retriever.alphas(ClipBatch.of(batch.partners, device).for_mask), batch.partners.valid)
 
 
 def _apart(alpha: torch.Tensor, valid: torch.Tensor) -> Clips:

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fdakit.plugin.contracts import Preprocess
+from fdakit.random_keys import keyed_rng
 from fdakit.settings import ViewSettings
 from fdakit.values import Clip
 
+from .colour_jitter import ColourJitter
 from .transform import FrameTransform
 
 Picture = Image.Image | NDArray[np.uint8]
@@ -22,7 +24,7 @@ Mask = Image.Image | NDArray[Any]
 class ImageTransform:
     """The preprocessing of images. `transform(image)` returns a tensor, `transform(image, mask)` `(image, alpha)`.
 
-    With `training` each call samples the crop and the flip of `settings` from torch's generator, so that
+    With `training` each call samples crop, flip and colours of `settings` from torch's generator, so that
     `torch.manual_seed` makes them reproducible and loader workers differ; otherwise nothing is random. Can be
     pickled.
     """
@@ -32,6 +34,7 @@ class ImageTransform:
         self._mask_view = FrameTransform(settings.model_copy(update={"interpolation": "bilinear"}), preprocess)
         self.preprocess = self._view.preprocess
         self.training = training
+        self._jitter = ColourJitter(settings)
 
     def __call__(self, image: Picture, mask: Mask | None = None) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
         """Return the image float32 `(3, size, size)`, normalised, and the alpha of a given mask.
@@ -44,6 +47,8 @@ class ImageTransform:
         pixels = _pixels(image)
         seed = int(torch.randint(2**62, ())) if self.training else 0
         shown = self._shown(self._view, pixels, seed=seed)
+        if self.training:
+            shown = self._jitter(shown[None], keyed_rng(seed, "colours"))[0]
         mean, std = (torch.tensor(value).view(3, 1, 1) for value in (self.preprocess.mean, self.preprocess.std))
         tensor = torch.from_numpy(shown).permute(2, 0, 1).to(torch.float32).div_(255).sub_(mean).div_(std)
         if mask is None:

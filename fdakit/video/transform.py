@@ -27,7 +27,6 @@ from .motion_vectors import Vectors, mirrored, scaled, shifted
 Pictures = NDArray[np.uint8]
 
 _FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
-_ASPECTS = (3 / 4, 4 / 3)  # RandomResizedCrop's range of width / height
 _SET = "; [view] sets "
 _TRIES = 10  # attempts at a crop before the largest central one is taken, as in RandomResizedCrop
 
@@ -48,7 +47,7 @@ class FrameTransform:
             unknown=tuple(name for name in preprocess.unknown if name not in given),
         )
         self.flip = settings.flip
-        self.crop_scale = settings.crop_scale
+        self.crop_scale, self.crop_aspect = settings.crop_scale, settings.crop_aspect
         self.draws = settings.flip > 0 or settings.crop_scale is not None
         self.scaler = settings.scaler
         self.pixel_aspect = settings.pixel_aspect
@@ -111,7 +110,9 @@ class FrameTransform:
         return lambda shape: target(shape, size)
 
     def _draw(self, shape: tuple[int, int], *, rng: np.random.Generator) -> _Geometry:
-        crop = None if self.crop_scale is None else _drawn_crop(shape, scale=self.crop_scale, rng=rng)
+        crop = None
+        if self.crop_scale is not None:
+            crop = _drawn_crop(shape, scale=self.crop_scale, aspects=self.crop_aspect, rng=rng)
         return _Geometry(crop, bool(rng.random() < self.flip))
 
     def _shown(self, frames: Pictures, *, geometry: _Geometry) -> Pictures:
@@ -199,16 +200,16 @@ def _offsets(shape: tuple[int, int], *, size: int) -> tuple[int, int]:
 
 
 def _drawn_crop(
-    shape: tuple[int, int], *, scale: tuple[float, float], rng: np.random.Generator
+    shape: tuple[int, int], *, scale: tuple[float, float], aspects: tuple[float, float], rng: np.random.Generator
 ) -> tuple[int, int, int, int]:
     """Return a box (top, left, height, width) of random area and aspect; else the largest central one."""
     height, width = shape
     for _ in range(_TRIES):
         area = height * width * rng.uniform(*scale)
-        aspect = math.exp(rng.uniform(math.log(_ASPECTS[0]), math.log(_ASPECTS[1])))
+        aspect = math.exp(rng.uniform(math.log(aspects[0]), math.log(aspects[1])))
         w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
         if 0 < w <= width and 0 < h <= height:
             return int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1)), h, w
-    w = min(width, max(1, round(height * _ASPECTS[1])))
-    h = min(height, max(1, round(width / _ASPECTS[0])))
+    w = min(width, max(1, round(height * aspects[1])))
+    h = min(height, max(1, round(width / aspects[0])))
     return (height - h) // 2, (width - w) // 2, h, w

@@ -15,6 +15,7 @@ from helpers.finished_runs import finished_run
 
 from fdakit.analysis.compare import Comparison, RankChange, WinLoss, _letters, compare
 from fdakit.analysis.compare_files import comparison_document, write_comparison
+from fdakit.analysis.recipe_diff import reading_differences
 from fdakit.analysis.run_groups import RunGroup, read_run_group
 from fdakit.errors import RecipeError, ScoreError
 from fdakit.report.comparison_tables import comparison_lines, comparison_notes, comparison_tables
@@ -418,3 +419,8 @@ def test_a_group_is_read_back_from_its_side_of_a_comparison(make_run: MakeRun) -
         "remarks": [],
     }
     assert RunGroup.from_json(json.loads(json.dumps(side))) == group
+
+
+def test_keys_of_training_alone_are_no_difference_in_reading() -> None:
+    keys = ("view.flip", "view.crop_scale", "view.crop_aspect", "view.hue", "view.size", "sampler.train_frames")
+    assert reading_differences(dict.fromkeys(keys, (1, 2))) == ("view.size",)
