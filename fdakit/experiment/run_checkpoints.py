@@ -78,6 +78,7 @@ class RunCheckpoints:
         if isinstance(error, KeyboardInterrupt):
             self._abandoned.set()  # after a request to stop all is written, and nothing under way
         self._writer.wait()
+        self._snapshot, self._unwritten = None, _Unwritten()  # their memory is free for the evaluation
         self.tell()
 
     @property
