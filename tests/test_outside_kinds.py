@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,10 @@ from fdakit.errors import RecipeError
 from fdakit.experiment.run import run_recipe
 from fdakit.inference.checkpoint_files import find_checkpoint
 from fdakit.inference.factory import build_retriever
-from fdakit.plugin import ClipBatch, Component
+from fdakit.plugin import Batch, ClipBatch, Component
 from fdakit.recipe.validation import read_recipe
 from fdakit.testing import (
+    build_part,
     check_batcher,
     check_encoder,
     check_fusion,
@@ -31,6 +33,7 @@ from fdakit.testing import (
     check_matcher,
     check_metric,
     check_objective,
+    example_pairs,
 )
 
 PACKAGES = Path(__file__).parent / "packages"
@@ -133,6 +136,31 @@ def test_each_keeps_the_laws_of_its_kind(files: Path) -> None:
     check_matcher(part("outside_soft_tokens"))
     check_fusion(part("outside_halo"), neutral=1.0)
     check_metric(part("outside_rank_area"))
+
+
+def test_hard_negatives_are_the_captions_that_a_model_finds_near(tmp_path: Path) -> None:
+    pairs, topics = example_pairs(), np.arange(CAPTIONS) // 3 % 8  # three captions of a video are one topic
+    np.save(tmp_path / "vectors.npy", np.eye(8, dtype=np.float32)[topics][np.argsort(pairs.places)])
+    batcher = build_part(part("outside_hard_negatives"), vectors=str(tmp_path / "vectors.npy"), group=3)
+    batches = batcher(pairs, 6, 0, np.random.default_rng(0))
+    met = [len(set(topics[batch[start : start + 3]].tolist())) for batch in batches for start in (0, 3)]
+    assert met.count(1) > len(met) / 2
+    assert all(len(set(pairs.contents[batch].tolist())) == 6 for batch in batches)
+
+
+def test_a_student_that_scores_as_its_teacher_does_has_the_least_loss(files: Path) -> None:
+    teacher = build_part(part("outside_teacher"), similarities=str(files / "similarities.npy"))
+    some = example_pairs().rows([7, 0, 30, 12])
+    extra = {name: torch.tensor(value) for name, value in teacher.extra(some).items()}
+    own = torch.from_numpy(np.load(files / "similarities.npy"))[some.places.tolist()][:, some.videos.tolist()]
+
+    def loss(scores: torch.Tensor) -> float:
+        batch = Batch(some.ids, torch.zeros(0), {}, torch.zeros(0), torch.zeros(0), some.texts, extra=extra)
+        return float(teacher(SimpleNamespace(batch=batch, scores=scores))["teacher"])
+
+    generator = torch.Generator().manual_seed(0)
+    others = [own + 0.05 * torch.randn(own.shape, generator=generator) for _ in range(20)]
+    assert loss(own) < min(map(loss, others))
 
 
 @OF_TRANSFORMERS

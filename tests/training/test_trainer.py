@@ -6,7 +6,7 @@ import io
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -147,16 +147,24 @@ def test_every_epoch_trains_in_training_mode_whatever_came_after_the_last(
     assert all(modes)
 
 
+ALL_DRAWN: dict[str, Any] = {
+    "train": {"captions": "one", "batch_size": 3, "epochs": 3},
+    "batcher": {"use": "random"},
+    "view": {"crop_scale": [0.5, 1.0], "contrast": 0.3, "hue": 0.2},
+}
+
+
 @pytest.mark.integration
+@pytest.mark.parametrize(("tables", "stops"), [({}, range(1, 7)), (ALL_DRAWN, (1, 4))])
 def test_stopping_after_any_step_and_going_on_changes_no_bit(
-    make_recipe: MakeRecipe, toy: Split, dropping: dict[str, Any]
+    make_recipe: MakeRecipe, toy: Split, dropping: dict[str, Any], tables: dict[str, Any], stops: Sequence[int]
 ) -> None:
-    recipe = make_recipe(**dropping)
+    recipe = make_recipe(**{**dropping, **tables})
     unbroken = Heard()
     whole = trainer(recipe, toy, unbroken)
     whole.run(none)
     assert whole.steps == 6
-    for stop in range(1, 7):
+    for stop in stops:
         heard = Heard(stop)
         stopped = trainer(recipe, toy, heard)
         with pytest.raises(Stopped):

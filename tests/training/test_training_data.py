@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -13,6 +14,9 @@ from fdakit.data_pipeline.clip_dataset import ClipDataset
 from fdakit.data_pipeline.collate import LoadedBatch, rows_of
 from fdakit.errors import PartError
 from fdakit.plugin import Caption, Split, TrainingPairs, VideoRef
+from fdakit.system.ranks import Ranks
+from fdakit.testing.thread_ranks import on_ranks
+from fdakit.training.shares import SharedBatch, Shares, share
 from fdakit.training.training_data import TrainingData
 
 NO_CLIPS = cast(ClipDataset, None)  # plans read none
@@ -99,6 +103,23 @@ def test_extra_values_are_rows_of_the_clips_that_are_left_in_their_order(tmp_pat
     assert batch.extra["teacher"].tolist() == [[5.0], [0.0], [3.0]]
     some = rows_of(batch, slice(1, 3))
     assert (some.extra["place"].tolist(), some.extra["text"]) == ([0, 3], ("a 0", "b 1"))
+
+
+def test_every_rank_has_the_extra_values_of_all_pairs_and_its_chunks_their_own(tmp_path: Any) -> None:
+    split = split_of({"a": 2, "b": 2, "c": 2}, tmp_path)
+    made = data_of(split, Knows(place=lambda pairs: pairs.places, text=lambda pairs: list(pairs.texts)))
+    pairs = [("c", "c 1"), ("a", "a 0"), ("b", "b 1"), ("a", "a 1"), ("b", "b 0")]
+    shares = Shares.of(5, micro_batch=2, ranks=2)
+
+    def shared(ranks: Ranks) -> SharedBatch:
+        found = share(made.completed(loaded(*pairs[shares.places(ranks.rank)])), shares, ranks)
+        return replace(found, whole=made.completed(found.whole))
+
+    for found in on_ranks(2, shared):
+        assert found.whole.extra["place"].tolist() == [5, 0, 3, 1, 2]
+        assert found.whole.extra["text"] == tuple(text for _, text in pairs)
+        for chunk in found.chunks:
+            assert chunk.batch.extra["place"].tolist() == [5, 0, 3, 1, 2][chunk.rows]
 
 
 def test_a_batch_without_clips_or_without_parts_that_know_more_stays_as_it_is(tmp_path: Any) -> None:

@@ -118,6 +118,19 @@ def test_draws_come_from_torchs_generator_and_evaluation_draws_nothing() -> None
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def test_colours_change_with_the_draw_and_masks_do_not() -> None:
+    jittered = DRAWING.model_copy(update={"brightness": 0.4, "hue": 0.2})
+    for seed in range(3):
+        torch.manual_seed(seed)
+        image, alpha = transform(training=True, settings=DRAWING)(picture(), MASK)
+        torch.manual_seed(seed)
+        other, same = transform(training=True, settings=jittered)(picture(), MASK)
+        assert torch.equal(alpha, same)
+        assert not torch.equal(image, other)
+    plain, still = (transform(settings=settings)(picture()) for settings in (DRAWING, jittered))
+    assert torch.equal(plain, still)
+
+
 def test_a_transform_can_be_sent_to_a_loader_worker() -> None:
     drawing = transform(training=True, settings=DRAWING)
     sent = pickle.loads(pickle.dumps(drawing))
