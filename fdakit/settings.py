@@ -138,6 +138,13 @@ class TrainSettings(Options):
     learning_rate: float = Field(1e-6, gt=0, description="peak learning rate")
     warmup: Share = Field(0.1, description="share of the steps over which the rate rises from 0")
     schedule: Literal["cosine", "constant"] = Field("cosine", description="what follows the warm-up")
+    ema: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="decay of an exponential moving average of the weights, as 0.999, which is then validated, saved "
+        "and reported; 0: none",
+    )
     clip_norm: float = Field(1.0, ge=0, description="largest gradient norm; 0: no clipping")
     freeze: tuple[Role, ...] = Field((), description="roles whose weights stay as loaded")
     freeze_rule: Literal["none", "clip4clip"] = Field(

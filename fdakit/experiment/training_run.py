@@ -134,15 +134,16 @@ class TrainingRun:
 
     def _info(self, *, chosen_by: str, measured: BothMetrics | None = None) -> CheckpointInfo:
         """Return what is known of the current weights; `measured` on the validation split, if they were."""
+        note = f", {self._trainer.evaluated.note}" if self._trainer.evaluated.apart else ""
         info = CheckpointInfo(
             epoch=self._trainer.position.epoch,
             step=self._trainer.position.done,
-            chosen_by=chosen_by,
+            chosen_by=chosen_by + note,
             damage=TrainingDamage.from_json(self._trainer.damage()),
             training=self._data,
             finding=self._found,
         )
-        by = {"chosen_by": BY_VALIDATION, "chosen_on": VALIDATION, "validation": measured}
+        by = {"chosen_by": BY_VALIDATION + note, "chosen_on": VALIDATION, "validation": measured}
         return info if measured is None else info.model_copy(update=by)
 
     def _finding(self) -> str:
@@ -162,4 +163,5 @@ class TrainingRun:
 
     def _save(self, info: CheckpointInfo, *, as_best: bool = False, final: bool = False) -> None:
         quality = self._selection.best
-        self._checkpoints.save(self._trainer, info, quality=quality, as_best=as_best, final=final)
+        with self._trainer.evaluated.shown():
+            self._checkpoints.save(self._trainer, info, quality=quality, as_best=as_best, final=final)

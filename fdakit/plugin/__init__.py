@@ -80,6 +80,7 @@ from .abilities import (
     StartsFromEncoder as StartsFromEncoder,
     StatesChance as StatesChance,
     StatesPretrained as StatesPretrained,
+    SwitchesWeights as SwitchesWeights,
     TextRoles as TextRoles,
 )
 from .batching import (

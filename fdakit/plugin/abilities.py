@@ -156,6 +156,22 @@ class ListsSources(Dataset, Protocol):
 
 
 @runtime_checkable
+class SwitchesWeights(Protocol):
+    """An optimiser whose evaluated weights are not those that train, as a schedule-free one.
+
+    `train()` is called before the first step, `eval()` before weights are validated or saved, in turn.
+    """
+
+    def train(self) -> None:
+        """Put the weights that train in place."""
+        ...
+
+    def eval(self) -> None:
+        """Put the weights that are evaluated in place."""
+        ...
+
+
+@runtime_checkable
 class NamesRoles(Protocol):
     """An encoder that says what each of its weights is in training; without it all are the visual trunk's."""
 

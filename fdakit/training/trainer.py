@@ -29,6 +29,7 @@ from fdakit.values import Split
 from .collapse_detection import CollapseSigns
 from .compilation import BlockCompilation
 from .forward_pass import Forward
+from .optimisation.evaluated_weights import EvaluatedWeights
 from .optimisation.freezing import check_chunks, frozen_batch_norms, warn_of_blocked
 from .optimisation.grouped_optimiser import GroupedOptimiser, build_optimiser
 from .optimisation.schedule import lr_factor
@@ -82,7 +83,7 @@ class Trainer:
         self._losses, self._pace = EpochLosses(), Pace()
         self._objectives = objectives
         self._modules = nn.ModuleList([o.part for o in objectives if isinstance(o.part, nn.Module)])
-        self._data, self._optimiser = data, optimiser
+        self._data = data
         self._train, self._loader = train, loader
         self._device, self._ranks = device, ranks
         self._watchers = watchers
@@ -97,12 +98,7 @@ class Trainer:
         self._compilation = BlockCompilation.of(retriever, train.compile, device=device)
         self._still = frozen_batch_norms([retriever, self._modules])
         forward = Forward(
-            retriever,
-            objectives,
-            device=device,
-            precision=train.precision,
-            seed=data.seed,
-            ranks=ranks,
+            retriever, objectives, device=device, precision=train.precision, seed=data.seed, ranks=ranks
         )
         self._step = TrainingStep(
             retriever,
@@ -111,6 +107,7 @@ class Trainer:
             optimiser=optimiser,
             clip_norm=train.clip_norm,
             signs=self._signs,
+            ema=train.ema,
         )
 
     @classmethod
@@ -163,6 +160,11 @@ class Trainer:
         """The objectives, without their weights."""
         return tuple(objective.part for objective in self._objectives)
 
+    @property
+    def evaluated(self) -> EvaluatedWeights:
+        """The weights that are validated and saved."""
+        return self._step.evaluated
+
     @cached_property
     def steps(self) -> int:
         """The number of steps of the whole training."""
@@ -193,7 +195,8 @@ class Trainer:
                     **self._signs.close(),
                 }
                 self.history.append(facts)
-                facts.update(after_epoch(self, epoch))
+                with self.evaluated.shown():
+                    facts.update(after_epoch(self, epoch))
                 self._watchers.epoch_finished(facts)
                 stop_if_asked(asked, self._ranks)
 
@@ -270,9 +273,8 @@ class Trainer:
 
         Raises `FdakitError` if the last step was not finite: nothing of it must be saved.
         """
-        self._step.settle()
         return {
-            "optimiser": self._optimiser.state(),
+            **self._step.state(),
             "objectives": self._modules.state_dict(),
             "position": [self.position.epoch, self.position.step, self.position.done],
             **self._losses.state(),
@@ -284,8 +286,8 @@ class Trainer:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a `state()`; the retriever's weights are loaded separately."""
-        self._optimiser.restore(state["optimiser"])
         self._modules.load_state_dict(state["objectives"])
+        self._step.restore(state)
         self.position = Position(*state["position"])
         self.history = [dict(facts) for facts in state.get("history", [])]  # older checkpoints hold none
         self._signs.restore(state.get("signs", []))

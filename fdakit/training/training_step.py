@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fdakit.errors import PartError, attribute_errors
 from fdakit.inference.factory import WeightedObjective
@@ -12,6 +13,7 @@ from fdakit.plugin.abilities import ActsAfterStep
 from .collapse_detection import CollapseSigns, chance_loss
 from .finite_check import FiniteCheck
 from .forward_pass import Forward
+from .optimisation.evaluated_weights import EvaluatedWeights
 from .optimisation.grouped_optimiser import GroupedOptimiser
 from .shares import SharedBatch
 from .step_losses import StepLosses
@@ -29,11 +31,13 @@ class TrainingStep:
         optimiser: GroupedOptimiser,
         clip_norm: float,
         signs: CollapseSigns,
+        ema: float = 0.0,
     ) -> None:
         self._retriever, self._objectives = retriever, objectives
         self._forward, self._optimiser = forward, optimiser
         self._clip_norm, self._signs = clip_norm, signs
         self._check = FiniteCheck(retriever.labels)
+        self.evaluated = EvaluatedWeights(list(retriever.parameters()), optimiser, decay=ema)
 
     def __call__(self, batch: SharedBatch, *, number: int, factor: float) -> StepLosses:
         """Change the weights by one batch, at `factor` times the peak rates; return the losses before the change.
@@ -58,7 +62,18 @@ class TrainingStep:
             if isinstance(objective.part, ActsAfterStep):
                 with attribute_errors(objective.label, f"in after_step {where}"):
                     objective.part.after_step()
+        self.evaluated.step_taken()
         return done.losses
+
+    def state(self) -> dict[str, Any]:
+        """Return tensors and plain values, for `restore`. Raises `FdakitError` if the last step was not finite."""
+        self.settle()
+        return {"optimiser": self._optimiser.state(), **self.evaluated.state()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from a `state()`."""
+        self._optimiser.restore(state["optimiser"])
+        self.evaluated.restore(state)
 
     def settle(self) -> None:
         """Wait for the last step. Raises `FdakitError` if it was not finite: its weights must not be saved."""

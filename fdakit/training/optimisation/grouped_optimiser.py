@@ -12,6 +12,7 @@ from fdakit.catalog import Part
 from fdakit.data_pipeline.output_checks import check_optimiser
 from fdakit.errors import FdakitError, attribute_errors
 from fdakit.model.retriever import Retriever
+from fdakit.plugin.abilities import SwitchesWeights
 from fdakit.plugin.contracts import OptimiserFactory
 from fdakit.settings import TrainSettings
 from fdakit.system.devices import loss_scaler
@@ -25,8 +26,21 @@ class GroupedOptimiser:
     def __init__(
         self, optimiser: torch.optim.Optimizer, *, label: str, scaler: torch.amp.GradScaler | None = None
     ) -> None:
-        self._optimiser, self._label, self._scaler = optimiser, label, scaler
+        self._optimiser, self.label, self._scaler = optimiser, label, scaler
+        self._switched: bool | None = None  # whether to training, if at all
         self._peaks = [group["lr"] for group in optimiser.param_groups]
+
+    @property
+    def averages(self) -> bool:
+        """Whether the optimiser has `train()` and `eval()`, as schedule-free ones, which evaluate other weights."""
+        return isinstance(self._optimiser, SwitchesWeights)
+
+    def switch(self, *, training: bool) -> None:
+        """Call the optimiser's `train()` or `eval()`, if it has them and that was not the last call."""
+        if isinstance(self._optimiser, SwitchesWeights) and self._switched is not training:
+            with attribute_errors(self.label, "in train()" if training else "in eval()"):
+                (self._optimiser.train if training else self._optimiser.eval)()
+            self._switched = training
 
     @property
     def groups(self) -> Sequence[Mapping[str, Any]]:
@@ -53,7 +67,7 @@ class GroupedOptimiser:
         if self._scaler is not None:
             self._scaler.unscale_(self._optimiser)
         taken = self._clipped(clip_norm).isfinite() & loss.detach().isfinite()
-        with attribute_errors(self._label, where):
+        with attribute_errors(self.label, where):
             if self._scaler is not None:
                 self._scaler.step(self._optimiser)
             elif getattr(self._optimiser, "_step_supports_amp_scaling", False):
@@ -81,6 +95,7 @@ class GroupedOptimiser:
         known = dict(state)
         scaler = known.pop("scaler", None)
         self._optimiser.load_state_dict(known)
+        self._switched = None
         if self._scaler is not None and scaler is not None:
             self._scaler.load_state_dict(scaler)
 
