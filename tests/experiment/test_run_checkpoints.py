@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -101,6 +103,35 @@ def test_a_run_that_breaks_off_inside_an_epoch_goes_on_from_there(make_recipe: M
     assert hidden(tmp_path / "run") == []
     run_recipe(quiet, resume=tmp_path / "run")
     assert differing(tmp_path / "run", tmp_path / "whole") == []
+
+
+def test_a_second_signal_gives_up_the_checkpoint_under_way(
+    make_recipe: MakeRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end, real = threading.Event(), writing.save_file
+
+    class Pressing(Filling):
+        """Presses Ctrl-C twice while the checkpoint of the first step is written."""
+
+        def progressed(self, what: str, done: int, total: int) -> None:
+            if (what, done) == ("training", 2):
+                threading.Timer(0.2, may_end.set).start()
+                for _ in range(2):
+                    os.kill(os.getpid(), signal.SIGINT)
+                    time.sleep(0.01)
+
+    def save(tensors: Any, path: Path, **more: Any) -> None:
+        real(tensors, path, **more)
+        assert may_end.wait(30)
+
+    monkeypatch.setattr(writing, "save_file", save)
+    watchers = ObserverGroup([("pressing", Pressing(tmp_path, 0))])
+    monkeypatch.setattr(ObserverGroup, "of", classmethod(lambda cls, recipe: watchers))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run_recipe(make_recipe(train={"checkpoint_minutes": EVERY_STEP}), out=tmp_path / "run")
+    assert type(caught.value) is KeyboardInterrupt
+    assert may_end.is_set()  # the file was written to its end, and then given up
+    assert list((tmp_path / "run" / "checkpoints").iterdir()) == []
 
 
 def half(path: Path) -> None:
