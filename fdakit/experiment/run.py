@@ -67,7 +67,7 @@ def run_recipe(
         splits = Splits(recipe, device=device, progress=watchers.progressed)
         training = recipe.train.epochs > 0
         resumed = find_resumable(folder) if folder and training else None
-        wanted = _wanted(recipe, splits) if training else [recipe.eval.split]
+        wanted = wanted_splits(recipe, splits)
         *loaded, retriever = collect_errors(
             *(partial(splits.load, name) for name in wanted), partial(build_retriever, recipe, device=device)
         )
@@ -101,8 +101,10 @@ def _trainer(
     return Trainer.of(recipe, split, retriever, objectives, device=device, watchers=watchers, clip_loader=clip_loader)
 
 
-def _wanted(recipe: Recipe, splits: Splits) -> list[str]:
-    """Return train, val if it exists, and the reported split, each once."""
+def wanted_splits(recipe: Recipe, splits: Splits) -> list[str]:
+    """Return train, val if it exists, and the reported split, each once; without training the last alone."""
+    if not recipe.train.epochs:
+        return [recipe.eval.split]
     try:
         validated = VALIDATION in splits.names()
     except FdakitError:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import nn
 
-from fdakit.data_pipeline.clip_dataset import ClipDataset
-from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.data_pipeline.collate import LoadedBatch
-from fdakit.data_pipeline.damage import known_damage
 from fdakit.data_pipeline.loading.clip_loader import ClipLoader
 from fdakit.errors import VideoError
 from fdakit.inference.factory import WeightedObjective
@@ -33,14 +30,14 @@ from .optimisation.evaluated_weights import EvaluatedWeights
 from .optimisation.freezing import check_chunks, frozen_batch_norms, warn_of_blocked
 from .optimisation.grouped_optimiser import GroupedOptimiser, build_optimiser
 from .optimisation.schedule import lr_factor
-from .pace import Pace
+from .progress.pace import Pace
+from .progress.step_facts import step_facts
 from .recomputation import recompute_activations
 from .shared_loading import SharedLoading
 from .shares import SharedBatch
-from .step_facts import step_facts
 from .step_losses import EpochLosses, StepLosses
 from .stopping import Stopped as Stopped, stop_if_asked
-from .training_data import TrainingData
+from .training_data import TrainingData, training_clips
 from .training_step import TrainingStep
 
 AfterEpoch = Callable[["Trainer", int], Mapping[str, float]]
@@ -114,7 +111,7 @@ class Trainer:
     def of(
         cls,
         recipe: Recipe,
-        split: Split,
+        data: Split | TrainingData,
         retriever: Retriever,
         objectives: Sequence[WeightedObjective],
         *,
@@ -123,19 +120,14 @@ class Trainer:
         ranks: Ranks | None = None,
         clip_loader: ClipLoader | None = None,
     ) -> Trainer:
-        """Return the trainer of a recipe on a split. It reads by `clip_loader`, else by workers of its own.
+        """Return the trainer of a recipe on a split, or other data; it reads by `clip_loader`, else by own workers.
 
         Raises what `known_damage`, `build_optimiser` and `check_chunks` raise.
         """
-        clips = ClipDataset(
-            ClipSettings.of(recipe),
-            split.videos,
-            training=True,
-            preprocess=retriever.preprocess,
-            shapes=replace(retriever.encoder.shapes, device=str(device)),
-            left_out=known_damage(recipe.loader, split, where=recipe.where),
-            device_needs=retriever.mask_needs,
-        )
+        if isinstance(data, Split):
+            data = TrainingData.of(
+                recipe, training_clips(recipe, data, retriever, device=device), data, objectives, device=device
+            )
         parts = [objective.part for objective in objectives]
         optimiser = build_optimiser(recipe.optimiser, retriever, parts, recipe.train)
         check_chunks(retriever, recipe.train, ranks=(ranks or Ranks()).size)  # after it, which freezes
@@ -145,7 +137,7 @@ class Trainer:
         return cls(
             retriever,
             objectives,
-            data=TrainingData.of(recipe, clips, split, objectives, device=device),
+            data=data,
             optimiser=optimiser,
             train=recipe.train,
             loader=recipe.loader,

@@ -11,10 +11,13 @@ import torch
 
 from fdakit.choices import CaptionsRule
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
+from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.data_pipeline.collate import LoadedBatch
+from fdakit.data_pipeline.damage import known_damage
 from fdakit.dataset_files.identical_videos import identical_videos
 from fdakit.errors import DatasetError, PartError
 from fdakit.inference.factory import WeightedObjective
+from fdakit.model.retriever import Retriever
 from fdakit.plugin.batching import Batcher, TrainingPairs
 from fdakit.recipe.build_context import base_shapes
 from fdakit.recipe.recipe import Recipe
@@ -22,6 +25,19 @@ from fdakit.values import Split
 
 from .batching import Batches, epoch_batches, epoch_pairs
 from .extra_values import ExtraValues
+
+
+def training_clips(recipe: Recipe, split: Split, retriever: Retriever, *, device: torch.device) -> ClipDataset:
+    """Return the clips of a split as a retriever is trained on them. Raises what `known_damage` raises."""
+    return ClipDataset(
+        ClipSettings.of(recipe),
+        split.videos,
+        training=True,
+        preprocess=retriever.preprocess,
+        shapes=replace(retriever.encoder.shapes, device=str(device)),
+        left_out=known_damage(recipe.loader, split, where=recipe.where),
+        device_needs=retriever.mask_needs,
+    )
 
 
 def training_pairs(split: Split) -> TrainingPairs:

@@ -72,6 +72,7 @@ def test_help_lists_every_command_with_what_it_does(tell: Tell) -> None:
         (["run", "--resume", "b", "--seed", "1"], "it takes no --out or --seed"),
         (["run", "fda_msvd", "--allow-changed", "files"], "--allow-changed says what may have changed"),
         (["run", "--resume", "b", "--allow-changed", "file"], "no such kind; did you mean 'files'?"),
+        (["run", "fda_msvd", "--dry-run", "--out", "there"], "--dry-run writes no run folder"),
         (["run", "fda_msvd", "--seed", "one"], "'one' is not a valid integer"),
         (["run", "nowhere"], "nowhere: no such recipe"),
         (["sweep", "fda_msvd", "--seeds", "1,two"], "--seeds '1,two': wanted whole numbers"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 
@@ -12,6 +12,9 @@ from fdakit.cli.failures import STOPPED
 from fdakit.cli.options import json_option, set_option
 from fdakit.cli.printing import print_json, print_report, say
 from fdakit.errors import RecipeError, nearest
+
+if TYPE_CHECKING:
+    from fdakit.recipe.recipe import Recipe
 
 _CHANGES: tuple[str, ...] = get_args(ChangeKind)
 
@@ -27,6 +30,9 @@ _CHANGES: tuple[str, ...] = get_args(ChangeKind)
     metavar="KIND,...",
     help=f"With --resume: accept that this changed since the start: {', '.join(_CHANGES)}.",
 )
+@click.option(
+    "--dry-run", is_flag=True, help="Build everything, take two steps, and print the time and memory to expect."
+)
 @json_option
 def command(
     recipe: str | None,
@@ -35,6 +41,7 @@ def command(
     seed: int | None,
     resume: Path | None,
     allow_changed: str | None,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """Train and evaluate RECIPE (a file, or a shipped recipe by name) and write its run folder."""
@@ -47,6 +54,8 @@ def command(
         raise click.UsageError("--resume goes on in the run's own folder with its seed; it takes no --out or --seed")
     if resume is None and allow_changed is not None:
         raise click.UsageError("--allow-changed says what may have changed of a stopped run; add --resume")
+    if dry_run and (out or resume):
+        raise click.UsageError("--dry-run writes no run folder; it takes no --out or --resume")
     allowed = _kinds(allow_changed or "")
     if resume is not None:
         from fdakit.inference.path_advice import missing_run
@@ -56,6 +65,9 @@ def command(
     source = recipe if recipe is not None else str(resume)
     chosen = read_recipe(source, catalog=load_catalog(), settings=settings, seed=seed)
 
+    if dry_run:
+        _try(chosen, as_json=as_json)
+        return
     from fdakit.experiment.run import run_recipe
     from fdakit.experiment.training_run import Interrupted
 
@@ -71,6 +83,19 @@ def command(
         print_json({**finished.report.to_json(), "folder": finished.folder})
     else:
         print_report(finished.report, finished.folder)
+
+
+def _try(recipe: Recipe, *, as_json: bool) -> None:
+    from fdakit.cli.dry_run_lines import dry_run_lines
+    from fdakit.experiment.dry_run import dry_run
+    from fdakit.system.terminal import ProgressBar
+
+    with ProgressBar() as bar:
+        found = dry_run(recipe, progress=bar.progressed)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        say("\n".join(dry_run_lines(found)))
 
 
 def _kinds(text: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 
-from .shares import SharedBatch
+from fdakit.training.shares import SharedBatch
 
 
 class Pace:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from fdakit.training.pace import Pace
-from fdakit.training.step_facts import step_facts
+from fdakit.training.progress.pace import Pace
+from fdakit.training.progress.step_facts import step_facts
 from fdakit.training.step_losses import StepLosses
 
 LOSSES = StepLosses(torch.tensor(3.0, requires_grad=True), {"a.one": torch.tensor(1.0), "b.two": torch.tensor(2.0)})

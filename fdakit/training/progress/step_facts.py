@@ -10,9 +10,9 @@ import torch
 from fdakit.plugin.abilities import HasScale
 from fdakit.plugin.observers import StepInfo
 from fdakit.system.memory import used_memory
+from fdakit.training.step_losses import StepLosses
 
 from .pace import Pace
-from .step_losses import StepLosses
 
 
 def step_facts(

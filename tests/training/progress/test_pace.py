@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fdakit.training.pace import Pace
+from fdakit.training.progress.pace import Pace
 
 
 class Loaded:
