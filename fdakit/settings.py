@@ -81,7 +81,8 @@ class LoaderSettings(Options):
     workers: int | None = Field(
         None,
         ge=0,
-        description="reading processes; left out: none on a CPU, up to 8 with a GPU; 0 reads in-process",
+        description="reading processes; left out: none on a CPU, with a GPU one for each core but "
+        "one, up to 16; 0 reads in-process",
     )
     prefetch: int = Field(2, ge=1, description="batches that workers keep ready")
     damage: Damage = Field(

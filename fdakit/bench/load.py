@@ -148,5 +148,5 @@ def _frames(source: ClipDataset, places: Mapping[Path, int], path: Path) -> Fram
     item = source[ClipRequest(places[path])]
     if isinstance(item, ClipItem):
         # A store's frames are only mapped into memory: copied, they have really been read.
-        return item.frames if item.frames.flags.writeable else item.frames.copy()
+        return item.frames if item.frames.flags.writeable else item.frames.copy(order="K")
     raise VideoError(item.reason) if isinstance(item, UnreadableVideo) else item

@@ -27,10 +27,10 @@ from fdakit.values import Clip, Needs, VideoRef
 from .alpha_levels import Alpha
 from .cache_keys import CacheKeys
 from .frame_store import Arrays, FrameStore, MaskedClip, estimated_bytes, file_fingerprint, record_key
+from .stored_frames import PLANES, stored_arrays, stored_clip, stored_frames, stored_luma, stored_neighbours
 
 _WORTH_A_WORD = 10**9  # bytes; less is cached without an announcement
 _PLAIN = Needs()
-_NEAR, _LUMA = "near ", "luma "
 
 
 @dataclass(frozen=True)
@@ -95,14 +95,15 @@ class ClipCache:
         if found is None:
             return self._first(video, epoch, key)
         if self.making.mask is None:
-            return self.making.masked(self._clip(video, found))
+            beside = stored_neighbours(found), stored_luma(found)
+            return MaskedClip(stored_frames(found), None, found["times"], *beside)
         alpha = self._kept_mask(video, key)
         if alpha is None:
             if self.making.needs != _PLAIN:
                 return self._first(video, epoch, key)
             alpha = self.making.mask(self._clip(video, found))
             self._keep_mask(video, key, alpha)
-        return MaskedClip(found["frames"], alpha, found["times"])
+        return MaskedClip(stored_frames(found), alpha, found["times"])
 
     def _key(self, video: VideoRef, epoch: int) -> bytes | None:
         """Return the key of the frames; None if there is no file: reading it will raise a better error."""
@@ -110,11 +111,15 @@ class ClipCache:
             file = file_fingerprint(video)
         except OSError:
             return None
-        facts = self.facts
-        view = None if self.before_view else ["viewed", facts.drawn_view]
-        drawn = [facts.seed, video.id, epoch] if self.draws else None
+        drawn = [self.facts.seed, video.id, epoch] if self.draws else None
         beside = [sorted(self.making.needs.neighbours), self.making.needs.luma] if self._beside else []
-        return record_key(file, facts.frames, view, drawn, *beside)
+        if self.before_view:
+            return record_key(file, self.facts.frames, None, drawn, *beside)
+        of_clip = (file, self.facts.frames, ["viewed", self.facts.drawn_view], drawn, *beside)
+        key, former = record_key(*of_clip, PLANES), None
+        if key not in self.store:
+            former = record_key(*of_clip)  # of frames that were stored as they are decoded, not in planes
+        return former if former is not None and former in self.store else key
 
     @property
     def _beside(self) -> bool:
@@ -146,14 +151,9 @@ class ClipCache:
 
     def _keep(self, clip: Clip, key: bytes) -> bool:
         """Store a clip's frames, unless its file is damaged, as the store has no mark for that."""
-        beside = {}
-        if self._beside:
-            beside = {f"{_NEAR}{gap}": frames for gap, frames in clip.neighbours.items()}
-            beside |= {f"{_LUMA}{gap}": grey for gap, grey in clip.luma.items()}
-        aspect = np.array([clip.pixel_aspect])
-        return clip.id not in self.making.repaired and self.store.put(
-            key, {"frames": clip.frames, "times": clip.times, "pixel_aspect": aspect, **beside}
-        )
+        if clip.id in self.making.repaired:
+            return False
+        return self.store.put(key, stored_arrays(clip, planes=not self.before_view, beside=self._beside))
 
     def _read(self, video: VideoRef, epoch: int, key: bytes) -> Clip:
         found = self.store.get(key)
@@ -164,16 +164,7 @@ class ClipCache:
         return clip
 
     def _clip(self, video: VideoRef, found: Arrays) -> Clip:
-        """Return the stored clip in writable arrays, which parts may expect."""
-        return Clip(
-            video.id,
-            np.array(found["frames"]),
-            np.array(found["times"]),
-            neighbours=_by_gap(found, _NEAR),
-            luma=_by_gap(found, _LUMA),
-            seed=self.facts.seed,
-            pixel_aspect=float(found["pixel_aspect"][0]),
-        )
+        return stored_clip(found, video_id=video.id, seed=self.facts.seed)
 
     def forecast(self, videos: Sequence[VideoRef], epoch: int, *, frames: int, size: int) -> Forecast | None:
         """Return what the clips of these videos will take on disk, at `frames` of `size` pixels a side.
@@ -202,10 +193,6 @@ class ClipCache:
             says = f"{text}, {lacking}; the rest is decoded again each time; {remedy}"
             return Forecast((says,), settles=(self.store.full_note(),))
         return Forecast((f"{text}, kept in {self.store.folder}",) if total >= _WORTH_A_WORD else ())
-
-
-def _by_gap(found: Arrays, prefix: str) -> dict[int, NDArray[np.uint8]]:
-    return {int(name.removeprefix(prefix)): np.array(a) for name, a in found.items() if name.startswith(prefix)}
 
 
 def format_bytes(count: int) -> str:

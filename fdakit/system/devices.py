@@ -9,6 +9,8 @@ import torch
 
 from fdakit.errors import RecipeError
 
+_MOST_WORKERS = 16  # each takes the memory of a process that has imported torch
+
 
 def choose_device(name: str) -> torch.device:
     """Return the device of that name; `auto` is the first GPU, else the CPU.
@@ -51,7 +53,23 @@ def loss_scaler(device: torch.device, precision: str) -> torch.amp.GradScaler | 
 
 
 def loader_workers(asked: int | None, device: torch.device) -> int:
-    """Return the number of loader workers: as requested; else none with a CPU model, up to 8 with a GPU."""
+    """Return the number of loader workers: as requested; else none with a CPU model, up to 16 with a GPU.
+
+    The cores that this process may use are shared with the other ranks of the machine, as torchrun tells them.
+    """
     if asked is not None:
         return asked
-    return min(8, max(1, (os.cpu_count() or 2) - 1)) if device.type == "cuda" else 0
+    return min(_MOST_WORKERS, max(1, usable_cores() // local_ranks() - 1)) if device.type == "cuda" else 0
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def local_ranks() -> int:
+    """Return how many processes of this training run on the machine: `LOCAL_WORLD_SIZE`, else 1."""
+    told = os.environ.get("LOCAL_WORLD_SIZE", "")
+    return max(1, int(told)) if told.isdecimal() else 1

@@ -22,8 +22,10 @@ from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
 from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.data_pipeline.code_digests import code_digest
 from fdakit.data_pipeline.collate import ClipItem
+from fdakit.data_pipeline.frame_store import FrameStore, file_fingerprint, record_key
 from fdakit.data_pipeline.loading.clip_loader import batches
 from fdakit.data_pipeline.shard_files import DATA, INDEX, Shard, read_entries
+from fdakit.data_pipeline.stored_frames import stored_frames
 from fdakit.experiment.run import run_recipe
 from fdakit.plugin import BuildContext, Preprocess, VideoRef
 from fdakit.recipe.recipe import Recipe
@@ -99,6 +101,30 @@ def test_epochs_after_the_first_decode_nothing_nor_do_later_runs(make_source: Ma
         for epoch in range(3):
             epoch_of(source, epoch)
     assert reads(log) == len(NAMES)
+
+
+def test_frames_that_were_stored_before_planes_were_are_found_and_used(
+    make_source: MakeSource, log: Path, tmp_path: Path
+) -> None:
+    made, former = make_source(training=False), tmp_path / "former"
+    wanted = [clip(made, number, 0) for number in range(len(NAMES))]
+    keeper = made.built._keeper
+    assert keeper is not None
+    old = FrameStore(former, limit_mb=100)
+    for video in made.videos:
+        found = keeper.store.get(keeper._key(video, 0) or b"")
+        assert found is not None
+        view = ["viewed", keeper.facts.drawn_view]
+        key = record_key(file_fingerprint(video), keeper.facts.frames, view, None)
+        old.put(key, {"frames": stored_frames(found), "times": found["times"], "pixel_aspect": found["pixel_aspect"]})
+    before = reads(log)
+    again = make_source(training=False, frame_store={"folder": str(former)})
+    for _ in range(2):
+        for number, one in enumerate(wanted):
+            other = clip(again, number, 0)
+            np.testing.assert_array_equal(other.frames, one.frames)
+            np.testing.assert_array_equal(other.alphas["none"], one.alphas["none"])
+    assert reads(log) == before
 
 
 @pytest.mark.integration

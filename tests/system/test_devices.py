@@ -45,12 +45,26 @@ def test_auto_is_bf16_on_a_gpu_that_has_it(monkeypatch: pytest.MonkeyPatch, able
 
 
 def test_workers_read_beside_a_gpu_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    for cores, expected in ((64, 8), (4, 3), (1, 1), (None, 1)):
-        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+    for cores, expected in ((64, 16), (4, 3), (1, 1)):
+        monkeypatch.setattr("os.sched_getaffinity", lambda _, cores=cores: set(range(cores)), raising=False)
         assert loader_workers(None, GPU) == expected
         assert loader_workers(None, CPU) == 0
         assert loader_workers(5, CPU) == loader_workers(5, GPU) == 5
         assert loader_workers(0, GPU) == 0
+
+
+@pytest.mark.parametrize(("told", "expected"), [("", 15), ("1", 15), ("4", 3), ("16", 1), ("32", 1), ("many", 15)])
+def test_the_ranks_of_a_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch, told: str, expected: int) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(16)), raising=False)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", told)
+    assert loader_workers(None, GPU) == expected
+
+
+def test_cores_are_counted_where_no_affinity_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("os.sched_getaffinity", raising=False)
+    for cores, expected in ((12, 11), (None, 1)):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        assert loader_workers(None, GPU) == expected
 
 
 def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

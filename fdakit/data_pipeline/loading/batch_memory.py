@@ -110,7 +110,7 @@ def _write_pictures(item: ClipItem, contents: ClipContents, views: Views, row: i
             _fill(views[f"{whose}luma {gap}"][row], item.luma[gap])
     except KeyError as error:
         raise PartError(
-            f"the reader gave no frames at gap {error} of video {item.id!r}, which the mask needs"
+            f"video {item.id!r}: the reader gave no frames at gap {error}, which the mask needs"
         ) from error
 
 

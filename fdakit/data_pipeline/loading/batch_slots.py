@@ -63,6 +63,9 @@ class BatchSlots:
         self._layout, self._share, self._across, self._pinned = layout, share, across, pinned
         self._slots: list[Slot] = []
 
+    def __len__(self) -> int:
+        return len(self._slots)
+
     def take(self) -> Slot:
         """Return a slot that nobody uses, to be filled."""
         free = (slot for slot in self._slots if not slot.filling and not slot.held)
