@@ -23,6 +23,7 @@ import torch
 from helpers.run_damage import say
 from safetensors.torch import load_file
 
+import fdakit.experiment.run  # noqa: F401 - so that a forked process need not import it
 from fdakit.errors import CheckpointError
 from fdakit.experiment.run_folder import recipe_text
 from fdakit.inference.checkpoint import Checkpoint
