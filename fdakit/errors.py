@@ -34,6 +34,14 @@ class PartError(PluginError):
     """A part raised, or gave back what its contract does not allow: a fault of the part, not of its user."""
 
 
+class RankLostError(FdakitError):
+    """Another process of a run on several has ended."""
+
+
+class ToldError(FdakitError):
+    """An error of another process of a run on several, which rank 0 tells the user."""
+
+
 class VideoError(FdakitError):
     """A video file is absent, unreadable or ends too early."""
 

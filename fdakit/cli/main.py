@@ -12,12 +12,14 @@ from typing import Any
 
 import click
 
-from fdakit.errors import FdakitError, PartError
+from fdakit.errors import FdakitError, PartError, RankLostError
+from fdakit.system.ranks import asked_rank
 from fdakit.system.regular_files import full
 from fdakit.system.stop_signals import Terminated, exit_code, signals_as_interrupt
 from fdakit.version import __version__
 
 from .failures import MEMORY, STOPPED, SYSTEM, USAGE, kind_of, print_failure
+from .follower_output import by_rank, is_told, rank_output
 from .lazy_group import LazyCommand, LazyGroup
 from .printing import say
 from .streams import OutputRefusedError, guarded_streams
@@ -45,6 +47,7 @@ COMMANDS = {
 }
 """What there is, and what it is for: the first sentence of each command's own help, which is not imported for it."""
 
+TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: another process of the run has ended, and a scheduler can requeue it
 _SEE_MORE = "(set FDAKIT_TRACEBACK=1 to see where it failed)"
 _SYSTEM_ADVICE = {
     errno.ENOSPC: "; make room there",
@@ -84,7 +87,7 @@ def execute(arguments: list[str] | None = None) -> int:
     # Before torch is imported: threads that spin while they wait make a busy machine many times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        with guarded_streams():
+        with guarded_streams(), rank_output():
             return _executed(arguments)
     except OutputRefusedError as refused:
         if not refused.closed:
@@ -101,7 +104,8 @@ def _executed(arguments: list[str] | None) -> int:
             return exit_code(terminated.signal)
         return code if isinstance(code, int) else 0
     except click.exceptions.Abort as error:
-        say("stopped", err=True)
+        if not asked_rank():
+            say("stopped", err=True)
         print_failure("stopped", STOPPED, given)
         cause = error.__cause__
         return exit_code(cause.signal if isinstance(cause, Terminated) else signal.SIGINT)
@@ -129,7 +133,10 @@ def _executed(arguments: list[str] | None) -> int:
 def _worded(error: FdakitError) -> int:
     if os.environ.get("FDAKIT_TRACEBACK"):
         raise error
-    say(error, err=True)
+    if not is_told(error):
+        say(by_rank(error), err=True)
+    if isinstance(error, RankLostError):
+        return TRY_AGAIN
     failed_part = isinstance(error, PartError)
     if failed_part:
         say(_SEE_MORE, err=True)
@@ -138,6 +145,8 @@ def _worded(error: FdakitError) -> int:
 
 def _misused(error: click.ClickException) -> None:
     """Print what click finds wrong with the arguments, which may hold anything."""
+    if is_told(error):
+        return
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         say(error.format_message(), err=True)
         return

@@ -28,6 +28,8 @@ from fdakit.recipe.recipe import Recipe
 from fdakit.report.evaluation_report import Provenance, Report
 from fdakit.system.devices import choose_device
 from fdakit.system.float32_products import tf32
+from fdakit.system.process_ranks import connected_ranks
+from fdakit.system.ranks import Ranks
 from fdakit.values import Split
 from fdakit.version import __version__
 
@@ -52,17 +54,25 @@ def evaluate_checkpoint(
     """
     device = choose_device(recipe.train.device)
     with ExitStack() as held, moved_file_hints(recipe), tf32(recipe.train.tf32):
+        ranks = held.enter_context(connected_ranks(device))
+        if not ranks.leads:
+            watchers = ObserverGroup()
         watchers = watchers or held.enter_context(closing(ObserverGroup.of(recipe)))
         splits = Splits(recipe, device=device, progress=watchers.progressed)
-        split, (info, retriever) = collect_errors(
-            partial(splits.load, recipe.eval.split), partial(_load, recipe, checkpoint, device=device)
+        split, (info, retriever) = ranks.first_alone(
+            partial(
+                collect_errors,
+                partial(splits.load, recipe.eval.split),
+                partial(_load, recipe, checkpoint, device=device),
+            )
         )
         held.enter_context(cached_clips_in_use([split]))
-        folder = RunFolder.create(recipe.name, out=out) if out is not None else None
-        if folder is not None:
+        folder = None
+        if out is not None and ranks.leads:
+            folder = RunFolder.create(recipe.name, out=out)
             held.enter_context(folder.held())
             folder.write(RECIPE, recipe_text(recipe))
-        return report_weights(recipe, splits, split, retriever, device, info, watchers, folder)
+        return report_weights(recipe, splits, split, retriever, device, info, watchers, folder, ranks=ranks)
 
 
 def _load(recipe: Recipe, checkpoint: Checkpoint | Path, *, device: torch.device) -> tuple[CheckpointInfo, Retriever]:
@@ -81,9 +91,10 @@ def report_weights(
     watchers: ObserverGroup,
     folder: RunFolder | None,
     *,
+    ranks: Ranks,
     clip_loader: ClipLoader | None = None,
 ) -> RunResult:
-    """Evaluate the weights on the split, one of `splits`; write the report if there is a folder."""
+    """Evaluate the weights on the split, one of `splits`; rank 0 writes the report if it has a folder."""
     evaluator = Evaluator.of(
         recipe,
         split,
@@ -93,23 +104,30 @@ def report_weights(
         controls=recipe.eval.controls,
         bank=query_bank_captions(recipe.rescoring, splits, recipe.eval, seed=recipe.seed, where=recipe.where),
         clip_loader=clip_loader,
+        ranks=ranks,
     )
-    evaluated = evaluator.run(retriever)
-    report = make_report(
-        evaluated,
-        split,
-        name=recipe.name,
-        protocol=protocol(recipe, split, info, retriever.encoder),
-        rules=recipe.eval,
-        info=info,
-        provenance=_provenance(recipe, retriever, info),
-        rescoring=recipe.rescoring,
-        metric_parts=recipe.metrics,
-    )
-    if folder is not None:
-        own = recipe.control
-        folder.write_report(report, split=split, scores=evaluated.scores[own], rankings=evaluated.rankings[own])
-    return RunResult(report, folder.path if folder else None)
+    encoded = evaluator.encode(retriever)
+
+    def reported() -> RunResult:
+        assert encoded is not None  # as rank 0 asks
+        evaluated = evaluator.score(retriever, encoded)
+        report = make_report(
+            evaluated,
+            split,
+            name=recipe.name,
+            protocol=protocol(recipe, split, info, retriever.encoder),
+            rules=recipe.eval,
+            info=info,
+            provenance=_provenance(recipe, retriever, info),
+            rescoring=recipe.rescoring,
+            metric_parts=recipe.metrics,
+        )
+        if folder is not None:
+            own = recipe.control
+            folder.write_report(report, split=split, scores=evaluated.scores[own], rankings=evaluated.rankings[own])
+        return RunResult(report, folder.path if folder else None)
+
+    return ranks.by_first(reported)
 
 
 def _provenance(recipe: Recipe, retriever: Retriever, info: CheckpointInfo) -> Provenance:

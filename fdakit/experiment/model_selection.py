@@ -10,6 +10,7 @@ from fdakit.model.retriever import Retriever
 from fdakit.plugin.contracts import DIRECTIONS
 from fdakit.recipe.recipe import Recipe
 from fdakit.report.evaluation_report import BothMetrics, in_direction
+from fdakit.system.ranks import Ranks
 
 VALIDATION = "val"
 BY_VALIDATION = "best R@1 text to video on the validation split"
@@ -22,16 +23,22 @@ class ModelSelection:
     `best` is the quality of the best checkpoint so far: R@1 text to video, then the mean rank; None if there is none.
     """
 
-    def __init__(self, recipe: Recipe, validation: Evaluator | None) -> None:
+    def __init__(self, recipe: Recipe, validation: Evaluator | None, *, ranks: Ranks) -> None:
         self.best: Sequence[float] | None = None
-        self._recipe, self._validation = recipe, validation
+        self._recipe, self._validation, self._ranks = recipe, validation, ranks
 
     def measure(self, retriever: Retriever) -> BothMetrics | None:
         """Return the metrics of the current weights on the validation split; None if there is none."""
         if self._validation is None:
             return None
-        rankings = self._validation.run(retriever).rankings[self._recipe.control]
-        return both_metrics(rankings, self._recipe.eval.ties)
+        evaluator, encoded = self._validation, self._validation.encode(retriever)
+
+        def scored() -> BothMetrics:
+            assert encoded is not None  # as rank 0 asks
+            rankings = evaluator.score(retriever, encoded).rankings[self._recipe.control]
+            return both_metrics(rankings, self._recipe.eval.ties)
+
+        return self._ranks.by_first(scored)
 
     def is_best(self, measured: BothMetrics | None, *, last: bool) -> bool:
         """Note the quality of the best checkpoint so far, and return whether it is the current one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from fdakit.plugin.observers import RunInfo
 from fdakit.recipe.recipe import Recipe
 from fdakit.system.devices import choose_device, loader_workers
 from fdakit.system.float32_products import tf32
+from fdakit.system.process_ranks import connected_ranks
+from fdakit.system.ranks import Ranks
 from fdakit.training.trainer import Trainer
 from fdakit.training.word_clashes import indistinct_words
 from fdakit.values import Split
@@ -50,55 +53,96 @@ def run_recipe(
     """Train, save the best checkpoint, evaluate it, write the run folder.
 
     `resume` resumes an interrupted run; changes since it was started are refused, except for the `allowed` kinds of
-    `fingerprint.KINDS`. Raises `FdakitError` also if another process works in the folder.
+    `fingerprint.KINDS`. Raises `FdakitError` also if another process works in the folder. Of several processes that
+    torchrun started, the first alone observes, warns and writes.
     """
+    device = choose_device(recipe.train.device)
     with ExitStack() as held:
+        ranks = held.enter_context(connected_ranks(device))
+        if not ranks.leads:
+            held.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore")
         folder = None
         if resume is not None:
             folder = RunFolder(resume)
-            held.enter_context(folder.held())
-            folder.check_log()
-            settle_checkpoints(folder)
+            ranks.by_first(partial(_take_over, folder, held))
             held.enter_context(moved_file_hints(recipe))
-        watchers = ObserverGroup.of(recipe)
+        watchers = ObserverGroup.of(recipe) if ranks.leads else ObserverGroup()
         held.callback(watchers.close)
-        device = choose_device(recipe.train.device)
         held.enter_context(tf32(recipe.train.tf32))
-        splits = Splits(recipe, device=device, progress=watchers.progressed)
-        training = recipe.train.epochs > 0
-        resumed = find_resumable(folder) if folder and training else None
-        wanted = wanted_splits(recipe, splits)
-        *loaded, retriever = collect_errors(
-            *(partial(splits.load, name) for name in wanted), partial(build_retriever, recipe, device=device)
-        )
-        by_name: dict[str, Split] = dict(zip(wanted, loaded, strict=True))
-        check_patience(recipe, by_name)
-        held.enter_context(cached_clips_in_use(loaded))
-        if folder is not None:
-            written = resumed.checkpoint if resumed else Checkpoint.of_run(folder.checkpoint(BEST))
-            adopt_preprocess(retriever, recipe, written.weights)
-        # Errors of the trainer are raised before a folder is created.
         clip_loader = held.enter_context(ClipLoader(loader_workers(recipe.loader.workers, device), device=device))
-        trainer = _trainer(recipe, by_name["train"], retriever, device, watchers, clip_loader) if training else None
-        if folder and resumed:
-            resumed = check_inputs(folder, resumed, recipe, by_name, allowed)
+        # Errors of all that is built are raised before a folder is created.
+        built = ranks.first_alone(partial(_build, recipe, folder, allowed, device, watchers, clip_loader, ranks))
+        held.enter_context(cached_clips_in_use(built.splits.values()))
         if folder is None:
-            folder = RunFolder.create(recipe.name, out=out)
-            held.enter_context(folder.held())
-        job = _Run(recipe, device, watchers, folder, splits, by_name, retriever, clip_loader)
-        return job.finish(job.train(trainer, resumed) if trainer else job.evaluate_only())
+            folder = RunFolder(ranks.by_first(partial(_create, recipe, out, held)))
+        job = _Run(recipe, device, watchers, folder, built, clip_loader, ranks)
+        return job.finish(job.train(built.trainer, built.resumed) if built.trainer else job.evaluate_only())
 
 
-def _trainer(
+def _take_over(folder: RunFolder, held: ExitStack) -> None:
+    """Lock the folder of an interrupted run, and bring it in order."""
+    held.enter_context(folder.held())
+    folder.check_log()
+    settle_checkpoints(folder)
+
+
+def _create(recipe: Recipe, out: Path | None, held: ExitStack) -> Path:
+    """Create a run folder and lock it; return its path."""
+    folder = RunFolder.create(recipe.name, out=out)
+    held.enter_context(folder.held())
+    return folder.path
+
+
+@dataclass(frozen=True)
+class _Built:
+    """What a run works with: the data, the model, and for a training its trainer and where it goes on."""
+
+    data: Splits
+    splits: Mapping[str, Split]
+    retriever: Retriever
+    trainer: Trainer | None
+    resumed: Resumable | None
+
+
+def _build(
     recipe: Recipe,
-    split: Split,
-    retriever: Retriever,
+    folder: RunFolder | None,
+    allowed: Collection[str],
     device: torch.device,
     watchers: ObserverGroup,
     clip_loader: ClipLoader,
-) -> Trainer:
-    objectives = build_objectives(recipe, retriever, device)
-    return Trainer.of(recipe, split, retriever, objectives, device=device, watchers=watchers, clip_loader=clip_loader)
+    ranks: Ranks,
+) -> _Built:
+    """Build all of a run; `folder` is that of one to be resumed. Raises `FdakitError`."""
+    data = Splits(recipe, device=device, progress=watchers.progressed)
+    training = recipe.train.epochs > 0
+    resumed = find_resumable(folder) if folder and training else None
+    wanted = wanted_splits(recipe, data)
+    *loaded, retriever = collect_errors(
+        *(partial(data.load, name) for name in wanted), partial(build_retriever, recipe, device=device)
+    )
+    splits: dict[str, Split] = dict(zip(wanted, loaded, strict=True))
+    check_patience(recipe, splits)
+    if folder is not None:
+        written = resumed.checkpoint if resumed else Checkpoint.of_run(folder.checkpoint(BEST))
+        adopt_preprocess(retriever, recipe, written.weights)
+    trainer = None
+    if training:
+        objectives = build_objectives(recipe, retriever, device)
+        trainer = Trainer.of(
+            recipe,
+            splits["train"],
+            retriever,
+            objectives,
+            device=device,
+            watchers=watchers,
+            clip_loader=clip_loader,
+            ranks=ranks,
+        )
+    if folder and resumed:
+        resumed = check_inputs(folder, resumed, recipe, splits, allowed)
+    return _Built(data, splits, retriever, trainer, resumed)
 
 
 def wanted_splits(recipe: Recipe, splits: Splits) -> list[str]:
@@ -121,31 +165,31 @@ class _Run:
         device: torch.device,
         watchers: ObserverGroup,
         folder: RunFolder,
-        data: Splits,
-        splits: Mapping[str, Split],
-        retriever: Retriever,
+        built: _Built,
         clip_loader: ClipLoader,
+        ranks: Ranks,
     ) -> None:
         self.recipe = recipe
         self._clip_loader = clip_loader
         self.device = device
         self.watchers = watchers
         self.folder = folder
-        self.data = data
-        self.splits = splits
-        self.retriever = retriever
+        self.data, self.splits, self.retriever = built.data, built.splits, built.retriever
+        self.ranks = ranks
         text = recipe_text(recipe)
-        folder.write_start(text, device)
+        if ranks.leads:
+            folder.write_start(text, device)
         self._checkpoints = RunCheckpoints(
             folder,
-            retriever,
+            self.retriever,
             recipe_text=text,
-            start=take_fingerprint(recipe, splits),
+            start=take_fingerprint(recipe, self.splits),
             minutes=recipe.train.checkpoint_minutes,
+            writes=ranks.leads,
         )
-        self._trained_on = trained_on(splits) if "train" in splits else None
+        self._trained_on = trained_on(self.splits) if "train" in self.splits else None
         self._warn_of_shared()
-        words = indistinct_words(retriever, splits)
+        words = indistinct_words(self.retriever, self.splits)
         if words:
             warnings.warn(words, stacklevel=2)
 
@@ -186,14 +230,19 @@ class _Run:
 
     def train(self, trainer: Trainer, resumed: Resumable | None) -> CheckpointInfo:
         """Train to the end, from a checkpoint if given; return what is known of the best one."""
-        selection = ModelSelection(self.recipe, self._validator())
         training = TrainingRun(
-            self.recipe, trainer, checkpoints=self._checkpoints, selection=selection, data=self._trained_on
+            self.recipe,
+            trainer,
+            checkpoints=self._checkpoints,
+            selection=ModelSelection(self.recipe, self._validator(), ranks=self.ranks),
+            data=self._trained_on,
+            ranks=self.ranks,
         )
         past = None
         if resumed is not None:
             past = training.take_up(resumed.checkpoint, resumed.state)
-            set_damaged_aside(self.folder, resumed)
+            self.ranks.wait()  # until all have read what they resume from
+            self.ranks.by_first(partial(set_damaged_aside, self.folder, resumed))
         self._announce(trainer, past=past)
         return training.run()
 
@@ -208,11 +257,13 @@ class _Run:
             device=self.device,
             progress=self.watchers.progressed,
             clip_loader=self._clip_loader,
+            ranks=self.ranks,
         )
 
     def finish(self, info: CheckpointInfo) -> RunResult:
         """Evaluate the chosen weights and write the report."""
         split = self.splits[self.recipe.eval.split]
+        folder = self.folder if self.ranks.leads else None
         finished = report_weights(
             self.recipe,
             self.data,
@@ -221,9 +272,11 @@ class _Run:
             self.device,
             info,
             self.watchers,
-            self.folder,
+            folder,
             clip_loader=self._clip_loader,
+            ranks=self.ranks,
         )
         self.watchers.run_finished(finished.report.to_json())
-        self.folder.close_log()
+        if folder is not None:
+            folder.close_log()
         return finished

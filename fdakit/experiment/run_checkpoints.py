@@ -44,8 +44,8 @@ class RunCheckpoints:
     The training waits only while its weights and state are copied; a thread writes the copy. What the disk refuses is
     told by a warning and tried again with the next checkpoint; what was saved before stays. On leaving the `with`
     block nothing is being written any more. `start` is the fingerprint of the run's inputs, `changed` what changed in
-    them since; `minutes` is the time between two checkpoints inside an epoch, 0 for none. With `writes = False` all
-    is gathered and nothing written, as on all processes of a run but one.
+    them since; `minutes` is the time between two checkpoints inside an epoch, 0 for none. With `writes = False`
+    nothing is, as on all processes of a run but one.
     """
 
     def __init__(
@@ -93,11 +93,12 @@ class RunCheckpoints:
     def due(self) -> bool:
         """Return whether the time between two checkpoints has passed, and none is being written."""
         waited = time.monotonic() - self._saved
-        return 0 < self._minutes <= waited / 60 and not self._writer.under_way
+        return self._writes and 0 < self._minutes <= waited / 60 and not self._writer.under_way
 
     def save_untrained(self, info: CheckpointInfo) -> None:
         """Write the weights as `best`, now. Raises `CheckpointError` if the disk refuses."""
-        self._write_one(BEST, take_snapshot(self._retriever), info, advice=FINAL_ADVICE)
+        if self._writes:
+            self._write_one(BEST, take_snapshot(self._retriever), info, advice=FINAL_ADVICE)
 
     def save(
         self,
@@ -115,9 +116,9 @@ class RunCheckpoints:
         """
         self._writer.wait()
         self.tell()
-        snapshot = self._gather(trainer, quality)
         if not self._writes:
             return
+        snapshot = self._gather(trainer, quality)
         if as_best:
             self._unwritten.best, self._unwritten.facts = (replace(snapshot, state=None), info), {}
         self._unwritten.last = (snapshot, info)

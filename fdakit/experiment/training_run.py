@@ -6,10 +6,12 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
+from fdakit.errors import RankLostError
 from fdakit.inference.checkpoint import Checkpoint
 from fdakit.inference.checkpoint_info import CheckpointInfo, TrainingDamage, TrainingData, TrainingState
 from fdakit.recipe.recipe import Recipe
 from fdakit.report.evaluation_report import BothMetrics
+from fdakit.system.ranks import Ranks
 from fdakit.system.stop_signals import exit_code
 from fdakit.training.collapse_detection import collapse_warning
 from fdakit.training.trainer import Stopped, Trainer
@@ -46,7 +48,9 @@ class TrainingRun:
         checkpoints: RunCheckpoints,
         selection: ModelSelection,
         data: TrainingData | None,
+        ranks: Ranks,
     ) -> None:
+        self._ranks = ranks
         self._recipe, self._trainer = recipe, trainer
         self._checkpoints, self._selection = checkpoints, selection
         self._data = data
@@ -90,6 +94,7 @@ class TrainingRun:
                 signal=error.signal,
                 observer=error.observer,
             ) from error
+        self._ranks.wait()  # until rank 0 has written it
         best = self._checkpoints.best()
         best.load_into(trainer.retriever)
         return best.info
@@ -101,6 +106,14 @@ class TrainingRun:
         except Stopped:
             self._save(self._info(chosen_by=INTERRUPTED), final=True)
             raise
+        except RankLostError as error:
+            if self._trainer.position.step > 0:  # else all is saved since the last epoch
+                self._save(self._info(chosen_by=INTERRUPTED), final=True)
+            done, folder = self._trainer.position.done, self._checkpoints.run
+            raise RankLostError(
+                f"{error}; stopped after step {done} of {self._trainer.steps}; go on, with any number of processes, "
+                f"with: fdakit run --resume {folder}"
+            ) from error
 
     def _after_step(self, trainer: Trainer) -> None:
         self._checkpoints.tell()

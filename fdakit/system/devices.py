@@ -15,11 +15,12 @@ _MOST_WORKERS = 16  # each takes the memory of a process that has imported torch
 def choose_device(name: str) -> torch.device:
     """Return the device of that name; `auto` is the first GPU, else the CPU.
 
-    Raises `RecipeError` if the named device does not exist.
+    Of several processes that torchrun started on a machine, each has the GPU of its number there. Raises
+    `RecipeError` if the named device does not exist.
     """
+    if name in ("auto", "cuda") and torch.cuda.is_available():
+        return _own_gpu()
     if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
@@ -28,6 +29,18 @@ def choose_device(name: str) -> torch.device:
         reason = str(error).strip().splitlines()[0]
         raise RecipeError(f"train.device: {name!r} cannot be used ({reason}); set it to auto or cpu") from error
     return device
+
+
+def _own_gpu() -> torch.device:
+    if "LOCAL_RANK" not in os.environ:
+        return torch.device("cuda")
+    number, count = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+    if number >= count:
+        raise RecipeError(
+            f"train.device: process {number} of this machine has no GPU, as there are {count}; start as many with "
+            f"torchrun --nproc-per-node {count}"
+        )
+    return torch.device("cuda", number)
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:

@@ -6,7 +6,6 @@ waits for a GPU.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,10 +13,13 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+from torch.distributed import PrefixStore  # type: ignore[attr-defined]
+from torch.distributed.rendezvous import rendezvous
 
-from fdakit.errors import FdakitError
+from fdakit.errors import FdakitError, RankLostError
 
-from .ranks import Ranks
+from .rank_roll import RankRoll
+from .ranks import Ranks, asked_ranks
 
 T = TypeVar("T")
 
@@ -25,15 +27,11 @@ _LONG = timedelta(days=7)  # rank 0 may render or rank for hours while the other
 _BUCKET = 2**23  # numbers that are sent together
 
 
-class RankLostError(FdakitError):
-    """Another process of the run has ended."""
-
-
 class ProcessRanks(Ranks):
     """The processes of the default group, between which tensors on `device` travel."""
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
+    def __init__(self, device: torch.device, roll: RankRoll) -> None:
+        self._device, self._roll = device, roll
         self._words: Any = dist.new_group(backend="gloo", timeout=_LONG)
 
     @property
@@ -104,12 +102,23 @@ class ProcessRanks(Ranks):
 
     def _together(self, act: Callable[[], object]) -> None:
         """Do what all ranks do at once. Raises `RankLostError` if one of them is gone."""
-        try:
+        with self.losses_noticed():
             act()
-        except RuntimeError as error:  # torch.distributed's own errors are RuntimeErrors
-            if isinstance(error, torch.OutOfMemoryError):
+
+    @contextmanager
+    def losses_noticed(self) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:
+            if not _of_connection(error):
                 raise
-            raise RankLostError(_loss(self)) from error
+            raise RankLostError(self._roll.loss()) from error
+
+
+def _of_connection(error: RuntimeError) -> bool:
+    """Return whether an error is one of the connection; in a backward pass it comes as any `RuntimeError`."""
+    words = ("gloo", "nccl", "connection", "process group")
+    return isinstance(error, dist.DistError) or any(word in str(error).lower() for word in words)
 
 
 def _numel(shape: Sequence[int]) -> int:
@@ -138,16 +147,6 @@ def _buckets(values: Sequence[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
         yield bucket
 
 
-def _loss(ranks: ProcessRanks) -> str:
-    """Return which processes are gone, as far as the others can tell."""
-    return f"another process than rank {ranks.rank} has ended, so this run cannot go on"
-
-
-def asked_ranks() -> int:
-    """Return how many processes torchrun has started; 1 without it."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
 @contextmanager
 def connected_ranks(device: torch.device) -> Iterator[Ranks]:
     """Yield the processes that torchrun has started, connected until the block ends; without it, one alone.
@@ -158,8 +157,19 @@ def connected_ranks(device: torch.device) -> Iterator[Ranks]:
         yield Ranks()
         return
     cuda = device.type == "cuda"
+    if cuda:
+        torch.cuda.set_device(device)
     try:
-        dist.init_process_group("nccl" if cuda else "gloo", timeout=_LONG, device_id=device if cuda else None)
+        store, rank, size = next(rendezvous("env://", timeout=_LONG))
+        roll = RankRoll(PrefixStore("fdakit", store), rank=rank, size=size)
+        dist.init_process_group(
+            "nccl" if cuda else "gloo",
+            store=PrefixStore("torch", store),
+            rank=rank,
+            world_size=size,
+            timeout=_LONG,
+            device_id=device if cuda else None,
+        )
     except (RuntimeError, ValueError) as error:
         said = str(error).strip().partition("\n")[0]
         raise FdakitError(
@@ -167,6 +177,6 @@ def connected_ranks(device: torch.device) -> Iterator[Ranks]:
             "torchrun, or unset WORLD_SIZE"
         ) from error
     try:
-        yield ProcessRanks(device)
+        yield ProcessRanks(device, roll)
     finally:
         dist.destroy_process_group()

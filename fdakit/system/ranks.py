@@ -7,19 +7,17 @@ are. Every method but the properties is called by all ranks, in the same order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fdakit.errors import FdakitError
+from fdakit.errors import FdakitError, ToldError
 
 if TYPE_CHECKING:
     import torch
 
 T = TypeVar("T")
-
-
-class ToldError(FdakitError):
-    """An error of another rank, which rank 0 tells the user."""
 
 
 class Ranks:
@@ -75,6 +73,38 @@ class Ranks:
         result: T = found
         return result
 
+    def first_alone(self, act: Callable[[], T]) -> T:
+        """Return what `act()` gives on each rank, called on rank 0 first: the others find what it put into caches.
+
+        Raises an `FdakitError` of rank 0 on all.
+        """
+        if not self.leads:
+            if error := self.objects("")[0]:
+                raise ToldError(error)
+            return act()
+        try:
+            found = act()
+        except FdakitError as error:
+            self.objects(str(error) or type(error).__name__)
+            raise
+        self.objects("")
+        return found
+
+    @contextmanager
+    def losses_noticed(self) -> Iterator[None]:
+        """Raise `RankLostError` if what an engine of torch.distributed does in the block fails as a rank is gone."""
+        yield
+
     def wait(self) -> None:
         """Wait until every rank has come here."""
         self.objects(None)
+
+
+def asked_ranks() -> int:
+    """Return how many processes torchrun has started; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def asked_rank() -> int:
+    """Return the number that torchrun gave this process; 0 without it."""
+    return int(os.environ.get("RANK", "0")) if asked_ranks() > 1 else 0

@@ -15,12 +15,14 @@ Source of the chunks: Gao et al., *Scaling Deep Contrastive Learning Batch Size 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
+from fdakit.errors import RankLostError
 from fdakit.features import ClipBatch, PairFeatures
 from fdakit.inference.batch_alphas import batch_alphas
 from fdakit.inference.factory import WeightedObjective
@@ -124,8 +126,9 @@ class Forward:
         self._towers = _trained(towers.values())
         self._sum = tower_sum(self._encode, self._towers, self._ranks, parts=towers)
         inside = {id(weight) for weight in self._towers}
-        heads = _trained([*(parts[name] for name in _HEADS if name in parts), *(one.part for one in objectives)])
-        self._heads = [weight for weight in heads if id(weight) not in inside]
+        heads = [*(parts[name] for name in _HEADS if name in parts), *(one.part for one in objectives)]
+        self._heads = [weight for weight in _trained(heads) if id(weight) not in inside]
+        self._counted = [buffer for part in heads if isinstance(part, nn.Module) for buffer in part.buffers()]
 
     def __call__(self, shared: SharedBatch, *, step: int) -> ForwardPass:
         """Return the pass of a batch; `step`, from 1, keys the draws and is named in errors."""
@@ -139,6 +142,18 @@ class Forward:
         leaves = gather_features(encoded, self._ranks)
         judged = self._judge(leaves, shared, step, in_parts=True)
         return ForwardPass(judged, self, Replay(leaves, chunks, step, encoded[0] if single else None))
+
+    @contextmanager
+    def step_or_nothing(self) -> Iterator[None]:
+        """Put back what the heads counted in a step that another rank's end has interrupted."""
+        kept = [buffer.clone() for buffer in self._counted] if self._ranks.size > 1 else []
+        try:
+            yield
+        except RankLostError:
+            with torch.no_grad():
+                for buffer, before in zip(self._counted, kept, strict=True):
+                    buffer.copy_(before)
+            raise
 
     def _encode(self, chunk: Chunk, step: int) -> Features:
         torch.manual_seed(keyed_seed(self._seed, "chunk", step, chunk.number))
@@ -156,8 +171,9 @@ class Forward:
         for chunk in replay.chunks:
             last = chunk is replay.chunks[-1]
             features = replay.kept or self._sum.encode(chunk, replay.step, last=last)
-            complete = self._sum.needs_all
-            _backward(*_own_gradients(features, replay.leaves, chunk.rows, complete=complete))
+            own = _own_gradients(features, replay.leaves, chunk.rows, complete=self._sum.needs_all)
+            with self._ranks.losses_noticed():
+                _backward(*own)
         self._sum.finish(heads_reach=any(grad is not None for grad in reached))
         add_gradients(self._towers, reached)
 

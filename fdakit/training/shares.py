@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from fdakit.data_pipeline.collate import LoadedBatch, rows_of
-from fdakit.errors import FdakitError
-from fdakit.system.ranks import Ranks, ToldError
+from fdakit.errors import FdakitError, ToldError
+from fdakit.system.ranks import Ranks
 
 _APART = ("frames", "alphas", "neighbours", "luma", "partners", "extra")  # too large to be told, or known to all
 

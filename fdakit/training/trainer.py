@@ -172,6 +172,7 @@ class Trainer:
         After a step and after an epoch the state is complete and can be saved.
         """
         steps = self.steps
+        self._ranks.copy_first([*self.retriever.state_dict().values(), *self._modules.state_dict().values()])
         with stop_request() as asked:
             # After a stop at the last step of an epoch, that epoch is yet to be completed.
             while not self._ended and (self.position.done < steps or self.position.step > 0):

@@ -45,6 +45,10 @@ class TrainingStep:
         Nothing waits for the device, but for the step before. Raises `FdakitError` if that was not finite, and what
         parts raise.
         """
+        with self._forward.step_or_nothing():
+            return self._change(batch, number=number, factor=factor)
+
+    def _change(self, batch: SharedBatch, *, number: int, factor: float) -> StepLosses:
         self._optimiser.begin(factor)
         done = self._forward(batch, step=number)
         self._signs.see(done.pairs.videos, done.pairs.texts.vectors, chance_loss(self._objectives, done.count))

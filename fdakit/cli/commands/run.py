@@ -12,6 +12,7 @@ from fdakit.cli.failures import STOPPED
 from fdakit.cli.options import json_option, set_option
 from fdakit.cli.printing import print_json, print_report, say
 from fdakit.errors import RecipeError, nearest
+from fdakit.system.ranks import asked_rank
 
 if TYPE_CHECKING:
     from fdakit.recipe.recipe import Recipe
@@ -75,7 +76,8 @@ def command(
         finished = run_recipe(chosen, out=out, resume=resume, allowed=allowed)
     except Interrupted as stopped:
         told = f"{stopped}; go on with: fdakit run --resume {stopped.folder}"
-        say(told, err=True)
+        if not asked_rank():
+            say(told, err=True)
         if as_json:
             print_json({"error": {"message": told, "kind": STOPPED}})
         click.get_current_context().exit(stopped.code)
