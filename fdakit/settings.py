@@ -138,7 +138,17 @@ class TrainSettings(Options):
     )
     learning_rate: float = Field(1e-6, gt=0, description="peak learning rate")
     warmup: Share = Field(0.1, description="share of the steps over which the rate rises from 0")
-    schedule: Literal["cosine", "constant"] = Field("cosine", description="what follows the warm-up")
+    schedule: Literal["cosine", "constant", "poly", "tanh", "step", "constant-cooldown"] = Field(
+        "cosine",
+        description="what follows the warm-up; poly, tanh and step are timm's; constant-cooldown falls at the end",
+    )
+    schedule_power: float = Field(
+        1.0, gt=0, description="poly, constant-cooldown: power of what is left of the fall to 0; 1: a line"
+    )
+    schedule_share: Share = Field(
+        0.2, description="step: share of the steps between two drops; constant-cooldown: of those over which it falls"
+    )
+    schedule_drop: float = Field(0.1, gt=0, lt=1, description="step: factor of each drop")
     ema: float = Field(
         0.0,
         ge=0,

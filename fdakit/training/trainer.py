@@ -29,7 +29,7 @@ from .forward_pass import Forward
 from .optimisation.evaluated_weights import EvaluatedWeights
 from .optimisation.freezing import check_chunks, frozen_batch_norms, warn_of_blocked
 from .optimisation.grouped_optimiser import GroupedOptimiser, build_optimiser
-from .optimisation.schedule import lr_factor
+from .optimisation.schedule import Schedule
 from .progress.pace import Pace
 from .progress.step_facts import step_facts
 from .recomputation import recompute_activations
@@ -245,8 +245,9 @@ class Trainer:
         )
         return self._watchers.step_finished(step)
 
-    def _factor(self, step: int) -> float:
-        return lr_factor(step, self.steps, warmup=self._train.warmup, schedule=self._train.schedule)
+    @cached_property
+    def _factor(self) -> Schedule:
+        return Schedule(self._train, steps=self.steps)
 
     def _take_stock(self, batch: LoadedBatch) -> None:
         """Count the damaged videos of a batch; with `fail` they end the training."""

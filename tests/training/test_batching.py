@@ -1,9 +1,7 @@
-"""The batches of an epoch, and how the rate goes."""
+"""The batches of an epoch."""
 
 from __future__ import annotations
 
-import math
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,7 +10,6 @@ from helpers.training_pairs import pairs_of
 
 from fdakit.errors import PartError
 from fdakit.training.batching import epoch_batches, epoch_pairs
-from fdakit.training.optimisation.schedule import lr_factor
 
 LABEL = "batcher 'odd' (strangers 1)"
 
@@ -98,51 +95,3 @@ def test_one_caption_a_video_is_drawn_by_seed_epoch_and_video_alone() -> None:
             assert mixed.videos.tolist() == list(range(5))
     assert {text for texts in drawn.values() for text in texts} == set(pairs.texts)
     assert len(set(drawn.values())) > 50
-
-
-def test_the_rate_rises_then_falls_or_stays() -> None:
-    def rates(schedule: str, warmup: float = 0.1) -> list[float]:
-        return [lr_factor(step, 40, warmup=warmup, schedule=schedule) for step in range(40)]
-
-    assert rates("cosine")[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
-    assert rates("constant")[:4] == [0.25, 0.5, 0.75, 1.0]
-    assert rates("constant")[4:] == [1.0] * 36
-    assert rates("cosine")[22] == pytest.approx(0.5)
-    assert rates("cosine")[39] == pytest.approx(0.5 * (1 + math.cos(math.pi * 35 / 36)))
-    assert all(a > b for a, b in pairwise(rates("cosine")[4:]))
-    assert rates("cosine", warmup=0.0)[0] == 1.0
-    assert rates("constant", warmup=0.0) == [1.0] * 40
-    assert all(a < b for a, b in pairwise(rates("cosine", warmup=1.0)))
-
-
-@pytest.mark.parametrize(
-    ("steps", "warmup", "wanted"),
-    [
-        (16, 0.1, [1 / 2, 1.0, 1.0, 1.0]),  # 1.6 steps: every part of one is a whole one
-        (25, 0.1, [1 / 3, 2 / 3, 1.0, 1.0]),
-        (3, 0.1, [1.0, 1.0, 1.0]),
-        (3, 0.4, [1 / 2, 1.0, 1.0]),
-        (3, 0.9, [1 / 3, 2 / 3, 1.0]),
-        (7, 0.3, [1 / 3, 2 / 3, 1.0, 1.0]),
-        (100, 0.07, [1 / 7, 2 / 7, 3 / 7, 4 / 7, 5 / 7, 6 / 7, 1.0, 1.0]),
-        (1, 1.0, [1.0]),
-    ],
-)
-def test_a_warm_up_of_a_fraction_of_steps_ends_after_the_next_whole_one(
-    steps: int, warmup: float, wanted: list[float]
-) -> None:
-    found = [lr_factor(step, steps, warmup=warmup, schedule="constant") for step in range(len(wanted))]
-    assert found == pytest.approx(wanted, abs=1e-12)
-
-
-@pytest.mark.parametrize("warmup", [0.01, 0.05, 0.07, 0.1, 0.14, 0.15, 0.29, 0.3, 0.57])
-def test_a_warm_up_has_as_many_steps_as_its_share_in_whole_numbers(warmup: float) -> None:
-    hundredths = round(100 * warmup)
-    for steps in range(1, 400):
-        rising = sum(lr_factor(step, steps, warmup=warmup, schedule="constant") < 1.0 for step in range(steps))
-        assert rising == -(-steps * hundredths // 100) - 1, steps  # the last step of the rise has the whole rate
-
-
-def test_the_fall_starts_from_the_whole_rate_after_a_fraction_of_steps() -> None:
-    falling = [lr_factor(step, 7, warmup=0.3, schedule="cosine") for step in range(3, 7)]
-    assert falling == pytest.approx([1.0, 0.5 + math.sqrt(2) / 4, 0.5, 0.5 - math.sqrt(2) / 4])
