@@ -88,13 +88,17 @@ def test_a_second_call_runs_nothing(
     assert len(told) == 4
 
 
+NEWER_PARTS = {"matcher": "cosine", "batcher": "distinct-videos"}
+
+
 def test_runs_that_an_older_fdakit_made_are_of_the_recipe_if_what_they_lack_has_its_default(
     summary: Any, make_recipe: MakeRecipe, recipes: list[Recipe], out: Path, tmp_path: Path
 ) -> None:
     older = Path(shutil.copytree(out, tmp_path / "older"))
     for path in older.glob("*/*/recipe.toml"):
         text = path.read_text()
-        for newer in ('[matcher]\nuse = "fdakit:cosine"\n', "metric = []\n"):
+        tables = [f'[{key}]\nuse = "fdakit:{name}"\n' for key, name in NEWER_PARTS.items()]
+        for newer in (*tables, "metric = []\n", 'captions = "all"\n', "patience = 0\n", "hue = 0.0\n"):
             assert f"\n{newer}" in text
             text = text.replace(f"\n{newer}", "\n")
         path.write_text(text)
