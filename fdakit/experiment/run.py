@@ -41,6 +41,7 @@ from .model_selection import VALIDATION, ModelSelection
 from .moved_files import moved_file_hints
 from .resume import Resumable, check_inputs, find_resumable, set_damaged_aside, settle_checkpoints
 from .run_checkpoints import RunCheckpoints
+from .run_curves import RunCurves
 from .run_folder import RunFolder, recipe_text
 from .training_run import TrainingRun
 
@@ -68,6 +69,8 @@ def run_recipe(
             ranks.by_first(partial(_take_over, folder, held))
             held.enter_context(moved_file_hints(recipe))
         watchers = ObserverGroup.of(recipe) if ranks.leads else ObserverGroup()
+        if ranks.leads:
+            watchers.add("curves.png", RunCurves())
         held.callback(watchers.close)
         held.enter_context(tf32(recipe.train.tf32))
         clip_loader = held.enter_context(ClipLoader(loader_workers(recipe.loader.workers, device), device=device))

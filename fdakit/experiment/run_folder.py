@@ -20,7 +20,7 @@ import torch
 
 from fdakit.errors import FdakitError, RecipeError
 from fdakit.evaluation.scoring import Rankings, Similarities
-from fdakit.inference.run_files import CHECKPOINTS, ENVIRONMENT, LOG, RECIPE, REPORT, SIMILARITY, VIDEOS
+from fdakit.inference.run_files import CHECKPOINTS, CURVES, ENVIRONMENT, LOG, RECIPE, REPORT, SIMILARITY, VIDEOS
 from fdakit.plugin.contracts import Direction
 from fdakit.ranking.exports import write_ranks
 from fdakit.ranking.scored_tiles import Pairs
@@ -44,6 +44,7 @@ PACKAGES = ("torch", "open_clip_torch", "timm", "av", "scikit-image", "numpy", "
 _WRITTEN = (
     *(RECIPE, REPORT, SUMS, *ARRAYS, "report.md", ENVIRONMENT, VIDEOS, "ranks_t2v.csv", "ranks_v2t.csv"),
     LOG,
+    CURVES,
 )
 _FULL = "make room there or correct its permissions, then repeat this; a run resumes with --resume"
 

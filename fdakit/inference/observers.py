@@ -27,6 +27,10 @@ class ObserverGroup:
         shapes = BuildContext(seed=recipe.seed)
         return cls([(str(part.offer), part.build(shapes)) for part in recipe.observers])
 
+    def add(self, label: str, observer: Any) -> None:
+        """Call another observer too, after the others."""
+        self._observers.append((label, observer))
+
     def run_started(self, run: RunInfo) -> None:
         self._tell("run_started", run)
 

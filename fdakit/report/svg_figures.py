@@ -1,11 +1,12 @@
-"""Figures as SVG text, drawn by matplotlib where it is installed: the same values give the same text."""
+"""Figures as SVG text or PNG, drawn by matplotlib where it is installed: the same values give the same text."""
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Mapping
-from io import StringIO
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from io import BytesIO, StringIO
 from typing import TYPE_CHECKING, Any
 
 from fdakit.system.optional_libraries import is_installed, library_fault
@@ -44,18 +45,39 @@ def svg_text(draw: Callable[[Figure], None], *, size: tuple[float, float], words
 
     The settings of the user's matplotlib play no part. Raises `ImportError` without matplotlib, see `drawing_fault`.
     """
-    import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
 
     written = StringIO()
-    with matplotlib.rc_context():
+    with _drawn(draw, size) as figure:
+        FigureCanvasSVG(figure)
+        figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None, "Description": words})
+    return _NOT_XML.sub("\ufffd", written.getvalue())
+
+
+def png_image(draw: Callable[[Figure], None], *, size: tuple[float, float]) -> bytes:
+    """Return what `draw` puts on a figure of `size` inches as a PNG.
+
+    Raises `ImportError` without matplotlib, see `drawing_fault`.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    written = BytesIO()
+    with _drawn(draw, size) as figure:
+        FigureCanvasAgg(figure)
+        figure.savefig(written, format="png", dpi=130)
+    return written.getvalue()
+
+
+@contextmanager
+def _drawn(draw: Callable[[Figure], None], size: tuple[float, float]) -> Iterator[Figure]:
+    """Yield the figure, in fdakit's style whatever the settings of the user's matplotlib are."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(), warnings.catch_warnings():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE)
+        warnings.filterwarnings("ignore", "Glyph ")  # words stay words in SVG: the reader's font has the glyph
         figure = Figure(figsize=size, layout="constrained")
-        FigureCanvasSVG(figure)
         draw(figure)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph ")  # words stay words in SVG: the reader's font has the glyph
-            figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None, "Description": words})
-    return _NOT_XML.sub("\ufffd", written.getvalue())
+        yield figure

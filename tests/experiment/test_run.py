@@ -79,6 +79,7 @@ def test_the_run_folder_is_complete(run: Path, full: Recipe) -> None:
         for f in ("checkpoint.json", "model.safetensors", "recipe.toml", "SHA256SUMS")
     }
     assert files == kept | {
+        "curves.png",
         "checkpoints/last/training.pt",
         "checkpoints/previous/training.pt",
         "recipe.toml",
