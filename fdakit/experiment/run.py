@@ -21,6 +21,7 @@ from fdakit.inference.checkpoint import Checkpoint
 from fdakit.inference.checkpoint_files import BEST
 from fdakit.inference.checkpoint_info import CheckpointInfo
 from fdakit.inference.factory import build_objectives, build_retriever, count_parameters, has_random_weights
+from fdakit.inference.masked_examples import masked_examples
 from fdakit.inference.observers import ObserverGroup
 from fdakit.inference.preprocessing import adopt_preprocess
 from fdakit.model.retriever import Retriever
@@ -220,6 +221,13 @@ class _Run:
                 trained=trained if trainer else 0,
                 device=str(self.device),
                 past=past,
+                examples=partial(
+                    masked_examples,
+                    recipe=self.recipe,
+                    split=self.splits[self.recipe.eval.split],
+                    retriever=self.retriever,
+                    device=self.device,
+                ),
             )
         )
 

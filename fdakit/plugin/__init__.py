@@ -121,6 +121,7 @@ from .hookspecs import (
     hookimpl as hookimpl,
 )
 from .observers import (
+    MaskedExample as MaskedExample,
     Observer as Observer,
     RunInfo as RunInfo,
     StepInfo as StepInfo,

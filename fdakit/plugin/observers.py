@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 class Observer(Protocol):
@@ -37,6 +40,9 @@ class RunInfo:
 
     `parameters` are those of the retriever and its objectives, `trained` of them train: `fdakit check --verbose`
     counts the same.
+
+    `examples(count)` reads the first clips of the reported split with their masks, when it is called; None where no
+    clip can be shown.
     """
 
     name: str
@@ -48,6 +54,17 @@ class RunInfo:
     device: str
     past: tuple[Mapping[str, float], ...] | None = None
     trained: int = 0
+    examples: Callable[[int], Sequence[MaskedExample]] | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class MaskedExample:
+    """A clip as the model sees it: `frames` uint8 `(t, h, w, 3)`, `alpha` float32 `(t, h, w)` in [0, 1]."""
+
+    id: str
+    text: str
+    frames: NDArray[np.uint8]
+    alpha: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
