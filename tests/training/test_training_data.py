@@ -105,6 +105,14 @@ def test_extra_values_are_rows_of_the_clips_that_are_left_in_their_order(tmp_pat
     assert (some.extra["place"].tolist(), some.extra["text"]) == ([0, 3], ("a 0", "b 1"))
 
 
+def test_equal_captions_of_one_video_have_the_values_of_the_first(tmp_path: Any) -> None:
+    split = split_of({"a": 2, "b": 1}, tmp_path)
+    doubled = replace(split, captions=(*split.captions, split.captions[0], replace(split.captions[2], video_id="a")))
+    made = data_of(doubled, Knows(place=lambda pairs: pairs.places))
+    batch = made.completed(loaded(("a", "a 0"), ("b", "b 0"), ("a", "b 0"), ("a", "a 0")))
+    assert batch.extra["place"].tolist() == [0, 2, 4, 0]
+
+
 def test_every_rank_has_the_extra_values_of_all_pairs_and_its_chunks_their_own(tmp_path: Any) -> None:
     split = split_of({"a": 2, "b": 2, "c": 2}, tmp_path)
     made = data_of(split, Knows(place=lambda pairs: pairs.places, text=lambda pairs: list(pairs.texts)))
