@@ -35,8 +35,10 @@ def info(folder: Path | None) -> RunInfo:
 
 def logged(folder: Path) -> Iterator[dict[str, Any]]:
     """What was logged, a step a dictionary, from the file of the offline run."""
+    import wandb
     from wandb.proto.wandb_internal_pb2 import Record
 
+    wandb.teardown()  # its process writes on after a run has finished
     (path,) = folder.glob("wandb/offline-run-*/*.wandb")
     for data in records(path.read_bytes()):
         record = Record()
