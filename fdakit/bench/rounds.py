@@ -41,8 +41,9 @@ def time_rounds(
     warmup: int = 2,
     finish: Callable[[], None] = lambda: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    clock: Callable[[], float] = lambda: time.perf_counter(),
 ) -> Rounds:
-    """Run every rival once a round, `finish` waiting for the device.
+    """Run every rival once a round, `finish` waiting for the device; `clock` gives seconds.
 
     Each round begins with another rival, and each rival comes after each other one equally often: what runs before
     leaves its mark on caches and memory (a reader that ran after decord took half as long again). Ctrl-C after the
@@ -52,14 +53,14 @@ def time_rounds(
     taken: list[dict[str, float]] = []
     try:
         for number in range(-warmup, rounds):
-            seconds = {name: _time(rivals[name], finish) for name in in_turn(names, number)}
+            seconds = {name: _time(rivals[name], finish, clock) for name in in_turn(names, number)}
             if number >= 0:
                 taken.append(seconds)
                 progress(number + 1, rounds)
     except KeyboardInterrupt:
         if not taken:
             raise
-    return Rounds(tuple(_summed(name, names[0], taken) for name in names), len(taken), rounds)
+    return Rounds(tuple(summed(name, names[0], taken) for name in names), len(taken), rounds)
 
 
 def in_turn(names: Sequence[str], number: int) -> list[str]:
@@ -70,15 +71,16 @@ def in_turn(names: Sequence[str], number: int) -> list[str]:
     return order[::-1] if count % 2 and number // count % 2 else order
 
 
-def _time(rival: Rival, finish: Callable[[], None]) -> float:
+def _time(rival: Rival, finish: Callable[[], None], clock: Callable[[], float]) -> float:
     finish()
-    start = time.perf_counter()
+    start = clock()
     rival()
     finish()
-    return time.perf_counter() - start
+    return clock() - start
 
 
-def _summed(name: str, first: str, taken: Sequence[Mapping[str, float]]) -> Timed:
+def summed(name: str, first: str, taken: Sequence[Mapping[str, float]]) -> Timed:
+    """Return what a rival took over the rounds, each given as seconds by rival; ratios are to `first`."""
     seconds = [one[name] for one in taken]
     low, _, high = quantiles(seconds, n=4, method="inclusive") if len(seconds) > 1 else (seconds[0],) * 3
     return Timed(name, median(seconds), low, high, median(one[name] / one[first] for one in taken))

@@ -22,6 +22,7 @@ FAILING: dict[str, tuple[str, str]] = {  # the arguments that its user got wrong
     "sweep": ("nowhere.toml --out sweep", "recipe"),
     "report": ("nowhere", "score"),
     "compare": ("nowhere nowhere", "score"),
+    "bench batches": ("nowhere", "dataset"),
     "bench decode": ("nowhere", "dataset"),
     "bench load": ("nowhere", "dataset"),
     "bench encode": ("nowhere", "recipe"),

@@ -7,6 +7,10 @@ import click
 from fdakit.cli.lazy_group import LazyCommand, LazyGroup
 
 COMMANDS = {
+    "batches": LazyCommand(
+        "bench_commands.batches:batches",
+        "Time putting clips together to batches with fdakit's loader and with torch's DataLoader.",
+    ),
     "decode": LazyCommand(
         "bench_commands.reading:decode",
         "Time reading frames at native size with fdakit and with torchcodec, OpenCV, decord and CLIP4Clip's "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from fdakit.data_pipeline.alpha_levels import plain
@@ -65,15 +66,15 @@ def _alpha(arrays: Tensors, control: str) -> torch.Tensor:
 
 
 def _clips(facts: Sequence[ClipFacts], arrays: Tensors, contents: ClipContents, whose: str) -> dict[str, Any]:
-    counts = torch.tensor([len(one.times) for one in facts])
-    times = torch.zeros(len(facts), contents.length, dtype=torch.float64)
+    times = np.zeros((len(facts), contents.length))
+    valid = np.zeros(times.shape, np.bool_)
     for row, one in enumerate(facts):
-        times[row, : len(one.times)] = torch.from_numpy(one.times)
+        times[row, : len(one.times)], valid[row, : len(one.times)] = one.times, True
     return {
         "ids": tuple(one.id for one in facts),
         "frames": arrays[f"{whose}frames"],
-        "valid": torch.arange(contents.length)[None] < counts[:, None],
-        "times": times,
+        "valid": torch.from_numpy(valid),
+        "times": torch.from_numpy(times),
         "neighbours": {gap: arrays[f"{whose}near {gap}"] for gap in contents.neighbours},
         "luma": {gap: arrays[f"{whose}luma {gap}"] for gap in contents.luma},
     }
