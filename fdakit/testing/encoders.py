@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from fdakit.features import ClipBatch, Fused, FusionOutput, VideoFeatures
-from fdakit.plugin.abilities import TextRoles
+from fdakit.plugin.abilities import NamesBlocks, RecomputesActivations, TextRoles
 
 from .building import Part, build_kind
 
@@ -20,6 +20,7 @@ def check_encoder(component: Part, *, image_size: int, **options: Any) -> None:
     `fuse` is called once, with the valid frames alone and, if the encoder accepts maps, a stem. Clips and texts have
     the same features (1e-5) in any batch and order, however they are padded. What a fusion changes of an output that
     the encoder `accepts` changes its vectors. The roles of texts differ only if it says that it is `asymmetric`.
+    Activations that it computes again give the same gradients, and blocks that it names are its own.
     """
     import torch
 
@@ -42,6 +43,7 @@ def check_encoder(component: Part, *, image_size: int, **options: Any) -> None:
             same = torch.allclose(changed.vectors[kept], found.vectors[kept], atol=1e-6)
             assert not same, f"it accepts {output!r}, but another one does not change its vectors"
         _check_texts(encoder)
+    _check_training_abilities(encoder, clips)
 
 
 class _Recorder:
@@ -127,6 +129,34 @@ def _check_batches(encoder: Any, clips: ClipBatch, found: VideoFeatures) -> None
     check(replace(clips, frames=frames), slice(0, 3), "what its padding holds")
     if encoder.frame_count is None:
         check(_some(clips, slice(1, 2), length=-1), slice(1, 2), "how far it is padded")
+
+
+def _check_training_abilities(encoder: Any, clips: ClipBatch) -> None:
+    """Compare gradients with activations kept and computed again; look at the blocks, of an encoder that has them."""
+    own = {id(module) for module in encoder.modules()}
+    blocks = encoder.blocks() if isinstance(encoder, NamesBlocks) else ()
+    assert all(id(block) in own for block in blocks), "blocks() names modules that are not its own"
+    if isinstance(encoder, RecomputesActivations):
+        _check_recomputation(encoder, clips)
+
+
+def _check_recomputation(encoder: Any, clips: ClipBatch) -> None:
+    import torch
+
+    found = []
+    for enable in (False, True):
+        encoder.set_grad_checkpointing(enable)
+        encoder.zero_grad()
+        torch.manual_seed(0)
+        for features in (encoder.encode_videos(clips, _Recorder()), encoder.encode_texts(_TEXTS)):
+            if features.vectors.requires_grad:
+                features.vectors.square().sum().backward()
+        found.append([weight.grad for weight in encoder.parameters() if weight.grad is not None])
+    encoder.set_grad_checkpointing(False)
+    same = len(found[0]) == len(found[1]) and all(
+        torch.allclose(one, other, rtol=1e-4, atol=1e-6, equal_nan=True) for one, other in zip(*found, strict=True)
+    )
+    assert same, "set_grad_checkpointing changes the gradients"
 
 
 def _check_texts(encoder: Any) -> None:

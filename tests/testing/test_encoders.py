@@ -263,3 +263,42 @@ class NoModule:
 def test_an_encoder_that_breaks_a_law_is_rejected(tower: type[Tower], words: str) -> None:
     with pytest.raises(AssertionError, match=words):
         check_encoder(component(build=lambda options, shapes: tower()), image_size=SIZE)
+
+
+def recomputing(factor: float) -> type[Tower]:
+    """The tower with activations of its image layer computed again, and its gradient scaled there."""
+
+    def set_grad_checkpointing(self: Any, enable: bool = True) -> None:
+        self.again = enable
+
+    def looked_at(self: Any, clips: ClipBatch, fuse: Fuse) -> torch.Tensor:
+        if not getattr(self, "again", False):
+            return Tower.looked_at(self, clips, fuse)
+        pixels = clips.packed()
+        fused = fuse(pixels, None)
+        given = (pixels if fused.pixels is None else fused.pixels).mean((2, 3))
+        vectors = torch.utils.checkpoint.checkpoint(self.image, given, use_reentrant=False)
+        return vectors.detach() + factor * (vectors - vectors.detach())
+
+    return changed(set_grad_checkpointing=set_grad_checkpointing, looked_at=looked_at)
+
+
+def naming(blocks: Callable[[Any], list[nn.Module]]) -> type[Tower]:
+    return changed(blocks=blocks)
+
+
+@pytest.mark.parametrize("tower", [recomputing(1.0), naming(lambda tower: [tower.image, tower.text])])
+def test_abilities_for_training_keep_the_laws(tower: type[Tower]) -> None:
+    check_encoder(component(build=lambda options, shapes: tower()), image_size=SIZE)
+
+
+@pytest.mark.parametrize(
+    ("tower", "words"),
+    [
+        (recomputing(1.01), "set_grad_checkpointing changes the gradients"),
+        (naming(lambda tower: [nn.Linear(1, 1)]), r"blocks\(\) names modules that are not its own"),
+    ],
+)
+def test_abilities_for_training_that_break_the_laws_are_found(tower: type[Tower], words: str) -> None:
+    with pytest.raises(AssertionError, match=words):
+        check_encoder(component(build=lambda options, shapes: tower()), image_size=SIZE)

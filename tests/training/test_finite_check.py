@@ -157,13 +157,13 @@ MakeRecipe = Callable[..., Recipe]
 def made(make_recipe: MakeRecipe, split: Callable[..., Split]) -> Callable[..., Trainer]:
     """`made(train={...})`: a trainer on four clips, of one step an epoch."""
 
-    def make(**tables: Any) -> Trainer:
+    def make(device: torch.device = CPU, **tables: Any) -> Trainer:
         names = ("red-across", "green-across", "blue-down", "white-across")
         pairs = split(*[(name, name.replace("-", " ")) for name in names], name="train")
         recipe = make_recipe(**tables)
-        retriever = build_retriever(recipe, device=CPU)
-        objectives = build_objectives(recipe, retriever, CPU)
-        return Trainer.of(recipe, pairs, retriever, objectives, device=CPU, watchers=ObserverGroup())
+        retriever = build_retriever(recipe, device=device)
+        objectives = build_objectives(recipe, retriever, device)
+        return Trainer.of(recipe, pairs, retriever, objectives, device=device, watchers=ObserverGroup())
 
     return make
 
@@ -268,3 +268,23 @@ def test_waiting_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
         value.tolist()
         value.nonzero()
     assert waited == ["__bool__", "__float__", "tolist", "nonzero"]
+
+
+@pytest.mark.integration
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("train", [{}, {"precision": "fp16"}, {"micro_batch": 2, "grad_checkpointing": True}])
+def test_a_step_on_a_gpu_never_synchronises(made: Callable[..., Trainer], train: dict[str, Any]) -> None:
+    trainer = made(device=torch.device("cuda"), train={"epochs": 3, **train})
+    step = trainer._step.__class__.__call__
+
+    def watched(*given: Any, **named: Any) -> Any:
+        torch.cuda.set_sync_debug_mode("error" if trainer.position.done else "default")  # the first sets up libraries
+        try:
+            return step(*given, **named)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer._step.__class__, "__call__", watched)
+        trainer.run(lambda *_: {})
+    assert trainer.position.done == 3

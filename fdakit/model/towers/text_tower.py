@@ -50,13 +50,15 @@ def set_text_checkpointing(clip: Any, enable: bool) -> None:
         clip.transformer.grad_checkpointing = enable
         return
     inner: Any = getattr(clip.text, "transformer", None)
+    new = hasattr(inner, "activation_checkpointing_enable")  # of transformers from 5 on
+    name = "activation_checkpointing" if new else "gradient_checkpointing"
     try:
-        if not hasattr(inner, "gradient_checkpointing_enable"):
+        if not hasattr(inner, f"{name}_enable"):
             clip.text.set_grad_checkpointing(enable)
-        elif enable:  # of transformers, which would take a way that loses the gradient of frozen embeddings
-            inner.gradient_checkpointing_enable({"use_reentrant": False})
+        elif enable:  # without this, an older one takes a way that loses the gradient of what follows frozen weights
+            getattr(inner, f"{name}_enable")({"use_reentrant": False})
         else:
-            inner.gradient_checkpointing_disable()
+            getattr(inner, f"{name}_disable")()
     except (AttributeError, ValueError) as error:
         name = type(clip.text if inner is None else inner).__name__
         raise PluginError(f"{name} cannot compute its activations again in the backward pass ({error})") from error

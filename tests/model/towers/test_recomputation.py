@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from helpers.tiny_towers import OTHERS, STEERED, make_tower
+from open_clip.hf_model import HFTextEncoder
 from torch import nn
 
 from fdakit import PluginError
 from fdakit.builtin.encoders.open_clip import OPEN_CLIP
 from fdakit.model import ClipEncoder
+from fdakit.model.towers.text_tower import set_text_checkpointing
 from fdakit.model.towers.vision_tower import VisionTower
 from fdakit.plugin import Fused, NamesBlocks, RecomputesActivations
 from fdakit.testing.building import build_part
@@ -96,6 +99,33 @@ def test_both_towers_of_an_encoder_compute_again(make_encoder: Callable[[str], C
         again = outcome(encoder, forward)
         assert all(torch.equal(one, other) for one, other in zip(kept[1], again[1], strict=True))
         assert again[2] < kept[2]
+
+
+class SimpleClip(nn.Module):
+    """What open_clip calls a model with a text tower of its own."""
+
+    def __init__(self, text: nn.Module) -> None:
+        super().__init__()
+        self.text = text
+
+
+@pytest.mark.integration
+def test_a_text_tower_of_transformers_computes_again_behind_frozen_embeddings_too(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    transformers.RobertaConfig(**sizes, vocab_size=90, max_position_embeddings=40).save_pretrained(tmp_path)
+    text = HFTextEncoder(str(tmp_path), output_dim=16, pooler_type="mean_pooler", proj_type="mlp", pretrained=False)
+    clip = SimpleClip(text.train())
+    text.transformer.embeddings.requires_grad_(False)
+    ids = torch.arange(3, 63).view(4, 15)
+    kept = outcome(clip, lambda: text(ids))
+    set_text_checkpointing(clip, True)
+    again = outcome(clip, lambda: text(ids))
+    assert len(kept[1]) == len(again[1]) > 30
+    assert all(torch.equal(one, other) for one, other in zip(kept[1], again[1], strict=True))
+    assert again[2] < 0.5 * kept[2]
+    set_text_checkpointing(clip, False)
+    assert outcome(clip, lambda: text(ids))[2] > 0.8 * kept[2]
 
 
 @pytest.mark.proof
