@@ -1,0 +1,200 @@
+"""Runs on two processes: the files of one, stops that both agree on, and the loss of one, named and survived."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import socket
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from helpers.run_damage import say
+from safetensors.torch import load_file
+
+import fdakit.experiment.run  # noqa: F401 - so that a forked process need not import it
+from fdakit.errors import CheckpointError
+from fdakit.experiment.run_folder import recipe_text
+from fdakit.inference.checkpoint import Checkpoint
+from fdakit.recipe.recipe import Recipe
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(sys.platform != "linux", reason="forks and kills"),
+]
+LOST = 75
+Ranks = list[int]
+
+
+@pytest.fixture
+def recipe(make_recipe: Callable[..., Recipe], tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    train = {"epochs": 3, "batch_size": 4, "micro_batch": 2, "validate_every": 2, "checkpoint_minutes": 1e-9}
+    made = make_recipe(train=train, observer=[{"use": "jsonl"}], aggregator={"use": "mean"})
+    path.write_text(recipe_text(made))
+    return path
+
+
+def free_port() -> int:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return int(held.getsockname()[1])
+
+
+def started(*arguments: object, size: int = 2) -> Ranks:
+    """`fdakit ...` on several processes, as torchrun starts them; their ids by rank."""
+    common = {"WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
+    found = []
+    for rank in range(size):
+        child = os.fork()
+        if child == 0:
+            code = 70
+            try:
+                for number in (signal.SIGTERM, signal.SIGUSR1):
+                    signal.signal(number, signal.SIG_DFL)
+                values = {**common, "RANK": rank, "LOCAL_RANK": rank}
+                os.environ.update({name: str(value) for name, value in values.items()})
+                said = say(*arguments)
+                code = said.code
+                Path(f"{os.environ['TRIAL']}/rank-{rank}.log").write_text(said.err)
+            finally:
+                os._exit(code)
+        found.append(child)
+    return found
+
+
+def codes(children: Ranks) -> list[int]:
+    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+
+
+@pytest.fixture
+def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of what the ranks say."""
+    monkeypatch.setenv("TRIAL", str(tmp_path))
+    return tmp_path
+
+
+def step_of(run: Path) -> int:
+    """The step of the last checkpoint, 0 before the first."""
+    try:
+        found = Checkpoint.open(run / "checkpoints" / "last")
+        return found.state().position[2]
+    except CheckpointError:
+        return 0
+
+
+def wait_for_step(run: Path, step: int, children: Ranks) -> None:
+    deadline = time.monotonic() + 120
+    while step_of(run) < step:
+        assert time.monotonic() < deadline
+        assert all(os.waitpid(child, os.WNOHANG) == (0, 0) for child in children), "ended too early"
+        time.sleep(0.02)
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return {
+        f"{name} {key}": value
+        for name in ("best", "last")
+        for key, value in load_file(run / "checkpoints" / name / "model.safetensors").items()
+    }
+
+
+def farthest(one: Path, other: Path) -> float:
+    """The largest difference of two runs' weights, relative to the largest of each."""
+    first, second = weights(one), weights(other)
+    assert first.keys() == second.keys()
+    return max(float((first[key] - second[key]).abs().max() / second[key].abs().max()) for key in first)
+
+
+def test_two_processes_make_the_files_of_one_and_evaluate_alike(recipe: Path, trial: Path) -> None:
+    one, two = trial / "one", trial / "two"
+    assert say("run", recipe, "--out", one).code == 0
+    assert codes(started("run", recipe, "--out", two)) == [0, 0]
+    files = [sorted(str(path.relative_to(run)) for path in run.rglob("*")) for run in (one, two)]
+    assert files[0] == files[1]
+    assert farthest(two, one) <= 1e-5
+    reports = [json.loads((run / "report.json").read_text()) for run in (one, two)]
+    assert reports[0]["videos"] == reports[1]["videos"]
+    assert len((two / "metrics.jsonl").read_text().splitlines()) == len(
+        (one / "metrics.jsonl").read_text().splitlines()
+    )
+    assert (trial / "rank-1.log").read_text() == "", "rank 0 alone speaks"
+    assert codes(started("eval", "--checkpoint", two, "--out", trial / "again")) == [0, 0]
+    assert json.loads((trial / "again" / "report.json").read_text()) == reports[1]
+
+
+def test_a_killed_process_is_named_and_the_run_goes_on_to_the_same_weights(recipe: Path, trial: Path) -> None:
+    whole, run = trial / "whole", trial / "run"
+    assert codes(started("run", recipe, "--out", whole)) == [0, 0]
+    children = started("run", recipe, "--out", run)
+    wait_for_step(run, 1, children)
+    os.kill(children[1], signal.SIGKILL)
+    assert codes(children) == [LOST, -signal.SIGKILL]
+    told = (trial / "rank-0.log").read_text()
+    assert f"rank 1 (process {children[1]} on" in told
+    assert f"fdakit run --resume {run}" in told
+    assert codes(started("run", "--resume", run)) == [0, 0]
+    assert farthest(run, whole) == 0.0
+    assert (run / "report.json").read_bytes() == (whole / "report.json").read_bytes()
+
+
+def test_a_stop_that_one_process_is_asked_for_is_agreed_and_another_number_goes_on(recipe: Path, trial: Path) -> None:
+    whole, run = trial / "whole", trial / "run"
+    assert codes(started("run", recipe, "--out", whole)) == [0, 0]
+    children = started("run", recipe, "--out", run)
+    wait_for_step(run, 1, children)
+    os.kill(children[1], signal.SIGTERM)
+    assert codes(children) == [143, 143]
+    assert "stopped after step" in (trial / "rank-0.log").read_text()
+    assert codes(started("run", "--resume", run, size=1)) == [0]
+    assert farthest(run, whole) <= 1e-6
+
+
+@pytest.mark.proof
+def test_many_kills_and_stops_on_two_processes(recipe: Path, trial: Path) -> None:
+    """SIGKILL thirty times and SIGTERM ten times, at random moments, to either process; and 2, 1 and 2 processes."""
+    start = time.monotonic()
+    whole = trial / "whole"
+    assert codes(started("run", recipe, "--out", whole)) == [0, 0]
+    length = time.monotonic() - start
+    rng = random.Random(40)
+    numbers = [signal.SIGKILL] * 30 + [signal.SIGTERM] * 10
+    rng.shuffle(numbers)
+    outcomes: Counter[str] = Counter()
+    rounds = 0
+    while numbers:
+        run, rounds = trial / f"run-{rounds}", rounds + 1
+        while True:
+            begun = step_of(run) > 0
+            if not begun and run.exists():
+                run = trial / f"{run.name}-anew"
+            children = started("run", *(("--resume", run) if begun else (recipe, "--out", run)))
+            number = numbers.pop() if numbers else None
+            if number is not None:
+                time.sleep(rng.random() * length)
+                os.kill(children[rng.randrange(2)], number)
+            found = codes(children)
+            outcomes[f"{number and signal.Signals(number).name}: {found}"] += 1
+            if found == [0, 0]:
+                break
+        assert farthest(run, whole) == 0.0
+        assert (run / "report.json").read_bytes() == (whole / "report.json").read_bytes()
+    print(f"40 kills over {rounds} runs of {length:.1f} s")
+    print(*(f"{count:3d}  {outcome}" for outcome, count in sorted(outcomes.items())), sep="\n")
+    run = trial / "mixed"
+    for size, step in ((2, 2), (1, 4), (2, 0)):
+        arguments = ("--resume", run) if run.exists() else (recipe, "--out", run)
+        children = started("run", *arguments, size=size)
+        if step:
+            wait_for_step(run, step, children)
+            os.kill(children[0], signal.SIGTERM)
+        assert codes(children) == [143 if step else 0] * size
+    error = farthest(run, whole)
+    assert error <= 1e-6
+    print(f"2, 1 and 2 processes: weights differ by {error:.0e}")
