@@ -19,7 +19,7 @@ FIGURE = re.compile(
     r"(?<![\w.])\d[\d,]*(?:\.\d+)?\s?(?:±|ms\b|s\b|seconds\b|minutes\b|MB\b|GB\b|%|percent\b|times\b|grey levels\b)"
     r"|\|\s*\d+\.\d+\s*(?:\||±)|R@\d+ \d"
 )
-COMMAND = re.compile(r"^```\n(?:.*\n)*?.*\b(?:fdakit|python|pytest)\b|`(?:fdakit|python|pytest) ", re.M)
+COMMAND = re.compile(r"^```\n(?:.*\n)*?.*\b(?:fdakit|python|pytest|torchrun)\b|`(?:fdakit|python|pytest) ", re.M)
 STATED = re.compile(r"<!-- figures: \w[^>]{10,} -->")
 
 

@@ -23,6 +23,7 @@ from .ranks import Ranks, asked_ranks
 
 T = TypeVar("T")
 
+_MEETING = timedelta(minutes=10)  # for all processes to be started
 _LONG = timedelta(days=7)  # rank 0 may render or rank for hours while the others wait; a dead one is noticed at once
 _BUCKET = 2**23  # numbers that are sent together
 
@@ -160,7 +161,7 @@ def connected_ranks(device: torch.device) -> Iterator[Ranks]:
     if cuda:
         torch.cuda.set_device(device)
     try:
-        store, rank, size = next(rendezvous("env://", timeout=_LONG))
+        store, rank, size = next(rendezvous("env://", timeout=_MEETING))
         roll = RankRoll(PrefixStore("fdakit", store), rank=rank, size=size)
         dist.init_process_group(
             "nccl" if cuda else "gloo",

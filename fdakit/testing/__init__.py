@@ -7,6 +7,7 @@ check_mask(MY_MASK, threshold=12)
 from .batching import check_batcher, example_pairs
 from .building import Part, build_part, example_clip
 from .encoders import check_encoder
+from .exact_steps import check_exact_step
 from .masks import check_mask
 from .matching import check_matcher
 from .reading import check_dataset, check_reader, check_sampler
@@ -24,6 +25,7 @@ __all__ = [
     "check_batcher",
     "check_dataset",
     "check_encoder",
+    "check_exact_step",
     "check_fusion",
     "check_mask",
     "check_matcher",

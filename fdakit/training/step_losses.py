@@ -49,6 +49,11 @@ def objective_losses(objective: WeightedObjective, pairs: PairFeatures, *, where
     for name, loss in losses.items():
         if not isinstance(loss, torch.Tensor) or loss.ndim or not loss.is_floating_point():
             raise PartError(f"{told}: loss {name!r} is {describe(loss)}; wanted a scalar tensor of real numbers")
+        if loss.is_meta:
+            raise PartError(
+                f"{told}: loss {name!r} looks at pixels, of which each process has its own alone; an objective over "
+                "single pairs says so by `over` and `count`, see docs/plugins/hooks.md"
+            )
     return losses
 
 

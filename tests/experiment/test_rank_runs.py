@@ -70,7 +70,20 @@ def started(*arguments: object, size: int = 2) -> Ranks:
 
 
 def codes(children: Ranks) -> list[int]:
-    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    """How the processes ended; as torchrun does it, others are killed some time after one has failed."""
+    found: dict[int, int] = {}
+    deadline = time.monotonic() + 300
+    while len(found) < len(children):
+        for child in set(children) - set(found):
+            pid, status = os.waitpid(child, os.WNOHANG)
+            if pid:
+                found[child] = os.waitstatus_to_exitcode(status)
+                if found[child]:
+                    deadline = min(deadline, time.monotonic() + 30)
+            elif time.monotonic() > deadline:
+                os.kill(child, signal.SIGKILL)
+        time.sleep(0.02)
+    return [found[child] for child in children]
 
 
 @pytest.fixture
