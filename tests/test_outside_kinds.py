@@ -20,9 +20,11 @@ from test_floors import NAMESPACES, outside_of_namespaces
 from fdakit.catalog import Catalog, load_catalog
 from fdakit.errors import RecipeError
 from fdakit.experiment.run import run_recipe
+from fdakit.experiment.training_run import Interrupted
 from fdakit.inference.checkpoint_files import find_checkpoint
 from fdakit.inference.factory import build_retriever
-from fdakit.plugin import Batch, ClipBatch, Component
+from fdakit.inference.observers import ObserverGroup
+from fdakit.plugin import Batch, ClipBatch, Component, StepInfo
 from fdakit.recipe.validation import read_recipe
 from fdakit.testing import (
     build_part,
@@ -60,6 +62,7 @@ CHOSEN = {
     "outside_hard_negatives": ["batcher={use='hard-negatives', vectors='{files}/vectors.npy'}"],
     "outside_teacher": ["objective=[{use='teacher', similarities='{files}/similarities.npy'}]"],
     "outside_rank_area": ["metric=[{use='rank-area'}]"],
+    "outside_schedule_free": ["optimiser={use='schedule-free'}", "train.schedule=constant"],
     "outside_video_prism": ["encoder={use='video-prism'}", "fusion={use='halo'}"],
 }
 
@@ -177,6 +180,38 @@ def test_it_trains_two_steps_and_is_evaluated(name: str, catalog: Catalog, files
     report = json.loads((tmp_path / "run" / "report.json").read_text(encoding="utf-8"))
     assert report["videos"]["counted"] == 96
     assert all(0 <= report[direction]["R@50"] <= 100 for direction in ("t2v", "v2t"))
+
+
+class Asking:
+    """An observer that asks to stop after the third step."""
+
+    def run_started(self, *facts: object) -> None:
+        """Nothing to do yet."""
+
+    progressed = epoch_finished = run_finished = run_started
+
+    def step_finished(self, step: StepInfo) -> bool:
+        return step.step == 3
+
+
+@pytest.mark.integration
+def test_a_schedule_free_training_is_evaluated_at_its_mean_and_resumed_to_the_bit(
+    catalog: Catalog, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = [*chosen("outside_schedule_free", files), "train.max_steps=5", "train.learning_rate=0.05"]
+    recipe = read_recipe("quickstart", catalog=catalog, settings=settings)
+    whole = run_recipe(recipe, out=tmp_path / "whole").report
+    assert "weights averaged by optimiser 'schedule-free'" in str(whole.protocol.checkpoint_chosen_by)
+    with pytest.raises(Interrupted), monkeypatch.context() as patch:
+        patch.setattr(ObserverGroup, "of", classmethod(lambda cls, recipe: ObserverGroup([("asking", Asking())])))
+        run_recipe(recipe, out=tmp_path / "run")
+    resumed = run_recipe(recipe, resume=tmp_path / "run").report
+    assert resumed.provenance.weights_sha256 == whole.provenance.weights_sha256
+    for name in ("best", "last"):
+        one, other = (
+            load_file(tmp_path / run / "checkpoints" / name / "model.safetensors") for run in ("whole", "run")
+        )
+        assert all(torch.equal(value, other[key]) for key, value in one.items())
 
 
 @OF_TRANSFORMERS
