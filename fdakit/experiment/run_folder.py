@@ -97,7 +97,7 @@ class RunFolder:
             yield
 
     def checkpoint(self, name: str) -> Path:
-        """Return the path of the checkpoint `best` or `last`."""
+        """Return the path of the checkpoint `best`, `last` or `previous`."""
         return self.path / CHECKPOINTS / name
 
     def write_start(self, text: str, device: torch.device) -> None:

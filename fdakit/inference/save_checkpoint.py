@@ -54,7 +54,8 @@ def save_checkpoint(
         (fresh / RECIPE).write_text(recipe_text, encoding="utf-8")
         weights = file_sha256(fresh / WEIGHTS)
         if snapshot.state is not None:
-            torch.save({**snapshot.state, "weights": weights}, fresh / STATE)
+            with (fresh / STATE).open("wb") as handle:  # given a path, torch keeps the system's reason to itself
+                torch.save({**snapshot.state, "weights": weights}, handle)
             proceed()
         _seal(fresh, info, known={WEIGHTS: weights})
         proceed()

@@ -37,8 +37,16 @@ def write_errors(path: Path, *, error: type[FdakitError] = FdakitError, advice: 
     except Exception as fault:
         if not _failed_write(fault):
             raise
-        said = str(fault).strip().partition("\n")[0]
-        raise error(f"{path.absolute()}: cannot be written ({said}); {advice}") from fault
+        raise error(f"{path.absolute()}: cannot be written ({_reason(fault)}); {advice}") from fault
+
+
+def _reason(fault: BaseException) -> str:
+    """Return the system's reason for a library's own exception, or else its first line."""
+    below = fault.__context__
+    while below is not None and not isinstance(below, OSError):
+        below = below.__context__
+    said = below.strerror if isinstance(below, OSError) else None
+    return said or str(fault).strip().partition("\n")[0]
 
 
 def _failed_write(fault: Exception) -> bool:

@@ -173,13 +173,13 @@ def refuse_weights(full: Refusing, patch: pytest.MonkeyPatch) -> None:
 def refuse_state(full: Refusing, patch: pytest.MonkeyPatch) -> None:
     real = torch.save
 
-    def save(state: Any, path: Path) -> None:
-        if full.meets(path):
-            half(path)
-            raise RuntimeError(
-                "[enforce fail at inline_container.cc:783] . PytorchStreamWriter failed: No space left"
-            )
-        real(state, path)
+    def save(state: Any, handle: Any) -> None:
+        if full.meets(Path(handle.name)):
+            try:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            finally:
+                raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 241152 vs 241104")
+        real(state, handle)
 
     patch.setattr(torch, "save", save)
 
@@ -284,7 +284,7 @@ def test_at_the_end_of_a_run_a_full_disk_is_an_error_that_loses_nothing(
 def test_what_is_no_matter_of_the_disk_ends_the_training(
     make_recipe: MakeRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(state: Any, path: Path) -> None:
+    def fail(state: Any, handle: Any) -> None:
         raise ZeroDivisionError("a fault of ours")
 
     monkeypatch.setattr(torch, "save", fail)

@@ -130,8 +130,8 @@ def test_a_full_disk_leaves_the_former_checkpoint_and_is_told_in_words(
     folder = tmp_path / "last"
 
     def fail(kind: str, words: str) -> Callable[..., None]:
-        def call(_: Any, path: Path, **__: Any) -> None:
-            path.write_bytes(b"half")
+        def call(_: Any, file: Any, **__: Any) -> None:
+            Path(getattr(file, "name", file)).write_bytes(b"half")
             raise type(kind, (Exception,), {})(words)
 
         return call
