@@ -85,7 +85,7 @@ def bench_encode(
         }
         found = time_rounds(rivals, rounds=rounds, finish=_finisher(chosen), progress=progress)
     facts = {"size": size, "batch": batch, "rounds": found.done, "rounds_asked": found.asked}
-    return {**_surroundings(recipe, chosen, precision), **facts, "timed": _rows(found, batch, differences)}
+    return {**surroundings(recipe, chosen, precision), **facts, "timed": _rows(found, batch, differences)}
 
 
 def _fusion(recipe: Recipe, retriever: Retriever, device: torch.device) -> Any:
@@ -129,7 +129,8 @@ def _finisher(device: torch.device) -> Callable[[], None]:
     return torch.cuda.synchronize if device.type == "cuda" else lambda: None
 
 
-def _surroundings(recipe: Recipe, device: torch.device, precision: str) -> dict[str, Any]:
+def surroundings(recipe: Recipe, device: torch.device, precision: str) -> dict[str, Any]:
+    """Return the encoder, the device and the versions that a figure is of."""
     encoder, cuda = recipe.encoder, device.type == "cuda"
     return {
         "encoder": f"{encoder.name} {getattr(encoder.options, 'model', '')}".strip(),

@@ -26,6 +26,7 @@ FAILING: dict[str, tuple[str, str]] = {  # the arguments that its user got wrong
     "bench decode": ("nowhere", "dataset"),
     "bench load": ("nowhere", "dataset"),
     "bench encode": ("nowhere", "recipe"),
+    "bench train": ("nowhere", "recipe"),
     "weights inspect": ("nowhere", "checkpoint"),
     "weights convert": ("nowhere --out out.safetensors", "checkpoint"),
     "models": ("nowhere", "checkpoint"),

@@ -32,6 +32,10 @@ COMMANDS = {
         "bench_commands.rank:rank",
         "Time ranking in both directions: from a matrix, against sorting every row, and from vectors, tile by tile.",
     ),
+    "train": LazyCommand(
+        "bench_commands.train:train",
+        "Time training steps and encoding of RECIPE's model, against the device's matrix products, and its loader.",
+    ),
 }
 
 
