@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from fdakit.data_pipeline.collate import LoadedBatch, rows_of
+from fdakit.data_pipeline.travelling_alphas import as_held
 from fdakit.errors import FdakitError, ToldError
 from fdakit.system.ranks import Ranks
 
@@ -83,11 +84,12 @@ def share(own: LoadedBatch | BaseException, shares: Shares, ranks: Ranks) -> Sha
 def _words(own: LoadedBatch) -> dict[str, Any]:
     """Return what a batch tells the other ranks of itself; of its pixels their shape alone."""
     words = {f.name: getattr(own, f.name) for f in fields(own) if f.name not in _APART}
-    return words | {"frames": _hollow(own.frames), "alphas": {name: _hollow(one) for name, one in own.alphas.items()}}
+    alphas = {name: _hollow(one, torch.float32) for name, one in as_held(own.alphas).items()}  # as they are looked up
+    return words | {"frames": _hollow(own.frames, own.frames.dtype), "alphas": alphas}
 
 
-def _hollow(pixels: torch.Tensor) -> torch.Tensor:
-    return torch.empty_like(pixels[:0], device="meta")
+def _hollow(pixels: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    return torch.empty((0, *pixels.shape[1:]), dtype=dtype, device="meta")
 
 
 def _chunks(own: LoadedBatch, shares: Shares, rank: int, start: int) -> list[Chunk]:
