@@ -27,8 +27,8 @@ from fdakit.training.trainer import Trainer
 from fdakit.training.training_data import TrainingData, training_clips
 
 from .encode import surroundings
-from .flop_count import count_flops, encode, training_modes
-from .synthetic_batch import synthetic_batch
+from .training.flop_count import count_flops, encode, training_modes
+from .training.synthetic_batch import synthetic_batch
 
 WARMUP = 2
 _COUNTED = 2  # pairs whose operations are counted

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from fdakit.bench.flop_count import count_flops
-from fdakit.bench.synthetic_batch import synthetic_batch
 from fdakit.bench.train import bench_train
+from fdakit.bench.training.flop_count import count_flops
+from fdakit.bench.training.synthetic_batch import synthetic_batch
 from fdakit.inference.factory import build_retriever
 from fdakit.recipe.recipe import Recipe
 

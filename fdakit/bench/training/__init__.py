@@ -1,0 +1,1 @@
+"""What the training benchmark is made of: operations counted, and batches of noise."""
