@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from fdakit.errors import FdakitError, PartError, RankLostError
-from fdakit.system.ranks import asked_rank
+from fdakit.system.ranks import asked_rank, asked_ranks
 from fdakit.system.regular_files import full
 from fdakit.system.stop_signals import Terminated, exit_code, signals_as_interrupt
 from fdakit.version import __version__
@@ -47,6 +47,7 @@ COMMANDS = {
 }
 """What there is, and what it is for: the first sentence of each command's own help, which is not imported for it."""
 
+_ON_RANKS = ("run", "eval")
 TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: another process of the run has ended, and a scheduler can requeue it
 _SEE_MORE = "(set FDAKIT_TRACEBACK=1 to see where it failed)"
 _SYSTEM_ADVICE = {
@@ -70,6 +71,9 @@ def cli() -> None:
 
     Start with:  fdakit run quickstart
     """
+    command = click.get_current_context().invoked_subcommand
+    if asked_ranks() > 1 and command not in _ON_RANKS:
+        raise click.UsageError(f"fdakit {command} works in one process; start it without torchrun")
 
 
 def main(arguments: list[str] | None = None) -> None:

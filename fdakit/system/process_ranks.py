@@ -162,6 +162,8 @@ def connected_ranks(device: torch.device) -> Iterator[Ranks]:
         torch.cuda.set_device(device)
     try:
         store, rank, size = next(rendezvous("env://", timeout=_MEETING))
+        count = store.add(f"connections of rank {rank}", 1)  # a script may make several runs, one after another
+        store = PrefixStore(f"run {count}", store)
         roll = RankRoll(PrefixStore("fdakit", store), rank=rank, size=size)
         dist.init_process_group(
             "nccl" if cuda else "gloo",

@@ -12,7 +12,7 @@ from fdakit.cli.failures import STOPPED
 from fdakit.cli.options import json_option, set_option
 from fdakit.cli.printing import print_json, print_report, say
 from fdakit.errors import RecipeError, nearest
-from fdakit.system.ranks import asked_rank
+from fdakit.system.ranks import asked_rank, asked_ranks
 
 if TYPE_CHECKING:
     from fdakit.recipe.recipe import Recipe
@@ -57,6 +57,8 @@ def command(
         raise click.UsageError("--allow-changed says what may have changed of a stopped run; add --resume")
     if dry_run and (out or resume):
         raise click.UsageError("--dry-run writes no run folder; it takes no --out or --resume")
+    if dry_run and asked_ranks() > 1:
+        raise click.UsageError("--dry-run works in one process; start it without torchrun")
     allowed = _kinds(allow_changed or "")
     if resume is not None:
         from fdakit.inference.path_advice import missing_run

@@ -1,0 +1,48 @@
+"""What the commands say where torchrun starts them: rank 0 alone, and nothing where several make no sense."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+import click
+import pytest
+from helpers.run_damage import say
+
+from fdakit.cli.follower_output import by_rank, is_told, rank_output
+from fdakit.errors import DatasetError, RecipeError, ToldError
+
+
+@pytest.fixture
+def follower(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+
+
+@pytest.mark.parametrize("command", [("sweep", "quickstart"), ("doctor",), ("run", "quickstart", "--dry-run")])
+def test_commands_of_one_process_are_refused(monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
+    said = say(*command)
+    assert said.code == 2
+    assert "works in one process; start it without torchrun" in said.err
+
+
+def test_a_follower_prints_and_warns_of_nothing(follower: None, capsys: pytest.CaptureFixture[str]) -> None:
+    with rank_output():
+        print("a table", file=sys.stdout)
+        warnings.warn("a remark", stacklevel=1)
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", "")
+    assert say("sweep", "quickstart").err == ""
+
+
+def test_a_follower_tells_only_what_is_wrong_with_it_alone(follower: None) -> None:
+    assert all(map(is_told, (ToldError("a"), RecipeError("b"), click.UsageError("c"))))
+    assert not is_told(DatasetError("d"))
+    assert by_rank("no such file") == "rank 1: no such file"
+
+
+def test_one_process_tells_everything() -> None:
+    assert not is_told(RecipeError("b"))
+    assert by_rank("no such file") == "no such file"
