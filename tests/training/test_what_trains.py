@@ -159,7 +159,7 @@ def test_a_training_of_many_groups_is_taken_up_without_changing_a_bit(
         return {}
 
     whole.run(keep)
-    assert len(whole._optimiser.groups) > 4
+    assert len(whole.state()["optimiser"]["param_groups"]) > 4
     weights, state = halves[0]
     taken_up = trainer(recipe, toy)
     taken_up.retriever.load_state_dict(weights)
