@@ -69,7 +69,8 @@ BESIDE = (  # what no folder of tests holds
 LEFT_OUT = (  # of these folders: minutes long, over lines that others run too
     "model/test_families.py",
     "model/test_parity_alphaclip.py",
-    "data_pipeline/loading",
+    "data_pipeline/loading/test_clip_loader.py",
+    "data_pipeline/loading/test_worker_crew.py",
     "data_pipeline/test_frame_store_kills.py",
 )
 LOOKS = (60.0, 180.0)  # seconds of tests looked at first, and of the next where those notice nothing
