@@ -25,8 +25,10 @@ AREAS: Mapping[str, tuple[str, ...]] = {
     "fusions": (f"{BUILTIN}/fusions/*.py",),
     "video": ("fdakit/video/*.py",),
     "training": (
-        *(f"fdakit/training/{name}.py" for name in ("trainer", "parameter_groups", "freezing", "batching")),
-        *(f"fdakit/data_pipeline/{name}.py" for name in ("clip_dataset", "collate")),
+        *(f"fdakit/training/{name}.py" for name in ("trainer", "batching")),
+        *(f"fdakit/training/optimisation/{name}.py" for name in ("parameter_groups", "freezing")),
+        *(f"fdakit/data_pipeline/{name}.py" for name in ("clip_dataset", "collate", "alpha_levels")),
+        "fdakit/data_pipeline/loading/batch_*.py",
         f"{BUILTIN}/objectives/*.py",
         f"{BUILTIN}/optimisers/*.py",
     ),
