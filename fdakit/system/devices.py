@@ -86,3 +86,15 @@ def local_ranks() -> int:
     """Return how many processes of this training run on the machine: `LOCAL_WORLD_SIZE`, else 1."""
     told = os.environ.get("LOCAL_WORLD_SIZE", "")
     return max(1, int(told)) if told.isdecimal() else 1
+
+
+def seed_draws(seed: int, device: torch.device) -> None:
+    """Seed torch's draws on the CPU and on a device.
+
+    `torch.manual_seed` seeds every GPU there is, and keeps a note of each call where CUDA is not used.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)

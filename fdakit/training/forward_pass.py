@@ -28,7 +28,7 @@ from fdakit.inference.batch_alphas import batch_alphas
 from fdakit.inference.factory import WeightedObjective
 from fdakit.model.retriever import Retriever
 from fdakit.random_keys import keyed_seed
-from fdakit.system.devices import autocast
+from fdakit.system.devices import autocast, seed_draws
 from fdakit.system.ranks import Ranks
 
 from .gathered_features import Features, gather_features, graded
@@ -156,7 +156,7 @@ class Forward:
             raise
 
     def _encode(self, chunk: Chunk, step: int) -> Features:
-        torch.manual_seed(keyed_seed(self._seed, "chunk", step, chunk.number))
+        seed_draws(keyed_seed(self._seed, "chunk", step, chunk.number), self._device)
         clips = ClipBatch.of(chunk.batch, self._device)
         (alpha,) = batch_alphas(self._retriever, chunk.batch, clips).values()
         with autocast(self._device, self._precision):

@@ -14,7 +14,7 @@ from fdakit.features import PairFeatures
 from fdakit.inference.factory import WeightedObjective
 from fdakit.model.retriever import Retriever
 from fdakit.random_keys import keyed_seed
-from fdakit.system.devices import autocast
+from fdakit.system.devices import autocast, seed_draws
 from fdakit.system.ranks import Ranks
 
 from .gathered_features import Features
@@ -60,13 +60,13 @@ class HeadPass:
         Draws are keyed by the step, and for objectives by their place and chunk.
         """
         frames, texts = features
-        torch.manual_seed(keyed_seed(self._seed, "aggregator", step))
+        seed_draws(keyed_seed(self._seed, "aggregator", step), self._device)
         with autocast(self._device, self._precision):
             videos = self._retriever.aggregate(frames)
         pairs = PairFeatures(frames, videos, texts, shared.whole, self._retriever.scores)
 
         def judge(objective: WeightedObjective, place: int, some: PairFeatures, chunk: int) -> Losses:
-            torch.manual_seed(keyed_seed(self._seed, "objective", place, step, chunk))
+            seed_draws(keyed_seed(self._seed, "objective", place, step, chunk), self._device)
             with autocast(self._device, self._precision):
                 return objective_losses(objective, some, where=f"at step {step}")
 

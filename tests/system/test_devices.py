@@ -9,7 +9,7 @@ import torch
 
 from fdakit import RecipeError
 from fdakit.system.cache_folder import cache_folder
-from fdakit.system.devices import autocast, choose_device, loader_workers
+from fdakit.system.devices import autocast, choose_device, loader_workers, seed_draws
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -75,3 +75,10 @@ def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch
     assert cache_folder() == tmp_path / "fdakit"
     monkeypatch.setenv("FDAKIT_CACHE", str(tmp_path / "own"))
     assert cache_folder() == tmp_path / "own"
+
+
+def test_seeded_draws_are_those_of_a_manual_seed() -> None:
+    torch.manual_seed(7)
+    wanted = torch.rand(3)
+    seed_draws(7, torch.device("cpu"))
+    assert torch.equal(torch.rand(3), wanted)
