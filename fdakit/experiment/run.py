@@ -221,6 +221,7 @@ class _Run:
                 trained=trained if trainer else 0,
                 device=str(self.device),
                 past=past,
+                done=trainer.position.done if trainer else 0,
                 examples=partial(
                     masked_examples,
                     recipe=self.recipe,

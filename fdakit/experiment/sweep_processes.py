@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -153,6 +155,12 @@ def _last_line(path: Path) -> str:
     return ""
 
 
+def _show_warning(message: Warning | str, *more: Any, **also: Any) -> None:
+    """Write a warning to the log as the command would print it."""
+    sys.stderr.write(f"warning: {message}\n")
+    sys.stderr.flush()
+
+
 def _work(member: Member, threads: int, pipe: Connection[Any, Any]) -> None:
     """Make the run in this process, which never gets Ctrl-C or SIGUSR1: its parent asks it to stop by SIGTERM."""
     outcome: RunFailure | None = None
@@ -160,6 +168,7 @@ def _work(member: Member, threads: int, pipe: Connection[Any, Any]) -> None:
         for stream in (1, 2):
             os.dup2(log.fileno(), stream)
         torch.set_num_threads(threads)
+        warnings.showwarning = _show_warning
         try:
             with signals_as_interrupt():
                 run_member(member)

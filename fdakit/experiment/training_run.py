@@ -133,7 +133,9 @@ class TrainingRun:
         found = validation_facts(measured)
         trainer.history[-1] |= found  # in the state before any observer is notified: a kill loses no line of a log
         reason = self._early_stop()
-        if reason:
+        if reason and as_best:  # as one of equal R@1 and a better mean rank
+            info = info.model_copy(update={"stopped_early": reason})
+        elif reason:
             self._checkpoints.note_on_best(stopped_early=reason)
         self._save(info, as_best=as_best, final=last or bool(reason))
         if reason:

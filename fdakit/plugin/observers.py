@@ -39,7 +39,7 @@ class RunInfo:
     """What an observer may know of a run: name, folder (None if nothing is written), seed, sizes.
 
     `parameters` are those of the retriever and its objectives, `trained` of them train: `fdakit check --verbose`
-    counts the same.
+    counts the same. `done` steps are complete of a run that is resumed.
 
     `examples(count)` reads the first clips of the reported split with their masks, when it is called; None where no
     clip can be shown.
@@ -54,6 +54,7 @@ class RunInfo:
     device: str
     past: tuple[Mapping[str, float], ...] | None = None
     trained: int = 0
+    done: int = 0
     examples: Callable[[int], Sequence[MaskedExample]] | None = field(default=None, compare=False)
 
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
+from .ranks import asked_ranks
+
 _MOMENT = 1.0  # seconds
 _OF_SCHEDULERS = (signal.SIGTERM, *([signal.SIGUSR1] if hasattr(signal, "SIGUSR1") else []))  # Windows has one
 STOPPING = (signal.SIGINT, *_OF_SCHEDULERS)
@@ -43,11 +45,11 @@ class StopRequest:
     def remember(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal: the first is recorded, the second interrupts at once.
 
-        A signal of a scheduler that is repeated within a moment is the same request: `timeout` sends it to the
-        process and its group.
+        Another within a moment is the same request, as `timeout`, torchrun and schedulers send theirs to the process
+        and to its group; but Ctrl-C is that of a user who insists.
         """
-        repeated = number == self.signal and number != signal.SIGINT
-        if repeated and time.monotonic() - self._since < _MOMENT:
+        insisted = number == signal.SIGINT and asked_ranks() == 1
+        if self.signal and not insisted and time.monotonic() - self._since < _MOMENT:
             return
         if self.signal:
             raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)

@@ -56,6 +56,18 @@ def test_a_signal_sent_to_a_process_and_its_group_is_one_request(number: int) ->
         press(signal.SIGINT)
 
 
+def test_other_signals_within_a_moment_are_one_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    with stop_request() as asked:
+        press(signal.SIGUSR1)
+        press(signal.SIGTERM)
+    assert asked.signal == signal.SIGUSR1
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with stop_request() as asked:  # torchrun sends its own to each process of its group
+        press(signal.SIGINT)
+        press(signal.SIGINT)
+    assert asked.signal == signal.SIGINT
+
+
 @pytest.mark.parametrize("number", STOPPING[1:])
 def test_a_scheduler_s_signal_raises_where_nothing_else_handles_it(number: int) -> None:
     with pytest.raises(Terminated) as caught, signals_as_interrupt() as asked:

@@ -35,6 +35,8 @@ class Console(ProgressBar):
         self.line(f"{run.name}: seed {run.seed}, {trained}{run.parameters:,} parameters {what}")
         if run.folder is not None:
             self.line(f"writing to {run.folder}")
+        if run.done:
+            self.line(f"going on after step {run.done}")
 
     def step_finished(self, step: StepInfo) -> None:
         """Set what stands beside the bar: rates since the step before that was told."""
