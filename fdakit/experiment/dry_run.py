@@ -29,6 +29,7 @@ from fdakit.training.trainer import Trainer
 from fdakit.training.training_data import TrainingData, training_clips
 from fdakit.values import Split
 
+from .early_stopping import check_patience
 from .model_selection import VALIDATION
 from .reading_pace import ReadingPace, reading_pace
 from .run import wanted_splits
@@ -107,6 +108,7 @@ def dry_run(recipe: Recipe, *, progress: Progress = lambda what, done, total: No
         *(partial(splits.load, name) for name in wanted), partial(build_retriever, recipe, device=device)
     )
     by_name: dict[str, Split] = dict(zip(wanted, loaded, strict=True))
+    check_patience(recipe, by_name)
     with cached_clips_in_use(loaded):
         training = validations = None
         if recipe.train.epochs:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fdakit.errors import CheckpointError, DatasetError, FdakitError, RecipeError, VideoError
+from fdakit.inference.run_files import CHECKPOINTS
 from fdakit.recipe.document import read_document
 from fdakit.recipe.paths import path_fields
 from fdakit.recipe.recipe import Recipe
@@ -35,7 +36,7 @@ def _places(recipe: Recipe, said: str) -> str:
         f"{table}.{key}": path for table, part in recipe.parts.items() for key, path in path_fields(part.options)
     }
     absent = [key for key, path in paths.items() if path is not None and str(path) in said and not path.exists()]
-    if not absent and "absent" not in said:
+    if not absent and ("absent" not in said or CHECKPOINTS in said):
         return ""
     tables = {key.partition(".")[0] for key in absent} or {"dataset"}
     asked = {key: path for key, path in paths.items() if key.partition(".")[0] in tables}

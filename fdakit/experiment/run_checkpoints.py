@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from fdakit.errors import FdakitError
+from fdakit.errors import CheckpointError, FdakitError
 from fdakit.inference.checkpoint import Checkpoint
 from fdakit.inference.checkpoint_files import BEST, LAST, PREVIOUS
 from fdakit.inference.checkpoint_info import CheckpointInfo
@@ -89,6 +89,14 @@ class RunCheckpoints:
     def best(self) -> Checkpoint:
         """Return the best checkpoint so far. Raises `CheckpointError` if there is none."""
         return Checkpoint.open(self._folder.checkpoint(BEST))
+
+    def saved_step(self) -> int | None:
+        """Return the step of `last` as it lies on the disk; None before the first."""
+        self._writer.wait()
+        try:
+            return Checkpoint.open(self._folder.checkpoint(LAST)).info.step
+        except CheckpointError:
+            return None
 
     def due(self) -> bool:
         """Return whether the time between two checkpoints has passed, and none is being written."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from fdakit.analysis.recipe_diff import same_recipe
 from fdakit.errors import FdakitError, PartError, RecipeError
 from fdakit.inference.checkpoint_files import LAST, PREVIOUS, STATE, current_checkpoint
-from fdakit.inference.run_files import CHECKPOINTS, ENVIRONMENT, LOG, RECIPE, REPORT
+from fdakit.inference.run_files import CHECKPOINTS, CURVES, ENVIRONMENT, LOG, RECIPE, REPORT
 from fdakit.recipe.default_options import default_options
 from fdakit.recipe.document import read_document
 from fdakit.recipe.recipe import Recipe
@@ -93,10 +93,19 @@ def run_member(member: Member) -> None:
 
 
 def _clear_start(folder: Path) -> None:
-    """Remove what a run killed before its first resumable checkpoint left, and nothing else."""
+    """Remove what a run killed before its first resumable checkpoint left, and nothing else.
+
+    Raises `RecipeError` if there is more, as by observers.
+    """
     run = RunFolder(folder)
     with run.held():
         files = [path for path in folder.iterdir() if path.name != LOCK]
-        if {file.name for file in files} <= {RECIPE, ENVIRONMENT, LOG, CHECKPOINTS}:
-            for file in files:
-                remove(file)
+        names = {file.name for file in files}
+        more = sorted(names - {RECIPE, ENVIRONMENT, LOG, CHECKPOINTS, CURVES})
+        if more and RECIPE in names:
+            raise RecipeError(
+                f"{folder.absolute()}: holds a run that was killed before its first checkpoint, and what others "
+                f"wrote ({', '.join(more[:3])}); remove the folder, then repeat this"
+            )
+        for file in () if more else files:
+            remove(file)

@@ -107,13 +107,20 @@ class TrainingRun:
             self._save(self._info(chosen_by=INTERRUPTED), final=True)
             raise
         except RankLostError as error:
-            if self._trainer.position.step > 0:  # else all is saved since the last epoch
+            if self._trainer.position.step > 0:  # within an epoch; between two, the last checkpoint is what counts
                 self._save(self._info(chosen_by=INTERRUPTED), final=True)
-            done, folder = self._trainer.position.done, self._checkpoints.run
-            raise RankLostError(
-                f"{error}; stopped after step {done} of {self._trainer.steps}; go on, with any number of processes, "
-                f"with: fdakit run --resume {folder}"
-            ) from error
+            raise RankLostError(f"{error}; {self._standing()}") from error
+
+    def _standing(self) -> str:
+        """Return what is saved of the run, and how to go on with it."""
+        folder = self._checkpoints.run
+        step = self._checkpoints.saved_step()
+        if step is None:
+            return f"nothing was saved before, so start it again (what there is of it lies in {folder})"
+        return (
+            f"saved after step {step} of {self._trainer.steps}; go on, with any number of processes, with: "
+            f"fdakit run --resume {folder}"
+        )
 
     def _after_step(self, trainer: Trainer) -> None:
         self._checkpoints.tell()

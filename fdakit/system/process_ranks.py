@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 from torch.distributed.rendezvous import rendezvous
 
-from fdakit.errors import FdakitError, RankLostError
+from fdakit.errors import FdakitError, RankLostError, ToldError
 
 from .rank_roll import RankRoll
 from .ranks import Ranks, asked_ranks
@@ -113,7 +113,7 @@ class ProcessRanks(Ranks):
         except RuntimeError as error:
             if not _of_connection(error):
                 raise
-            raise RankLostError(self._roll.loss()) from error
+            raise self._roll.loss() from error
 
 
 def _of_connection(error: RuntimeError) -> bool:
@@ -181,5 +181,9 @@ def connected_ranks(device: torch.device) -> Iterator[Ranks]:
         ) from error
     try:
         yield ProcessRanks(device, roll)
+    except Exception as error:
+        if not isinstance(error, RankLostError | ToldError):
+            roll.leave(error)
+        raise
     finally:
         dist.destroy_process_group()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import socket
 import time
+from contextlib import suppress
 
 from torch.distributed import Store  # type: ignore[attr-defined]
+
+from fdakit.errors import FdakitError, RankLostError, ToldError
 
 _PATIENCE = 5.0  # seconds for the others to notice the loss too
 _PAUSE = 0.1
@@ -19,14 +22,31 @@ class RankRoll:
         self._store, self._rank, self._size = store, rank, size
         self._store.set(f"rank {rank}", f"process {os.getpid()} on {socket.gethostname()}")
 
-    def loss(self) -> str:
-        """Return which ranks are gone, in words: those that do not answer within some seconds."""
+    def leave(self, error: BaseException) -> None:
+        """Leave word of the error by which this rank ends."""
+        with suppress(RuntimeError):  # the store is gone
+            self._store.set(f"error {self._rank}", f"{error}" or type(error).__name__)
+
+    def loss(self) -> FdakitError:
+        """Return the error by which another rank has ended, or else which ranks do not answer within some seconds."""
         try:
+            if error := self._left():
+                return error
             gone = self._absent()
+            if error := self._left():
+                return error
         except RuntimeError:  # the store went with one of them
             gone = []
         named = "; ".join(gone) or "another process"
-        return f"this run cannot go on with {self._size} processes: {named} has ended"
+        return RankLostError(f"this run cannot go on with {self._size} processes: {named} has ended")
+
+    def _left(self) -> FdakitError | None:
+        """Return the error of which another rank has left word; that of rank 0 it tells itself."""
+        for rank in range(self._size):
+            if rank != self._rank and self._store.check([f"error {rank}"]):
+                said = self._store.get(f"error {rank}").decode()
+                return ToldError(said) if rank == 0 else FdakitError(f"rank {rank} failed: {said}")
+        return None
 
     def _absent(self) -> list[str]:
         self._store.set(f"alive {self._rank}", "yes")

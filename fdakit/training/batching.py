@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,8 @@ def epoch_batches(
     Raises `PartError`, naming the `label`, if the batcher fails or makes batches that are none.
     """
     with attribute_errors(label, where := f"in epoch {epoch + 1}"):
-        batches = batcher(pairs, batch_size, epoch, keyed_rng(seed, "order", epoch))
+        made = batcher(pairs, batch_size, epoch, keyed_rng(seed, "order", epoch))
+        batches = list(made) if isinstance(made, Iterator | np.ndarray) else made
         fault = batches_fault(batches, count=len(pairs), batch_size=batch_size, repeats=batcher.repeats)
     if fault:
         raise PartError(f"{label} failed {where}: {fault}")

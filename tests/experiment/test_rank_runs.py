@@ -19,6 +19,7 @@ from helpers.run_damage import say
 from safetensors.torch import load_file
 
 import fdakit.experiment.run  # noqa: F401 - so that a forked process need not import it
+from fdakit.catalog import Catalog
 from fdakit.errors import CheckpointError
 from fdakit.experiment.run_folder import recipe_text
 from fdakit.inference.checkpoint import Checkpoint
@@ -155,6 +156,19 @@ def test_a_killed_process_is_named_and_the_run_goes_on_to_the_same_weights(recip
     assert codes(started("run", "--resume", run)) == [0, 0]
     assert farthest(run, whole) == 0.0
     assert (run / "report.json").read_bytes() == (whole / "report.json").read_bytes()
+
+
+def test_an_error_of_one_process_is_told_by_the_other(
+    recipe: Path, trial: Path, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fdakit.catalog.load_catalog", lambda: catalog)  # with parts of the tests
+    text = recipe.read_text() + '\n[[objective]]\nuse = "failing-on-rank"\n'
+    recipe.write_text(text)
+    assert codes(started("run", recipe, "--out", trial / "run")) == [2, 1]
+    told = [(trial / f"rank-{rank}.log").read_text() for rank in (0, 1)]
+    assert "rank 1 failed: objective 'failing-on-rank'" in told[0]
+    assert "go on" not in told[0]
+    assert "rank 1: objective 'failing-on-rank'" in told[1]
 
 
 def test_a_stop_that_one_process_is_asked_for_is_agreed_and_another_number_goes_on(recipe: Path, trial: Path) -> None:

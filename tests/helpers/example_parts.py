@@ -316,6 +316,15 @@ class Constant(Part):
         return {"constant": torch.zeros(())}
 
 
+class FailingOnRank(Part):
+    """An objective that fails on the second of several processes."""
+
+    def __call__(self, pairs: Any) -> Mapping[str, torch.Tensor]:
+        if os.environ.get("RANK") == "1":
+            raise ValueError("not here")
+        return {"zero": 0 * pairs.scores.mean()}
+
+
 def unbuildable(options: Choice, shapes: BuildContext) -> Any:
     """For a part that cannot be built."""
     raise ValueError("out of clay")
@@ -358,7 +367,7 @@ def fdakit_matchers() -> Parts:
 
 @hookimpl
 def fdakit_objectives() -> Parts:
-    return _parts(losing=Losing, constant=Constant)
+    return _parts(losing=Losing, constant=Constant, failing_on_rank=FailingOnRank)
 
 
 @hookimpl
