@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
+import click
+
 from fdakit import errors
-from fdakit.errors import FdakitError
+from fdakit.errors import FdakitError, RecipeError, ToldError
+from fdakit.system.ranks import asked_rank
 
 from .printing import print_json
 from .streams import OutputRefusedError, printed_already
@@ -31,3 +34,15 @@ def print_failure(message: str, kind: str, arguments: Sequence[str]) -> None:
         return
     with suppress(OutputRefusedError):  # the exit code tells of the failure, not of the pipe
         print_json({"error": {"message": message, "kind": kind}})
+
+
+def is_told(error: Exception) -> bool:
+    """Return whether rank 0 tells of an error too, so that this process need not."""
+    return isinstance(error, ToldError) or (
+        asked_rank() > 0 and isinstance(error, RecipeError | click.ClickException)
+    )
+
+
+def by_rank(words: object) -> str:
+    """Return words of this process, marked as such unless it is the first."""
+    return f"rank {asked_rank()}: {words}" if asked_rank() else str(words)

@@ -18,11 +18,10 @@ from fdakit.system.regular_files import full
 from fdakit.system.stop_signals import Terminated, exit_code, signals_as_interrupt
 from fdakit.version import __version__
 
-from .failures import MEMORY, STOPPED, SYSTEM, USAGE, kind_of, print_failure
-from .follower_output import by_rank, is_told, rank_output
+from .failures import MEMORY, STOPPED, SYSTEM, USAGE, by_rank, is_told, kind_of, print_failure
 from .lazy_group import LazyCommand, LazyGroup
 from .printing import say
-from .streams import OutputRefusedError, guarded_streams
+from .streams import OutputRefusedError, guarded_streams, rank_output
 
 COMMANDS = {
     "run": "Train and evaluate RECIPE (a file, or a shipped recipe by name) and write its run folder.",

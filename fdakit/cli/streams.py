@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO, cast
+
+from fdakit.system.ranks import asked_rank
 
 
 class OutputRefusedError(Exception):
@@ -36,6 +39,21 @@ def guarded_streams() -> Iterator[None]:
                 stream.flush()
     finally:
         sys.stdout, sys.stderr = out, err
+
+
+@contextmanager
+def rank_output() -> Iterator[None]:
+    """Drop what any rank but the first prints and warns of."""
+    if not asked_rank():
+        yield
+        return
+    out, sys.stdout = sys.stdout, io.StringIO()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        sys.stdout = out
 
 
 def printed_already() -> bool:

@@ -44,10 +44,11 @@ class RunCurves:
             self._draw()
 
     def run_finished(self, report: Mapping[str, Any]) -> None:
-        """Leave the drawing to `close`."""
+        """Draw the whole curves, before the run folder lists its files."""
+        self._draw()
 
     def close(self) -> None:
-        """Draw what is not drawn yet; without matplotlib that is told once."""
+        """Draw what is not drawn yet, as of a run that was stopped; without matplotlib that is told once."""
         self._draw()
 
     def _draw(self) -> None:

@@ -46,6 +46,7 @@ _WRITTEN = (
     LOG,
     CURVES,
 )
+_EXTENDED = (LOG, CURVES)  # while a run goes on
 _FULL = "make room there or correct its permissions, then repeat this; a run resumes with --resume"
 
 
@@ -156,18 +157,19 @@ class RunFolder:
         check_log(self.path, advice="remove it; its epochs are written anew from the training state")
 
     def close_log(self) -> None:
-        """Add the digest of the finished log to SHA256SUMS. Raises `FdakitError` if the disk refuses."""
-        if (self.path / LOG).is_file():
-            self._relist({LOG: file_sha256(self.path / LOG)})
+        """Add the digests of the finished log and curves to SHA256SUMS. Raises `FdakitError` if the disk refuses."""
+        paths = [path for name in _EXTENDED if (path := self.path / name).is_file()]
+        if paths:
+            self._relist({path.name: file_sha256(path) for path in paths})
 
     def _reopen_log(self) -> None:
-        """Remove the log from SHA256SUMS, as it is about to be extended."""
-        if LOG in (read_digests(self.path) or {}):
+        """Remove the log and the curves from SHA256SUMS, as they are about to be extended."""
+        if not {*_EXTENDED}.isdisjoint(read_digests(self.path) or {}):
             self._relist({})
 
     def _relist(self, digests: Mapping[str, str]) -> None:
-        """Rewrite SHA256SUMS with these digests in place of the log's."""
-        known = {name: digest for name, digest in (read_digests(self.path) or {}).items() if name != LOG}
+        """Rewrite SHA256SUMS with these digests in place of those of log and curves."""
+        known = {name: digest for name, digest in (read_digests(self.path) or {}).items() if name not in _EXTENDED}
         self.write(SUMS, listed({**known, **digests}))
 
     def write(self, name: str, text: str) -> None:

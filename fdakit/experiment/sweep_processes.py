@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 import warnings
 from collections import deque
@@ -12,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 
@@ -155,12 +154,6 @@ def _last_line(path: Path) -> str:
     return ""
 
 
-def _show_warning(message: Warning | str, *more: Any, **also: Any) -> None:
-    """Write a warning to the log as the command would print it."""
-    sys.stderr.write(f"warning: {message}\n")
-    sys.stderr.flush()
-
-
 def _work(member: Member, threads: int, pipe: Connection[Any, Any]) -> None:
     """Make the run in this process, which never gets Ctrl-C or SIGUSR1: its parent asks it to stop by SIGTERM."""
     outcome: RunFailure | None = None
@@ -168,7 +161,7 @@ def _work(member: Member, threads: int, pipe: Connection[Any, Any]) -> None:
         for stream in (1, 2):
             os.dup2(log.fileno(), stream)
         torch.set_num_threads(threads)
-        warnings.showwarning = _show_warning
+        warnings.showwarning = lambda message, *more, **also: _note(log, f"warning: {message}")
         try:
             with signals_as_interrupt():
                 run_member(member)
@@ -177,5 +170,11 @@ def _work(member: Member, threads: int, pipe: Connection[Any, Any]) -> None:
         except Exception as error:  # noqa: BLE001 - it is told by the parent, beside the other runs
             outcome = RunFailure.of(error, member)
         if outcome is not None:
-            log.write(f"{outcome.reason}\n")
+            _note(log, outcome.reason)
     pipe.send(outcome)
+
+
+def _note(log: TextIO, text: str) -> None:
+    """Write a line to a log."""
+    log.write(f"{text}\n")
+    log.flush()

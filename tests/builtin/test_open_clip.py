@@ -63,7 +63,7 @@ def test_quick_gelu_is_the_configurations_unless_the_option_says_otherwise(tmp_p
         asked: type(build(tmp_path, quick_gelu=asked).clip.visual.transformer.resblocks[0].mlp.gelu).__name__
         for asked in (None, True, False)
     }
-    assert kinds == {None: "QuickGELU", True: "QuickGELU", False: "GELU"}
+    assert kinds == {None: "LeanQuickGELU", True: "LeanQuickGELU", False: "GELU"}
 
 
 def test_a_visual_checkpoint_replaces_the_folders_tower(tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ def test_a_tag_is_read_from_the_cache_with_its_preprocessing_and_activation(
     save_weights(snapshot(hub.cache, REPO) / file, state)
     encoder = build(tagged, pretrained=tag)
     assert torch.equal(encoder.clip.visual.proj, state["visual.proj"])
-    assert type(encoder.clip.visual.transformer.resblocks[0].mlp.gelu).__name__ == "QuickGELU"
+    assert type(encoder.clip.visual.transformer.resblocks[0].mlp.gelu).__name__ == "LeanQuickGELU"
     assert (list(encoder.preprocess.mean), encoder.preprocess.resize) == (PICTURES["mean"], "squash")
     assert hub.asked == []
 

@@ -9,7 +9,8 @@ import click
 import pytest
 from helpers.run_damage import say
 
-from fdakit.cli.follower_output import by_rank, is_told, rank_output
+from fdakit.cli.failures import by_rank, is_told
+from fdakit.cli.streams import rank_output
 from fdakit.errors import DatasetError, RecipeError, ToldError
 
 

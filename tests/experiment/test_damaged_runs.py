@@ -104,7 +104,7 @@ def test_wrong_things_in_the_right_form_are_told_or_do_not_matter(
     """In two of three the digests are made anew or gone: all that is asked then is that no traceback comes."""
     outcomes: Counter[str] = Counter()
     faults = []
-    files = [file for file in files_of(run) if file.suffix]
+    files = [file for file in files_of(run) if file.suffix not in ("", ".png")]
     for number in range(count):
         rng = random.Random(1000 + number)
         copy = Path(shutil.copytree(run, tmp_path / "run"))

@@ -13,7 +13,7 @@ class ScheduleFreeSGD(torch.optim.Optimizer):
     def __init__(self, groups: list[dict[str, Any]], *, beta: float) -> None:
         super().__init__(groups, {"beta": beta, "steps": 0, "train_mode": False})
 
-    @torch.no_grad()
+    @torch.no_grad()  # type: ignore[untyped-decorator]
     def _move(self, *, train_mode: bool) -> None:
         for group in self.param_groups:
             share = 1 - group["beta"] if train_mode else 1 - 1 / group["beta"]
@@ -28,8 +28,8 @@ class ScheduleFreeSGD(torch.optim.Optimizer):
     def eval(self) -> None:
         self._move(train_mode=False)
 
-    @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def step(self, closure: Any = None) -> Any:
         for group in self.param_groups:
             if not group["train_mode"]:
                 raise RuntimeError("train() was not called before the step")

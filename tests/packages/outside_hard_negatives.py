@@ -48,9 +48,10 @@ class HardNegatives:
         if len(self.vectors) <= pairs.places.max(initial=-1):
             raise DatasetError(f"{self.path.absolute()}: {len(self.vectors)} rows; wanted one a caption of the split")
         known, free = self.vectors[pairs.places], np.ones(len(pairs), bool)
-        batches, batch = [], list[int]()
+        batches, batch = list[list[int]](), list[int]()
         for first in rng.permutation(len(pairs)).tolist():
-            near = np.argsort(-(known @ known[first]), kind="stable").tolist() if free[first] else []
+            order: list[int] = np.argsort(-(known @ known[first]), kind="stable").tolist()
+            near = order if free[first] else list[int]()
             wanted = min(len(batch) + self.group, batch_size)
             for row in near:
                 if len(batch) < wanted and free[row] and pairs.contents[row] not in pairs.contents[batch]:

@@ -52,7 +52,7 @@ class Teacher:
 
     def extra(self, pairs: TrainingPairs) -> Mapping[str, NDArray[Any]]:
         """Return the teacher's row of each caption, and the column of each video."""
-        return {"teacher": np.float32(self._file[pairs.places]), "column": pairs.videos}
+        return {"teacher": np.asarray(self._file[pairs.places], np.float32), "column": pairs.videos}
 
     def __call__(self, pairs: PairFeatures) -> Mapping[str, torch.Tensor]:
         """Return the loss `teacher`, of both similarities `(q, v)` among the videos of the batch."""

@@ -21,7 +21,7 @@ def faulty(tmp_path: Path) -> str:
 
 def test_a_valid_recipe_is_ok(tell: Tell) -> None:
     told = tell("check", "fda_msvd")
-    assert (told.code, told.out, told.err) == (0, "fda_msvd: ok, 12 parts\n", "")
+    assert (told.code, told.out, told.err) == (0, "fda_msvd: ok, 13 parts\n", "")
 
 
 def test_every_shipped_recipe_is_ok(tell: Tell) -> None:
@@ -43,7 +43,7 @@ def test_every_fault_is_a_line_on_stderr(tell: Tell, faulty: str) -> None:
 def test_one_faulty_recipe_does_not_hide_the_others(tell: Tell, faulty: str) -> None:
     told = tell("check", faulty, "fda_msvd", "nowhere")
     assert told.code == 2
-    assert told.out == "fda_msvd: ok, 12 parts\n"
+    assert told.out == "fda_msvd: ok, 13 parts\n"
     assert "nowhere: no such recipe" in told.err
 
 
@@ -85,7 +85,7 @@ def test_verbose_shows_what_trains_without_weights_or_data(
     told = tell("check", "quickstart", "--verbose", *settings)
     assert (told.code, told.err) == (0, "")
     first, *table, total = told.out.splitlines()
-    assert first == "quickstart: ok, 12 parts"
+    assert first == "quickstart: ok, 13 parts"
     rows = {tuple(line.split()[:1]) + tuple(line.split()[-1:]): line.split() for line in table if line.strip()}
     assert rows["alpha-path", "trains"] == ["alpha-path", "1", "32,768", "0.0001", "yes", "trains"]
     assert rows["stem", "trains"] == ["stem", "1", "98,304", "0.001", "yes", "trains"]
