@@ -31,7 +31,9 @@ def clip() -> Any:
 def test_a_models_own_weights_come_back(make: Any) -> None:
     one, other = make(), make()
     load_towers(other, detect_format(one.state_dict()), where=Path("w.pt"))
-    assert all(torch.equal(value, other.state_dict()[name]) for name, value in one.state_dict().items())
+    found = other.state_dict()
+    for name, value in one.state_dict().items():  # by their bytes, as open_clip leaves some weights of CoCa unset
+        assert value.numpy().tobytes() == found[name].numpy().tobytes(), name
 
 
 def test_a_scale_saved_as_a_row_and_positions_as_numbers_are_taken() -> None:
