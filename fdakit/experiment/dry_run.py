@@ -13,6 +13,7 @@ import torch
 
 from fdakit.choices import Control
 from fdakit.data_pipeline.cache_use import cached_clips_in_use
+from fdakit.data_pipeline.loading.clip_loader import ClipLoader
 from fdakit.data_pipeline.splits import Splits
 from fdakit.errors import collect_errors
 from fdakit.evaluation.evaluator import Evaluator
@@ -177,16 +178,33 @@ def _evaluate(
     times: int,
     controls: Sequence[Control],
 ) -> Evaluation:
-    """Return what evaluating a split would take, after one batch of its videos, twice: the second is read already."""
-    some = _some(split, max(2, recipe.eval.batch_size))
-    evaluator = Evaluator.of(
-        recipe, some, retriever, device=device, progress=lambda what, done, total: None, controls=controls
-    )
-    seconds = []
-    for _ in range(2):
-        started = time.perf_counter()
-        evaluator.run(retriever)
-        seconds.append((time.perf_counter() - started) * len(split.videos) / len(some.videos))
+    """Return what evaluating a split would take, after one batch of its videos, twice: the second is read already.
+
+    Loader workers are started before that by two videos, as a run starts them once.
+    """
+    with ClipLoader(loader_workers(recipe.loader.workers, device), device=device) as clip_loader:
+
+        def timed(some: Split, evaluator: Evaluator) -> float:
+            started = time.perf_counter()
+            evaluator.run(retriever)
+            return (time.perf_counter() - started) * len(split.videos) / len(some.videos)
+
+        def evaluator_of(some: Split) -> Evaluator:
+            return Evaluator.of(
+                recipe,
+                some,
+                retriever,
+                device=device,
+                progress=lambda what, done, total: None,
+                controls=controls,
+                clip_loader=clip_loader,
+            )
+
+        if loader_workers(recipe.loader.workers, device):
+            evaluator_of(_some(split, 2)).run(retriever)
+        some = _some(split, max(2, recipe.eval.batch_size))
+        evaluator = evaluator_of(some)
+        seconds = [timed(some, evaluator) for _ in range(2)]
     return Evaluation(split.name, len(split.videos), len(set(controls)), times, *seconds)
 
 
