@@ -165,6 +165,7 @@ class Forward:
     def bring_back(self, judged: Judgement, replay: Replay, scale: float | torch.Tensor) -> None:
         """Add the gradients of all pairs to every weight, on every rank the same."""
         to_vectors = self._pairs_backward(judged, scale)
+        shared = any(weight.grad is not None for weight in self._towers)  # by an objective over pairs
         with gradients_apart(self._towers) as reached:  # by heads that share a weight: the same on all ranks
             _backward([judged.losses.total, judged.pairs.videos.vectors], [scale, to_vectors])
         copy_gradients(self._heads, self._ranks)
@@ -174,7 +175,7 @@ class Forward:
             own = _own_gradients(features, replay.leaves, chunk.rows, complete=self._sum.needs_all)
             with self._ranks.losses_noticed():
                 _backward(*own)
-        self._sum.finish(heads_reach=any(grad is not None for grad in reached))
+        self._sum.finish(heads_reach=shared or any(grad is not None for grad in reached))
         add_gradients(self._towers, reached)
 
     def _pairs_backward(self, judged: Judgement, scale: float | torch.Tensor) -> torch.Tensor | None:

@@ -60,7 +60,7 @@ class SharedBatch:
 
     whole: LoadedBatch
     chunks: tuple[Chunk, ...]
-    counts: tuple[int, ...]  # pairs of each rank
+    chunk_counts: tuple[int, ...]  # chunks of each rank
 
 
 def share(own: LoadedBatch | BaseException, shares: Shares, ranks: Ranks) -> SharedBatch:
@@ -78,7 +78,9 @@ def share(own: LoadedBatch | BaseException, shares: Shares, ranks: Ranks) -> Sha
     assert isinstance(own, LoadedBatch)
     counts = tuple(len(found["ids"]) for found in told)
     whole = own if ranks.size == 1 else _joined(told)
-    return SharedBatch(whole, tuple(_chunks(own, shares, ranks.rank, sum(counts[: ranks.rank]))), counts)
+    chunks = tuple(_chunks(own, shares, ranks.rank, sum(counts[: ranks.rank])))
+    places = (found["places"] or range(len(found["ids"])) for found in told)
+    return SharedBatch(whole, chunks, tuple(len({place // shares.size for place in of}) for of in places))
 
 
 def _words(own: LoadedBatch) -> dict[str, Any]:

@@ -67,7 +67,8 @@ class ReplicatedTowers(TowerSum):
         return self._used
 
     def prepare(self, shared: SharedBatch) -> None:
-        self._used = self._replica is not None and min(shared.counts) > 0
+        same = len({count == 1 for count in shared.chunk_counts}) == 1  # else some would begin with DDP before others
+        self._used = self._replica is not None and same and min(shared.chunk_counts) > 0
 
     def encode(self, chunk: Chunk, step: int, *, last: bool) -> Features:
         if not (last and self._used and self._replica is not None):
