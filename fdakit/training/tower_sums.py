@@ -51,7 +51,8 @@ class ReplicatedTowers(TowerSum):
     """`DistributedDataParallel`, from the second step on and where it gives the same sums.
 
     It needs every weight to have a gradient in every step, from the towers alone, on every rank, which the first
-    step tells. Steps in which a rank has no clip that could be read are summed without it.
+    step tells. A step is summed without it if a rank has no clip that could be read, or if some ranks have one chunk
+    and others several: these begin their last chunk, and so DDP's own exchange, at another moment.
     """
 
     def __init__(
@@ -67,13 +68,14 @@ class ReplicatedTowers(TowerSum):
         return self._used
 
     def prepare(self, shared: SharedBatch) -> None:
-        same = len({count == 1 for count in shared.chunk_counts}) == 1  # else some would begin with DDP before others
-        self._used = self._replica is not None and same and min(shared.chunk_counts) > 0
+        alike = len({count == 1 for count in shared.chunk_counts}) == 1
+        self._used = self._replica is not None and alike and min(shared.chunk_counts) > 0
 
     def encode(self, chunk: Chunk, step: int, *, last: bool) -> Features:
         if not (last and self._used and self._replica is not None):
             return super().encode(chunk, step, last=last)
-        found: Features = self._replica(chunk, step)
+        with self._ranks.losses_noticed():
+            found: Features = self._replica(chunk, step)
         return found
 
     def finish(self, *, heads_reach: bool) -> None:
@@ -84,7 +86,8 @@ class ReplicatedTowers(TowerSum):
         if not self._known:
             self._known = True
             if all(self._ranks.objects(complete)):
-                self._replica = _replica(self._module)
+                with self._ranks.losses_noticed():
+                    self._replica = _replica(self._module)
 
 
 class _Towers(nn.Module):

@@ -13,6 +13,8 @@ CASES: tuple[dict[str, Any], ...] = (
     {"pool": "batch norm", "tokens": True, "micro_batch": None},
     {"pool": "transformer", "tokens": True, "micro_batch": 2, "captions": True},
     {"pool": "batch norm", "tokens": False, "micro_batch": 3, "captions": True, "lost": (6, 7, 8, 9, 10)},
+    {"pool": "linear", "tokens": True, "micro_batch": None, "captions": True},  # a weight shared by single chunks
+    {"pool": "linear", "tokens": True, "micro_batch": 4},  # on two ranks one chunk and two
     {"pool": "dropout", "tokens": True, "micro_batch": 2, "dropout": 0.3, "lost": (3,)},
 )
 STEPS = (5, 6, 7)  # the first is summed without DDP, the others with it
