@@ -27,6 +27,11 @@ class ModelSelection:
         self.best: Sequence[float] | None = None
         self._recipe, self._validation, self._ranks = recipe, validation, ranks
 
+    @property
+    def measures(self) -> bool:
+        """Whether there is a validation split."""
+        return self._validation is not None
+
     def measure(self, retriever: Retriever) -> BothMetrics | None:
         """Return the metrics of the current weights on the validation split; None if there is none."""
         if self._validation is None:

@@ -81,7 +81,9 @@ def run_recipe(
         if folder is None:
             folder = RunFolder(ranks.by_first(partial(_create, recipe, out, held)))
         job = _Run(recipe, device, watchers, folder, built, clip_loader, ranks)
-        return job.finish(job.train(built.trainer, built.resumed) if built.trainer else job.evaluate_only())
+        training = job.training(built.trainer, built.resumed) if built.trainer else None
+        del built  # and the state that the trainer has taken up, which may be as large as the weights and moments
+        return job.finish(training.run() if training else job.evaluate_only())
 
 
 def _take_over(folder: RunFolder, held: ExitStack) -> None:
@@ -240,8 +242,8 @@ class _Run:
         self._checkpoints.save_untrained(info)
         return info
 
-    def train(self, trainer: Trainer, resumed: Resumable | None) -> CheckpointInfo:
-        """Train to the end, from a checkpoint if given; return what is known of the best one."""
+    def training(self, trainer: Trainer, resumed: Resumable | None) -> TrainingRun:
+        """Return the training, announced, which goes on from a checkpoint if given."""
         training = TrainingRun(
             self.recipe,
             trainer,
@@ -256,7 +258,7 @@ class _Run:
             self.ranks.wait()  # until all have read what they resume from
             self.ranks.by_first(partial(set_damaged_aside, self.folder, resumed))
         self._announce(trainer, past=past)
-        return training.run()
+        return training
 
     def _validator(self) -> Evaluator | None:
         split = self.splits.get(VALIDATION)

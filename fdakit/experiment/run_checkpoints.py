@@ -98,10 +98,10 @@ class RunCheckpoints:
         except CheckpointError:
             return None
 
-    def due(self) -> bool:
-        """Return whether the time between two checkpoints has passed, and none is being written."""
+    def due(self, *, share: float = 1.0) -> bool:
+        """Return whether a share of the time between two checkpoints has passed, and none is being written."""
         waited = time.monotonic() - self._saved
-        return self._writes and 0 < self._minutes <= waited / 60 and not self._writer.under_way
+        return self._writes and 0 < self._minutes * share <= waited / 60 and not self._writer.under_way
 
     def save_untrained(self, info: CheckpointInfo) -> None:
         """Write the weights as `best`, now. Raises `CheckpointError` if the disk refuses."""

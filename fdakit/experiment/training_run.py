@@ -23,6 +23,7 @@ from .run_checkpoints import RunCheckpoints
 UNDER_WAY = "the last epoch so far (training was under way)"
 WITHIN_EPOCH = "the last step saved (training was under way)"
 INTERRUPTED = "interrupted"
+_BEFORE_VALIDATION = 0.1  # of the time between two checkpoints: one more costs a copy, so short epochs go without it
 
 
 class Interrupted(KeyboardInterrupt):
@@ -66,9 +67,10 @@ class TrainingRun:
         with last.fitting():
             trainer.restore(state.for_trainer())
         self._selection.best, self._checkpoints.changed = list(state.best) or None, state.changed
-        self._found = self._finding()
+        self._found = self._finding(ended=bool(self._early_stop()))
         if state.best and self._checkpoints.best().info.stopped_early:
-            self._checkpoints.note_on_best(stopped_early="")  # noted again by `run`, unless patience is longer now
+            # Noted again by `run`, unless patience is longer now.
+            self._checkpoints.note_on_best(stopped_early="", finding=self._found)
         if self._data:
             self._data = self._data.model_copy(update={"remarks": (*self._data.remarks, *state.changed)})
         return tuple(trainer.history) if state.history is not None else None
@@ -124,14 +126,20 @@ class TrainingRun:
 
     def _after_step(self, trainer: Trainer) -> None:
         self._checkpoints.tell()
-        if self._checkpoints.due():
-            self._save(self._info(chosen_by=WITHIN_EPOCH))
+        validating = trainer.course.at_end(trainer.position.step) and self._validates(trainer.position.epoch)
+        if self._checkpoints.due(share=_BEFORE_VALIDATION if validating and self._selection.measures else 1.0):
+            self._save(self._info(chosen_by=WITHIN_EPOCH))  # resumed from, it completes the epoch first
+
+    def _validates(self, epoch: int) -> bool:
+        """Return whether the weights are validated after an epoch, counted from 0, whose steps are all taken."""
+        last = self._trainer.position.done >= self._trainer.steps
+        return last or not (epoch + 1) % self._recipe.train.validate_every
 
     def _after_epoch(self, trainer: Trainer, epoch: int) -> dict[str, float]:
         self._take_finding()
         last = trainer.position.done >= trainer.steps
         measured, as_best = None, False
-        if last or not (epoch + 1) % self._recipe.train.validate_every:
+        if self._validates(epoch):
             measured = self._selection.measure(trainer.retriever)
             info = self._info(chosen_by=BY_LAST, measured=measured)
             as_best = self._selection.is_best(measured, last=last)
@@ -139,11 +147,11 @@ class TrainingRun:
             info = self._info(chosen_by=UNDER_WAY)
         found = validation_facts(measured)
         trainer.history[-1] |= found  # in the state before any observer is notified: a kill loses no line of a log
-        reason = self._early_stop()
-        if reason and as_best:  # as one of equal R@1 and a better mean rank
-            info = info.model_copy(update={"stopped_early": reason})
-        elif reason:
-            self._checkpoints.note_on_best(stopped_early=reason)
+        if reason := self._early_stop():
+            self._take_finding(ended=True)
+            info = info.model_copy(update={"finding": self._found, "stopped_early": reason if as_best else ""})
+            if not as_best:  # as one of equal R@1 and a better mean rank is
+                self._checkpoints.note_on_best(stopped_early=reason)
         self._save(info, as_best=as_best, final=last or bool(reason))
         if reason:
             trainer.end()
@@ -168,15 +176,15 @@ class TrainingRun:
         by = {"chosen_by": BY_VALIDATION + note, "chosen_on": VALIDATION, "validation": measured}
         return info if measured is None else info.model_copy(update=by)
 
-    def _finding(self) -> str:
-        return collapse_warning(self._trainer.history, self._recipe.train, steps=self._trainer.steps)
+    def _finding(self, *, ended: bool = False) -> str:
+        return collapse_warning(self._trainer.history, self._recipe.train, steps=self._trainer.steps, ended=ended)
 
-    def _take_finding(self) -> None:
+    def _take_finding(self, *, ended: bool = False) -> None:
         """Note the collapse warning of the training so far.
 
         It is given once, and added to the current best checkpoint.
         """
-        finding = self._finding()
+        finding = self._finding(ended=ended)
         if finding and finding != self._found:
             warnings.warn(finding, stacklevel=2)
             if self._selection.best is not None:

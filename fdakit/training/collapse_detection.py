@@ -74,25 +74,25 @@ def chance_loss(objectives: Sequence[WeightedObjective], batch_size: int) -> flo
     return total
 
 
-def collapse_warning(epochs: Epochs, train: TrainSettings, *, steps: int) -> str:
+def collapse_warning(epochs: Epochs, train: TrainSettings, *, steps: int, ended: bool = False) -> str:
     """Return a warning that the epochs so far have learnt nothing; "" if they have, or it is too early.
 
-    `steps` are those of the whole training. The warning is given after the warm-up if two consecutive epochs are at
-    chance (or chance is unknown) and the embeddings of different videos are nearly equal; after `PATIENCE` epochs at
-    chance, and at the end of a training, regardless of the embeddings.
+    `steps` are those planned; `ended` tells that the training ends before them. The warning is given after the
+    warm-up if two consecutive epochs are at chance (or chance is unknown) and the embeddings of different videos are
+    nearly equal; after `PATIENCE` epochs at chance, and at the end of a training, regardless of the embeddings.
     """
     warmup = math.ceil(steps * train.warmup)
     for count in range(1, len(epochs) + 1):
-        if _stands(epochs[:count], warmup=warmup, steps=steps):
+        over = epochs[count - 1]["step"] >= steps or (ended and count == len(epochs))
+        if _stands(epochs[:count], warmup=warmup, ended=over):
             return _words(epochs[count - 1])
     return ""
 
 
-def _stands(epochs: Epochs, *, warmup: int, steps: int) -> bool:
+def _stands(epochs: Epochs, *, warmup: int, ended: bool) -> bool:
     last = epochs[-1]
     if not all(map(_at_chance, epochs[-2:])):
         return False
-    ended = last["step"] >= steps
     settled = len(epochs) > 1 and epochs[-2]["step"] >= warmup
     if settled and all(epoch.get("video_cosine", 0.0) >= ALIKE for epoch in epochs[-2:]):
         return True

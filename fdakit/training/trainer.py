@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,6 +29,7 @@ from .optimisation.evaluated_weights import EvaluatedWeights
 from .optimisation.freezing import check_chunks, frozen_batch_norms, warn_of_blocked
 from .optimisation.grouped_optimiser import GroupedOptimiser, build_optimiser
 from .optimisation.schedule import Schedule
+from .progress.epoch_course import EpochCourse
 from .progress.pace import Pace
 from .progress.step_facts import step_facts
 from .recomputation import recompute_activations
@@ -77,7 +77,7 @@ class Trainer:
         self.skipped: dict[str, str] = {}  # the fault by video id, of those seen so far
         self.repaired: dict[str, str] = {}
         self._signs = CollapseSigns()
-        self._losses, self._pace = EpochLosses(), Pace()
+        self._losses, self._pace, self.course = EpochLosses(), Pace(), EpochCourse()
         self._objectives = objectives
         self._modules = nn.ModuleList([o.part for o in objectives if isinstance(o.part, nn.Module)])
         self._data = data
@@ -176,7 +176,8 @@ class Trainer:
         with stop_request() as asked:
             # After a stop at the last step of an epoch, that epoch is yet to be completed.
             while not self._ended and (self.position.done < steps or self.position.step > 0):
-                epoch, started = self.position.epoch, time.perf_counter()
+                epoch = self.position.epoch
+                self.course.begin()
                 with self._compilation.on():
                     losses = self._epoch(steps, asked, after_step)
                 facts = {
@@ -184,7 +185,7 @@ class Trainer:
                     "step": self.position.done,
                     **losses,
                     "learning_rate": self._train.learning_rate * self._factor(self.position.done - 1),
-                    "seconds": time.perf_counter() - started,
+                    "seconds": self.course.close(),
                     **self._signs.close(),
                 }
                 self.history.append(facts)
@@ -195,6 +196,7 @@ class Trainer:
 
     def _epoch(self, steps: int, asked: StopRequest, after_step: AfterStep) -> dict[str, float]:
         plan = self._data.plan(self.position.epoch)[self.position.step :][: steps - self.position.done]
+        self.course.plan(self.position.step + len(plan))
         self.retriever.train()
         for norm in self._still:
             norm.eval()
@@ -275,6 +277,7 @@ class Trainer:
             "damage": self.damage(),
             "signs": self._signs.state(),
             "history": [dict(facts) for facts in self.history],
+            "seconds": self.course.seconds,
             "rng": torch.get_rng_state(),
         }
 
@@ -286,6 +289,7 @@ class Trainer:
         self.history = [dict(facts) for facts in state.get("history", [])]  # older checkpoints hold none
         self._signs.restore(state.get("signs", []))
         self._losses.restore(state, self._device)
+        self.course.restore(state.get("seconds", 0.0))
         torch.set_rng_state(state["rng"])
         damage = state.get("damage", {})  # older checkpoints hold none
         self.skipped, self.repaired = dict(damage.get("skipped", {})), dict(damage.get("repaired", {}))

@@ -143,3 +143,22 @@ def test_with_more_patience_a_run_that_was_stopped_goes_on(
     longer = make_recipe(train={"epochs": 6, "patience": 5})
     report = run_recipe(longer, resume=tmp_path / "run", allowed=("recipe",)).report.to_json()
     assert (report["provenance"]["epoch"], measured, "stopped_early" in report) == (2, [], False)
+
+
+@pytest.mark.integration
+def test_whether_anything_was_learnt_is_judged_where_a_training_is_stopped(
+    make_recipe: MakeRecipe, measured: list[float], tmp_path: Path
+) -> None:
+    dark = {"mean": [40.0] * 3, "std": [20.0] * 3}
+    more = {"view": dark, "mask": {"use": "whole-frame"}}
+    train = {"epochs": 6, "learning_rate": 1e-4, "warmup": 0.9}  # the warm-up takes the first five
+    with pytest.warns(UserWarning, match="after epoch 4 this training has learnt nothing") as caught:
+        report = run_recipe(make_recipe(train={**train, "patience": 2}, **more), out=tmp_path / "run").report
+    assert [str(one.message) for one in caught if "learnt" in str(one.message)] == [report.finding]
+    infos = [Checkpoint.open(tmp_path / "run" / "checkpoints" / name).info for name in ("best", "last")]
+    assert [info.finding for info in infos] == [report.finding] * 2
+    measured[:] = [45.0, 45.0]
+    longer = make_recipe(train={**train, "patience": 5}, **more)
+    with pytest.warns(UserWarning, match="after epoch 6 this training has learnt nothing"):
+        again = run_recipe(longer, resume=tmp_path / "run", allowed=("recipe",)).report
+    assert again.finding.startswith("after epoch 6")

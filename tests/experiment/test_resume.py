@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import shutil
+import signal
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,8 +20,9 @@ from fdakit import FdakitError
 from fdakit.errors import CheckpointError
 from fdakit.experiment.run import run_recipe
 from fdakit.experiment.run_folder import RunFolder
+from fdakit.experiment.training_run import Interrupted
 from fdakit.inference.checkpoint import Checkpoint
-from fdakit.inference.checkpoint_info import CheckpointInfo
+from fdakit.inference.checkpoint_info import CheckpointInfo, TrainingState
 from fdakit.inference.observers import ObserverGroup
 from fdakit.recipe.recipe import Recipe
 
@@ -98,6 +102,35 @@ def test_a_kill_between_checkpoint_and_log_loses_no_line_and_doubles_none(
         (copy / "SHA256SUMS").unlink()  # a run that has not ended has none
         run_recipe(full, resume=copy)
         assert epochs(copy) == epochs(run)
+
+
+@pytest.mark.integration
+def test_the_state_that_a_run_goes_on_from_is_not_kept_in_memory(
+    make_recipe: MakeRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, kept = make_recipe(train={"epochs": 2}), []
+
+    class Counting:
+        """Counts the states in memory at every step of training."""
+
+        def run_started(self, *_: object) -> None:
+            """Nothing to count yet."""
+
+        epoch_finished = run_finished = run_started
+
+        def progressed(self, what: str, done: int, total: int) -> None:
+            if what == "training":
+                gc.collect()
+                kept.append(sum(type(one) is TrainingState for one in gc.get_objects()))
+                if done == 3 and len(kept) == 3:
+                    os.kill(os.getpid(), signal.SIGINT)
+
+    watched = classmethod(lambda cls, recipe: ObserverGroup([("counting", Counting())]))
+    monkeypatch.setattr(ObserverGroup, "of", watched)
+    with pytest.raises(Interrupted):
+        run_recipe(recipe, out=tmp_path / "run")
+    run_recipe(recipe, resume=tmp_path / "run")
+    assert kept == [0] * 6
 
 
 @pytest.mark.integration

@@ -374,9 +374,11 @@ def test_a_checkpoint_is_due_when_its_time_has_passed(
     now = [1000.0]
     monkeypatch.setattr(run_checkpoints.time, "monotonic", lambda: now[0])
     with checkpoints(minutes=10) as ten, checkpoints(minutes=0) as never:
-        for seconds, due in ((0, False), (599, False), (600, True), (9999, True)):
+        for seconds, due in ((0, False), (59, False), (60, False), (599, False), (600, True), (9999, True)):
             now[0] = 1000.0 + seconds
             assert (ten.due(), never.due()) == (due, False)
+            assert ten.due(share=0.1) == (due or seconds >= 60)
+            assert not never.due(share=0.1)
 
 
 def test_the_plain_facts_of_a_run_are_in_each_of_its_checkpoints(whole: Path) -> None:

@@ -36,12 +36,19 @@ LEARNING = {
 DARK = [(4.1807, 0.99999), (4.1590, 0.99999), (4.1589, 0.99999), (4.1589, 0.99999)]
 
 
-def told(epochs: Sequence[tuple[float, float]], *, chance: float | None = LN, whole: int = 22, **train: Any) -> str:
+def told(
+    epochs: Sequence[tuple[float, float]],
+    *,
+    chance: float | None = LN,
+    whole: int = 22,
+    ended: bool = False,
+    **train: Any,
+) -> str:
     found = [
         {"epoch": e, "step": 18 * e, "loss": loss, "video_cosine": cosine, **({"chance": chance} if chance else {})}
         for e, (loss, cosine) in enumerate(epochs, 1)
     ]
-    return collapse_warning(found, TrainSettings(**train), steps=18 * whole)
+    return collapse_warning(found, TrainSettings(**train), steps=18 * whole, ended=ended)
 
 
 @pytest.mark.parametrize("name", LEARNING)
@@ -74,6 +81,8 @@ def test_a_loss_that_stays_at_chance_is_told_of_whatever_the_embeddings() -> Non
     assert "embedding (" not in told(still)
     assert told(still[:5], whole=5)  # at the end of a training
     assert not told([*still[:4], (4.1, 0.3)], whole=5)
+    assert told(still[:3], ended=True).startswith("after epoch 3")  # at the end of one that was stopped early
+    assert not told([*still[:2], (4.1, 0.3)], ended=True)
     assert not told([(3.0, 0.3), *still[:11]])
 
 
