@@ -178,7 +178,8 @@ class TrainSettings(Options):
     )
     compile: Literal["none", "blocks"] = Field(
         "none",
-        description="blocks: torch.compile of each block of the encoder while it trains, never in evaluation",
+        description="blocks: torch.compile of each block of the encoder, and of what makes float of pixels and "
+        "alpha, while it trains, never in evaluation",
     )
     validate_every: int = Field(1, ge=1, description="epochs between validations")
     patience: int = Field(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fdakit.choices import Control
 from fdakit.data_pipeline.collate import LoadedBatch
-from fdakit.data_pipeline.travelling_alphas import alphas_on
+from fdakit.data_pipeline.travelling_alphas import as_held
 from fdakit.features import ClipBatch
 from fdakit.mask_ops.controls import apply_control
 from fdakit.model.retriever import Retriever
@@ -26,7 +26,8 @@ def batch_alphas(retriever: Retriever, batch: LoadedBatch, clips: ClipBatch) -> 
     """
     device = clips.frames.device
     if retriever.mask is None:
-        return alphas_on(batch.alphas, device)
+        plain = retriever.pixel_steps.plain_alpha
+        return {control: plain(alpha.to(device)) for control, alpha in as_held(batch.alphas).items()}
     alpha = retriever.alphas(clips.for_mask)
     if batch.controls == ("none",):
         return {"none": alpha}

@@ -29,7 +29,7 @@ from fdakit.values import Needs, describe
 
 from .device_masks import device_alpha, tried_device_alpha
 from .no_stem import NoStem
-from .pixel_forms import from_normalised, to_form, to_normalised
+from .pixel_forms import PixelSteps
 
 T = TypeVar("T")
 
@@ -66,6 +66,7 @@ class Retriever(nn.Module):
         self.mask = mask
         self._tried_masks: set[bool] = set()  # whether in training mode, where the mask's first batch was looked at
         self.labels = dict(labels)
+        self.pixel_steps = PixelSteps()
         self.register_buffer("_mean", torch.empty(3, 1, 1), persistent=False)
         self.register_buffer("_std", torch.empty(3, 1, 1), persistent=False)
         self.take_pictures_as(preprocess)
@@ -109,7 +110,7 @@ class Retriever(nn.Module):
 
         Raises `PartError` if encoder or fusion fail or give something else.
         """
-        frames = to_form(self.encoder.pixel_form, clips.frames, *self._colours())
+        frames = self.pixel_steps.to_form(self.encoder.pixel_form, clips.frames, *self._colours())
         valid = clips.valid.clone()  # which is of other use later, whatever an encoder does to it
         shown = replace(clips, frames=frames, valid=valid, places=clips.positions, neighbours={}, luma={})
         with attribute_errors(self.labels["encoder"], "while encoding videos"):
@@ -134,21 +135,22 @@ class Retriever(nn.Module):
     def fuse_with(self, alpha: torch.Tensor) -> Fuse:
         """Return the fusion with its alpha `(n, 1, h, w)`, as an encoder calls it, in the encoder's pixel form."""
         form, colours, label = self.encoder.pixel_form, self._colours(), self.labels["fusion"]
+        steps = self.pixel_steps
 
         def fuse(pixels: torch.Tensor, stem: Stem | None) -> Fused:
             with attribute_errors(label, "in the forward pass"):
-                fused = self.fusion(to_normalised(form, pixels, *colours), alpha, stem or NoStem(label))
+                fused = self.fusion(steps.to_normalised(form, pixels, *colours), alpha, stem or NoStem(label))
             fused = _given(fused, Fused, label, "in the forward pass")
             _check_fused(fused, pixels, self.fusion.uses, label)
             if fused.pixels is None or form == "normalised":
                 return fused
-            return replace(fused, pixels=from_normalised(form, fused.pixels, *colours))
+            return replace(fused, pixels=steps.from_normalised(form, fused.pixels, *colours))
 
         return fuse
 
     def normalise(self, frames: torch.Tensor) -> torch.Tensor:
         """Convert uint8 to float32, divide by 255, then apply (x - mean) / std as torchvision does."""
-        return to_form("normalised", frames, *self._colours())
+        return self.pixel_steps.to_form("normalised", frames, *self._colours())
 
     def _colours(self) -> tuple[torch.Tensor, torch.Tensor]:
         return self.get_buffer("_mean"), self.get_buffer("_std")

@@ -1,7 +1,8 @@
-"""`train.compile = "blocks"`: the encoder's blocks compiled one by one, while they train.
+"""`train.compile = "blocks"`: what training runs most often, compiled piece by piece while it trains.
 
-Equal blocks share a graph, and one graph serves any number of frames from 2. Evaluation is left uncompiled, so that a
-run's report is what `fdakit eval` gives of its checkpoint. Names of weights stay as they are.
+That is the encoder's blocks, of which equal ones share a graph, and the steps from uint8 pixels and alpha to float32,
+each of which becomes one kernel for any encoder. One graph serves any number of frames from 2. Evaluation is left
+uncompiled, so that a run's report is what `fdakit eval` gives of its checkpoint. Names of weights stay as they are.
 """
 
 from __future__ import annotations
@@ -12,21 +13,24 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.fx.experimental import _config as shape_settings
 
 from fdakit.errors import RecipeError
+from fdakit.model.pixel_forms import PixelSteps
 from fdakit.model.retriever import Retriever
 from fdakit.plugin.abilities import NamesBlocks
 
 
-class BlockCompilation:
-    """Switches between blocks as they are and compiled ones; `how` are arguments of `torch.compile`."""
+class TrainingCompilation:
+    """Switches blocks and pixel steps between eager mode and `torch.compile`, whose arguments are `how`."""
 
-    def __init__(self, blocks: Sequence[nn.Module], **how: Any) -> None:
-        self._blocks, self._how = blocks, {"dynamic": True, **how}
+    def __init__(self, blocks: Sequence[nn.Module], pixels: PixelSteps | None = None, **how: Any) -> None:
+        self._blocks, self._pixels = blocks, pixels
+        self._how = {"dynamic": True, **how}
 
     @classmethod
-    def of(cls, retriever: Retriever, choice: str, *, device: torch.device) -> BlockCompilation:
-        """Return that of a retriever under `train.compile`: of no blocks for "none".
+    def of(cls, retriever: Retriever, choice: str, *, device: torch.device) -> TrainingCompilation:
+        """Return that of a retriever under `train.compile`: of nothing for "none".
 
         Raises `RecipeError` if the encoder names no blocks, or nothing can be compiled here.
         """
@@ -37,18 +41,34 @@ class BlockCompilation:
         if not blocks:
             raise RecipeError(f'train.compile: {label} names no blocks to compile; set train.compile = "none"')
         check_compiler(device)
-        return cls(blocks)
+        return cls(blocks, retriever.pixel_steps)
 
     @contextmanager
     def on(self) -> Iterator[None]:
-        """Run the blocks compiled inside; they are compiled when they are first called, and that is kept."""
-        for block in self._blocks:
-            block.compile(**self._how)
-        try:
+        """Run them compiled inside; they are compiled when they are first called, and that is kept."""
+        if not self._blocks:
             yield
-        finally:
+            return
+        # Sizes that happen to be equal, as of frames and of tokens, are two sizes all the same: torch would make
+        # another graph where they are not. It has no public name for this.
+        patch: Any = shape_settings.patch  # type: ignore[attr-defined]  # torch adds it to its modules of settings
+        with patch(use_duck_shape=False):
             for block in self._blocks:
-                block._compiled_call_impl = None  # what `compile` sets, and torch has no way to undo
+                block.compile(**self._how)
+            try:
+                with (self._pixels or PixelSteps()).compiled(**self._how, **_exact_division(self._how)):
+                    yield
+            finally:
+                for block in self._blocks:
+                    block._compiled_call_impl = None  # what `compile` sets, and torch has no way to undo
+
+
+def _exact_division(how: dict[str, Any]) -> dict[str, Any]:
+    """Return what makes inductor's division on a GPU that of IEEE, as eager mode has it, where torch offers it."""
+    import torch._inductor.config as inductor
+
+    offered = hasattr(inductor, "eager_numerics") and "backend" not in how
+    return {"options": {"eager_numerics.division_rounding": True}} if offered else {}
 
 
 def check_compiler(device: torch.device) -> None:

@@ -23,7 +23,7 @@ from fdakit.system.stop_signals import StopRequest, stop_request
 from fdakit.values import Split
 
 from .collapse_detection import CollapseSigns
-from .compilation import BlockCompilation
+from .compilation import TrainingCompilation
 from .forward_pass import Forward
 from .optimisation.evaluated_weights import EvaluatedWeights
 from .optimisation.freezing import check_chunks, frozen_batch_norms, warn_of_blocked
@@ -92,7 +92,7 @@ class Trainer:
             ranks=ranks,
             clip_loader=clip_loader,
         )
-        self._compilation = BlockCompilation.of(retriever, train.compile, device=device)
+        self._compilation = TrainingCompilation.of(retriever, train.compile, device=device)
         self._still = frozen_batch_norms([retriever, self._modules])
         forward = Forward(
             retriever, objectives, device=device, precision=train.precision, seed=data.seed, ranks=ranks

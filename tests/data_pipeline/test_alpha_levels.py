@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from fdakit.data_pipeline.alpha_levels import plain, smallest
-from fdakit.data_pipeline.travelling_alphas import TravellingAlphas, alphas_on, plain_tensor, rows_of_alphas
+from fdakit.data_pipeline.travelling_alphas import TravellingAlphas, rows_of_alphas
+from fdakit.model.pixel_forms import plain_alpha
 
 LEVELS = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
-CPU = torch.device("cpu")
 
 
 def test_levels_become_the_same_bits_in_numpy_and_torch() -> None:
-    found = plain_tensor(torch.from_numpy(LEVELS)).numpy()
+    found = plain_alpha(torch.from_numpy(LEVELS)).numpy()
     assert found.dtype == np.float32
     assert np.array_equal(found.view(np.uint32), plain(LEVELS).view(np.uint32))
     assert np.array_equal(found.view(np.uint32), (LEVELS / 255).astype(np.float32).view(np.uint32))
@@ -40,7 +40,6 @@ def test_alphas_of_a_batch_are_float32_whenever_they_are_looked_up() -> None:
     alphas = TravellingAlphas({"none": levels, "soft": soft})
     assert list(alphas) == ["none", "soft"]
     assert all(alpha.dtype == torch.float32 for alpha in alphas.values())
-    assert torch.equal(alphas["none"], alphas_on(alphas, CPU)["none"])
     assert torch.equal(alphas["soft"], soft)
 
 
@@ -48,5 +47,5 @@ def test_rows_of_alphas_travel_as_the_whole_does() -> None:
     levels = torch.from_numpy(LEVELS.reshape(4, 1, 1, 8, 8))
     some = rows_of_alphas(TravellingAlphas({"none": levels}), slice(1, 3))
     assert some.held["none"].dtype == torch.uint8
-    assert torch.equal(some["none"], plain_tensor(levels)[1:3])
-    assert torch.equal(rows_of_alphas({"none": plain_tensor(levels)}, slice(1, 3))["none"], some["none"])
+    assert torch.equal(some["none"], plain_alpha(levels)[1:3])
+    assert torch.equal(rows_of_alphas({"none": plain_alpha(levels)}, slice(1, 3))["none"], some["none"])

@@ -151,7 +151,7 @@ def exact_recipe(make_recipe: Callable[..., Recipe]) -> Recipe:
 def double(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep in double precision what fdakit computes in float32 at least."""
     monkeypatch.setattr(torch.Tensor, "float", lambda self: self.double())
-    monkeypatch.setattr("fdakit.model.retriever.to_form", lambda *given: to_form(*given).double())
+    monkeypatch.setattr("fdakit.model.pixel_forms.to_form", lambda *given: to_form(*given).double())
 
 
 AGGREGATORS = ("mean", "transformer", "batch norm")
