@@ -49,11 +49,16 @@ class ModelSelection:
         """Note the quality of the best checkpoint so far, and return whether it is the current one."""
         if measured is None:
             return last
-        quality = [measured.t2v["R@1"], -measured.t2v["MnR"]]
+        quality = quality_of(measured)
         if self.best is not None and quality <= list(self.best):
             return False
         self.best = quality
         return True
+
+
+def quality_of(measured: BothMetrics) -> list[float]:
+    """Return R@1 text to video and the negative mean rank: the larger, the better."""
+    return [measured.t2v["R@1"], -measured.t2v["MnR"]]
 
 
 def validation_facts(measured: BothMetrics | None) -> dict[str, float]:

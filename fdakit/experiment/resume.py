@@ -16,6 +16,7 @@ from fdakit.system.atomic_files import remove, write_errors
 from fdakit.system.atomic_folders import settle_folder
 from fdakit.values import Split
 
+from .damaged_best import LostBest, lost_best, set_best_aside, without_best
 from .fingerprint import Fingerprint, changes_since, refuse_changes, take_fingerprint
 from .run_folder import RunFolder
 
@@ -25,11 +26,15 @@ _INSTEAD = "the checkpoint before it is tried instead"
 
 @dataclass(frozen=True)
 class Resumable:
-    """The checkpoint to resume a run from, and its state; `fault` is what is wrong with a later one, if it is."""
+    """The checkpoint to resume a run from, and its state; `fault` is what is wrong with a later one, if it is.
+
+    `lost` is a best checkpoint that is damaged.
+    """
 
     checkpoint: Checkpoint
     state: TrainingState
     fault: str = ""
+    lost: LostBest | None = None
 
 
 def settle_checkpoints(folder: RunFolder) -> None:
@@ -42,9 +47,9 @@ def settle_checkpoints(folder: RunFolder) -> None:
 def find_resumable(folder: RunFolder) -> Resumable:
     """Return the last checkpoint of a run if it is intact, or else the one before it.
 
-    Raises `CheckpointError` if neither is, or the best checkpoint is not.
+    Raises `CheckpointError` if neither is, and what `lost_best` raises.
     """
-    last, previous, best = (Checkpoint.of_run(folder.checkpoint(name)) for name in (LAST, PREVIOUS, BEST))
+    last, previous = (Checkpoint.of_run(folder.checkpoint(name)) for name in (LAST, PREVIOUS))
     if not previous.weights.parent.is_dir():
         found = Resumable(last, _state(last))
     else:
@@ -52,9 +57,9 @@ def find_resumable(folder: RunFolder) -> Resumable:
             found = Resumable(last, _state(last, advice=_INSTEAD))
         except CheckpointError as error:
             found = _before(previous, str(error))
-    if found.state.best:
-        best.check_resumable()
-    return found
+    others = dict.fromkeys((found.checkpoint, previous))
+    lost = lost_best(folder, found.state, list(others))
+    return found if lost is None else replace(found, state=without_best(found.state, lost), lost=lost)
 
 
 def _before(previous: Checkpoint, fault: str) -> Resumable:
@@ -97,9 +102,11 @@ def check_inputs(
 def set_damaged_aside(folder: RunFolder, found: Resumable) -> None:
     """Warn of a last checkpoint that is damaged, move it to `damaged`, and put the one before in its place.
 
-    The next checkpoint would otherwise take the damaged one for the one before. Raises `CheckpointError` if the disk
-    refuses.
+    The next checkpoint would otherwise take the damaged one for the one before. The best one is set aside before, if
+    it is damaged. Raises `CheckpointError` if the disk refuses.
     """
+    if found.lost:
+        set_best_aside(folder, found.lost)
     if not found.fault:
         return
     last, previous, damaged = (folder.checkpoint(name) for name in (LAST, PREVIOUS, DAMAGED))

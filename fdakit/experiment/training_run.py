@@ -68,9 +68,6 @@ class TrainingRun:
             trainer.restore(state.for_trainer())
         self._selection.best, self._checkpoints.changed = list(state.best) or None, state.changed
         self._found = self._finding(ended=bool(self._early_stop()))
-        if state.best and self._checkpoints.best().info.stopped_early:
-            # Noted again by `run`, unless patience is longer now.
-            self._checkpoints.note_on_best(stopped_early="", finding=self._found)
         if self._data:
             self._data = self._data.model_copy(update={"remarks": (*self._data.remarks, *state.changed)})
         return tuple(trainer.history) if state.history is not None else None
@@ -85,6 +82,8 @@ class TrainingRun:
             self._checkpoints.note_on_best(stopped_early=reason)
             self._checkpoints.write_notes()
             trainer.end()
+        elif self._selection.best is not None and self._checkpoints.best().info.stopped_early:
+            self._checkpoints.note_on_best(stopped_early="", finding=self._found)  # patience is longer now
         try:
             with self._checkpoints:
                 self._train()

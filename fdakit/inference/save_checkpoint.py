@@ -74,6 +74,15 @@ def update_info(checkpoint: Checkpoint, *, advice: str = FINAL_ADVICE, **more: A
         _seal(fresh, info, known={})
 
 
+def copy_weights(checkpoint: Checkpoint, folder: Path) -> None:
+    """Copy a checkpoint without its training state, atomically. Raises `CheckpointError` if the disk refuses."""
+    with write_errors(folder, error=CheckpointError, advice=FINAL_ADVICE), atomic_folder(folder) as fresh:
+        for path in checkpoint.weights.parent.iterdir():
+            if path.name not in (STATE, INFO, SUMS):
+                shutil.copyfile(path, fresh / path.name)
+        _seal(fresh, checkpoint.info, known={})
+
+
 def _seal(fresh: Path, info: CheckpointInfo, *, known: Mapping[str, str]) -> None:
     """Write checkpoint.json, then the digests of all files; `known` are those of some by name."""
     (fresh / INFO).write_text(json.dumps(info.to_json(), indent=2) + "\n", encoding="utf-8")
