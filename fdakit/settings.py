@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
-from fdakit.plugin.component import Options
+from fdakit.plugin.component import AtMost, IdleIf, Options, WorksIf
 
 from .choices import ROLES, CaptionsRule, Control, Damage, Interpolation, Resize, Role, TieRule, VideoToTextRule
 from .errors import nearest
@@ -33,7 +33,7 @@ JITTERED = ("brightness", "contrast", "saturation", "hue")
 class ViewSettings(Options):
     """Geometry and colours of a frame. What is left out is the encoder's own preprocessing."""
 
-    size: int | None = Field(None, ge=8, description="pixels a side; left out: the encoder's own")
+    size: int | None = Field(None, ge=8, le=4096, description="pixels a side; left out: the encoder's own")
     resize: Resize | None = Field(
         None, description="shortest side then centre crop, longest side then padding, or aspect lost"
     )
@@ -54,14 +54,17 @@ class ViewSettings(Options):
     crop_scale: tuple[Share, Share] | None = Field(
         None, description="training: random crop covering between these shares of the area, one draw a clip"
     )
-    crop_aspect: tuple[float, float] = Field(
+    crop_aspect: Annotated[tuple[float, float], IdleIf(crop_scale=None)] = Field(
         (3 / 4, 4 / 3), description="training: range of width over height of a random crop"
     )
     brightness: float = Field(
-        0.0, ge=0, description="training: colour jitter, a factor between 1 - this and 1 + this, one draw a clip"
+        0.0,
+        ge=0,
+        le=10,
+        description="training: colour jitter, a factor between 1 - this and 1 + this, one draw a clip",
     )
-    contrast: float = Field(0.0, ge=0, description="training: likewise a factor on the contrast")
-    saturation: float = Field(0.0, ge=0, description="training: likewise a factor on the saturation")
+    contrast: float = Field(0.0, ge=0, le=10, description="training: likewise a factor on the contrast")
+    saturation: float = Field(0.0, ge=0, le=10, description="training: likewise a factor on the saturation")
     hue: float = Field(0.0, ge=0, le=0.5, description="training: largest turn of the hue, in circles")
 
     @model_validator(mode="after")
@@ -81,10 +84,13 @@ class LoaderSettings(Options):
     workers: int | None = Field(
         None,
         ge=0,
+        le=1024,
         description="reading processes; left out: none on a CPU, with a GPU one for each core but "
         "one, up to 16; 0 reads in-process",
     )
-    prefetch: int = Field(2, ge=1, description="batches that workers keep ready")
+    prefetch: Annotated[int, IdleIf(workers=0)] = Field(
+        2, ge=1, le=1024, description="batches that workers keep ready"
+    )
     damage: Damage = Field(
         "fail",
         description="a damaged training video: fail ends the run, skip leaves it out, repair uses the frames that "
@@ -93,9 +99,10 @@ class LoaderSettings(Options):
     ledger: Path | None = Field(
         None, description="what `fdakit data check` wrote; left out: ledger.sqlite in the cache folder"
     )
-    time_limit: float = Field(
+    time_limit: Annotated[float, IdleIf(workers=0)] = Field(
         120.0,
         ge=0,
+        le=1_000_000,
         description="seconds a worker may take for a clip before its video counts as unreadable; 0: no limit; "
         "reading in-process (workers = 0) cannot be stopped and has no limit",
     )
@@ -107,32 +114,39 @@ class FrameStoreSettings(Options):
     enabled: bool = Field(
         True, description="cache what is not random in each epoch: frames, and masks if the view is not random"
     )
-    limit_mb: int = Field(
+    limit_mb: Annotated[int, IdleIf(enabled=False)] = Field(
         20_000,
         ge=0,
+        le=1_000_000_000,
         description="MB of the whole folder, and never more than half of the free disk; 0 caches nothing",
     )
-    draws: int = Field(
+    draws: Annotated[int, IdleIf(enabled=False), IdleIf(limit_mb=0)] = Field(
         0,
         ge=0,
+        le=1_000_000,
         description="training with random frames or views: draws of a clip that are cached and used in turn; 0: a "
         "new draw each epoch",
     )
-    folder: Path | None = Field(None, description="left out: frames in the cache folder")
+    folder: Annotated[Path | None, IdleIf(enabled=False), IdleIf(limit_mb=0)] = Field(
+        None, description="left out: frames in the cache folder"
+    )
 
 
 class TrainSettings(Options):
     """Training. `epochs = 0` evaluates only."""
 
-    epochs: int = Field(5, ge=0, description="passes over all training pairs; 0 evaluates only")
-    max_steps: int | None = Field(None, ge=1, description="stop after this many steps; left out: no limit")
+    epochs: int = Field(5, ge=0, le=1_000_000, description="passes over all training pairs; 0 evaluates only")
+    max_steps: int | None = Field(
+        None, ge=1, le=1_000_000_000, description="stop after this many steps; left out: no limit"
+    )
     captions: CaptionsRule = Field(
         "all", description="the pairs of an epoch: all captions, or one of each video, drawn anew each epoch"
     )
-    batch_size: int = Field(32, ge=1, description="pairs a step, at most; `[batcher]` says which")
-    micro_batch: int | None = Field(
+    batch_size: int = Field(32, ge=1, le=1_000_000, description="pairs a step, at most; `[batcher]` says which")
+    micro_batch: Annotated[int | None, AtMost("batch_size")] = Field(
         None,
         ge=1,
+        le=1_000_000,
         description="pairs that the encoders hold at once: gradients stay those of the whole batch, for one more "
         "forward pass; left out: all",
     )
@@ -142,13 +156,15 @@ class TrainSettings(Options):
         "cosine",
         description="what follows the warm-up; poly, tanh and step are timm's; constant-cooldown falls at the end",
     )
-    schedule_power: float = Field(
-        1.0, gt=0, description="poly, constant-cooldown: power of what is left of the fall to 0; 1: a line"
+    schedule_power: Annotated[float, WorksIf("schedule", "poly", "constant-cooldown")] = Field(
+        1.0, gt=0, le=1_000, description="poly, constant-cooldown: power of what is left of the fall to 0; 1: a line"
     )
-    schedule_share: Share = Field(
+    schedule_share: Annotated[Share, WorksIf("schedule", "step", "constant-cooldown")] = Field(
         0.2, description="step: share of the steps between two drops; constant-cooldown: of those over which it falls"
     )
-    schedule_drop: float = Field(0.1, gt=0, lt=1, description="step: factor of each drop")
+    schedule_drop: Annotated[float, WorksIf("schedule", "step")] = Field(
+        0.1, gt=0, lt=1, description="step: factor of each drop"
+    )
     ema: float = Field(
         0.0,
         ge=0,
@@ -162,7 +178,7 @@ class TrainSettings(Options):
         "none", description="clip4clip: embeddings, stem and first norm of both encoders stay as loaded"
     )
     freeze_blocks: int = Field(
-        0, ge=0, description="this many blocks of each encoder, from the bottom, stay as loaded"
+        0, ge=0, le=1_000, description="this many blocks of each encoder, from the bottom, stay as loaded"
     )
     rates: Rates = Field({}, description="learning rate of a role, instead of learning_rate")
     layer_decay: float = Field(
@@ -181,13 +197,17 @@ class TrainSettings(Options):
         description="blocks: torch.compile of each block of the encoder, and of what makes float of pixels and "
         "alpha, while it trains, never in evaluation",
     )
-    validate_every: int = Field(1, ge=1, description="epochs between validations")
+    validate_every: int = Field(1, ge=1, le=1_000_000, description="epochs between validations")
     patience: int = Field(
-        0, ge=0, description="validations in a row without a better R@1 after which training ends; 0: never"
+        0,
+        ge=0,
+        le=1_000_000,
+        description="validations in a row without a better R@1 after which training ends; 0: never",
     )
     checkpoint_minutes: float = Field(
         10.0,
         ge=0,
+        le=1_000_000,
         description="minutes after which a checkpoint is written inside an epoch; one is written after every epoch "
         "too; 0: only then",
     )
@@ -220,8 +240,8 @@ class EvalSettings(Options):
     """Evaluation, the same in a run and in `fdakit eval`."""
 
     split: str = Field("test", description="the split that is reported")
-    batch_size: int = Field(32, ge=1, description="videos encoded together")
-    text_batch_size: int = Field(256, ge=1, description="captions encoded together")
+    batch_size: int = Field(32, ge=1, le=1_000_000, description="videos encoded together")
+    text_batch_size: int = Field(256, ge=1, le=1_000_000, description="captions encoded together")
     ties: TieRule = Field("expected", description="how equal scores are ranked; expected: mean over random order")
     video_to_text: VideoToTextRule = Field(
         "grouped", description="several captions a video: best caption of a group, or single captions"
@@ -230,12 +250,14 @@ class EvalSettings(Options):
     similarity_mb: int = Field(
         4_000,
         ge=0,
+        le=1_000_000_000,
         description="MB of similarities that are kept whole and written; more than that, and they are ranked tile by "
         "tile from the vectors, which are written instead",
     )
-    bank: int = Field(
+    bank: Annotated[int, IdleIf(rescoring=())] = Field(
         20_000,
         ge=0,
+        le=1_000_000_000,
         description="training captions given to a rescorer that needs a bank, drawn by the seed; 0: all of them",
     )
-    bootstrap: int = Field(1000, ge=0, description="draws for the 95% intervals; 0: none")
+    bootstrap: int = Field(1000, ge=0, le=1_000_000, description="draws for the 95% intervals; 0: none")

@@ -28,7 +28,7 @@ COMMANDS = {
     "eval": "Evaluate RUN: reproduces the report of the run, to the last digit.",
     "metrics": "Compute metrics of any similarities: R@K, ranks and intervals in both directions, with ties counted "
     "right.",
-    "check": "Validate recipes and list every fault of every table at once.",
+    "check": "Validate recipes and list every fault at once.",
     "plugins": "List every part with its provider, names offered twice, and broken plugins.",
     "new": "Write a package with one part of KIND, called NAME: part, test, recipe, README, and how to install it.",
     "show": "Show the parts of a KIND (mask, fusion, encoder, ... or train, eval, view), or the options of one part.",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from fdakit.plugin.component import Options
+from fdakit.plugin.component import IdleIf, Options, WorksIf
 
 from .backend import Backend, Connectivity
 
@@ -20,7 +20,9 @@ class ThresholdOptions(Options):
         description="fixed: that one; mad: median + mad_factor x 1.4826 x MAD of the frame's differences; otsu: "
         "Otsu's split of them; neither under `threshold`",
     )
-    mad_factor: float = Field(3.0, ge=0, le=100, description="k of the rule mad")
+    mad_factor: Annotated[float, WorksIf("threshold_rule", "mad")] = Field(
+        3.0, ge=0, le=100, description="k of the rule mad"
+    )
 
 
 class PostprocessOptions(Options):
@@ -28,11 +30,13 @@ class PostprocessOptions(Options):
 
     closing: int = Field(2, ge=0, le=64, description="radius of the closing in px at 224; 0: none")
     opening: int = Field(1, ge=0, le=64, description="radius of the opening in px at 224; 0: none")
-    element: Literal["disk", "square"] = Field(
+    element: Annotated[Literal["disk", "square"], IdleIf(closing=0, opening=0, dilation=0)] = Field(
         "disk", description="structuring element of closing, opening and dilation"
     )
-    min_area: int = Field(64, ge=0, description="smallest component kept, in px at 224")
-    connectivity: Connectivity = Field(8, description="neighbours of a pixel that belong to its component: 4 or 8")
+    min_area: int = Field(64, ge=0, le=224 * 224, description="smallest component kept, in px at 224")
+    connectivity: Annotated[Connectivity, IdleIf(min_area=0, fill_holes=False)] = Field(
+        8, description="neighbours of a pixel that belong to its component: 4 or 8"
+    )
     fill_holes: bool = Field(False, description="mark what a component encloses")
     dilation: int = Field(0, ge=0, le=64, description="radius by which the cleaned mask grows, in px at 224; 0: none")
     alpha: Literal["hard", "soft"] = Field(
@@ -42,14 +46,18 @@ class PostprocessOptions(Options):
     fallback: Literal["none", "whole-frame"] = Field(
         "none", description="what a mask outside the coverage limits or across a cut becomes; none: it stays as it is"
     )
-    min_coverage: float = Field(0.002, ge=0, le=1, description="fallback below this share of the frame")
-    max_coverage: float = Field(0.9, ge=0, le=1, description="fallback above this share of the frame")
-    cut_rule: Literal["relative", "level"] = Field(
+    min_coverage: Annotated[float, IdleIf(fallback="none")] = Field(
+        0.002, ge=0, le=1, description="fallback below this share of the frame"
+    )
+    max_coverage: Annotated[float, IdleIf(fallback="none")] = Field(
+        0.9, ge=0, le=1, description="fallback above this share of the frame"
+    )
+    cut_rule: Annotated[Literal["relative", "level"], IdleIf(fallback="none"), IdleIf(cut=0)] = Field(
         "relative",
         description="relative: another scene, by grey, colours and the clip's own change; level: a mean difference, "
         "less its median, above `cut`; left out: level if `cut` is set",
     )
-    cut: float = Field(
+    cut: Annotated[float, IdleIf(fallback="none")] = Field(
         45, ge=0, le=255, description="grey levels of the cut rule level; 0: no fallback at cuts by either rule"
     )
     backend: Backend = Field(

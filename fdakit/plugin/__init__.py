@@ -88,11 +88,14 @@ from .batching import (
     TrainingPairs as TrainingPairs,
 )
 from .component import (
+    AtMost as AtMost,
     BuildContext as BuildContext,
     Component as Component,
+    IdleIf as IdleIf,
     MayBePath as MayBePath,
     Options as Options,
     StemConvolution as StemConvolution,
+    WorksIf as WorksIf,
 )
 from .contracts import (
     AlphaFusion as AlphaFusion,

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from fdakit.errors import PluginError
+from fdakit.errors import PluginError, nearest
 
 
 class Options(BaseModel):
@@ -46,6 +46,49 @@ class MayBePath:
     """
 
     prefix: str = ""
+
+
+@dataclass(frozen=True, init=False)
+class WorksIf:
+    """Marks an option without effect unless another has one of some values.
+
+    `gap: Annotated[int, WorksIf("reference", "native")] = 1`: `fdakit check` and `fdakit run` warn of a recipe that
+    sets `gap`, to anything but its default, beside another reference.
+    """
+
+    option: str
+    values: tuple[object, ...]
+
+    def __init__(self, option: str, *values: object) -> None:
+        object.__setattr__(self, "option", option)
+        object.__setattr__(self, "values", values)
+
+
+@dataclass(frozen=True, init=False)
+class IdleIf:
+    """Marks an option without effect where others have all of these values.
+
+    `limit: Annotated[float, IdleIf(fallback="none")] = 0.9`, told of as `WorksIf` is. Marks may be several.
+    """
+
+    values: tuple[tuple[str, object], ...]
+
+    def __init__(self, **values: object) -> None:
+        object.__setattr__(self, "values", tuple(values.items()))
+
+
+@dataclass(frozen=True)
+class AtMost:
+    """Marks a number without effect above that of another option: `part: Annotated[int, AtMost("whole")] = 1`."""
+
+    option: str
+
+
+def options_named(mark: object) -> tuple[str, ...]:
+    """Return the other options that a mark `WorksIf`, `IdleIf` or `AtMost` names; none for anything else."""
+    if isinstance(mark, IdleIf):
+        return tuple(name for name, _ in mark.values)
+    return (mark.option,) if isinstance(mark, WorksIf | AtMost) else ()
 
 
 @dataclass(frozen=True)
@@ -125,6 +168,13 @@ class Component(Generic[O_contra, P_co]):
                 f"component {self.name!r}: options is {self.options!r}; give a class derived from "
                 "fdakit.plugin.Options"
             )
+        options = self.options.model_fields
+        for key, option in options.items():
+            if unknown := {name for mark in option.metadata for name in options_named(mark)} - options.keys():
+                raise PluginError(
+                    f"component {self.name!r}: option {key!r} depends on {min(unknown)!r}, which is none of its "
+                    f"options; {nearest(min(unknown), options)}"
+                )
         odd = not isinstance(self.declares, Mapping)
         if odd or any(not isinstance(self.declares.get(name, frozenset()), frozenset) for name in _SETS):
             raise PluginError(

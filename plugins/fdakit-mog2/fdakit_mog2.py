@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib.util import find_spec
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from fdakit.mask_ops import (
     postprocess_masks,
     replace_masks,
 )
-from fdakit.plugin import BuildContext, Clip, Component, MaskGenerator, Needs, Place, PluginError, hookimpl
+from fdakit.plugin import BuildContext, Clip, Component, MaskGenerator, Needs, Place, PluginError, WorksIf, hookimpl
 
 if TYPE_CHECKING:
     import cv2
@@ -43,10 +43,12 @@ class Mog2Options(PostprocessOptions):
         8, ge=1, le=250, description="native frames before each sampled one that the model learns from"
     )
     stride: int = Field(1, ge=1, le=250, description="native frames from one of those to the next")
-    mog2_distance: float = Field(
+    mog2_distance: Annotated[float, WorksIf("model", "mog2")] = Field(
         16, gt=0, description="squared distance, in variances, from which mog2 marks a pixel"
     )
-    knn_distance: float = Field(400, gt=0, description="squared distance in colour levels from which knn marks one")
+    knn_distance: Annotated[float, WorksIf("model", "knn")] = Field(
+        400, gt=0, description="squared distance in colour levels from which knn marks one"
+    )
     shadows: bool = Field(False, description="tell the shadows of things apart and leave them out")
     alpha: Literal["hard"] = Field("hard", description="hard: 0 or 1")
     backend: Literal["auto", "scikit-image", "numpy", "opencv"] = Field(

@@ -62,7 +62,7 @@ class RaftOptions(PostprocessOptions):
         224, ge=_LEAST, le=2048, multiple_of=8, description="shorter side in px at which flow is sought"
     )
     updates: int = Field(12, ge=1, le=100, description="times that flow is corrected")
-    batch: int = Field(8, ge=1, description="pairs of frames in the network at once")
+    batch: int = Field(8, ge=1, le=100_000, description="pairs of frames in the network at once")
     threshold: float = Field(1.5, ge=0, le=224, description="px at 224 that a place must move by, strictly more")
     camera: CameraRule = Field(
         "similarity", description="motion taken off: a shift, turn and zoom (similarity); a shift; or none"

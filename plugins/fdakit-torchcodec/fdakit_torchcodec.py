@@ -41,7 +41,9 @@ class TorchcodecOptions(Options):
     """Declared once: checked, shown by `fdakit show reader torchcodec`, and part of the editor schema."""
 
     device: Literal["cpu", "cuda"] = Field("cpu", description="where frames are decoded; cuda: the current GPU")
-    threads: int = Field(1, ge=1, description="decoding threads on the CPU; loader workers are best left with 1")
+    threads: int = Field(
+        1, ge=1, le=1_024, description="decoding threads on the CPU; loader workers are best left with 1"
+    )
 
 
 @dataclass(frozen=True)

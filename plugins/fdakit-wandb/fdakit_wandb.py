@@ -35,8 +35,12 @@ class WandbOptions(Options):
     mode: Literal["online", "offline", "disabled"] | None = Field(
         None, description="left out: what WANDB_MODE says, else online"
     )
-    every: float = Field(10.0, ge=0, description="seconds between two steps that are sent; 0: every step")
-    clips: int = Field(4, ge=0, description="clips of the reported split that are shown with their masks, once")
+    every: float = Field(
+        10.0, ge=0, le=1_000_000, description="seconds between two steps that are sent; 0: every step"
+    )
+    clips: int = Field(
+        4, ge=0, le=1_000, description="clips of the reported split that are shown with their masks, once"
+    )
 
 
 class Wandb:

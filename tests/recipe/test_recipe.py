@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from helpers.sample_plugins import component, document, lines, offering
 from hypothesis import given, strategies as st
+from pydantic import BaseModel
 
 from fdakit import RecipeError
-from fdakit.catalog import Catalog, load_catalog
+from fdakit.catalog import KINDS, Catalog, load_catalog
 from fdakit.plugin import Options
 from fdakit.recipe.document import dump_document, read_document, shipped_recipes
 from fdakit.recipe.recipe import Recipe
@@ -167,6 +168,33 @@ def test_lists_may_hold_any_number_of_parts_each_with_its_own_options() -> None:
     assert recipe.observers == ()
 
 
+@pytest.mark.parametrize(
+    ("key", "size"), [("train.batch_size", 10**12), ("view.size", 10**7), ("encoder.image_size", 10**7)]
+)
+def test_a_size_that_no_machine_can_hold_is_refused(key: str, size: int) -> None:
+    table, option = key.split(".")
+    base = {"use": "tiny"} if table == "encoder" else {}
+    tables: dict[str, Any] = {table: {**base, option: size}}
+    (found,) = faults(**tables).items()
+    assert found[0] == key
+    assert found[1].startswith(f"found {size}; ")
+    assert "wants less than or equal to " in found[1]
+
+
+def test_every_whole_number_but_a_seed_has_an_upper_bound() -> None:
+    models: dict[str, type[BaseModel]] = dict(SETTINGS)
+    for kind in KINDS:
+        models |= {f"{kind} {offer.component.name}": offer.component.options for offer in CATALOG.of_kind(kind)}
+    unbounded = [
+        f"{name}: {key}"
+        for name, model in models.items()
+        for key, field in model.model_json_schema().get("properties", {}).items()
+        for one in field.get("anyOf", [field])
+        if one.get("type") == "integer" and not {"maximum", "enum", "const"} & one.keys() and key != "seed"
+    ]
+    assert unbounded == []
+
+
 def test_evaluation_alone_needs_no_objective() -> None:
     assert check(objective=[], train={"epochs": 0}).objectives == ()
 
@@ -214,7 +242,7 @@ def test_a_resolved_recipe_writes_out_every_option_and_provider() -> None:
 
 @given(
     rate=st.floats(0, 1e300, exclude_min=True, allow_subnormal=False),
-    frames=st.integers(1, 10**6),
+    frames=st.integers(1, 10**4),
     word=st.text(st.characters(codec="utf-8", exclude_characters="\0")),
     weight=st.floats(1e-300, 1e300),
     steps=st.none() | st.integers(1, 10**9),

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -25,6 +25,7 @@ from fdakit.plugin import (
     Component,
     Dataset,
     DatasetError,
+    IdleIf,
     Options,
     Progress,
     Split,
@@ -41,7 +42,9 @@ _INDEX = "index.tsv"
 class MovingShapesOptions(Options):
     """The options of `moving-shapes`. Validation and test have one clip for each of the 96 captions."""
 
-    clips: int = Field(1200, ge=1, description="training clips; they run through the 96 captions in turn")
+    clips: int = Field(
+        1200, ge=1, le=10_000_000, description="training clips; they run through the 96 captions in turn"
+    )
     frames: int = Field(16, ge=2, le=1000, description="frames of a clip, at 8 a second")
     size: int = Field(64, ge=32, le=512, multiple_of=2, description="pixels a side")
     distractors: int = Field(7, ge=0, le=7, description="shapes at rest, each of another colour")
@@ -61,7 +64,7 @@ class MovingShapesOptions(Options):
     texture: float = Field(
         0.0, ge=0, le=100, description="of all shapes, moving with them: standard deviation in grey levels"
     )
-    texture_scales: int = Field(
+    texture_scales: Annotated[int, IdleIf(texture=0, ground_texture=0)] = Field(
         1, ge=1, le=6, description="1: textures of blots of 4 px; each scale more adds blots twice as large"
     )
     contrast: float = Field(

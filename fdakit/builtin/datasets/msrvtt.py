@@ -50,7 +50,10 @@ class MsrvttOptions(Options):
         False, description="take the 497 official validation videos out of training as split val; full has it anyway"
     )
     captions_per_video: int | None = Field(
-        None, ge=1, description="captions of each training video to use, from the first on; left out: all 20"
+        None,
+        ge=1,
+        le=1_000,
+        description="captions of each training video to use, from the first on; left out: all 20",
     )
     videos: Path | None = Field(None, description="folder of the clips; left out: videos/ or MSRVTT_Videos/ in root")
     captions: Path | None = Field(

@@ -28,7 +28,7 @@ class OpenClipOptions(Options):
     )
     visual_checkpoint: Path | None = Field(None, description="Alpha-CLIP visual tower (.pth or .safetensors)")
     quick_gelu: bool | None = Field(None, description="QuickGELU activation; left out: as the tag was trained")
-    max_tokens: int | None = Field(None, ge=3, description="cut captions earlier than the context does")
+    max_tokens: int | None = Field(None, ge=3, le=1_000_000, description="cut captions earlier than the context does")
 
 
 def build(options: OpenClipOptions, shapes: BuildContext) -> Encoder:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from fdakit.plugin import BuildContext, Component, Encoder, Options, hookimpl
+from fdakit.plugin import AtMost, BuildContext, Component, Encoder, Options, hookimpl
 
 Triple = tuple[float, float, float]
 CLIP_MEAN: Triple = (0.48145466, 0.4578275, 0.40821073)
@@ -23,21 +23,23 @@ def _above_zero(std: Triple) -> Triple:
 class TinyOptions(Options):
     """Sizes of the two towers."""
 
-    image_size: int = Field(64, ge=16, description="pixels a side")
-    patch: int = Field(16, ge=2, description="pixels a patch side")
-    width: int = Field(128, ge=64, multiple_of=64, description="width of both towers; 64 a head")
-    layers: int = Field(4, ge=1, description="layers of the visual tower")
-    text_layers: int = Field(2, ge=1, description="layers of the text tower")
-    embedding: int = Field(128, ge=8, description="width of the vectors that are compared")
+    image_size: int = Field(64, ge=16, le=4_096, description="pixels a side")
+    patch: int = Field(16, ge=2, le=4_096, description="pixels a patch side")
+    width: int = Field(128, ge=64, le=16_384, multiple_of=64, description="width of both towers; 64 a head")
+    layers: int = Field(4, ge=1, le=1_000, description="layers of the visual tower")
+    text_layers: int = Field(2, ge=1, le=1_000, description="layers of the text tower")
+    embedding: int = Field(128, ge=8, le=65_536, description="width of the vectors that are compared")
     vocabulary: int = Field(4096, ge=64, le=49408, description="token ids; CLIP's 49,408 are folded into them")
-    context_length: int = Field(16, ge=4, description="tokens a text, start and end included")
+    context_length: int = Field(16, ge=4, le=65_536, description="tokens a text, start and end included")
     mean: Triple = Field(
         CLIP_MEAN, description="RGB mean that its view subtracts; dark clips need their own, see `fdakit data masks`"
     )
     std: Annotated[Triple, AfterValidator(_above_zero)] = Field(
         CLIP_STD, description="RGB standard deviation by which its view divides"
     )
-    max_tokens: int | None = Field(None, ge=3, description="cut captions earlier; left out: context_length")
+    max_tokens: Annotated[int | None, AtMost("context_length")] = Field(
+        None, ge=3, le=65_536, description="cut captions earlier; left out: context_length"
+    )
 
 
 def build(options: TinyOptions, shapes: BuildContext) -> Encoder:

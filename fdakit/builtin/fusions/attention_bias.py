@@ -19,7 +19,9 @@ class AttentionBiasOptions(Options):
 
     strength: float = Field(1.0, description="added to the logit of a patch that is fully marked")
     learn: bool = Field(True, description="train the strength, as one scalar")
-    last_blocks: int | None = Field(None, ge=1, description="only in this many last blocks; left out: in all")
+    last_blocks: int | None = Field(
+        None, ge=1, le=1_000, description="only in this many last blocks; left out: in all"
+    )
 
 
 def build(options: AttentionBiasOptions, shapes: BuildContext) -> AlphaFusion:

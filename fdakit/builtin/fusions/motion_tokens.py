@@ -9,11 +9,11 @@ arXiv 2212.00794, chosen by the mask instead of by chance, on the alpha path of 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from fdakit.plugin import AlphaFusion, BuildContext, Component, Options, PluginError, hookimpl
+from fdakit.plugin import AlphaFusion, BuildContext, Component, IdleIf, Options, PluginError, hookimpl
 
 
 class MotionTokensOptions(Options):
@@ -22,8 +22,8 @@ class MotionTokensOptions(Options):
     keep_share: float | None = Field(
         None, gt=0, le=1, description="share of the patches that are kept, 1 is alpha-conv itself; left out: 0.3"
     )
-    keep_tokens: int | None = Field(None, ge=1, description="so many patches instead of a share")
-    spread_share: float = Field(
+    keep_tokens: int | None = Field(None, ge=1, le=1_000_000, description="so many patches instead of a share")
+    spread_share: Annotated[float, IdleIf(keep_share=1)] = Field(
         0.2, ge=0, le=1, description="share of the kept patches that lie evenly over the frame, whatever moves"
     )
     mean: float = Field(0.5, ge=0, le=1, description="alpha that counts as zero")

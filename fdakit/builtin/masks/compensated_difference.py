@@ -9,7 +9,7 @@ Source: made for fdakit; three-frame differencing after Collins et al., CMU-RI-T
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ from fdakit.mask_ops import (
     level_thresholds,
     soft_strength,
 )
-from fdakit.plugin import BuildContext, Clip, Component, MaskGenerator, Needs, Place, hookimpl
+from fdakit.plugin import BuildContext, Clip, Component, IdleIf, MaskGenerator, Needs, Place, WorksIf, hookimpl
 
 Levels = NDArray[np.float32]
 Known = NDArray[np.bool_]
@@ -69,8 +69,10 @@ class CompensatedDifferenceOptions(ThresholdOptions, PostprocessOptions):
     )
     threshold: float = Field(6, ge=0, le=255, description="grey levels by which a pixel must change, strictly more")
     threshold_rule: Literal["fixed", "mad", "otsu"] = Field("mad", description="see frame-difference")
-    mad_factor: float = Field(4.0, ge=0, le=100, description="k of the rule mad")
-    cut: float = Field(12, ge=0, le=255, description="see frame-difference")
+    mad_factor: Annotated[float, WorksIf("threshold_rule", "mad")] = Field(
+        4.0, ge=0, le=100, description="k of the rule mad"
+    )
+    cut: Annotated[float, IdleIf(fallback="none")] = Field(12, ge=0, le=255, description="see frame-difference")
     closing: int = Field(5, ge=0, le=64, description="radius of the closing in px at 224; 0: none")
     fill_holes: bool = Field(True, description="mark what a component encloses")
     backend: Literal["auto", "scikit-image", "numpy", "opencv"] = Field(

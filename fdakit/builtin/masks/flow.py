@@ -8,7 +8,7 @@ motion of the frame is subtracted.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ from fdakit.mask_ops import (
     require_opencv,
     residual_motion,
 )
-from fdakit.plugin import BuildContext, Clip, Component, MaskGenerator, Needs, Place, hookimpl
+from fdakit.plugin import BuildContext, Clip, Component, MaskGenerator, Needs, Place, WorksIf, hookimpl
 
 Levels = NDArray[np.uint8]
 _DIS_SIDE = 32
@@ -47,9 +47,15 @@ class FlowOptions(PostprocessOptions):
         2, ge=1, le=250, description="native frames to the neighbour before, at the start of a file after"
     )
     working_size: int = Field(112, ge=16, le=4096, description="shorter side in px at which flow is computed")
-    warps: int = Field(3, ge=1, le=100, description="corrections of the flow on each scale")
-    iterations: int = Field(5, ge=1, le=1000, description="steps of tvl1 in each correction")
-    radius: int = Field(5, ge=1, le=64, description="half the window of ilk, in px at the working size")
+    warps: Annotated[int, WorksIf("method", "tvl1", "ilk")] = Field(
+        3, ge=1, le=100, description="corrections of the flow on each scale"
+    )
+    iterations: Annotated[int, WorksIf("method", "tvl1")] = Field(
+        5, ge=1, le=1000, description="steps of tvl1 in each correction"
+    )
+    radius: Annotated[int, WorksIf("method", "ilk")] = Field(
+        5, ge=1, le=64, description="half the window of ilk, in px at the working size"
+    )
     threshold: float = Field(1.5, ge=0, le=224, description="px at 224 by which a pixel must move, strictly more")
     camera: CameraRule = Field(
         "similarity",

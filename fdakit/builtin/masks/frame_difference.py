@@ -8,7 +8,7 @@ an option here, and the defaults are the preset `paper`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,17 @@ from fdakit.mask_ops import (
     sampled_cuts,
     threshold_changes,
 )
-from fdakit.plugin import BuildContext, Clip, Component, DeviceMaskGenerator, MaskGenerator, Needs, Place, hookimpl
+from fdakit.plugin import (
+    BuildContext,
+    Clip,
+    Component,
+    DeviceMaskGenerator,
+    MaskGenerator,
+    Needs,
+    Place,
+    WorksIf,
+    hookimpl,
+)
 
 
 class FrameDifferenceOptions(ChangeOptions):
@@ -48,10 +58,12 @@ class FrameDifferenceOptions(ChangeOptions):
         description="compared with the sampled frame before; with those before and after, what changed to either "
         "(union) or to both (intersection); or with the frame `gap` native frames before",
     )
-    gap: int = Field(1, ge=1, le=250, description="native frames between the two of the reference native")
-    first_frame: Literal["as-second", "empty", "whole-frame"] = Field(
-        "as-second", description="mask of the first frame, which has none before it"
+    gap: Annotated[int, WorksIf("reference", "native")] = Field(
+        1, ge=1, le=250, description="native frames between the two of the reference native"
     )
+    first_frame: Annotated[
+        Literal["as-second", "empty", "whole-frame"], WorksIf("reference", "previous", "native")
+    ] = Field("as-second", description="mask of the first frame, which has none before it")
     working_size: int = Field(
         0,
         ge=0,

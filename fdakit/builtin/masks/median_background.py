@@ -7,7 +7,7 @@ background, as in Cucchiara et al., Detecting Moving Objects, Ghosts, and Shadow
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ from fdakit.mask_ops import (
     sampled_cuts,
     threshold_changes,
 )
-from fdakit.plugin import BuildContext, Clip, Component, MaskGenerator, Needs, Place, hookimpl
+from fdakit.plugin import BuildContext, Clip, Component, IdleIf, MaskGenerator, Needs, Place, hookimpl
 
 
 class MedianBackgroundOptions(ChangeOptions):
@@ -36,7 +36,9 @@ class MedianBackgroundOptions(ChangeOptions):
     warmup: int = Field(
         4, ge=0, le=64, description="further native frames around each sampled one for the background"
     )
-    gap: int = Field(10, ge=1, le=250, description="native frames from one of those to the next")
+    gap: Annotated[int, IdleIf(warmup=0)] = Field(
+        10, ge=1, le=250, description="native frames from one of those to the next"
+    )
     threshold: float = Field(20, ge=0, le=255, description="grey levels by which a pixel must differ, strictly more")
     closing: int = Field(3, ge=0, le=64, description="radius of the closing in px at 224; 0: none")
     working_size: int = Field(

@@ -8,7 +8,7 @@ differs from both neighbours. Source: Collins et al., A System for Video Surveil
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,17 @@ from fdakit.mask_ops import (
     sampled_cuts,
     threshold_changes,
 )
-from fdakit.plugin import BuildContext, Clip, Component, DeviceMaskGenerator, MaskGenerator, Needs, Place, hookimpl
+from fdakit.plugin import (
+    BuildContext,
+    Clip,
+    Component,
+    DeviceMaskGenerator,
+    MaskGenerator,
+    Needs,
+    Place,
+    WorksIf,
+    hookimpl,
+)
 
 
 class ThreeFrameOptions(ChangeOptions):
@@ -38,7 +48,9 @@ class ThreeFrameOptions(ChangeOptions):
     reference: Literal["native", "sampled"] = Field(
         "native", description="neighbours: the frames `gap` native frames away, or the sampled ones on both sides"
     )
-    gap: int = Field(3, ge=1, le=250, description="native frames to each neighbour of the reference native")
+    gap: Annotated[int, WorksIf("reference", "native")] = Field(
+        3, ge=1, le=250, description="native frames to each neighbour of the reference native"
+    )
     working_size: int = Field(
         0, ge=0, le=4096, description="shorter side in px that frames are averaged to first; 0: as they are"
     )

@@ -15,8 +15,12 @@ class TensorBoardOptions(Options):
     """Where events are written, and how often."""
 
     folder: str = Field("tensorboard", description="folder of the event files, below the run folder")
-    every: float = Field(10.0, ge=0, description="seconds between two steps that are written; 0: every step")
-    clips: int = Field(4, ge=0, description="clips of the reported split that are shown with their masks, once")
+    every: float = Field(
+        10.0, ge=0, le=1_000_000, description="seconds between two steps that are written; 0: every step"
+    )
+    clips: int = Field(
+        4, ge=0, le=1_000, description="clips of the reported split that are shown with their masks, once"
+    )
 
 
 def build(options: TensorBoardOptions, shapes: BuildContext) -> Observer:

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from fdakit.plugin import BuildContext, Component, Direction, Options, Rescorer, ScoreError, Scores, hookimpl
+from fdakit.plugin import BuildContext, Component, Direction, IdleIf, Options, Rescorer, ScoreError, Scores, hookimpl
 
 
 class QbNormOptions(Options):
@@ -29,7 +29,9 @@ class QbNormOptions(Options):
     beta: float = Field(
         20.0, gt=0, description="factor on the cosines; published: 20, 1/1.99 (CLIP2Video), 0.8 (CLIP4Clip on LSMDC)"
     )
-    top: int = Field(1, ge=1, description="videos of each bank caption that count as activated")
+    top: Annotated[int, IdleIf(gate=False)] = Field(
+        1, ge=1, le=1_000_000, description="videos of each bank caption that count as activated"
+    )
     gate: bool = Field(
         True, description="only captions whose best video is activated; false: inverted softmax of all"
     )

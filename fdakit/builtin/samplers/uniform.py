@@ -21,8 +21,8 @@ _SLACK = 1e-9  # so that a border rounded to just below a frame counts as that f
 class UniformOptions(Options):
     """The number of frames, and the choice within each part."""
 
-    train_frames: int = Field(6, ge=1, description="frames a clip in training")
-    eval_frames: int = Field(12, ge=1, description="frames a clip in evaluation")
+    train_frames: int = Field(6, ge=1, le=10_000, description="frames a clip in training")
+    eval_frames: int = Field(12, ge=1, le=10_000, description="frames a clip in evaluation")
     train_pick: Literal["random", "centre"] = Field("random", description="training: which frame of each part")
     by: Literal["time", "index"] = Field("time", description="equal parts of time, or of the frame count")
 

@@ -22,15 +22,19 @@ if TYPE_CHECKING:
 def command(
     ctx: click.Context, recipes: tuple[str, ...], settings: tuple[str, ...], verbose: bool, as_json: bool
 ) -> int:
-    """Validate recipes and list every fault of every table at once. Builds nothing, except with --verbose."""
+    """Validate recipes and list every fault at once.
+
+    Options that are set without effect are told of as warnings. Builds nothing, except with --verbose.
+    """
     from fdakit.catalog import load_catalog
     from fdakit.errors import FdakitError, RecipeError
+    from fdakit.recipe.idle_options import idle_options
     from fdakit.recipe.validation import read_recipe
 
     catalog = load_catalog()
     results: list[dict[str, Any]] = []
     for source in recipes:
-        result: dict[str, Any] = {"recipe": source, "ok": False, "faults": [], "parts": []}
+        result: dict[str, Any] = {"recipe": source, "ok": False, "faults": [], "warnings": [], "parts": []}
         results.append(result)
         try:
             recipe = read_recipe(source, catalog=catalog, settings=settings)
@@ -40,7 +44,7 @@ def command(
         try:
             if verbose:
                 result["training"] = _training(recipe)
-            result |= {"ok": True, "parts": recipe.providers()}
+            result |= {"ok": True, "parts": recipe.providers(), "warnings": list(idle_options(recipe))}
         except FdakitError as error:
             told = (recipe.where, "--set")  # some faults name what caused them already
             lines = str(error).splitlines()
@@ -72,6 +76,8 @@ def _tell(result: dict[str, Any]) -> None:
         say(f"{result['recipe']}: ok, {len(result['parts'])} parts")
     if "training" in result:
         _tell_training(result["training"])
+    for warning in result["warnings"]:
+        say(f"warning: {warning}", err=True)
     for fault in result["faults"]:
         say(fault, err=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -47,6 +48,7 @@ def command(
 ) -> None:
     """Train and evaluate RECIPE (a file, or a shipped recipe by name) and write its run folder."""
     from fdakit.catalog import load_catalog
+    from fdakit.recipe.idle_options import idle_options
     from fdakit.recipe.validation import read_recipe
 
     if (recipe is None) == (resume is None):
@@ -67,6 +69,8 @@ def command(
             raise RecipeError(fault)
     source = recipe if recipe is not None else str(resume)
     chosen = read_recipe(source, catalog=load_catalog(), settings=settings, seed=seed)
+    for line in () if asked_rank() else idle_options(chosen):
+        warnings.warn(line, stacklevel=1)
 
     if dry_run:
         _try(chosen, as_json=as_json)

@@ -67,6 +67,17 @@ def test_json_holds_every_recipe_its_faults_and_its_parts(tell: Tell, faulty: st
     assert [fault.split(": ")[1] for fault in bad["faults"]] == ["trian", "mask.threshold"]
 
 
+def test_an_option_without_effect_is_a_warning(tell: Tell) -> None:
+    idle = ("check", "quickstart", "--set", "train.micro_batch=65")
+    told = tell(*idle)
+    assert (told.code, told.out) == (0, "quickstart: ok, 13 parts\n")
+    assert told.err.startswith(
+        "warning: --set train.micro_batch=65: train.micro_batch: found 65, which has no effect "
+    )
+    (found,) = tell(*idle, "--json").json
+    assert [f"warning: {line}" for line in found["warnings"]] == told.err.splitlines()
+
+
 def test_nothing_is_built_or_read(tell: Tell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     told = tell("check", "fda_msvd", "--set", "dataset.root=absent", "--set", "encoder.model=no-such-model")
