@@ -147,6 +147,15 @@ def test_the_written_summaries_are_those_of_the_commands(group: LazyGroup, width
     assert formatter.getvalue().count("\n") > len(group.lazy)
 
 
+@pytest.mark.parametrize(
+    "group", [one for one in TREE.values() if isinstance(one, click.Group)], ids=lambda group: group.name
+)
+def test_no_summary_is_cut_at_80_columns(group: click.Group) -> None:
+    formatter = click.HelpFormatter(width=78)  # click leaves two columns free
+    group.format_commands(click.Context(group), formatter)
+    assert [line for line in formatter.getvalue().splitlines() if line.endswith("...")] == []
+
+
 def test_all_commands_of_the_folders_are_called_by_some_name() -> None:
     folders = {below: Path(sys.modules[below.rstrip(".")].__file__ or "").parent for below in BELOW}
     modules = {below + path.stem for below, folder in folders.items() for path in folder.glob("[!_]*.py")}

@@ -24,24 +24,23 @@ from .printing import say
 from .streams import OutputRefusedError, guarded_streams, rank_output
 
 COMMANDS = {
-    "run": "Train and evaluate RECIPE (a file, or a shipped recipe by name) and write its run folder.",
-    "eval": "Evaluate RUN: reproduces the report of the run, to the last digit.",
-    "metrics": "Compute metrics of any similarities: R@K, ranks and intervals in both directions, with ties counted "
-    "right.",
+    "run": "Train and evaluate RECIPE and write its run folder.",
+    "eval": "Evaluate RUN again: reproduces its report to the last digit.",
+    "metrics": "Compute metrics of any similarities, in both directions.",
     "check": "Validate recipes and list every fault at once.",
-    "plugins": "List every part with its provider, names offered twice, and broken plugins.",
-    "new": "Write a package with one part of KIND, called NAME: part, test, recipe, README, and how to install it.",
-    "show": "Show the parts of a KIND (mask, fusion, encoder, ... or train, eval, view), or the options of one part.",
-    "schema": "Print the JSON schema of recipes, for editors that complete and check TOML.",
-    "doctor": "Show what is installed: versions, devices, video codecs, plugins, and any problems.",
-    "sweep": "Run several recipes with several seeds; print mean and standard deviation.",
-    "report": "Report finished RUNs in one table, or one of them as an HTML page that shows its queries.",
-    "compare": "Compare runs with RUN_A over the same queries: difference, interval, p, and queries won and lost.",
+    "plugins": "List every part with its provider, and broken plugins.",
+    "new": "Write a package with one part of KIND, called NAME.",
+    "show": "Show the parts of a KIND, or the options of one part.",
+    "schema": "Print the JSON schema of recipes, for editors.",
+    "doctor": "Show what is installed, and any problems.",
+    "sweep": "Run recipes with several seeds: mean and standard deviation.",
+    "report": "Report finished RUNs in a table, or one as an HTML page.",
+    "compare": "Compare runs with RUN_A over the same queries.",
     "bench": "Benchmark against other libraries, in one run, on this machine.",
     "weights": "Identify a weights file, or convert it to safetensors.",
-    "models": "List named models, or describe one in full: licence, files, checksums, recipe.",
-    "data": "Prepare and check videos and annotations; measure masks over a split.",
-    "masks": "Inspect masks: draw what they mark in each VIDEO, a file or a folder of files.",
+    "models": "List named models, or describe one in full.",
+    "data": "Prepare and check videos and annotations; measure masks.",
+    "masks": "Inspect masks: draw what they mark in each VIDEO.",
     "cache": "Show what is cached on disk, or clear it.",
 }
 """What there is, and what it is for: the first sentence of each command's own help, which is not imported for it."""

@@ -28,7 +28,7 @@ AT_LEAST_ONE = click.IntRange(min=1)
 def batches(
     paths: tuple[Path, ...], frames: int, size: int, batch: int, workers: int, rounds: int, **told: Any
 ) -> int:
-    """Time putting clips together to batches with fdakit's loader and with torch's DataLoader.
+    """Time making batches of clips, beside torch's DataLoader.
 
     Takes videos and folders of them. Clips of a warm frame store in one process, in processor seconds; and the wait
     for the first batch of clips that workers decode.

@@ -38,8 +38,9 @@ def encode(
     settings: tuple[str, ...],
     as_json: bool,
 ) -> int:
-    """Time encoding frames with each fusion against open_clip's own encode_image, with shared weights.
+    """Time encoding with each fusion against open_clip's encode_image.
 
+    All have the same weights.
     Uses the encoder of RECIPE, else --model; weights are random, since speed does not depend on them.
     """
     from fdakit.bench.encode import FUSIONS, bench_encode, read_bench

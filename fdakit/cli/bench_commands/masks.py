@@ -55,9 +55,9 @@ def masks(
     device: str,
     **told: Any,
 ) -> int:
-    """Test masks on rendered clips with known motion: precision, recall, IoU, and time.
+    """Test masks on rendered clips with known motion.
 
-    The conditions: camera pan, shake, zoom and rotation, flicker, noise, coarse encoding, a cut, low contrast, a
+    Gives precision, recall, IoU, and time. The conditions: camera pan, shake, zoom and rotation, flicker, noise, coarse encoding, a cut, low contrast, a
     shadow, and things without texture. Clips are rendered once into the cache. Peers come with
     pip install "fdakit[bench]".
     """

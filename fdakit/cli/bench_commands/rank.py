@@ -35,7 +35,10 @@ from fdakit.cli.printing import print_json, print_table, say, say_progress
 def rank(
     captions: int, videos: int, width: int, streamed: int, rounds: int, device: str, out: Path | None, as_json: bool
 ) -> int:
-    """Time ranking in both directions: from a matrix, against sorting every row, and from vectors, tile by tile."""
+    """Time ranking in both directions, from a matrix and from vectors.
+
+    From a matrix, against sorting every row; from vectors, tile by tile.
+    """
     from fdakit.bench.rank import bench_rank
 
     check_targets(plot=None, out=out)

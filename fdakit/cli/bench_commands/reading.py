@@ -40,8 +40,9 @@ def _reading_options(function: F) -> F:
     "--long", "with_long", is_flag=True, help="Also read a two-minute 1080p clip, rendered once into the cache."
 )
 def decode(paths: tuple[Path, ...], frames: int, rounds: int, peers: str | None, with_long: bool, **told: Any) -> int:
-    """Time reading frames at native size with fdakit and with torchcodec, OpenCV, decord and CLIP4Clip's extractor.
+    """Time reading frames at native size, beside other libraries.
 
+    The others are torchcodec, OpenCV, decord and CLIP4Clip's extractor.
     Takes videos and folders of them. One thread each, every read opens its file anew. Peers come with
     pip install "fdakit[bench]".
     """
@@ -68,8 +69,9 @@ def decode(paths: tuple[Path, ...], frames: int, rounds: int, peers: str | None,
 @_reading_options
 @click.option("--size", type=click.IntRange(min=8), default=224, show_default=True, help="Pixels per side.")
 def load(paths: tuple[Path, ...], frames: int, rounds: int, peers: str | None, size: int, **told: Any) -> int:
-    """Time preparing clips for the model with fdakit, torchcodec + torchvision and CLIP4Clip's extractor.
+    """Time preparing clips for the model, beside other libraries.
 
+    The others are torchcodec + torchvision and CLIP4Clip's extractor.
     Takes videos and folders of them. One thread each; ready means read, resized bicubically and cut to a square.
     fdakit's rows: without a mask, with frame-difference, and from a warm frame store.
     """

@@ -30,8 +30,9 @@ def train(
     settings: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Time training steps and encoding of RECIPE's model, against the device's matrix products, and its loader.
+    """Time training and encoding of RECIPE's model, and its loader.
 
+    Against the device's matrix products.
     The model has random weights and trains on noise in the recipe's shapes, so no videos are needed; with its own
     videos the loader is timed too.
     """

@@ -27,7 +27,10 @@ def folder_option(function: Any) -> Any:
 @folder_option
 @json_option
 def info(folder: Path | None, as_json: bool) -> None:
-    """Show the content of the cache folder, its size, and which recipes wrote it."""
+    """Show the content of the cache folder and its size.
+
+    Shows too which recipes wrote it.
+    """
     from fdakit.data_pipeline.cache_contents import KINDS, list_contents
     from fdakit.data_pipeline.clip_cache import format_bytes
     from fdakit.system.cache_folder import cache_folder
@@ -71,7 +74,10 @@ def info(folder: Path | None, as_json: bool) -> None:
 @folder_option
 @json_option
 def clear(older_than: float | None, only: tuple[str, ...], folder: Path | None, as_json: bool) -> None:
-    """Remove decoded frames and rendered clips; never data, weights, runs or the ledger."""
+    """Remove decoded frames and rendered clips.
+
+    Data, weights, runs and the ledger are never removed.
+    """
     from fdakit.data_pipeline.cache_contents import KINDS, clear as clear_cache
     from fdakit.data_pipeline.clip_cache import format_bytes
     from fdakit.system.cache_folder import cache_folder

@@ -61,8 +61,9 @@ def command(
     masks: bool,
     as_json: bool,
 ) -> None:
-    """Compare runs with RUN_A over the same queries: difference, interval, p, and queries won and lost.
+    """Compare runs with RUN_A over the same queries.
 
+    Difference, interval, p, and queries won and lost.
     A run is a run folder, a folder of seed-*/ as `fdakit sweep` writes it, or several of them separated by commas,
     each another seed of one recipe. With --out also a page with frames of what each run found.
     """

@@ -11,7 +11,10 @@ from fdakit.cli.printing import print_json, print_table, say
 @click.command("doctor")
 @json_option
 def command(as_json: bool) -> None:
-    """Show what is installed: versions, devices, video codecs, plugins, and any problems."""
+    """Show what is installed, and any problems.
+
+    Versions, devices, video codecs and plugins.
+    """
     from fdakit.experiment.doctor import examine
 
     found = examine()

@@ -28,7 +28,7 @@ def command(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Evaluate RUN: reproduces the report of the run, to the last digit.
+    """Evaluate RUN again: reproduces its report to the last digit.
 
     RUN is a run folder, a checkpoint folder or, with --recipe, a weights file.
     """

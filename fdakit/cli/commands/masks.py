@@ -77,8 +77,9 @@ def command(
     settings: tuple[str, ...],
     as_json: bool,
 ) -> int:
-    """Inspect masks: draw what they mark in each VIDEO, a file or a folder of files.
+    """Inspect masks: draw what they mark in each VIDEO.
 
+    VIDEO is a file or a folder of files.
     Writes, for each video, a contact sheet (sheet.png), the masks as PNG files, an overlay video and masks.json.
     --set mask.KEY=VALUE changes the first mask. A video that cannot be read is named, the others are processed, and
     the exit code is 1.

@@ -85,8 +85,9 @@ def command(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Compute metrics of any similarities: R@K, ranks and intervals in both directions, with ties counted right.
+    """Compute metrics of any similarities, in both directions.
 
+    R@K, ranks and intervals, with ties counted right.
     SIMS.npy holds a row for each caption and a column for each video; without --truth the correct pairs are its
     diagonal. RUN is a TREC run, measured by trec_eval's names too, or a run folder of fdakit. Rescored scores are in
     columns of their own.

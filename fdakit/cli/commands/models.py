@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 @click.argument("name", required=False)
 @json_option
 def command(name: str | None, as_json: bool) -> None:
-    """List named models, or describe one in full: licence, files, checksums, recipe.
+    """List named models, or describe one in full.
 
+    Licence, files, checksums and recipe.
     Searches for files in weights/, or the folder in FDAKIT_WEIGHTS, and in the caches of the Hugging Face hub and of
     openai/CLIP. Does not use the network.
     """

@@ -25,8 +25,9 @@ STEPS = ('pip install -e ".[test]"', "python -m pytest", "fdakit check recipe.to
 )
 @json_option
 def command(kind: str, name: str, out: Path | None, as_json: bool) -> None:
-    """Write a package with one part of KIND, called NAME: part, test, recipe, README, and how to install it.
+    """Write a package with one part of KIND, called NAME.
 
+    It holds the part, its test, a recipe, a README, and how to install it.
     KIND is aggregator, batcher, dataset, encoder, fusion, mask, matcher, metric, objective, observer, optimiser,
     reader, rescorer or sampler. NAME is what recipes will say, lower-case words joined by hyphens. The part does
     something small that works: put your own idea in its place.

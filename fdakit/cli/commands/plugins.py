@@ -11,7 +11,10 @@ from fdakit.cli.printing import print_json, print_table
 @click.command("plugins")
 @json_option
 def command(as_json: bool) -> None:
-    """List every part with its provider, names offered twice, and broken plugins."""
+    """List every part with its provider, and broken plugins.
+
+    Names that are offered twice are told too.
+    """
     from fdakit.catalog import load_catalog
 
     catalog = load_catalog()

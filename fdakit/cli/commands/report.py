@@ -46,8 +46,9 @@ def command(
     masks: bool,
     as_json: bool,
 ) -> None:
-    """Report finished RUNs in one table, or one of them as an HTML page that shows its queries.
+    """Report finished RUNs in a table, or one as an HTML page.
 
+    The page shows the queries of the run.
     RUN is a run folder, or a folder of `fdakit sweep` with `seed-*/` in it, reported as mean and standard
     deviation.
     """

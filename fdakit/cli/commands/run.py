@@ -46,7 +46,10 @@ def command(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Train and evaluate RECIPE (a file, or a shipped recipe by name) and write its run folder."""
+    """Train and evaluate RECIPE and write its run folder.
+
+    RECIPE is a file, or a shipped recipe by name.
+    """
     from fdakit.catalog import load_catalog
     from fdakit.recipe.idle_options import idle_options
     from fdakit.recipe.validation import read_recipe

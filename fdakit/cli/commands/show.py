@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 @click.option("--markdown", is_flag=True, help="Print the reference page of all parts and options.")
 @json_option
 def command(kind: str | None, name: str | None, markdown: bool, as_json: bool) -> None:
-    """Show the parts of a KIND (mask, fusion, encoder, ... or train, eval, view), or the options of one part."""
+    """Show the parts of a KIND, or the options of one part.
+
+    KIND is mask, fusion, encoder, ... or a table such as train, eval, view.
+    """
     from fdakit.catalog import KINDS, load_catalog
     from fdakit.errors import PluginError, nearest
     from fdakit.recipe.tables import SETTINGS, own_keys

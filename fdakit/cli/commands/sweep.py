@@ -45,7 +45,7 @@ def command(
     out: Path,
     as_json: bool,
 ) -> int:
-    """Run several recipes with several seeds; print mean and standard deviation. Finished runs are not repeated.
+    """Run recipes with several seeds: mean and standard deviation. Finished runs are not repeated.
 
     A run that fails is told and the others go on; the command then ends with an error. Ctrl-C saves every run, and
     the same command goes on from there.

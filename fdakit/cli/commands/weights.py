@@ -44,7 +44,10 @@ def inspect(file: Path, as_json: bool) -> None:
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The .safetensors file to write.")
 @json_option
 def convert(file: Path, out: Path, as_json: bool) -> None:
-    """Write FILE as safetensors under open_clip's names, with its SHA-256 and format in the header."""
+    """Write FILE as safetensors under open_clip's names.
+
+    Its SHA-256 and its format are in the header.
+    """
     from fdakit.model.weight_conversion import convert_weights
 
     found = convert_weights(file, out)

@@ -43,8 +43,9 @@ def command(
     settings: tuple[str, ...],
     as_json: bool,
 ) -> int:
-    """Check annotations and decode every video of PATH once, to find faults before a training does.
+    """Check annotations and decode every video of PATH once.
 
+    This finds faults before a training does.
     PATH is a folder, a list of files (.txt, or a table as the manifest data set reads), a video, or a recipe. For a
     recipe's data set the annotations are checked first: counts, missing captions and videos, and what splits share.
     The results of decoding go into a ledger, which a training reads before its first step; a later check reads only

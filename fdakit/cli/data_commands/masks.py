@@ -40,8 +40,9 @@ def command(
     settings: tuple[str, ...],
     as_json: bool,
 ) -> int:
-    """Measure what the masks of RECIPE mark in a whole split, as in training or evaluation.
+    """Measure what the masks of RECIPE mark in a whole split.
 
+    Clips are as in training or evaluation.
     Reports coverage, how often masks are nearly empty or full, their remarks, and what to change.
     With --out also a contact sheet of the twenty most unusual clips. Needs no weights; caches nothing.
     """

@@ -35,8 +35,9 @@ _STOPPED = "\nstopped; what was done is kept, and the same command goes on from 
 def command(
     name: str, root: Path | None, no_scan: bool, jobs: int | None, settings: tuple[str, ...], as_json: bool
 ) -> int:
-    """Lay out the folder of data set NAME, say what to download from where, and check what is present.
+    """Lay out the folder of data set NAME and check what is present.
 
+    What is not, it says from where to download.
     Creates folders, unpacks archives (zip, tar) in the folder, loads every split and compares it with the published
     counts, looks for the videos and decodes each once. Downloads nothing, moves nothing, deletes nothing. Run it
     again after each download; nothing is done twice. --set dataset.KEY=VALUE sets options of the data set.
