@@ -23,7 +23,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy, normalize
 from torch.nn.parallel import DistributedDataParallel
 
-from fdakit.data_pipeline.collate import LoadedBatch
+from fdakit.data_pipeline.loaded_batch import LoadedBatch
 from fdakit.features import ClipBatch, PairFeatures, TextFeatures, VideoFeatures
 from fdakit.inference.factory import WeightedObjective
 from fdakit.system.process_ranks import connected_ranks

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
-from fdakit.data_pipeline.collate import ClipItem
+from fdakit.data_pipeline.clip_item import ClipItem
 from fdakit.errors import FdakitError, VideoError
 from fdakit.system.processes import spawn_context
 from fdakit.values import UnreadableVideo

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from fdakit.catalog import Catalog
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
+from fdakit.data_pipeline.clip_item import ClipItem
 from fdakit.data_pipeline.clip_settings import ClipSettings
-from fdakit.data_pipeline.collate import ClipItem
 from fdakit.errors import VideoError
 from fdakit.plugin.component import BuildContext
 from fdakit.plugin.contracts import Preprocess

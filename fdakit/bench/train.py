@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import torch
 
-from fdakit.data_pipeline.collate import LoadedBatch
+from fdakit.data_pipeline.loaded_batch import LoadedBatch
 from fdakit.data_pipeline.loading.clip_loader import ClipLoader
 from fdakit.data_pipeline.splits import Splits
 from fdakit.errors import FdakitError

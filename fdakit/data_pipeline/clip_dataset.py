@@ -20,9 +20,9 @@ from fdakit.values import Needs, UnreadableVideo, VideoRef
 
 from .alpha_levels import Alpha, plain, smallest
 from .cache_use import vanished
+from .clip_item import ClipItem  # re-exported for callers of the data set
 from .clip_pipeline import ClipPipeline, ClipPipelineConfig
 from .clip_settings import ClipSettings
-from .collate import ClipItem  # re-exported for callers of the data set
 from .frame_store import MaskedClip
 from .loading.batch_memory import ClipContents
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from fdakit.choices import Control
-from fdakit.data_pipeline.collate import LoadedBatch
+from fdakit.data_pipeline.loaded_batch import LoadedBatch
 from fdakit.data_pipeline.travelling_alphas import as_held
 from fdakit.features import ClipBatch
 from fdakit.mask_ops.controls import apply_control

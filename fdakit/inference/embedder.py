@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
-from fdakit.data_pipeline.collate import LoadedBatch
+from fdakit.data_pipeline.loaded_batch import LoadedBatch
 from fdakit.data_pipeline.loading.clip_loader import ClipLoader, batches_by
 from fdakit.errors import VideoError
 from fdakit.features import ClipBatch, TextFeatures, VideoFeatures

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, normalize
 
-from fdakit.data_pipeline.collate import LoadedBatch
+from fdakit.data_pipeline.loaded_batch import LoadedBatch
 from fdakit.features import ClipBatch, PairFeatures, TextFeatures, VideoFeatures
 from fdakit.inference.factory import WeightedObjective
 from fdakit.plugin.abilities import GivesExtra

@@ -9,7 +9,7 @@ from functools import partial
 import torch
 
 from fdakit.data_pipeline.clip_dataset import ClipRequest
-from fdakit.data_pipeline.collate import LoadedBatch
+from fdakit.data_pipeline.loaded_batch import LoadedBatch
 from fdakit.data_pipeline.loading.clip_loader import ClipLoader, batches_by
 from fdakit.errors import FdakitError
 from fdakit.settings import LoaderSettings

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from fdakit.data_pipeline.collate import LoadedBatch, rows_of
+from fdakit.data_pipeline.loaded_batch import LoadedBatch, rows_of
 from fdakit.data_pipeline.travelling_alphas import as_held
 from fdakit.errors import FdakitError, ToldError
 from fdakit.system.ranks import Ranks

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from fdakit.data_pipeline.collate import LoadedBatch
+from fdakit.data_pipeline.loaded_batch import LoadedBatch
 from fdakit.data_pipeline.loading.clip_loader import ClipLoader
 from fdakit.errors import VideoError
 from fdakit.inference.factory import WeightedObjective

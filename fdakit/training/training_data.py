@@ -12,8 +12,8 @@ import torch
 from fdakit.choices import CaptionsRule
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
 from fdakit.data_pipeline.clip_settings import ClipSettings
-from fdakit.data_pipeline.collate import LoadedBatch
 from fdakit.data_pipeline.damage import known_damage
+from fdakit.data_pipeline.loaded_batch import LoadedBatch
 from fdakit.dataset_files.identical_videos import identical_videos
 from fdakit.errors import DatasetError, PartError
 from fdakit.inference.factory import WeightedObjective

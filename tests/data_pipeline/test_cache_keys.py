@@ -13,8 +13,8 @@ import pytest
 from fdakit.data_pipeline import cache_keys
 from fdakit.data_pipeline.cache_keys import CacheKeys, make_cache_keys, part_key
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
+from fdakit.data_pipeline.clip_item import ClipItem
 from fdakit.data_pipeline.clip_settings import ClipSettings
-from fdakit.data_pipeline.collate import ClipItem
 from fdakit.plugin import BuildContext, Preprocess, VideoRef
 from fdakit.recipe.recipe import Recipe
 from fdakit.video.transform import FrameTransform

@@ -12,7 +12,7 @@ import torch
 
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
 from fdakit.data_pipeline.clip_settings import ClipSettings
-from fdakit.data_pipeline.collate import LoadedBatch
+from fdakit.data_pipeline.loaded_batch import LoadedBatch
 from fdakit.data_pipeline.loading.clip_loader import batches
 from fdakit.features import ClipBatch
 from fdakit.inference.batch_alphas import batch_alphas

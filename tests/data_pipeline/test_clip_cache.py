@@ -19,9 +19,9 @@ from fdakit.data_pipeline import shards as shards_module
 from fdakit.data_pipeline.cache_contents import list_contents
 from fdakit.data_pipeline.clip_cache import format_bytes
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
+from fdakit.data_pipeline.clip_item import ClipItem
 from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.data_pipeline.code_digests import code_digest
-from fdakit.data_pipeline.collate import ClipItem
 from fdakit.data_pipeline.frame_store import FrameStore, file_fingerprint, record_key
 from fdakit.data_pipeline.loading.clip_loader import batches
 from fdakit.data_pipeline.shard_files import DATA, INDEX, Shard, read_entries

@@ -13,8 +13,8 @@ import torch
 
 from fdakit import FdakitError
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
+from fdakit.data_pipeline.clip_item import ClipItem
 from fdakit.data_pipeline.clip_settings import ClipSettings
-from fdakit.data_pipeline.collate import ClipItem
 from fdakit.data_pipeline.loading.clip_loader import batches
 from fdakit.errors import PartError
 from fdakit.mask_ops.controls import partner_of

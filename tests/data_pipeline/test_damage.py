@@ -15,8 +15,8 @@ from helpers import video_faults
 from fdakit import VideoError
 from fdakit.data_pipeline import damage
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
+from fdakit.data_pipeline.clip_item import ClipItem
 from fdakit.data_pipeline.clip_settings import ClipSettings
-from fdakit.data_pipeline.collate import ClipItem
 from fdakit.data_pipeline.damage import FrameRepair, ledger_path
 from fdakit.data_pipeline.loading.clip_loader import batches
 from fdakit.dataset_files.damage_ledger import Finding, Ledger, mark_of

@@ -15,8 +15,8 @@ import pytest
 from helpers.store_filling import fill_forever
 
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
+from fdakit.data_pipeline.clip_item import ClipItem
 from fdakit.data_pipeline.clip_settings import ClipSettings
-from fdakit.data_pipeline.collate import ClipItem
 from fdakit.data_pipeline.shard_files import INDEX, Shard, read_entries
 from fdakit.experiment.run import run_recipe
 from fdakit.plugin import BuildContext, Preprocess, VideoRef

@@ -15,8 +15,8 @@ import torch
 
 from fdakit import PluginError, RecipeError, VideoError
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
+from fdakit.data_pipeline.clip_item import ClipItem
 from fdakit.data_pipeline.clip_settings import ClipSettings
-from fdakit.data_pipeline.collate import ClipItem
 from fdakit.data_pipeline.loading.clip_loader import batches
 from fdakit.data_pipeline.splits import Splits
 from fdakit.evaluation.evaluator import EvaluationResult, Evaluator

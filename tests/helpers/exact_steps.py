@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn.functional import normalize
 
-from fdakit.data_pipeline.collate import LoadedBatch
+from fdakit.data_pipeline.loaded_batch import LoadedBatch
 from fdakit.features import ClipBatch, PairFeatures, TextFeatures, VideoFeatures
 from fdakit.inference.factory import WeightedObjective
 from fdakit.system.ranks import Ranks

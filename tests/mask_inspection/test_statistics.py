@@ -18,8 +18,8 @@ from PIL import Image
 
 from fdakit import VideoError
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
+from fdakit.data_pipeline.clip_item import ClipItem
 from fdakit.data_pipeline.clip_settings import ClipSettings
-from fdakit.data_pipeline.collate import ClipItem
 from fdakit.errors import PartError
 from fdakit.mask_inspection.findings import advice, outliers, repeating, shares, statistics_facts
 from fdakit.mask_inspection.statistics import ClipMaskStats, MaskDataset, MaskStatistics, collect_statistics

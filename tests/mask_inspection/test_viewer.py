@@ -15,8 +15,8 @@ from PIL import Image
 from fdakit import FdakitError, RecipeError, VideoError
 from fdakit.catalog import Catalog, load_catalog
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
+from fdakit.data_pipeline.clip_item import ClipItem
 from fdakit.data_pipeline.clip_settings import ClipSettings
-from fdakit.data_pipeline.collate import ClipItem
 from fdakit.errors import PartError
 from fdakit.mask_inspection.selection import MaskSelection, choose_masks
 from fdakit.mask_inspection.viewer import MaskViewer, show_masks, tower_view

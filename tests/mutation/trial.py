@@ -27,7 +27,10 @@ AREAS: Mapping[str, tuple[str, ...]] = {
     "training": (
         *(f"fdakit/training/{name}.py" for name in ("trainer", "batching")),
         *(f"fdakit/training/optimisation/{name}.py" for name in ("parameter_groups", "freezing")),
-        *(f"fdakit/data_pipeline/{name}.py" for name in ("clip_dataset", "collate", "alpha_levels")),
+        *(
+            f"fdakit/data_pipeline/{name}.py"
+            for name in ("clip_dataset", "clip_item", "loaded_batch", "alpha_levels")
+        ),
         "fdakit/data_pipeline/loading/batch_*.py",
         f"{BUILTIN}/objectives/*.py",
         f"{BUILTIN}/optimisers/*.py",

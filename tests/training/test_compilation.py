@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from fdakit import RecipeError
-from fdakit.data_pipeline.collate import LoadedBatch
+from fdakit.data_pipeline.loaded_batch import LoadedBatch
 from fdakit.data_pipeline.travelling_alphas import TravellingAlphas
 from fdakit.features import ClipBatch, Fused, PixelForm, VideoFeatures
 from fdakit.inference.batch_alphas import batch_alphas

@@ -16,7 +16,7 @@ import torch
 from helpers.exact_steps import Captioner
 from torch import nn
 
-from fdakit.data_pipeline.collate import LoadedBatch
+from fdakit.data_pipeline.loaded_batch import LoadedBatch
 from fdakit.inference.factory import WeightedObjective, build_objectives, build_retriever
 from fdakit.model.pixel_forms import to_form
 from fdakit.model.retriever import Retriever

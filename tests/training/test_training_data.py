@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from fdakit.data_pipeline.clip_dataset import ClipDataset
-from fdakit.data_pipeline.collate import LoadedBatch, rows_of
+from fdakit.data_pipeline.loaded_batch import LoadedBatch, rows_of
 from fdakit.errors import PartError
 from fdakit.plugin import Caption, Split, TrainingPairs, VideoRef
 from fdakit.system.ranks import Ranks

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from fdakit.data_pipeline.collate import LoadedBatch
+from fdakit.data_pipeline.loaded_batch import LoadedBatch
 from fdakit.features import ClipBatch
 from fdakit.inference.batch_alphas import batch_alphas
 from fdakit.inference.factory import build_objectives, build_retriever

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import torch
 
-from fdakit.data_pipeline.collate import LoadedBatch
+from fdakit.data_pipeline.loaded_batch import LoadedBatch
 from fdakit.model.retriever import Retriever
 from fdakit.recipe.recipe import Recipe
 

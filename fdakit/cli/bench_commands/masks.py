@@ -57,9 +57,9 @@ def masks(
 ) -> int:
     """Test masks on rendered clips with known motion.
 
-    Gives precision, recall, IoU, and time. The conditions: camera pan, shake, zoom and rotation, flicker, noise, coarse encoding, a cut, low contrast, a
-    shadow, and things without texture. Clips are rendered once into the cache. Peers come with
-    pip install "fdakit[bench]".
+    Gives precision, recall, IoU, and time. The conditions: camera pan, shake, zoom and rotation, flicker, noise,
+    coarse encoding, a cut, low contrast, a shadow, and things without texture. Clips are rendered once into the
+    cache. Peers come with pip install "fdakit[bench]".
     """
     from fdakit.bench.mask_candidates import read_masks
     from fdakit.bench.mask_clips import find_conditions

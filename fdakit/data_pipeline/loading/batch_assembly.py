@@ -10,7 +10,7 @@ import torch
 
 from fdakit.data_pipeline.alpha_levels import plain
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
-from fdakit.data_pipeline.collate import LoadedBatch
+from fdakit.data_pipeline.loaded_batch import LoadedBatch
 from fdakit.data_pipeline.travelling_alphas import TravellingAlphas
 from fdakit.values import Batch, UnreadableVideo
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fdakit.data_pipeline.alpha_levels import Alpha
-from fdakit.data_pipeline.collate import ClipItem
+from fdakit.data_pipeline.clip_item import ClipItem
 from fdakit.errors import PartError
 
 _ALIGN = 4096  # bytes, a page: arrays are pinned one by one

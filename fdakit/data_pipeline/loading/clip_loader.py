@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
-from fdakit.data_pipeline.collate import LoadedBatch
+from fdakit.data_pipeline.loaded_batch import LoadedBatch
 from fdakit.errors import FdakitError
 from fdakit.settings import LoaderSettings
 from fdakit.system.devices import loader_workers

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from fdakit.data_pipeline.collate import LoadedBatch
+from fdakit.data_pipeline.loaded_batch import LoadedBatch
 from fdakit.data_pipeline.travelling_alphas import TravellingAlphas, as_held
 from fdakit.values import Batch
 

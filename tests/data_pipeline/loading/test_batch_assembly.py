@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fdakit.data_pipeline.alpha_levels import plain
-from fdakit.data_pipeline.collate import ClipItem
+from fdakit.data_pipeline.clip_item import ClipItem
 from fdakit.data_pipeline.loading.batch_assembly import close_up
 from fdakit.data_pipeline.loading.batch_memory import BatchLayout, ClipContents, Views, write_clip
 from fdakit.errors import PartError

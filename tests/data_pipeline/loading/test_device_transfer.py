@@ -11,7 +11,7 @@ from weakref import ref
 import pytest
 import torch
 
-from fdakit.data_pipeline.collate import LoadedBatch
+from fdakit.data_pipeline.loaded_batch import LoadedBatch
 from fdakit.data_pipeline.loading.device_transfer import sent
 from fdakit.data_pipeline.travelling_alphas import TravellingAlphas
 from fdakit.values import Batch
