@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from fdakit.errors import FdakitError, RecipeError
+from fdakit.errors import FdakitError, RecipeError, ScoreError
 from fdakit.evaluation.scoring import Rankings, Similarities
 from fdakit.inference.run_files import CHECKPOINTS, CURVES, ENVIRONMENT, LOG, RECIPE, REPORT, SIMILARITY, VIDEOS
 from fdakit.plugin.contracts import Direction
@@ -47,6 +47,7 @@ _WRITTEN = (
     CURVES,
 )
 _EXTENDED = (LOG, CURVES)  # while a run goes on
+_LISTED_ANEW = "remove it; the run writes it anew when it is finished"
 _FULL = "make room there or correct its permissions, then repeat this; a run resumes with --resume"
 
 
@@ -153,7 +154,8 @@ class RunFolder:
         return list(arrays)
 
     def check_log(self) -> None:
-        """Compare the log of a finished run with its digest. Raises `ScoreError` if it was modified."""
+        """Compare the log of a finished run with its digest. Raises `ScoreError` if it, or the list, was modified."""
+        read_digests(self.path, error=ScoreError, advice=_LISTED_ANEW)
         check_log(self.path, advice="remove it; its epochs are written anew from the training state")
 
     def close_log(self) -> None:

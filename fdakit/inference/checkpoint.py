@@ -160,7 +160,7 @@ class Checkpoint:
         folder = self.weights.parent
         other = other_checkpoint(folder, ", or evaluate {}")
         advice = advice or f"put back what the run wrote, or start the run again{other}"
-        digests = read_digests(folder, error=CheckpointError)
+        digests = read_digests(folder, error=CheckpointError, advice=advice)
         if digests is None:
             self.check_weights(advice=advice)
         for name in digests or (WEIGHTS,):

@@ -14,6 +14,7 @@ from .regular_files import ADVICE, full, open_regular, read_text, unreadable
 SUMS = "SHA256SUMS"
 _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 _LIMIT = 1 << 20
+_PUT_BACK = "put back the one that was written with them"
 
 
 def file_sha256(path: Path, *, error: type[FdakitError] = FdakitError, advice: str = ADVICE) -> str:
@@ -38,19 +39,25 @@ def listed(digests: Mapping[str, str]) -> str:
     return "".join(f"{digest}  {name}\n" for name, digest in digests.items())
 
 
-def read_digests(folder: Path, *, error: type[FdakitError] = FdakitError) -> dict[str, str] | None:
+def read_digests(
+    folder: Path, *, error: type[FdakitError] = FdakitError, advice: str = _PUT_BACK
+) -> dict[str, str] | None:
     """Return the digests in a folder's SHA256SUMS by file name; None if there is no such file.
 
-    Raises `error` if it is damaged.
+    Raises `error`, ending in `advice`, if the list itself is damaged.
     """
     path = folder / SUMS
     if not path.exists():
         return None
     found = {}
-    for number, line in enumerate(read_text(path, limit=_LIMIT, error=error).splitlines(), 1):
+    text = read_text(path, limit=_LIMIT, error=error, advice=advice, names=True)
+    for number, line in enumerate(text.splitlines(), 1):
         match = _LINE.fullmatch(line)
         if match is None:
-            raise error(f"{full(path)}: line {number}: not a SHA-256 and a file name; fetch the folder again")
+            raise error(
+                f"{full(path)}: line {number}: not a SHA-256 and a file name; this list itself is damaged, so that "
+                f"the files beside it cannot be checked; {advice}"
+            )
         found[match[2]] = match[1]
     return found
 
@@ -58,9 +65,10 @@ def read_digests(folder: Path, *, error: type[FdakitError] = FdakitError) -> dic
 def check_digest(path: Path, *, error: type[FdakitError], advice: str) -> bool:
     """Compare a file with the SHA256SUMS next to it; return whether there is one.
 
-    Raises `error`, ending in `advice`, if the file has another digest, is not listed, or cannot be read.
+    Raises `error`, ending in `advice`, if the file has another digest, is not listed, or cannot be read, or the list
+    cannot.
     """
-    digests = read_digests(path.parent, error=error)
+    digests = read_digests(path.parent, error=error, advice=advice)
     if digests is None:
         return False
     if path.name not in digests:

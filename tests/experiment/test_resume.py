@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file
 
 from fdakit import FdakitError
-from fdakit.errors import CheckpointError
+from fdakit.errors import CheckpointError, ScoreError
 from fdakit.experiment.run import run_recipe
 from fdakit.experiment.run_folder import RunFolder
 from fdakit.experiment.training_run import Interrupted
@@ -222,4 +222,22 @@ def test_a_best_checkpoint_of_a_finished_run_that_is_gone_is_told(full: Recipe, 
     copy = shutil.copytree(run, tmp_path / "run")
     shutil.rmtree(copy / "checkpoints" / "best")
     with pytest.raises(CheckpointError, match=r"best/model\.safetensors: absent, so this run cannot be resumed"):
+        run_recipe(full, resume=copy)
+
+
+@pytest.mark.integration
+def test_a_damaged_list_of_digests_is_told_as_such_and_a_run_without_it_goes_on(
+    full: Recipe, run: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(run, tmp_path / "run")
+    (copy / "SHA256SUMS").write_text("torn")
+    with pytest.raises(ScoreError, match=r"run/SHA256SUMS: line 1: .*; remove it; the run writes it anew"):
+        run_recipe(full, resume=copy)
+    (copy / "SHA256SUMS").unlink()
+    run_recipe(full, resume=copy)
+    assert (copy / "SHA256SUMS").is_file()
+    (copy / "checkpoints" / "last" / "SHA256SUMS").write_text("torn")
+    with pytest.warns(
+        UserWarning, match=r"last/SHA256SUMS: line 1: .*; the checkpoint before it is tried instead: it"
+    ):
         run_recipe(full, resume=copy)

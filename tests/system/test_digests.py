@@ -58,5 +58,8 @@ def test_what_is_not_listed_is_refused_and_a_folder_without_digests_is_not_check
 @pytest.mark.parametrize("content", [b"\xff", b"nothing\n", b"0" * 64 + b" a\n", b"g" * 64 + b"  a\n"])
 def test_a_damaged_list_is_told(tmp_path: Path, content: bytes) -> None:
     (tmp_path / SUMS).write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"SHA256SUMS: line 1: not "):
+    said = r"SHA256SUMS: line 1: not a SHA-256 and a file name; this list itself is damaged.* cannot be checked; "
+    with pytest.raises(CheckpointError, match=said + "put back the one that was written with them$"):
         read_digests(tmp_path, error=CheckpointError)
+    with pytest.raises(ScoreError, match=said + "make it again$"):
+        check(tmp_path / "a")
