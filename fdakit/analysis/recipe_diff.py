@@ -10,6 +10,7 @@ from fdakit.inference.run_files import RECIPE
 from fdakit.recipe.document import read_document
 from fdakit.settings import JITTERED
 
+from .absent_options import with_defaults
 from .saved_run import SavedRun
 
 Difference = tuple[Any, Any]
@@ -28,7 +29,7 @@ LOST = "videos that could not be read"
 
 
 def recipe_differences(first: SavedRun, second: SavedRun) -> dict[str, Difference]:
-    """Return option -> its value in both, for those that differ; None if it is not set.
+    """Return option -> its value in both, for those that differ; None if it is not set and has no default.
 
     Of a table that uses another part only `use` and `control` are listed. If a folder has no recipe, only the common
     facts of the reports are compared. Raises `RecipeError` if a recipe cannot be read.
@@ -36,6 +37,8 @@ def recipe_differences(first: SavedRun, second: SavedRun) -> dict[str, Differenc
     one, two = _options(first), _options(second)
     if not one or not two:
         one, two = {}, {}
+    keys = {*one, *two}
+    one, two = with_defaults(one, keys), with_defaults(two, keys)
     one, two = one | _told(first), two | _told(second)
     differing = {
         key: (one.get(key), two.get(key))

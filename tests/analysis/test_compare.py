@@ -247,6 +247,39 @@ def test_what_differs_between_the_recipes_is_listed(make_run: MakeRun) -> None:
         compared(first, second)
 
 
+NEWER = """
+[matcher]
+use = "fdakit:{matcher}"
+
+[batcher]
+use = "fdakit:distinct-videos"
+
+[train]
+patience = {patience}
+no_decay = []
+captions = "all"
+"""
+
+
+def test_an_option_that_an_older_run_lacks_is_at_its_default(make_run: MakeRun) -> None:
+    older, newer, other = make_run("a", GOOD), make_run("b", GOOD), make_run("c", GOOD)
+    for run, values in ((newer, ("cosine", 0)), (other, ("dot", 3))):
+        path = run / "recipe.toml"
+        area = f"threshold = 25\nmin_area = {0 if run is other else 64}\n"
+        text = path.read_text().replace("threshold = 25\n", area)
+        path.write_text(text + NEWER.format(matcher=values[0], patience=values[1]))
+    assert compared(older, newer).pairs[0].differs == compared(newer, older).pairs[0].differs == {}
+    differs = {"matcher.use": ("cosine", "dot"), "train.patience": (0, 3), "mask.min_area": (64, 0)}
+    assert compared(older, other).pairs[0].differs == differs
+    assert "matcher.use 'dot' instead of 'cosine'" in " ".join(
+        comparison_lines(comparison_document(compared(older, other)))
+    )
+    for run, use in ((older, "gone:mask"), (newer, "gone:mask")):  # of a plugin that is not installed any more
+        path = run / "recipe.toml"
+        path.write_text(path.read_text().replace("fdakit:frame-difference", use))
+    assert compared(older, newer).pairs[0].differs == {"mask.min_area": (None, 64)}
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
