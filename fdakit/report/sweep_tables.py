@@ -49,12 +49,21 @@ class FailedRun(JsonRecord):
     fault: bool = False
 
 
+class UnlearntRun(JsonRecord):
+    """A run of a sweep that finished and has learnt nothing, and the finding of its report."""
+
+    recipe: str
+    seed: int
+    finding: str
+
+
 class SweepSummary(JsonRecord):
-    """The rows of a sweep: each recipe, followed by its controls; and the runs that failed."""
+    """The rows of a sweep: each recipe, followed by its controls; the runs that failed, those that learnt nothing."""
 
     seeds: Annotated[Sequence[int], AfterValidator(tuple)]
     rows: Annotated[Sequence[SweepRow], AfterValidator(tuple)]
     failed: Annotated[Sequence[FailedRun], AfterValidator(tuple)] = ()
+    unlearnt: Annotated[Sequence[UnlearntRun], AfterValidator(tuple)] = ()
 
 
 def sweep_summary(
@@ -79,7 +88,14 @@ def sweep_summary(
         for control in found[0].controls:
             both = [report.controls[control] for report in found]
             rows.append(_row(name, control, both).model_copy(update=counts))
-    return SweepSummary(seeds=seeds, rows=rows).model_copy(update={"failed": tuple(failed)} if failed else {})
+    unlearnt = [
+        UnlearntRun(recipe=name, seed=report.provenance.seed or 0, finding=report.finding)
+        for name, found in reports.items()
+        for report in found
+        if report.finding
+    ]
+    more = {"failed": tuple(failed), "unlearnt": tuple(unlearnt)}
+    return SweepSummary(seeds=seeds, rows=rows).model_copy(update={key: told for key, told in more.items() if told})
 
 
 def _row(name: str, control: str | None, found: Sequence[Report | BothMetrics]) -> SweepRow:
@@ -96,11 +112,15 @@ def sweep_rows(summary: SweepSummary, way: Direction) -> list[list[str]]:
 
 
 def sweep_markdown(summary: SweepSummary) -> str:
-    """Return both directions as Markdown tables, and the runs that failed."""
+    """Return both directions as Markdown tables, and the runs that failed or have learnt nothing."""
     lines = [f"Mean ± standard deviation over seeds {', '.join(map(str, summary.seeds))}.", ""]
     for way, title in DIRECTIONS.items():
         lines += [f"## {title.capitalize()}", "", *markdown_table(["recipe", *METRICS], sweep_rows(summary, way)), ""]
     if summary.failed:
         failed = [[one.recipe, str(one.seed), one.reason.replace("\n", "; ")] for one in summary.failed]
         lines += ["## Failed runs", "", *markdown_table(["recipe", "seed", "why"], failed), ""]
+    if summary.unlearnt:
+        unlearnt = [[one.recipe, str(one.seed), one.finding] for one in summary.unlearnt]
+        lines += ["## Runs that have learnt nothing", "", "They count in the tables above.", ""]
+        lines += [*markdown_table(["recipe", "seed", "finding"], unlearnt), ""]
     return "\n".join(lines)

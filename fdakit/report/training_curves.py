@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Points = tuple[list[float], list[float]]
-_WIDTH, _HEIGHT = 4.6, 3.3  # inches of a panel
+_WIDTH, _HEIGHT = 4.6, 3.1  # inches of a panel
+_ROW = 0.2  # inches of a line of the legend, which stands below
+_COLUMNS = 2
 _RECALLS = ("R@1", "R@5", "R@10")
 _WAYS = {"t2v": "text to video", "v2t": "video to text"}
 
@@ -26,12 +29,22 @@ def training_curves(history: Sequence[Mapping[str, float]], *, title: str) -> by
     """
     panels = [(name, lines) for name, lines in curve_panels(history).items() if lines]
 
+    epochs = [facts["epoch"] for facts in history]
+    room = 0.04 * (max(epochs) - min(epochs)) or 0.5
+    span = (min(epochs) - room, max(epochs) + room)  # of every panel, however few of the epochs were validated
+
+    rows = max(math.ceil(len(lines) / _COLUMNS) for _, lines in panels)
+    height = _HEIGHT + _ROW * rows
+
     def draw(figure: Figure) -> None:
         figure.suptitle(printable(title, lines=False), fontsize="medium")
         for axes, (name, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-            _panel(axes, name, lines)
+            _panel(axes, name, lines, span)
+        below = _ROW * rows / height
+        # Room for the legends, which would upset the layout.
+        figure.set_layout_engine("constrained", rect=(0, below, 1, 1 - below))
 
-    return png_image(draw, size=(_WIDTH * len(panels), _HEIGHT))
+    return png_image(draw, size=(_WIDTH * len(panels), height))
 
 
 def curve_panels(history: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Points]]:
@@ -50,7 +63,7 @@ def _points(history: Sequence[Mapping[str, float]], name: str) -> Points:
     return [facts["epoch"] for facts in there], [facts[name] for facts in there]
 
 
-def _panel(axes: Axes, name: str, lines: Mapping[str, Points]) -> None:
+def _panel(axes: Axes, name: str, lines: Mapping[str, Points], span: tuple[float, float]) -> None:
     from matplotlib.ticker import MaxNLocator
 
     for place, (label, (epochs, values)) in enumerate(lines.items()):
@@ -66,6 +79,8 @@ def _panel(axes: Axes, name: str, lines: Mapping[str, Points]) -> None:
         )
     axes.set_title(name, loc="left", fontweight="bold", fontsize="medium")
     axes.set_xlabel("epoch")
+    axes.set_xlim(span)
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False, fontsize="small")
+    legend = axes.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(0, -0.15), ncols=_COLUMNS)
+    legend.set_in_layout(False)

@@ -16,7 +16,8 @@ from fdakit.experiment import sweep_members as module
 from fdakit.experiment.sweep import sweep
 from fdakit.experiment.training_run import Interrupted
 from fdakit.recipe.recipe import Recipe
-from fdakit.report.sweep_tables import METRICS, SweepSummary, sweep_rows
+from fdakit.report.evaluation_report import Report
+from fdakit.report.sweep_tables import METRICS, SweepSummary, sweep_markdown, sweep_rows, sweep_summary
 
 pytestmark = pytest.mark.integration
 
@@ -77,6 +78,18 @@ def test_the_summary_is_written_for_machines_and_people(summary: Any, out: Path)
     cell = summary["rows"][0]["t2v"]["MnR"]
     assert sweep_rows(told, "t2v")[0][-1] == f"{cell['mean']:.1f} ± {cell['sd']:.1f}"
     assert sweep_rows(told, "t2v")[1][0] == "masked, same weights, zero mask"
+
+
+def test_runs_that_have_learnt_nothing_are_named(summary: Any, out: Path) -> None:
+    first, second = (Report.from_json({**report, "finding": ""}) for report in reports(out, "plain"))
+    finding = "after epoch 1 this training has learnt nothing"
+    told = sweep_summary({"plain": [first, second.model_copy(update={"finding": finding})]}, [1, 2], {})
+    assert told.to_json()["unlearnt"] == [{"recipe": "plain", "seed": 2, "finding": finding}]
+    text = sweep_markdown(told)
+    assert text.endswith(f"| recipe | seed | finding |\n|---|---|---|\n| plain | 2 | {finding} |\n")
+    assert text.index("## Runs that have learnt nothing") > text.index("## Video to text")
+    assert SweepSummary.from_json(told.to_json()) == told
+    assert "unlearnt" not in sweep_summary({"plain": [first]}, [1], {}).to_json()
 
 
 def test_a_second_call_runs_nothing(

@@ -82,6 +82,8 @@ def _print(summary: SweepSummary, out: Path, *, drawn: bool) -> None:
     seeds = ",".join(map(str, summary.seeds))
     for way, title in DIRECTIONS.items() if summary.rows else ():
         print_table(f"{title}, seeds {seeds}", ["recipe", *METRICS], sweep_rows(summary, way), numbers=True)
+    for one in summary.unlearnt:
+        say(f"{one.recipe}, seed {one.seed}: has learnt nothing; sweep.md and its report say how that was found")
     say(f"written: {out}/sweep.md" + (f", {out}/{DRAWING}" if drawn and (out / DRAWING).is_file() else ""))
 
 
