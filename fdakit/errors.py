@@ -39,7 +39,14 @@ class RankLostError(FdakitError):
 
 
 class ToldError(FdakitError):
-    """An error of another process of a run on several, which rank 0 tells the user."""
+    """An error of another process of a run on several, which rank 0 tells; `by_part`: it is a `PartError`."""
+
+    def __init__(self, said: str, *, by_part: bool = False) -> None:
+        super().__init__(said)
+        self.by_part = by_part
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.args, {"by_part": self.by_part}
 
 
 class VideoError(FdakitError):

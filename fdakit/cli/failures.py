@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
-import click
-
 from fdakit import errors
-from fdakit.errors import FdakitError, RecipeError, ToldError
+from fdakit.errors import FdakitError, RankLostError, ToldError
+from fdakit.system.rank_failures import told_by_first
 from fdakit.system.ranks import asked_rank
 
-from .printing import print_json
+from .printing import print_json, say
 from .streams import OutputRefusedError, printed_already
 
 USAGE, SYSTEM, MEMORY, STOPPED = "usage", "system", "memory", "stopped"
@@ -36,11 +35,18 @@ def print_failure(message: str, kind: str, arguments: Sequence[str]) -> None:
         print_json({"error": {"message": message, "kind": kind}})
 
 
-def is_told(error: Exception) -> bool:
-    """Return whether rank 0 tells of an error too, so that this process need not."""
-    return isinstance(error, ToldError) or (
-        asked_rank() > 0 and isinstance(error, RecipeError | click.ClickException)
-    )
+def tell(error: Exception, words: str, *, more: str = "") -> None:
+    """Print the words of an error on stderr, then `more`; of a run on several processes each is told once.
+
+    Rank 0 tells what all of them find. Another one tells what it alone finds, marked as such; never a `ToldError`.
+    """
+    compared = not isinstance(error, RankLostError)  # the first may be the one that is lost
+    if asked_rank() and compared and (told_by_first(words) or isinstance(error, ToldError)):
+        return
+    for line in filter(None, (by_rank(words), more)):
+        say(line, err=True)
+    if compared and not asked_rank():
+        told_by_first(words)  # so that the others know
 
 
 def by_rank(words: object) -> str:

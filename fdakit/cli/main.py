@@ -12,13 +12,13 @@ from typing import Any
 
 import click
 
-from fdakit.errors import FdakitError, PartError, RankLostError
+from fdakit.errors import FdakitError, PartError, RankLostError, ToldError
 from fdakit.system.ranks import asked_rank, asked_ranks
 from fdakit.system.regular_files import full
 from fdakit.system.stop_signals import Terminated, exit_code, signals_as_interrupt
 from fdakit.version import __version__
 
-from .failures import MEMORY, STOPPED, SYSTEM, USAGE, by_rank, is_told, kind_of, print_failure
+from .failures import MEMORY, STOPPED, SYSTEM, USAGE, kind_of, print_failure, tell
 from .lazy_group import LazyCommand, LazyGroup
 from .printing import say
 from .streams import OutputRefusedError, guarded_streams, rank_output
@@ -127,7 +127,7 @@ def _executed(arguments: list[str] | None) -> int:
             raise
         said = str(error).strip().partition("\n")[0] or "nothing left"
         told = f"out of memory: {said}; lower train.batch_size or eval.batch_size"
-        say(told, err=True)
+        tell(error, told)
         print_failure(told, MEMORY, given)
         return 1
 
@@ -135,19 +135,16 @@ def _executed(arguments: list[str] | None) -> int:
 def _worded(error: FdakitError) -> int:
     if os.environ.get("FDAKIT_TRACEBACK"):
         raise error
-    if not is_told(error):
-        say(by_rank(error), err=True)
+    failed_part = isinstance(error, PartError) or (isinstance(error, ToldError) and error.by_part)
+    tell(error, str(error), more=_SEE_MORE if failed_part else "")
     if isinstance(error, RankLostError):
         return TRY_AGAIN
-    failed_part = isinstance(error, PartError)
-    if failed_part:
-        say(_SEE_MORE, err=True)
     return 1 if failed_part else 2
 
 
 def _misused(error: click.ClickException) -> None:
     """Print what click finds wrong with the arguments, which may hold anything."""
-    if is_told(error):
+    if asked_rank():
         return
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         say(error.format_message(), err=True)
@@ -169,8 +166,7 @@ def _system_fault(error: OSError) -> str:
     where = f"{full(Path(os.fsdecode(error.filename)))}: " if named else ""
     advice = _SYSTEM_ADVICE.get(error.errno, "; correct the path or its rights" if named else "")
     told = f"{where}{error.strerror or error}{advice}"
-    say(told, err=True)
-    say(_SEE_MORE, err=True)
+    tell(error, told, more=_SEE_MORE)
     return told
 
 

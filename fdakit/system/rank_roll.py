@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from torch.distributed import Store  # type: ignore[attr-defined]
 
-from fdakit.errors import FdakitError, RankLostError, ToldError
+from fdakit.errors import FdakitError, PartError, RankLostError, ToldError
 
 _PATIENCE = 5.0  # seconds for the others to notice the loss too
 _PAUSE = 0.1
@@ -25,7 +25,8 @@ class RankRoll:
     def leave(self, error: BaseException) -> None:
         """Leave word of the error by which this rank ends."""
         with suppress(RuntimeError):  # the store is gone
-            self._store.set(f"error {self._rank}", f"{error}" or type(error).__name__)
+            by_part = "part" if isinstance(error, PartError) else ""
+            self._store.set(f"error {self._rank}", f"{by_part}:{error}" if f"{error}" else f":{type(error).__name__}")
 
     def loss(self) -> FdakitError:
         """Return the error by which another rank has ended, or else which ranks do not answer within some seconds."""
@@ -44,8 +45,10 @@ class RankRoll:
         """Return the error of which another rank has left word; that of rank 0 it tells itself."""
         for rank in range(self._size):
             if rank != self._rank and self._store.check([f"error {rank}"]):
-                said = self._store.get(f"error {rank}").decode()
-                return ToldError(said) if rank == 0 else FdakitError(f"rank {rank} failed: {said}")
+                by_part, _, said = self._store.get(f"error {rank}").decode().partition(":")
+                if rank == 0:
+                    return ToldError(said, by_part=bool(by_part))
+                return FdakitError(f"rank {rank} failed: {said}")
         return None
 
     def _absent(self) -> list[str]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fdakit.errors import FdakitError, ToldError
+from fdakit.errors import FdakitError, PartError, ToldError
 
 if TYPE_CHECKING:
     import torch
@@ -69,7 +69,7 @@ class Ranks:
             own = error
         found = self.objects(own)[0]
         if isinstance(found, FdakitError):
-            raise own if self.leads else ToldError(str(found))
+            raise own if self.leads else ToldError(str(found), by_part=isinstance(found, PartError))
         result: T = found
         return result
 
@@ -79,15 +79,16 @@ class Ranks:
         Raises an `FdakitError` of rank 0 on all.
         """
         if not self.leads:
-            if error := self.objects("")[0]:
-                raise ToldError(error)
+            said, by_part = self.objects(("", False))[0]
+            if said:
+                raise ToldError(said, by_part=by_part)
             return act()
         try:
             found = act()
         except FdakitError as error:
-            self.objects(str(error) or type(error).__name__)
+            self.objects((str(error) or type(error).__name__, isinstance(error, PartError)))
             raise
-        self.objects("")
+        self.objects(("", False))
         return found
 
     @contextmanager

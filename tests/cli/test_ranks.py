@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 import warnings
 
-import click
 import pytest
 from helpers.run_damage import say
 
-from fdakit.cli.failures import by_rank, is_told
+from fdakit.cli.failures import by_rank, tell
 from fdakit.cli.streams import rank_output
 from fdakit.errors import DatasetError, RecipeError, ToldError
 
@@ -38,12 +37,15 @@ def test_a_follower_prints_and_warns_of_nothing(follower: None, capsys: pytest.C
     assert say("sweep", "quickstart").err == ""
 
 
-def test_a_follower_tells_only_what_is_wrong_with_it_alone(follower: None) -> None:
-    assert all(map(is_told, (ToldError("a"), RecipeError("b"), click.UsageError("c"))))
-    assert not is_told(DatasetError("d"))
-    assert by_rank("no such file") == "rank 1: no such file"
+@pytest.mark.parametrize(("error", "said"), [(ToldError("a"), ""), (DatasetError("a"), "rank 1: a\n")])
+def test_a_follower_tells_what_the_first_does_not(
+    follower: None, capsys: pytest.CaptureFixture[str], error: Exception, said: str
+) -> None:
+    tell(error, "a")
+    assert capsys.readouterr().err == said
 
 
-def test_one_process_tells_everything() -> None:
-    assert not is_told(RecipeError("b"))
+def test_one_process_tells_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    tell(RecipeError("b"), "b", more="see more")
+    assert capsys.readouterr().err == "b\nsee more\n"
     assert by_rank("no such file") == "no such file"

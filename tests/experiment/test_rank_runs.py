@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 
 import fdakit.experiment.run  # noqa: F401 - so that a forked process need not import it
 from fdakit.catalog import Catalog
-from fdakit.errors import CheckpointError
+from fdakit.errors import CheckpointError, FdakitError, PartError
 from fdakit.experiment.run_folder import recipe_text
 from fdakit.inference.checkpoint import Checkpoint
 from fdakit.recipe.recipe import Recipe
@@ -169,6 +169,49 @@ def test_an_error_of_one_process_is_told_by_the_other(
     assert "rank 1 failed: objective 'failing-on-rank'" in told[0]
     assert "go on" not in told[0]
     assert "rank 1: objective 'failing-on-rank'" in told[1]
+
+
+def fail_everywhere(*_: object, **__: object) -> None:
+    raise FdakitError("a fault that all find")
+
+
+def fail_each(*_: object, **__: object) -> None:
+    raise FdakitError(f"a fault of process {os.environ['RANK']}")
+
+
+PLACES = (
+    "fdakit.recipe.validation.read_recipe",
+    "fdakit.training.trainer.Trainer.run",
+)  # not connected yet, connected
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_an_error_that_all_find_by_themselves_is_told_once(
+    recipe: Path, trial: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr(place, fail_everywhere)
+    assert codes(started("run", recipe, "--out", trial / "run")) == [2, 2]
+    told = [(trial / f"rank-{rank}.log").read_text() for rank in (0, 1)]
+    assert told[0].endswith("a fault that all find\n")
+    assert told[1] == ""
+
+
+def test_errors_that_differ_are_all_told(recipe: Path, trial: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PLACES[0], fail_each)
+    assert codes(started("run", recipe, "--out", trial / "run")) == [2, 2]
+    told = [(trial / f"rank-{rank}.log").read_text() for rank in (0, 1)]
+    assert told == ["a fault of process 0\n", "rank 1: a fault of process 1\n"]
+
+
+def test_an_error_of_a_part_on_the_first_process_gives_all_its_exit_code(
+    recipe: Path, trial: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise PartError("a part failed")
+
+    monkeypatch.setattr("fdakit.experiment.run.build_retriever", fail)
+    assert codes(started("run", recipe, "--out", trial / "run")) == [1, 1]
+    assert (trial / "rank-1.log").read_text() == ""
 
 
 def test_a_stop_that_one_process_is_asked_for_is_agreed_and_another_number_goes_on(recipe: Path, trial: Path) -> None:

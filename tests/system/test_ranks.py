@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 
 import pytest
 import torch
 
-from fdakit.errors import FdakitError, RecipeError, ToldError
+from fdakit.errors import FdakitError, PartError, RecipeError, ToldError
 from fdakit.system.ranks import Ranks, asked_rank, asked_ranks
 from fdakit.testing.thread_ranks import on_ranks
 
@@ -57,6 +58,24 @@ def test_an_error_of_the_first_is_raised_on_all_and_told_by_it_alone(way: str) -
     assert run(1, act) == ["RecipeError: train.epochs: no"]
     assert run(2, act) == ["RecipeError: train.epochs: no", "ToldError: train.epochs: no"]
     assert issubclass(ToldError, FdakitError)
+
+
+@pytest.mark.parametrize("way", ["by_first", "first_alone"])
+@pytest.mark.parametrize(("error", "by_part"), [(PartError("no"), True), (RecipeError("no"), False)])
+def test_all_know_whether_a_part_is_to_blame(way: str, error: FdakitError, by_part: bool) -> None:
+    def act(ranks: Ranks) -> object:
+        def fail() -> None:
+            raise error
+
+        try:
+            getattr(ranks, way)(fail)
+        except ToldError as told:
+            return pickle.loads(pickle.dumps(told)).by_part
+        except FdakitError:
+            return None
+        return "nothing"
+
+    assert run(2, act) == [None, by_part]
 
 
 @SIZES
