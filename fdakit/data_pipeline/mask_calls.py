@@ -67,17 +67,20 @@ def _on_device(mask: Any, clip: Clip, device: str) -> Any:
     return alpha[0].float().cpu().numpy()
 
 
+_OWN = ("C", "W")  # arrays of the frame store are read-only, and a tensor of them would write into its memory
+
+
 def clip_batch(clip: Clip, device: str) -> ClipBatch:
     """Return a transformed clip as the batch of one that a mask on the device sees."""
 
     def moved(frames: NDArray[np.uint8]) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(frames)).to(device)[None]
+        return torch.from_numpy(np.require(frames, requirements=_OWN)).to(device)[None]
 
     def pictures(frames: NDArray[np.uint8]) -> torch.Tensor:
         return moved(frames).permute(0, 1, 4, 2, 3)
 
     frames = pictures(clip.frames)
-    times = torch.from_numpy(clip.times)[None]
+    times = torch.from_numpy(np.require(clip.times, requirements=_OWN))[None]
     return ClipBatch(
         frames=frames,
         valid=frames.new_ones(frames.shape[:2], dtype=torch.bool),

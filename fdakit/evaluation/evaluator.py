@@ -19,7 +19,7 @@ from fdakit.data_pipeline.clip_dataset import ClipDataset
 from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.data_pipeline.loading.clip_loader import ClipLoader
 from fdakit.dataset_files.identical_videos import identical_videos
-from fdakit.errors import RecipeError
+from fdakit.errors import PartError, RecipeError
 from fdakit.features import TextFeatures, VideoFeatures
 from fdakit.inference.embedder import EmbeddedVideos, Embedder
 from fdakit.inference.score_matrix import score_matrix
@@ -226,7 +226,16 @@ class Evaluator:
         """Return the similarities of the bank's distinct captions to every video of the split."""
         if bank is None:
             return None
-        return score_matrix(retriever, bank, videos, device=self._device)[:, self._places]
+        return self._matrix(retriever, bank, videos)[:, self._places]
+
+    def _matrix(self, retriever: Retriever, texts: TextFeatures, videos: VideoFeatures) -> NDArray[np.float32]:
+        """Return the matcher's scores. Raises `PartError` if they are not finite, though the vectors are."""
+        found = score_matrix(retriever, texts, videos, device=self._device)
+        readable = videos.valid.any(1).numpy()
+        if not np.isfinite(found[:, readable]).all():
+            label = retriever.labels["matcher"]
+            raise PartError(f"{label} failed while comparing texts with videos: gave scores that are not finite")
+        return found
 
     def _scores(
         self,
@@ -240,7 +249,7 @@ class Evaluator:
         owners = np.array([ids[caption.video_id] for caption in self._split.captions], np.int64)
         gone = np.array([video.id in lost for video in self._source.videos])[self._places]
         if _matrix_mb(self._split) <= self._rules.similarity_mb:
-            unique = score_matrix(retriever, texts, videos, device=self._device)
+            unique = self._matrix(retriever, texts, videos)
             return Scores(matrix=unique[np.ix_(text_places, self._places)], owners=owners, lost=gone)
         if isinstance(retriever.matcher, InnerProduct) and retriever.matcher.stores == "vector":
             rows, columns = product_vectors(retriever, texts, videos, label=retriever.labels["matcher"])
@@ -248,7 +257,7 @@ class Evaluator:
 
         def score(some: NDArray[np.int64], shown: NDArray[np.int64]) -> NDArray[np.float32]:
             chosen = texts.rows(torch.from_numpy(some)), videos.rows(torch.from_numpy(shown))
-            return score_matrix(retriever, *chosen, device=self._device)
+            return self._matrix(retriever, *chosen)
 
         return Pairs(score, np.array(text_places), np.array(self._places), owners, gone)
 

@@ -12,6 +12,7 @@ from fdakit.errors import PartError, attribute_errors
 from fdakit.plugin.component import BuildContext
 from fdakit.plugin.contracts import Metric
 from fdakit.query_ranks import Ranking
+from fdakit.ranking.metrics import is_own_name
 from fdakit.report.evaluation_report import BothMetrics
 
 from .scoring import Rankings
@@ -41,6 +42,10 @@ def _numbers(given: Any, label: str) -> dict[str, float]:
     odd = not isinstance(given, Mapping) or not given
     if odd or not all(isinstance(name, str) and isfinite(value) for name, value in given.items()):
         raise PartError(f"{label} failed while measuring: returned {given!r}; wanted finite numbers by name")
+    if own := [name for name in given if is_own_name(name)]:
+        raise PartError(
+            f"{label} failed while measuring: named a number {own[0]!r}, as fdakit's own metric; give it another name"
+        )
     return {name: float(value) for name, value in given.items()}
 
 

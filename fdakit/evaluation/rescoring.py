@@ -53,12 +53,19 @@ def rescored_rows(
                 needs_all_queries=bool(rescorer.needs_all_queries),
                 **{
                     way: measured(
-                        rescorer(_untouchable(scores[way]), bank if rescorer.needs_bank else None, way), way
+                        _finite(rescorer(_untouchable(scores[way]), bank if rescorer.needs_bank else None, way)), way
                     )
                     for way in rescorer.directions
                 },
             )
     return found
+
+
+def _finite(scores: Scores) -> Scores:
+    """Return the scores. Raises `ValueError` if one of a readable video is not finite."""
+    if not np.isfinite(scores.matrix[:, ~scores.lost]).all():
+        raise ValueError("gave scores that are not finite")
+    return scores
 
 
 def _untouchable(scores: Scores) -> Scores:

@@ -92,8 +92,10 @@ class Embedder:
         for control, alpha in alphas.items():
             with autocast(self._device, self._precision):
                 features = self._retriever.encode_videos(clips, alpha)
-            self._retriever.check_valid(features)
-            found[control] = self._retriever.aggregate(features.float()).to("cpu")
+            self._retriever.check_videos(features, clips, alpha)
+            videos = self._retriever.aggregate(features.float())
+            self._retriever.check_aggregated(videos)
+            found[control] = videos.to("cpu")
         first = next(iter(alphas.values()))
         return found, first.mean(dim=(2, 3, 4)).cpu()[batch.valid]
 
@@ -172,5 +174,5 @@ class Embedder:
             features = self._retriever.encode_texts(texts, role)
         if not self._retriever.matcher.needs_tokens:
             features = replace(features, tokens=None)
-        self._retriever.check_tokens(features)
+        self._retriever.check_texts(features)
         return features.float().to("cpu")

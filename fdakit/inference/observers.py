@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any
 
+import numpy as np
+
 from fdakit.plugin.abilities import Closes, ObservesSomeSteps, ObservesSteps
 from fdakit.plugin.component import BuildContext
 from fdakit.plugin.observers import RunInfo, StepInfo
@@ -19,6 +21,7 @@ class ObserverGroup:
 
     def __init__(self, observers: Sequence[tuple[str, Any]] = ()) -> None:
         self._observers = list(observers)
+        self._warned: set[str] = set()  # labels of observers whose answer was none
         self._told: dict[int, float] = {}  # when an observer of some steps was last told of one, by its id
 
     @classmethod
@@ -47,7 +50,16 @@ class ObserverGroup:
         due = self._due()
         self._told |= {id(one): time.monotonic() for _, one in due}
         answers = self._tell("step_finished", step, to=due)
-        return next((label for label, answer in answers if answer is True), "")
+        for label, answer in answers:
+            if not (answer is None or isinstance(answer, bool | np.bool_)):
+                self._warn_of_answer(label, answer)
+        return next((label for label, answer in answers if isinstance(answer, bool | np.bool_) and answer), "")
+
+    def _warn_of_answer(self, label: str, answer: object) -> None:
+        if label not in self._warned:
+            self._warned.add(label)
+            words = f"{label} answered {answer!r:.80} in step_finished, which stops nothing; return True or False"
+            warnings.warn(words, stacklevel=3)
 
     def _due(self) -> list[tuple[str, Any]]:
         """Return the observers of steps, of those that observe some alone whose time has come."""

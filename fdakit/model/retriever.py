@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from fdakit.errors import PartError, attribute_errors
-from fdakit.features import ClipBatch, Fused, FusionOutput, TextFeatures, VideoFeatures
+from fdakit.features import ClipBatch, Fused, TextFeatures, VideoFeatures
 from fdakit.plugin.contracts import (
     AlphaFusion,
     DeviceMaskGenerator,
@@ -28,10 +28,13 @@ from fdakit.plugin.contracts import (
 from fdakit.values import Needs, describe
 
 from .device_masks import device_alpha, tried_device_alpha
+from .fused_checks import FusedTrail, fused_fault
 from .no_stem import NoStem
 from .pixel_forms import PixelSteps
 
 T = TypeVar("T")
+
+_NOT_FINITE = "values that are not finite; look for NaN in its weights too"
 
 
 class Retriever(nn.Module):
@@ -110,30 +113,60 @@ class Retriever(nn.Module):
 
         Raises `PartError` if encoder or fusion fail or give something else.
         """
+        return self._encoded(clips, alpha, FusedTrail(), values=False)
+
+    def _encoded(self, clips: ClipBatch, alpha: torch.Tensor, trail: FusedTrail, *, values: bool) -> VideoFeatures:
         frames = self.pixel_steps.to_form(self.encoder.pixel_form, clips.frames, *self._colours())
         valid = clips.valid.clone()  # which is of other use later, whatever an encoder does to it
         shown = replace(clips, frames=frames, valid=valid, places=clips.positions, neighbours={}, luma={})
-        with attribute_errors(self.labels["encoder"], "while encoding videos"):
-            features = self.encoder.encode_videos(shown, self.fuse_with(clips.packed(alpha)))
-        features = _given(features, VideoFeatures, self.labels["encoder"], "while encoding videos")
-        wanted = (len(clips.valid), self.encoder.shapes.embedding)
-        _fitting(features, features.vectors, wanted, self.labels["encoder"], "while encoding videos")
+        fuse = self._fuse(clips.packed(alpha), trail, values=values)
+        label, wanted = self.labels["encoder"], (len(clips.valid), self.encoder.shapes.embedding)
+        try:
+            with attribute_errors(label, "while encoding videos"):
+                features = self.encoder.encode_videos(shown, fuse)
+            features = _given(features, VideoFeatures, label, "while encoding videos")
+            _fitting(features, features.vectors, wanted, label, "while encoding videos")
+        except PartError as error:
+            if fault := trail.fault(self.encoder.shapes):
+                raise PartError(f"{self.labels['fusion']} failed in the forward pass: {fault}") from error
+            raise
         if features.kind != "frame" or features.valid.shape != clips.valid.shape:
             return features
         return replace(features, times=clips.times, coverage=alpha.mean(dim=(2, 3, 4)))
 
-    def check_valid(self, features: VideoFeatures) -> None:
-        """Raise `PartError` if a video has no valid vector. Waits for the device, so training does not ask."""
-        if not bool(features.valid.any(1).all()):
-            raise PartError(f"{self.labels['encoder']} failed while encoding videos: a video has no valid vector")
+    def check_videos(self, features: VideoFeatures, clips: ClipBatch, alpha: torch.Tensor) -> None:
+        """Raise `PartError` if a video has no valid vector, or one that is not finite, by encoder or fusion.
 
-    def check_tokens(self, features: TextFeatures) -> None:
-        """Raise `PartError` if a text has no token to compare. Waits for the device, so training does not ask."""
-        if features.tokens is not None and features.mask is not None and not bool(features.mask.any(1).all()):
-            raise PartError(f"{self.labels['encoder']} failed while encoding texts: a text's mask leaves no token")
+        Waits for the device, so training does not ask.
+        """
+        label, where = self.labels["encoder"], "while encoding videos"
+        if not bool(features.valid.any(1).all()):
+            raise PartError(f"{label} failed {where}: a video has no valid vector")
+        if not _finite(features.vectors, features.valid):
+            trail = FusedTrail()
+            self._encoded(clips, alpha, trail, values=True)
+            label, where = (label, where) if trail.finite else (self.labels["fusion"], "in the forward pass")
+            raise PartError(f"{label} failed {where}: gave {_NOT_FINITE}")
+
+    def check_texts(self, features: TextFeatures) -> None:
+        """Raise `PartError` if a text has no token to compare, or a vector that is not finite; waits as well."""
+        label, mask = self.labels["encoder"], features.mask
+        if features.tokens is not None and mask is not None and not bool(mask.any(1).all()):
+            raise PartError(f"{label} failed while encoding texts: a text's mask leaves no token")
+        fits = _finite(features.vectors) and (features.tokens is None or _finite(features.tokens, mask))
+        if not fits:
+            raise PartError(f"{label} failed while encoding texts: gave {_NOT_FINITE}")
+
+    def check_aggregated(self, videos: VideoFeatures) -> None:
+        """Raise `PartError` if the aggregator made a vector that is not finite; waits for the device as well."""
+        if not _finite(videos.vectors, videos.valid):
+            raise PartError(f"{self.labels['aggregator']} failed while aggregating features: gave {_NOT_FINITE}")
 
     def fuse_with(self, alpha: torch.Tensor) -> Fuse:
         """Return the fusion with its alpha `(n, 1, h, w)`, as an encoder calls it, in the encoder's pixel form."""
+        return self._fuse(alpha, FusedTrail(), values=False)
+
+    def _fuse(self, alpha: torch.Tensor, trail: FusedTrail, *, values: bool) -> Fuse:
         form, colours, label = self.encoder.pixel_form, self._colours(), self.labels["fusion"]
         steps = self.pixel_steps
 
@@ -141,16 +174,14 @@ class Retriever(nn.Module):
             with attribute_errors(label, "in the forward pass"):
                 fused = self.fusion(steps.to_normalised(form, pixels, *colours), alpha, stem or NoStem(label))
             fused = _given(fused, Fused, label, "in the forward pass")
-            _check_fused(fused, pixels, self.fusion.uses, label)
+            if fault := fused_fault(fused, pixels, uses=self.fusion.uses, shapes=self.encoder.shapes):
+                raise PartError(f"{label} failed in the forward pass: {fault}")
+            trail.note(fused, pixels, stem or NoStem(label), values=values)
             if fused.pixels is None or form == "normalised":
                 return fused
             return replace(fused, pixels=steps.from_normalised(form, fused.pixels, *colours))
 
         return fuse
-
-    def normalise(self, frames: torch.Tensor) -> torch.Tensor:
-        """Convert uint8 to float32, divide by 255, then apply (x - mean) / std as torchvision does."""
-        return self.pixel_steps.to_form("normalised", frames, *self._colours())
 
     def _colours(self) -> tuple[torch.Tensor, torch.Tensor]:
         return self.get_buffer("_mean"), self.get_buffer("_std")
@@ -206,14 +237,7 @@ def _fitting(value: object, vectors: torch.Tensor, wanted: tuple[int, int], labe
         raise PartError(f"{label} failed {where}: returned {value!r}; wanted {wanted[0]} rows of width {wanted[1]}")
 
 
-def _check_fused(fused: Fused, pixels: torch.Tensor, uses: frozenset[FusionOutput], label: str) -> None:
-    """Raise `PartError` if a fusion gives what it does not say, or pixels of another shape."""
-    if unsaid := fused.outputs() - uses:
-        raise PartError(
-            f"{label} failed in the forward pass: gave {', '.join(sorted(unsaid))}, which its `uses` does not list"
-        )
-    made = fused.pixels
-    if made is not None and (made.shape != pixels.shape or not made.is_floating_point()):
-        raise PartError(
-            f"{label} failed in the forward pass: gave pixels {describe(fused.pixels)}; wanted {tuple(pixels.shape)}"
-        )
+def _finite(values: torch.Tensor, counted: torch.Tensor | None = None) -> bool:
+    """Return whether `values (..., d)` are finite where `counted (...)`."""
+    fine = values.isfinite().all(-1)
+    return bool((fine if counted is None else fine | ~counted).all())

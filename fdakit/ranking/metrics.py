@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from fdakit.choices import TieRule
@@ -10,6 +12,12 @@ from fdakit.query_ranks import Ranking
 
 CUTOFFS = (1, 5, 10, 50)
 SUMMED = (1, 5, 10)  # RSum, as is usual for one direction
+_OWN = re.compile(r"R@\d+|MdR|MnR|MRR|RSum", re.IGNORECASE)
+
+
+def is_own_name(name: str) -> bool:
+    """Return whether a name is that of a metric of fdakit, which no other may take: `R@1`, `MdR`, `MnR`, ..."""
+    return _OWN.fullmatch(name.strip()) is not None
 
 
 def metrics(ranking: Ranking, *, ties: TieRule = "expected", cutoffs: tuple[int, ...] = CUTOFFS) -> dict[str, float]:

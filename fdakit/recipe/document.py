@@ -184,9 +184,10 @@ def _table(document: Document, keys: list[str]) -> Document:
 def _numbered(keys: list[str], depth: int, count: int) -> str:
     """Return what to write where the key at `depth` should have been the number of one of `count` tables."""
     name, rest = ".".join(keys[:depth]), keys[depth + 1 :] if keys[depth].isdigit() else keys[depth:]
-    numbers = f"0 to {count - 1}" if count > 1 else "0"
-    one = f"{name}.0.{'.'.join(rest or ['use'])}"
-    return f"[[{name}]] is a list, numbered {numbers}; write {one}, or all of it as '{name}=[{{use=\"NAME\"}}]'"
+    numbers = f"numbered 0 to {count - 1}" if count > 1 else "numbered 0" if count else "empty so far"
+    one = f"{name}.0.{'.'.join(rest or ['use'])}, " if count else ""
+    more = f"{name}.{count}.use=NAME to add one"
+    return f"[[{name}]] is a list, {numbers}; write {one}{more}, or all of it as '{name}=[{{use=\"NAME\"}}]'"
 
 
 def dump_document(document: Mapping[str, Any], *, comments: Iterable[str] = ()) -> str:

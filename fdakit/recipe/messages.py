@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from fdakit.errors import nearest
 
@@ -13,9 +13,14 @@ _TABLES = ("dict_type", "mapping_type", "model_type")
 _NOTHING = ("none", "null", "nil", "")
 
 
-def fault_words(fault: Mapping[str, Any], key: str, *, owner: str, known: Iterable[str]) -> str:
-    """Word one fault of pydantic as *what was found; what is wanted*; `key` is where it stands, as `view.mean`."""
+def fault_words(fault: Mapping[str, Any], key: str, *, owner: str, known: Iterable[str], length: int = 0) -> str:
+    """Word one fault of pydantic as *what was found; what is wanted*; `key` is where it stands, as `view.mean`.
+
+    `length` is how many values its option takes; 0: one, or any number.
+    """
     kind, found = fault["type"], fault["input"]
+    if length and kind in (*_ARRAYS, "missing", "too_long"):
+        return f"found {found!r}; {owner} wants {length} values; write '{key}={as_array(found, length)}'"
     if kind == "extra_forbidden":
         return f"unknown option of {owner}; {nearest(str(fault['loc'][-1]), known)}"
     if kind == "missing":
@@ -47,10 +52,24 @@ def text_fault(value: object) -> str:
     return ""
 
 
-def as_array(found: object) -> str:
-    """Return a value that was given in place of an array, as a TOML array: `0.5, 0.5` -> `[0.5,0.5]`."""
+def as_array(found: object, length: int = 0) -> str:
+    """Return a value that was given in place of an array, as a TOML array: `0.5, 0.5` -> `[0.5,0.5]`.
+
+    With a `length` it has so many values, the last one repeated: `0.5` -> `[0.5,0.5]`.
+    """
     pieces = [piece.strip().strip("'\"") for piece in str(found).strip().strip("[]()").split(",")]
-    return "[" + ",".join(piece if _is_number(piece) else json.dumps(piece) for piece in pieces if piece) + "]"
+    words = [piece if _is_number(piece) else json.dumps(piece) for piece in pieces if piece]
+    if length and words:
+        words = [*words, *words[-1:] * length][:length]
+    return "[" + ",".join(words) + "]"
+
+
+def fixed_length(annotation: object) -> int:
+    """Return how many values a tuple of fixed length takes, also one that may be left out; 0 for any other type."""
+    inner = get_args(annotation)
+    if get_origin(annotation) is tuple:
+        return 0 if Ellipsis in inner else len(inner)
+    return next(filter(None, map(fixed_length, inner)), 0)
 
 
 def _is_number(text: str) -> bool:

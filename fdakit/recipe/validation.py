@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from fdakit.catalog import Catalog, Offer, Part
 from fdakit.errors import PluginError, RecipeError, nearest
 from fdakit.plugin.component import Options
 
 from .document import Document, apply_settings, cause_of, find_recipe, read_document, setting_causes
-from .messages import fault_words, no_table, text_fault
+from .messages import fault_words, fixed_length, no_table, text_fault
 from .part_fit import declared_faults
 from .paths import anchor_paths
 from .recipe import Recipe
@@ -208,6 +209,16 @@ class _Validator:
         except ValidationError as error:
             known = [*model.model_fields, *more]
             for fault in error.errors():
-                path = ".".join([key, *(str(step) for step in fault["loc"])])
-                self._fault(path, fault_words(fault, path, owner=owner, known=known))
+                length = _length(model, fault)
+                steps = fault["loc"][:1] if length and fault["type"] == "missing" else fault["loc"]
+                path = ".".join([key, *map(str, steps)])
+                self._fault(path, fault_words(fault, path, owner=owner, known=known, length=length))
             return None
+
+
+def _length(model: type[BaseModel], fault: ErrorDetails) -> int:
+    """Return how many values the option of a fault takes, if the fault is about their number; else 0."""
+    option, *inside = fault["loc"] or ("",)
+    about = not inside or (fault["type"] == "missing" and len(inside) == 1)
+    field = model.model_fields.get(str(option))
+    return fixed_length(field.annotation) if about and field is not None else 0

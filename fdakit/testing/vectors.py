@@ -226,8 +226,11 @@ def check_metric(component: Part, **options: Any) -> None:
 
 
 def _check_numbers(found: Any) -> None:
+    from fdakit.ranking.metrics import is_own_name
+
     assert found, "no number was returned"
     for name, value in found.items():
         assert isinstance(name, str), f"the name {name!r} is not a string"
+        assert not is_own_name(name), f"the name {name!r} is that of a metric of fdakit"
         assert isinstance(value, float), f"{name} is {value!r}; wanted a float"
         assert np.isfinite(value), f"{name} is {value}"

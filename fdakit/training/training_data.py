@@ -110,8 +110,12 @@ class TrainingData:
                 "generator; draw from the rng it is given alone, and keep nothing between calls"
             )
         if not batches:
+            if not len(pairs):
+                raise DatasetError("split 'train': found no pair of caption and video; give it captions")
             raise DatasetError(
-                f"split 'train': {self._label} makes no batch of its {len(pairs)} pairs; lower train.batch_size"
+                f"split 'train': {self._label} gave {batches!r}, no batch, of its {len(pairs)} pairs, where each may "
+                f"hold up to {self._batch_size}; if it drops batches that are not full, lower train.batch_size, else "
+                "mend the batcher"
             )
         return [[ClipRequest(int(pairs.videos[row]), epoch, pairs.texts[row]) for row in batch] for batch in batches]
 

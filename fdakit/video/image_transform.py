@@ -50,7 +50,7 @@ class ImageTransform:
         if self.training:
             shown = self._jitter(shown[None], keyed_rng(seed, "colours"))[0]
         mean, std = (torch.tensor(value).view(3, 1, 1) for value in (self.preprocess.mean, self.preprocess.std))
-        tensor = torch.from_numpy(shown).permute(2, 0, 1).to(torch.float32).div_(255).sub_(mean).div_(std)
+        tensor = torch.tensor(shown).permute(2, 0, 1).to(torch.float32).div_(255).sub_(mean).div_(std)
         if mask is None:
             return tensor
         grey = np.repeat(_levels(mask, pixels.shape[:2])[..., None], 3, axis=2)

@@ -19,6 +19,7 @@ from fdakit.data_pipeline.clip_item import ClipItem
 from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.data_pipeline.loading.clip_loader import batches
 from fdakit.data_pipeline.splits import Splits
+from fdakit.errors import PartError
 from fdakit.evaluation.evaluator import EvaluationResult, Evaluator
 from fdakit.evaluation.make_report import make_report
 from fdakit.evaluation.protocol import protocol
@@ -468,6 +469,29 @@ def test_a_failing_mask_is_named_and_no_video_is_called_lost(make_recipe: MakeRe
 
 
 @pytest.mark.integration
+@pytest.mark.parametrize("similarity_mb", [1, 0])
+def test_scores_that_are_not_finite_are_the_matchers_fault(
+    make_recipe: MakeRecipe, split: MakeSplit, monkeypatch: pytest.MonkeyPatch, similarity_mb: int
+) -> None:
+    recipe = make_recipe(
+        matcher={"use": "max-sim"}, aggregator={"use": "none"}, eval={"similarity_mb": similarity_mb}
+    )
+    retriever = build(recipe)
+    sound = type(retriever.matcher).score
+    monkeypatch.setattr(type(retriever.matcher), "score", lambda *given: sound(*given) / 0 * 0)
+    with pytest.raises(PartError, match=r"^matcher 'max-sim' .*: gave scores that are not finite"):
+        evaluate(recipe, split(("red-across", "a"), ("blue-down", "b")), retriever)
+
+
+def test_weights_that_are_not_finite_name_the_encoder(make_recipe: MakeRecipe, split: MakeSplit) -> None:
+    recipe = make_recipe()
+    retriever = build(recipe)
+    with torch.no_grad():
+        next(iter(retriever.encoder.parameters())).fill_(float("nan"))  # type: ignore[attr-defined]
+    with pytest.raises(PartError, match=r"^encoder 'tiny' .* gave values that are not finite; look for NaN in its w"):
+        evaluate(recipe, split(("red-across", "a")), retriever)
+
+
 def test_too_large_a_matrix_is_ranked_from_vectors_that_are_written_instead(
     make_recipe: MakeRecipe, split: MakeSplit, tmp_path: Path
 ) -> None:

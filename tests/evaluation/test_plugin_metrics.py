@@ -13,6 +13,7 @@ from fdakit import PluginError
 from fdakit.catalog import load_catalog
 from fdakit.evaluation.plugin_metrics import plugin_metrics
 from fdakit.plugin import Direction, Ranking
+from fdakit.ranking.metrics import is_own_name, metrics
 from fdakit.recipe.recipe import Recipe
 from fdakit.recipe.validation import validate
 
@@ -41,6 +42,17 @@ def test_what_is_no_number_by_name_is_blamed_on_the_metric(given: Any) -> None:
     odd = recipe(lambda ranking, ties: given).metrics
     with pytest.raises(PluginError, match=r"^metric 'mine' \(stranger local\) failed while measuring: returned"):
         plugin_metrics(odd, RANKINGS, "expected", seed=0)
+
+
+@pytest.mark.parametrize("name", ["R@1", "r@10", "MdR", " MnR"])
+def test_a_number_may_not_have_the_name_of_an_own_metric(name: str) -> None:
+    with pytest.raises(PluginError, match=r"^metric 'mine' \(stranger local\) .*named a number .*; give it another"):
+        plugin_metrics(recipe(lambda ranking, ties: {name: 1.0}).metrics, RANKINGS, "expected", seed=0)
+
+
+def test_every_own_metric_has_a_reserved_name() -> None:
+    assert all(map(is_own_name, metrics(RANKINGS["t2v"])))
+    assert not is_own_name("R@1 of red things")
 
 
 def test_a_metric_stays_in_the_resolved_recipe() -> None:

@@ -64,6 +64,19 @@ def test_the_second_of_a_name_is_numbered() -> None:
     assert list(found) == ["noted", "noted 2", "noted 3"]
 
 
+def test_a_rescorer_that_gives_nan_is_named_unless_its_video_could_not_be_read() -> None:
+    matrix = np.eye(3, dtype=np.float32)
+    matrix[:, 2] = np.nan
+    for lost in (False, True):
+        scores = Scores(matrix, np.arange(3), np.array([False, False, lost]))
+        parts: Any = [Part()]
+        if lost:
+            assert list(rescored_rows(parts, {"v2t": scores}, None, lambda scores, way: {})) == ["noted"]
+        else:
+            with pytest.raises(PluginError, match=r"noted.*failed while rescoring: .*scores that are not finite"):
+                rescored_rows(parts, {"v2t": scores}, None, lambda scores, way: {})
+
+
 def test_a_rescorer_that_fails_is_named() -> None:
     part: Any = Part()
 

@@ -10,6 +10,7 @@ from typing import Any
 import open_clip
 import pytest
 import torch
+from helpers.normalised_pixels import normalised
 
 from fdakit import CheckpointError, DatasetError, FdakitError, PluginError
 from fdakit.data_pipeline.splits import Splits
@@ -44,7 +45,7 @@ def test_the_view_overrides_the_towers_preprocessing(make_recipe: MakeRecipe) ->
     found = build_retriever(make_recipe(view=view), device=CPU)
     assert found.preprocess.mean == (0.1, 0.2, 0.3)
     assert (found.preprocess.resize, found.preprocess.interpolation) == ("squash", "bicubic")
-    black = found.normalise(torch.zeros(1, 3, 1, 1, dtype=torch.uint8)).flatten()
+    black = normalised(found, torch.zeros(1, 3, 1, 1, dtype=torch.uint8)).flatten()
     torch.testing.assert_close(black, torch.tensor([-0.1, -0.1, -0.1]))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fdakit.inference import observers
@@ -74,3 +75,34 @@ def test_steps_slower_than_that_are_all_told(clock: Any) -> None:
 
 def test_nobody_is_told_where_nobody_observes(clock: Any) -> None:
     assert train(ObserverGroup([("none", object())]), clock, steps=3, seconds=1.0) == 0
+
+
+def step_of(number: int) -> StepInfo:
+    return StepInfo(number, 9, 1, 1.0, {}, 0.1, 2)
+
+
+class Answering(Every):
+    """Answers every step with the same value."""
+
+    def __init__(self, answer: object) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def step_finished(self, step: StepInfo) -> Any:
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "stops"), [(True, True), (np.bool_(True), True), (np.bool_(False), False), (None, False)]
+)
+def test_a_bool_of_numpy_is_an_answer_too(answer: object, stops: bool, recwarn: pytest.WarningsRecorder) -> None:
+    group = ObserverGroup([("observer 'x'", Answering(answer))])
+    assert group.step_finished(step_of(1)) == ("observer 'x'" if stops else "")
+    assert not recwarn.list
+
+
+def test_an_answer_that_is_neither_true_nor_false_is_told_once() -> None:
+    group = ObserverGroup([("observer 'x'", Answering("yes"))])
+    with pytest.warns(UserWarning, match="observer 'x' answered 'yes' in step_finished, which stops nothing") as told:
+        assert [group.step_finished(step_of(number)) for number in (1, 2)] == ["", ""]
+    assert len(told) == 1

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.normalised_pixels import normalised
 from helpers.small_clip import name_model, save_weights, write_folder
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -77,7 +78,7 @@ def test_what_view_sets_reaches_every_picture(untold: tuple[str, Path]) -> None:
     )
     grey = torch.full((1, 1, 3, 32, 32), 51, dtype=torch.uint8)
     wanted = (0.2 - torch.tensor(VIEW["mean"])) / torch.tensor(VIEW["std"])
-    torch.testing.assert_close(retriever.normalise(grey)[0, 0, :, 0, 0], wanted)
+    torch.testing.assert_close(normalised(retriever, grey)[0, 0, :, 0, 0], wanted)
     created, _, still = create_model_and_transforms(model, pretrained=file, **VIEW)
     assert created.preprocess.mean == (0.1, 0.2, 0.3)
     picture = still(Image.fromarray(np.full((40, 60, 3), 51, np.uint8)))

@@ -227,6 +227,73 @@ def test_a_fusion_that_gives_what_it_does_not_say_is_named(
         make(fusion=Fusing(fuse)).encode_videos(*clips())
 
 
+KEPT = torch.arange(2).expand(3, 2)  # of the three valid frames of `clips`, whose grid has 16 patches
+
+
+@pytest.mark.parametrize(
+    ("fuse", "words"),
+    [
+        (lambda rgb, alpha, stem: Fused(stem(rgb) * 2), "gave 2 maps; this stem has 1 convolutions"),
+        (lambda rgb, alpha, stem: Fused((stem(rgb)[0][:2],)), r"gave map 0 as .*; wanted floats \(3, 64, height"),
+        (lambda rgb, alpha, stem: Fused((stem(rgb)[0][:, :9],)), r"gave map 0 as .*; wanted floats \(3, 64, height"),
+        (lambda rgb, alpha, stem: Fused((stem(rgb)[0][..., :2],)), r"gave maps .*; this stem's are \(\d, \d\) high"),
+        (lambda rgb, alpha, stem: Fused(keep=KEPT[:2]), r"gave keep torch\.int64\(2, 2\); wanted int64 \(3, k\)"),
+        (lambda rgb, alpha, stem: Fused(keep=KEPT.int()), r"gave keep torch\.int32\(3, 2\); wanted int64"),
+        (
+            lambda rgb, alpha, stem: Fused(keep=torch.zeros(3, 99, dtype=torch.int64)),
+            "gave keep .*; wanted int64 .*, k from 1 to ",
+        ),
+        (lambda rgb, alpha, stem: Fused(keep=KEPT + 98), "gave keep from 98 to 99; there are "),
+        (lambda rgb, alpha, stem: Fused(attention_bias=torch.zeros(3, 1)), r"gave attention_bias .*\(3, 1\); wanted"),
+        (lambda rgb, alpha, stem: Fused(attention_bias=torch.zeros(2, 4)), r"gave attention_bias .*\(2, 4\); wanted"),
+    ],
+)
+def test_outputs_of_wrong_sizes_are_the_fusions_fault(
+    make: Callable[..., Retriever], fuse: Callable[..., Fused], words: str
+) -> None:
+    class Steering(Fusing):
+        uses = frozenset({"stem", "keep", "attention_bias"})
+
+    with pytest.raises(PluginError, match=rf"^fusion 'odd' \(other 2\.0\) failed in the forward pass: {words}"):
+        make(fusion=Steering(fuse)).encode_videos(*clips())
+
+
+def test_an_encoder_that_fails_beside_a_sound_fusion_is_named(
+    make: Callable[..., Retriever], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retriever = make(fusion=Fusing(lambda rgb, alpha, stem: Fused(stem(rgb))))
+
+    def fail(encoder: ClipEncoder, batch: ClipBatch, fuse: Callable[..., Fused]) -> VideoFeatures:
+        fuse(batch.packed(), encoder.stem)
+        raise KeyError("mine")
+
+    monkeypatch.setattr(type(retriever.encoder), "encode_videos", fail)
+    with pytest.raises(PluginError, match=r"^encoder 'small' .* failed while encoding videos: KeyError: 'mine'"):
+        retriever.encode_videos(*clips())
+
+
+def test_values_that_are_not_finite_are_blamed_on_who_gave_them(make: Callable[..., Retriever]) -> None:
+    nan = float("nan")
+    broken = make(fusion=Fusing(lambda rgb, alpha, stem: Fused((stem(rgb)[0] * nan,))))
+    with pytest.raises(PluginError, match=r"^fusion 'odd' .* failed in the forward pass: gave values that are"):
+        broken.check_videos(broken.encode_videos(*clips()), *clips())
+    sound = make()
+    features = sound.encode_videos(*clips())
+    padding = VideoFeatures(features.vectors.masked_fill(~features.valid[..., None], nan), features.valid)
+    sound.check_videos(padding, *clips())
+    odd = VideoFeatures(features.vectors * nan, features.valid)
+    with pytest.raises(PluginError, match=r"^encoder 'small' .* while encoding videos: gave values that are"):
+        sound.check_videos(odd, *clips())
+    with pytest.raises(PluginError, match=r"^aggregator 'mean' .* while aggregating features: gave values that are"):
+        sound.check_aggregated(odd)
+    padded = torch.tensor([[True, False]])
+    sound.check_texts(TextFeatures(torch.ones(1, 4), torch.tensor([[[1.0], [nan]]]).expand(1, 2, 4), padded))
+    tokens = TextFeatures(torch.ones(1, 4), torch.full((1, 2, 4), nan), padded)
+    for texts in (TextFeatures(torch.full((1, 4), nan)), tokens):
+        with pytest.raises(PluginError, match=r"^encoder 'small' .* while encoding texts: gave values that are"):
+            sound.check_texts(texts)
+
+
 def test_pixels_of_another_size_are_the_fusions_fault(make: Callable[..., Retriever]) -> None:
     class Shrinking(Fusing):
         uses = frozenset({"pixels"})
@@ -258,17 +325,17 @@ def test_features_of_another_number_of_videos_are_named(
 def test_a_video_without_a_valid_vector_is_the_encoders_fault(make: Callable[..., Retriever]) -> None:
     retriever = make()
     features = retriever.encode_videos(*clips())
-    retriever.check_valid(features)
+    retriever.check_videos(features, *clips())
     empty = VideoFeatures(features.vectors, torch.tensor([[True, True], [False, False]]))
     with pytest.raises(PluginError, match=r"encoder 'small' .* while encoding videos: a video has no valid vector"):
-        retriever.check_valid(empty)
+        retriever.check_videos(empty, *clips())
 
 
 def test_a_text_without_a_token_is_the_encoders_fault(make: Callable[..., Retriever]) -> None:
     features = TextFeatures(torch.zeros(2, 32), torch.zeros(2, 3, 32), torch.tensor([[True] * 3, [False] * 3]))
     with pytest.raises(PluginError, match=r"encoder 'small' .* a text's mask leaves no token"):
-        make().check_tokens(features)
-    make().check_tokens(features.rows(slice(1)))
+        make().check_texts(features)
+    make().check_texts(features.rows(slice(1)))
 
 
 def test_scores_of_whole_numbers_are_refused(make: Callable[..., Retriever]) -> None:

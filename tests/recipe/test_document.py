@@ -234,6 +234,10 @@ def test_settings_account_for_the_keys_and_tables_that_they_make() -> None:
             "objective.2.weight=2",
             "--set objective.2.weight: [[objective]] is a list, numbered 0 to 1; write objective.0.w",
         ),
+        (
+            "objective.3.use=mine",
+            "numbered 0 to 1; write objective.0.use, objective.2.use=NAME to add one, or all of it as",
+        ),
         ("objective.first.weight=2", "or all of it as 'objective=[{use=\"NAME\"}]'"),
         ("seed.value=2", "--set seed.value: seed is the value 24; only tables have keys"),
         ("mask.threshold.high=2", "mask.threshold is the value 25; only tables have keys"),

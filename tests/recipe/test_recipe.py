@@ -108,7 +108,7 @@ def test_a_misspelt_key_of_fdakits_own_is_recognised_beside_a_parts_options() ->
         ({"train": {"epochs": True}}, "train.epochs", "found True; [train] of fdakit wants a valid integer"),
         ({"train": {"epochs": -1}}, "train.epochs", "found -1; [train] of fdakit wants greater than or equal to 0"),
         ({"train": {"learning_rate": float("inf")}}, "train.learning_rate", "found inf"),
-        ({"view": {"mean": [0.5, 0.5]}}, "view.mean.2", "missing"),
+        ({"view": {"mean": [0.5, 0.5]}}, "view.mean", "found [0.5, 0.5]; [view] of fdakit wants 3 values"),
         ({"view": {"std": [0.5, 0.5, "x"]}}, "view.std.2", "found 'x'; [view] of fdakit wants a valid number"),
         ({"view": {"crop_scale": [0.9, 0.5]}}, "view", "crop_scale must rise from above 0"),
         ({"eval": {"controls": ["rolled", "none "]}}, "eval.controls.1", "found 'none '"),
@@ -283,8 +283,12 @@ def test_faults_name_the_file_they_are_in() -> None:
         ("objective=mine", "objective: found 'mine'; wanted a list of tables, as [[objective]]; write objective.0"),
         ("eval.rescoring=dsl", "eval.rescoring: found 'dsl'; wanted a list of tables, as [[eval.rescoring]]; write"),
         ("eval.rescoring.use=dsl", "eval.rescoring: found one table; wanted a list of tables, as [[eval.rescoring]]"),
-        ("view.mean=0.5, 0.5,0.5", "view.mean: found '0.5, 0.5,0.5'; [view] of fdakit wants an array; write "
+        ("view.mean=0.5, 0.5,0.5", "view.mean: found '0.5, 0.5,0.5'; [view] of fdakit wants 3 values; write "
          "'view.mean=[0.5,0.5,0.5]'"),
+        ("view.crop_scale=0.5", "view.crop_scale: found 0.5; [view] of fdakit wants 2 values; write "
+         "'view.crop_scale=[0.5,0.5]'"),
+        ("view.crop_scale=[0.5]", "view.crop_scale: found [0.5]; [view] of fdakit wants 2 values; write "
+         "'view.crop_scale=[0.5,0.5]'"),
         ("eval.controls=[rolled]", "eval.controls: found '[rolled]'; [eval] of fdakit wants an array; write "
          "'eval.controls=[\"rolled\"]'"),
         ("train.freeze=stem", "train.freeze: found 'stem'; [train] of fdakit wants an array; write 'train.freeze=["),

@@ -147,7 +147,7 @@ def test_an_objective_over_something_else_or_without_a_count_is_rejected() -> No
 
 
 def mean_rank(ranking: Ranking, ties: Any) -> dict[str, float]:
-    return {"MnR": float(ranking.ranks(ties).mean())}
+    return {"mean": float(ranking.ranks(ties).mean())}
 
 
 def sorting(ranking: Ranking, ties: Any) -> dict[str, float]:
@@ -156,11 +156,11 @@ def sorting(ranking: Ranking, ties: Any) -> dict[str, float]:
 
 
 def moody(ranking: Ranking, ties: Any) -> dict[str, float]:
-    return {"MnR": float(np.random.default_rng().random())}
+    return {"mean": float(np.random.default_rng().random())}
 
 
 def strict(ranking: Ranking, ties: Any) -> dict[str, float]:
-    return mean_rank(ranking, ties) if ties == "expected" else {"MnR": float("nan")}
+    return mean_rank(ranking, ties) if ties == "expected" else {"mean": float("nan")}
 
 
 @pytest.mark.parametrize(
@@ -168,8 +168,8 @@ def strict(ranking: Ranking, ties: Any) -> dict[str, float]:
     [
         (lambda ranking, ties: {}, "no number was returned"),
         (lambda ranking, ties: {1: 0.5}, "the name 1 is not a string"),
-        (lambda ranking, ties: {"MnR": 1}, "MnR is 1; wanted a float"),
-        (strict, "MnR is nan"),
+        (lambda ranking, ties: {"mean": 1}, "mean is 1; wanted a float"),
+        (strict, "mean is nan"),
         (moody, "the same ranking gave other numbers"),
         (sorting, "the metric changed the ranking"),
         (lambda ranking, ties: {"first": float(ranking.ranks(ties)[0])}, "another order of the queries"),

@@ -12,7 +12,7 @@ import torch
 
 from fdakit.data_pipeline.clip_dataset import ClipDataset
 from fdakit.data_pipeline.loaded_batch import LoadedBatch, rows_of
-from fdakit.errors import PartError
+from fdakit.errors import DatasetError, PartError
 from fdakit.plugin import Caption, Split, TrainingPairs, VideoRef
 from fdakit.system.ranks import Ranks
 from fdakit.testing.thread_ranks import on_ranks
@@ -79,6 +79,15 @@ def test_with_one_caption_a_video_steps_and_plans_follow(tmp_path: Any) -> None:
     assert all([draw.video for draw in found] == [0, 1, 2, 3, 4] for found in drawn)
     assert {draw.text for found in drawn for draw in found} == {caption.text for caption in split.captions}
     assert one.plan(7) == one.plan(7)
+
+
+def test_what_a_batcher_gave_is_told_where_it_is_no_batch(tmp_path: Any) -> None:
+    class Nothing(InOrder):
+        def __call__(self, *given: Any) -> list[list[int]]:
+            return []
+
+    with pytest.raises(DatasetError, match=r"the batcher gave \[\], no batch, of its 3 pairs, where each may hold"):
+        data_of(split_of({"a": 3}, tmp_path), batcher=Nothing()).plan(0)
 
 
 def test_a_batcher_that_keeps_something_between_calls_is_refused(tmp_path: Any) -> None:
