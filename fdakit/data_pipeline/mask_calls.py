@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -67,7 +67,8 @@ def _on_device(mask: Any, clip: Clip, device: str) -> Any:
     return alpha[0].float().cpu().numpy()
 
 
-_OWN = ("C", "W")  # arrays of the frame store are read-only, and a tensor of them would write into its memory
+# Arrays of the frame store are read-only, and a tensor of them would write into its memory.
+_OWN: tuple[Literal["C"], Literal["W"]] = ("C", "W")
 
 
 def clip_batch(clip: Clip, device: str) -> ClipBatch:

@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy, normalize
 from fdakit.data_pipeline.loaded_batch import LoadedBatch
 from fdakit.features import ClipBatch, PairFeatures, TextFeatures, VideoFeatures
 from fdakit.inference.factory import WeightedObjective
+from fdakit.model.pixel_forms import PixelSteps
 from fdakit.plugin.abilities import GivesExtra
 from fdakit.plugin.batching import TrainingPairs, extra_rows
 from fdakit.system.ranks import Ranks
@@ -36,6 +37,7 @@ class _Towers(nn.Module):
         super().__init__()
         self.pictures, self.words = nn.Linear(3 * _SIDE * _SIDE, WIDTH), nn.Embedding(SHAPES.vocabulary, WIDTH)
         self.aggregator = aggregator
+        self.pixel_steps = PixelSteps()
 
     def encode_videos(self, clips: ClipBatch, alpha: torch.Tensor) -> VideoFeatures:
         pixels = (clips.frames.float() / 255 * alpha).flatten(2)
