@@ -20,6 +20,7 @@ from fdakit.values import Needs, UnreadableVideo, VideoRef
 
 from .alpha_levels import Alpha, plain, smallest
 from .cache_use import vanished
+from .caption_tokens import CaptionTokens
 from .clip_item import ClipItem  # re-exported for callers of the data set
 from .clip_pipeline import ClipPipeline, ClipPipelineConfig
 from .clip_settings import ClipSettings
@@ -40,7 +41,7 @@ class ClipDataset:
     """Reads any video of a split by `ClipRequest`. It is pickled to workers and builds its parts there, once.
 
     If the mask works on the device, clips come without alphas; `device_needs` is what it needs, if that is
-    known already.
+    known already. Workers tokenise captions by `tokenise`, see `CaptionTokens`.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class ClipDataset:
         left_out: Mapping[str, str] | None = None,
         keep: bool = True,
         device_needs: Needs | None = None,
+        tokenise: Callable[[Sequence[str]], Mapping[str, NDArray[Any]]] | None = None,
     ) -> None:
         self.videos = tuple(videos)
         self.left_out = dict(left_out or {})  # reasons by id of videos that count as unreadable without being opened
@@ -75,6 +77,7 @@ class ClipDataset:
             device_needs=device_needs,
         )
         self.seed = settings.seed
+        self.captions = CaptionTokens(tokenise)
         self._foretold = False
         self._warned: set[str] = set()
         self._built: ClipPipeline | None = None
@@ -142,9 +145,10 @@ class ClipDataset:
             frames=self.built.coloured(clip.frames, video, draw.epoch),
             masks=self._masks(video, clip),
             text=draw.text,
+            tokens=self.captions.of(draw.text) if draw.text else {},
             repaired=self.built.repaired.get(video.id, ""),
             partner=self._unmasked(*self._partner(video)) if borrowing else None,
-            notes=self.built.take_notes(),
+            notes=(*self.built.take_notes(), *self.captions.notes),
         )
 
     def _unmasked(self, name: str, clip: MaskedClip) -> ClipItem:

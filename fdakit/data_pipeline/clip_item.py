@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,8 @@ class ClipItem:
 
     If the mask works on the device there are no masks; `neighbours` and `luma`, by gap, are what it needs, at gap 0
     the frames in their own colours if those of `frames` are changed, and `partner` is the clip whose mask control
-    `other-video` takes. `repaired` is why only the decodable frames of a damaged file were used; "" for an intact
-    file.
+    `other-video` takes. `tokens` are those of the text, if they are known. `repaired` is why only the decodable
+    frames of a damaged file were used; "" for an intact file.
     """
 
     id: str
@@ -31,6 +32,7 @@ class ClipItem:
     neighbours: Mapping[int, NDArray[np.uint8]] = field(default_factory=dict)
     luma: Mapping[int, NDArray[np.uint8]] = field(default_factory=dict)
     partner: ClipItem | None = None
+    tokens: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     @property
     def alphas(self) -> dict[str, NDArray[np.float32]]:

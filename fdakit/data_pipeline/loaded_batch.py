@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from fdakit.choices import Control
 from fdakit.values import Batch
 
@@ -17,8 +19,8 @@ class LoadedBatch(Batch):
     """A batch with the repaired clips: the file's fault by id. `notes` are for the user.
 
     If the mask works on the device, its masks are yet to be replaced as the `controls` do by the `seed`; `partners`
-    are the clips whose masks `other-video` takes, one a clip. `places` are those of the clips among all that were
-    asked for, the unreadable ones counted.
+    are the clips whose masks `other-video` takes, one a clip. `tokens` are those of the texts, a row a text, if
+    workers have made them. `places` are those of the clips among all asked for, the unreadable ones counted.
     """
 
     repaired: Mapping[str, str] = field(default_factory=dict)
@@ -27,6 +29,7 @@ class LoadedBatch(Batch):
     seed: int = 0
     partners: Batch | None = None
     places: tuple[int, ...] = ()
+    tokens: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
 
 def rows_of(batch: LoadedBatch, rows: slice) -> LoadedBatch:
@@ -37,6 +40,7 @@ def rows_of(batch: LoadedBatch, rows: slice) -> LoadedBatch:
         controls=batch.controls,
         seed=batch.seed,
         places=batch.places[rows],
+        tokens={name: values[rows] for name, values in batch.tokens.items()},
         partners=None if partners is None else Batch(**_cut(partners, rows)),
     )
 

@@ -84,6 +84,9 @@ class MaskDataset:
     def heed(self, news: object) -> None:
         """Take news; there are none."""
 
+    def rest(self) -> None:
+        """Do what can wait: nothing."""
+
     @property
     def on_read(self) -> Callable[[VideoRef], None] | None:
         """Called with each video whose file is about to be read."""

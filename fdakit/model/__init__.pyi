@@ -7,6 +7,9 @@ from .clip_encoder import (
 from .preprocess_record import (
     recorded_preprocess as recorded_preprocess,
 )
+from .tokens.byte_pairs import (
+    portable_tokenizer as portable_tokenizer,
+)
 from .weight_files import (
     read_weights as read_weights,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from fdakit.plugin.component import BuildContext
 from fdakit.plugin.contracts import Fuse, Preprocess, TextRole
 
 from .layer_depth import clip_role
+from .tokens.clip_tokeniser import ClipTokeniser
 from .towers.quick_gelu import keep_less
 from .towers.stem import TowerStem
 from .towers.text_tower import encode_token_ids, set_text_checkpointing, text_blocks
@@ -143,33 +144,21 @@ class ClipEncoder(nn.Module):
 
         Texts of more than `max_tokens` tokens are truncated and marked in `cut`.
         """
-        ids, cut = self.tokenise(texts)
+        tokens = self.text_tokeniser(role)(texts)
+        return self.encode_tokens({name: torch.from_numpy(values) for name, values in tokens.items()}, role)
+
+    def text_tokeniser(self, role: TextRole = "query") -> ClipTokeniser:
+        """Return what makes token ids of texts, and says which are truncated, without the model."""
+        return ClipTokeniser(self.tokenizer, max_tokens=self.max_tokens, context_length=self.context_length)
+
+    def encode_tokens(self, tokens: Mapping[str, torch.Tensor], role: TextRole = "query") -> TextFeatures:
+        """Return what `encode_texts` does, of texts whose tokens are known."""
         device = next(self.clip.parameters()).device
-        ids, cut = (value.to(device, non_blocking=True) for value in (ids, cut))
-        vectors, tokens = encode_token_ids(self.clip, ids)
-        return TextFeatures(vectors, tokens, mask=ids != self._pad_id(), ids=ids, cut=cut)
+        ids, cut = (tokens[name].to(device, non_blocking=True) for name in ("ids", "cut"))
+        vectors, of_tokens = encode_token_ids(self.clip, ids)
+        return TextFeatures(vectors, of_tokens, mask=ids != self.text_tokeniser().pad, ids=ids, cut=cut)
 
     def shared_words(self, texts: Sequence[str]) -> tuple[tuple[str, ...], ...]:
         """Return groups of different words of the texts that share a token id; empty if the tokeniser has none."""
         shared = getattr(self.tokenizer, "shared", None)
         return tuple(shared(texts)) if shared is not None else ()
-
-    def tokenise(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return token ids `(q, context)` int64, padded, and which texts were truncated, `(q,)` bool."""
-        pad = self._pad_id()
-        spelt = [_respelt(text) if hasattr(self.tokenizer, "sot_token_id") else text for text in texts]
-        longer = self.tokenizer(spelt, context_length=self.max_tokens + 1)
-        cut = longer[:, -1] != pad
-        ids = self.tokenizer(spelt, context_length=self.max_tokens)
-        padded = torch.full((len(texts), self.context_length), pad, dtype=torch.int64)
-        padded[:, : self.max_tokens] = ids
-        return padded, cut
-
-    def _pad_id(self) -> int:
-        inner = getattr(self.tokenizer, "tokenizer", None)
-        return int(getattr(inner, "pad_token_id", None) or 0)
-
-
-def _respelt(text: str) -> str:
-    """Replace OpenAI's spelling of CLIP's two special tokens, which count inside a text too, by open_clip's."""
-    return text.replace("<|startoftext|>", "<start_of_text>").replace("<|endoftext|>", "<end_of_text>")

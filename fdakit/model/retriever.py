@@ -14,6 +14,7 @@ from torch import nn
 
 from fdakit.errors import PartError, attribute_errors
 from fdakit.features import ClipBatch, Fused, TextFeatures, VideoFeatures
+from fdakit.plugin.abilities import TokenisesApart
 from fdakit.plugin.contracts import (
     AlphaFusion,
     DeviceMaskGenerator,
@@ -186,11 +187,19 @@ class Retriever(nn.Module):
     def _colours(self) -> tuple[torch.Tensor, torch.Tensor]:
         return self.get_buffer("_mean"), self.get_buffer("_std")
 
-    def encode_texts(self, texts: Sequence[str], role: TextRole = "query") -> TextFeatures:
-        """Return the features of texts, `(q, d)` and, if the matcher compares them, their tokens."""
+    def encode_texts(
+        self, texts: Sequence[str], role: TextRole = "query", *, tokens: Mapping[str, torch.Tensor] | None = None
+    ) -> TextFeatures:
+        """Return the features of texts, `(q, d)` and, if the matcher compares them, their tokens.
+
+        `tokens` are those that the encoder's own tokeniser has made of the texts, if they are known already.
+        """
         where = "while encoding texts"
         with attribute_errors(self.labels["encoder"], where):
-            features = self.encoder.encode_texts(texts, role)
+            if tokens and isinstance(self.encoder, TokenisesApart):
+                features = self.encoder.encode_tokens(tokens, role)
+            else:
+                features = self.encoder.encode_texts(texts, role)
         features = _given(features, TextFeatures, self.labels["encoder"], where)
         wanted = (len(texts), self.encoder.shapes.embedding)
         _fitting(features, features.vectors, wanted, self.labels["encoder"], where)

@@ -82,6 +82,7 @@ from .abilities import (
     StatesPretrained as StatesPretrained,
     SwitchesWeights as SwitchesWeights,
     TextRoles as TextRoles,
+    TokenisesApart as TokenisesApart,
 )
 from .batching import (
     Batcher as Batcher,

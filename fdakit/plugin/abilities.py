@@ -6,7 +6,7 @@ parameter, a buffer or a submodule of an `nn.Module`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -193,6 +193,26 @@ class NamesIndistinctWords(Protocol):
 
     def shared_words(self, texts: Sequence[str]) -> Sequence[Sequence[str]]:
         """Return groups of different words in the texts that the encoder maps to one token."""
+        ...
+
+
+@runtime_checkable
+class TokenisesApart(Protocol):
+    """An encoder whose texts can be tokenised away from it: in training, loader workers do.
+
+    `encode_tokens(tokens, role)` gives what `encode_texts(texts, role)` gives, if `tokens` are what
+    `text_tokeniser(role)(texts)` returns, as tensors.
+    """
+
+    def text_tokeniser(self, role: TextRole = "query") -> Callable[[Sequence[str]], Mapping[str, NDArray[Any]]]:
+        """Return a function from texts to arrays by name, a row a text, of one shape whatever the other texts are.
+
+        It is pickled for workers, and holds no weights. One that cannot be is not used.
+        """
+        ...
+
+    def encode_tokens(self, tokens: Mapping[str, torch.Tensor], role: TextRole = "query") -> TextFeatures:
+        """Return the features of texts by their tokens, which are on the CPU."""
         ...
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from fdakit.features import ClipBatch, Fused, FusionOutput, VideoFeatures
+from fdakit.model.tokens.sent_tokeniser import sent_tokeniser
 from fdakit.plugin.abilities import NamesBlocks, RecomputesActivations, TextRoles
 
 from .building import Part, build_kind
@@ -20,7 +24,8 @@ def check_encoder(component: Part, *, image_size: int, **options: Any) -> None:
     `fuse` is called once, with the valid frames alone and, if the encoder accepts maps, a stem. Clips and texts have
     the same features (1e-5) in any batch and order, however they are padded. What a fusion changes of an output that
     the encoder `accepts` changes its vectors. The roles of texts differ only if it says that it is `asymmetric`.
-    Activations that it computes again give the same gradients, and blocks that it names are its own.
+    Activations that it computes again give the same gradients, and blocks that it names are its own. Texts tokenised
+    apart have the same vectors.
     """
     import torch
 
@@ -175,7 +180,24 @@ def _check_texts(encoder: Any) -> None:
                     given = some.tokens[place][some.mask[place]], texts.tokens[kept][texts.mask[kept]]
                     same = given[0].shape == given[1].shape and torch.allclose(*given, atol=1e-5)
                     assert same, "the tokens of a text depend on the rest of the batch"
+        if sent_tokeniser(encoder) is not None:
+            _check_tokens(encoder, role)
     _check_roles(encoder)
+
+
+def _check_tokens(encoder: Any, role: str) -> None:
+    """Compare texts tokenised apart, one by one by a tokeniser that was pickled, with `encode_texts`."""
+    import torch
+
+    tokenise = pickle.loads(pickle.dumps(encoder.text_tokeniser(role)))
+    rows = [tokenise([text]) for text in _TEXTS]
+    for name in rows[0]:
+        same = all(row[name].shape == (1, *rows[0][name].shape[1:]) for row in rows)
+        assert same, f"text_tokeniser: the shape of {name!r} depends on the text"
+    tokens = {name: torch.from_numpy(np.concatenate([row[name] for row in rows])) for name in rows[0]}
+    vectors = encoder.encode_tokens(tokens, role).vectors
+    same = torch.allclose(vectors, encoder.encode_texts(_TEXTS, role).vectors, atol=1e-5)
+    assert same, "encode_tokens gives other vectors than encode_texts"
 
 
 def _check_text_shapes(texts: Any, *, width: int) -> None:

@@ -160,7 +160,8 @@ class Forward:
         clips = ClipBatch.of(chunk.batch, self._device)
         (alpha,) = batch_alphas(self._retriever, chunk.batch, clips).values()
         with autocast(self._device, self._precision):
-            return self._retriever.encode_videos(clips, alpha), self._retriever.encode_texts(chunk.batch.texts)
+            videos = self._retriever.encode_videos(clips, alpha)
+            return videos, self._retriever.encode_texts(chunk.batch.texts, tokens=chunk.batch.tokens)
 
     def bring_back(self, judged: Judgement, replay: Replay, scale: float | torch.Tensor) -> None:
         """Add the gradients of all pairs to every weight, on every rank the same."""

@@ -17,7 +17,8 @@ from fdakit.data_pipeline.travelling_alphas import as_held
 from fdakit.errors import FdakitError, ToldError
 from fdakit.system.ranks import Ranks
 
-_APART = ("frames", "alphas", "neighbours", "luma", "partners", "extra")  # too large to be told, or known to all
+# Too large to be told, known to all, or of no use to the others.
+_APART = ("frames", "alphas", "neighbours", "luma", "partners", "extra", "tokens")
 
 
 @dataclass(frozen=True)

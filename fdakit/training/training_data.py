@@ -18,6 +18,7 @@ from fdakit.dataset_files.identical_videos import identical_videos
 from fdakit.errors import DatasetError, PartError
 from fdakit.inference.factory import WeightedObjective
 from fdakit.model.retriever import Retriever
+from fdakit.model.tokens.sent_tokeniser import sent_tokeniser
 from fdakit.plugin.batching import Batcher, TrainingPairs
 from fdakit.recipe.build_context import base_shapes
 from fdakit.recipe.recipe import Recipe
@@ -37,6 +38,7 @@ def training_clips(recipe: Recipe, split: Split, retriever: Retriever, *, device
         shapes=replace(retriever.encoder.shapes, device=str(device)),
         left_out=known_damage(recipe.loader, split, where=recipe.where),
         device_needs=retriever.mask_needs,
+        tokenise=sent_tokeniser(retriever.encoder),
     )
 
 

@@ -50,7 +50,7 @@ def test_the_other_models_do_without() -> None:
     needing = {n for n in open_clip.list_models() if {"hf_model_name", "hf_tokenizer_name"} & set(_text(n))}
     assert len(needing) > 30
     assert not needing & {"ViT-B-32", "ViT-B-16", "ViT-L-14", "RN50", "MobileCLIP-S1", "PE-Core-T-16-384"}
-    assert build_part(OPEN_CLIP, model="PE-Core-T-16-384").tokenise(["a dog"])[0].shape == (1, 32)
+    assert build_part(OPEN_CLIP, model="PE-Core-T-16-384").text_tokeniser()(["a dog"])["ids"].shape == (1, 32)
 
 
 def _text(name: str) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def test_a_folders_vocabulary_lies_in_the_folder(library: Library, tmp_path: Pat
     write_folder(tmp_path, text_cfg={**VOCABULARY, "tokenizer_kwargs": {}})
     library.offline = {str(tmp_path)}
     encoder = build_part(OPEN_CLIP, model=f"local-dir:{tmp_path}")
-    assert encoder.tokenise(["a small dog"])[0].tolist() == [[1, 5, 3, 0, 0, 0, 0, 0]]
+    assert encoder.text_tokeniser()(["a small dog"])["ids"].tolist() == [[1, 5, 3, 0, 0, 0, 0, 0]]
     library.offline = set()
     with pytest.raises(CheckpointError, match=r"could not be read \(not a folder of mine\); put tokenizer\.json and"):
         build_part(OPEN_CLIP, model=f"local-dir:{tmp_path}")
@@ -164,5 +164,5 @@ def test_a_text_tower_out_of_transformers_is_made_from_the_folder(tmp_path: Path
     clip = open_clip.create_model(f"local-dir:{folder}", load_weights=False, pretrained_text=False)
     torch.save(clip.state_dict(), folder / "open_clip_pytorch_model.bin")
     encoder = build_part(OPEN_CLIP, model=f"local-dir:{folder}")
-    assert encoder.tokenise(["a small dog"])[0].tolist() == [[2, 3, 4, 0, 0, 0, 0, 0]]
+    assert encoder.text_tokeniser()(["a small dog"])["ids"].tolist() == [[2, 3, 4, 0, 0, 0, 0, 0]]
     assert all(torch.equal(value, clip.state_dict()[name]) for name, value in encoder.clip.state_dict().items())

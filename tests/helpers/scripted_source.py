@@ -47,6 +47,9 @@ class ScriptedSource:
     def heed(self, news: Any) -> None:
         self._heard.append(news)
 
+    def rest(self) -> None:
+        pass
+
 
 class Unloadable:
     """Something that is pickled, and cannot be unpickled."""

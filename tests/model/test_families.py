@@ -78,6 +78,6 @@ def test_a_fresh_alpha_changes_nothing_and_learns(name: str) -> None:
 @pytest.mark.integration
 def test_a_towers_own_context_cuts_captions() -> None:
     encoder = build_part(OPEN_CLIP, model=SMALLEST["timm vit"])
-    ids, cut = encoder.tokenise([" ".join(["dog"] * 30), " ".join(["dog"] * 31)])
-    assert ids.shape == (2, 32)
-    assert cut.tolist() == [False, True]
+    tokens = encoder.text_tokeniser()([" ".join(["dog"] * 30), " ".join(["dog"] * 31)])
+    assert tokens["ids"].shape == (2, 32)
+    assert tokens["cut"].tolist() == [False, True]

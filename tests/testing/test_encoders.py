@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from helpers.sample_plugins import component
@@ -106,7 +107,37 @@ class WithStem(Tower):
         return self.image(maps.mean((2, 3)))
 
 
-@pytest.mark.parametrize("tower", [Tower, OfClips, OfPatches, WithRoles, WithStem])
+class Words:
+    """The words of a text by length and first letter, up to nine or the longest of the texts."""
+
+    def __init__(self, shift: float = 0.0, *, longest: bool = False) -> None:
+        self.shift, self.longest = shift, longest
+
+    def __call__(self, texts: Sequence[str]) -> dict[str, Any]:
+        length = max(len(text.split()) for text in texts) if self.longest else 9
+        rows = [[(len(word) + self.shift, ord(word[0])) for word in text.split()] for text in texts]
+        return {"words": np.array([row + [(0, 0)] * (length - len(row)) for row in rows], np.float32)}
+
+
+class WithTokens(Tower):
+    """The tower with its texts tokenised apart."""
+
+    tokeniser = Words()
+
+    def encode_texts(self, texts: Sequence[str], role: str = "query") -> TextFeatures:
+        return Tower.encode_texts(self, texts, role)
+
+    def text_tokeniser(self, role: str = "query") -> Words:
+        return self.tokeniser
+
+    def encode_tokens(self, tokens: Any, role: str = "query") -> TextFeatures:
+        words = tokens["words"]
+        mask = words.abs().sum(-1) > 0
+        vectors = self.text(words) * mask.unsqueeze(-1)
+        return TextFeatures(vectors.sum(1), vectors, mask)
+
+
+@pytest.mark.parametrize("tower", [Tower, OfClips, OfPatches, WithRoles, WithStem, WithTokens])
 def test_encoders_of_every_level_keep_the_laws(tower: type[Tower]) -> None:
     check_encoder(component(build=lambda options, shapes: tower()), image_size=SIZE)
 
@@ -257,6 +288,8 @@ class NoModule:
         (changed(accepts=frozenset({"pixels", "attention_bias"})), "accepts 'attention_bias', but another one"),
         (changed(accepts=frozenset({"pixels", "keep"})), "accepts 'keep', but another one"),
         (changed(WithRoles, encode_texts=Tower.encode_texts), "have the same vectors"),
+        (changed(WithTokens, tokeniser=Words(1.0)), "encode_tokens gives other vectors than encode_texts"),
+        (changed(WithTokens, tokeniser=Words(longest=True)), "the shape of 'words' depends on the text"),
         (changed(preprocess=Preprocess(8, (0, 0, 0), (1, 1, 1))), "preprocess.size is 8; wanted 16"),
     ],
 )

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from fdakit.data_pipeline.alpha_levels import plain
+from fdakit.data_pipeline.caption_tokens import stacked
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
 from fdakit.data_pipeline.loaded_batch import LoadedBatch
 from fdakit.data_pipeline.travelling_alphas import TravellingAlphas
@@ -56,6 +57,7 @@ def assemble(
         controls=source.controls if on_device else (),
         seed=source.seed,
         partners=Batch(**_clips(partners, arrays, source.contents, PARTNER), alphas={}) if partners else None,
+        tokens=stacked([one.tokens for one in facts]),
         places=tuple(place for place, one in enumerate(found) if isinstance(one, ClipFacts)),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,7 @@ class ClipFacts:
     notes: tuple[str, ...] = ()
     soft: frozenset[str] = frozenset()
     partner: ClipFacts | None = None
+    tokens: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 def write_clip(item: ClipItem, contents: ClipContents, views: Views, row: int) -> ClipFacts:
@@ -91,7 +92,7 @@ def write_clip(item: ClipItem, contents: ClipContents, views: Views, row: int) -
         partner = ClipFacts(item.partner.id, item.partner.times)
     _write_pictures(item, contents, views, row, "")
     soft = frozenset(c for c in contents.controls if _write_alpha(item.masks[c], views, row, c))
-    return ClipFacts(item.id, item.times, item.repaired, item.notes, soft, partner)
+    return ClipFacts(item.id, item.times, item.repaired, item.notes, soft, partner, item.tokens)
 
 
 def _write_alpha(alpha: Alpha, views: Views, row: int, control: str) -> bool:

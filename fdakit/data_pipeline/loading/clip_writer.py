@@ -62,6 +62,10 @@ class ClipWriter:
         slot, memory = news
         self._views[slot] = self._layout.views(memory)
 
+    def rest(self) -> None:
+        """Load the tokeniser of captions, if it is yet to be."""
+        self._clips.captions.load()
+
     def __getitem__(self, asked: WriteRequest) -> ClipFacts | UnreadableVideo | FdakitError:
         """Write a clip and return what is not written; errors are returned, to be raised by the caller."""
         item = self._clips[asked.clip]

@@ -42,6 +42,9 @@ class Source(Protocol):
     def heed(self, news: Any) -> None:
         """Take an item of `news`."""
 
+    def rest(self) -> None:
+        """Do what can wait, as nothing is to be read at the moment."""
+
     def __getitem__(self, draw: Any) -> Any: ...
 
 
@@ -101,6 +104,9 @@ def serve(pipe: Connection[Any, Any]) -> None:
     torch.set_num_threads(1)
     sources: dict[int, Source] = {}
     while True:
+        if not pipe.poll():
+            for source in sources.values():
+                source.rest()
         try:
             asked = pipe.recv()
         except EOFError:

@@ -1,0 +1,1 @@
+"""Captions to token ids, apart from any model: loader workers do it."""
