@@ -5,7 +5,7 @@ With them a mask that works on the device; if it has weights, they train with th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -14,7 +14,6 @@ from torch import nn
 
 from fdakit.errors import PartError, attribute_errors
 from fdakit.features import ClipBatch, Fused, TextFeatures, VideoFeatures
-from fdakit.plugin.abilities import TokenisesApart
 from fdakit.plugin.contracts import (
     AlphaFusion,
     DeviceMaskGenerator,
@@ -187,21 +186,21 @@ class Retriever(nn.Module):
     def _colours(self) -> tuple[torch.Tensor, torch.Tensor]:
         return self.get_buffer("_mean"), self.get_buffer("_std")
 
-    def encode_texts(
-        self, texts: Sequence[str], role: TextRole = "query", *, tokens: Mapping[str, torch.Tensor] | None = None
-    ) -> TextFeatures:
-        """Return the features of texts, `(q, d)` and, if the matcher compares them, their tokens.
+    def encode_texts(self, texts: Sequence[str], role: TextRole = "query") -> TextFeatures:
+        """Return the features of texts, `(q, d)` and, if the matcher compares them, their tokens."""
+        return self._encode_texts(lambda: self.encoder.encode_texts(texts, role), len(texts))
 
-        `tokens` are those that the encoder's own tokeniser has made of the texts, if they are known already.
-        """
+    def encode_tokens(self, tokens: Mapping[str, torch.Tensor], count: int) -> TextFeatures:
+        """Return what `encode_texts` does of so many queries, by the tokens that the encoder's tokeniser made."""
+        encoder: Any = self.encoder  # `TokenisesApart`, as there are tokens
+        return self._encode_texts(lambda: encoder.encode_tokens(tokens), count)
+
+    def _encode_texts(self, encode: Callable[[], TextFeatures], count: int) -> TextFeatures:
         where = "while encoding texts"
         with attribute_errors(self.labels["encoder"], where):
-            if tokens and isinstance(self.encoder, TokenisesApart):
-                features = self.encoder.encode_tokens(tokens, role)
-            else:
-                features = self.encoder.encode_texts(texts, role)
+            features = encode()
         features = _given(features, TextFeatures, self.labels["encoder"], where)
-        wanted = (len(texts), self.encoder.shapes.embedding)
+        wanted = (count, self.encoder.shapes.embedding)
         _fitting(features, features.vectors, wanted, self.labels["encoder"], where)
         if self.matcher.needs_tokens and features.tokens is None:
             raise PartError(

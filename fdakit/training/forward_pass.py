@@ -22,8 +22,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from fdakit.data_pipeline.loaded_batch import LoadedBatch
 from fdakit.errors import RankLostError
-from fdakit.features import ClipBatch, PairFeatures
+from fdakit.features import ClipBatch, PairFeatures, TextFeatures
 from fdakit.inference.batch_alphas import batch_alphas
 from fdakit.inference.factory import WeightedObjective
 from fdakit.model.retriever import Retriever
@@ -161,7 +162,12 @@ class Forward:
         (alpha,) = batch_alphas(self._retriever, chunk.batch, clips).values()
         with autocast(self._device, self._precision):
             videos = self._retriever.encode_videos(clips, alpha)
-            return videos, self._retriever.encode_texts(chunk.batch.texts, tokens=chunk.batch.tokens)
+            return videos, self._encode_texts(chunk.batch)
+
+    def _encode_texts(self, batch: LoadedBatch) -> TextFeatures:
+        if batch.tokens:
+            return self._retriever.encode_tokens(batch.tokens, len(batch.texts))
+        return self._retriever.encode_texts(batch.texts)
 
     def bring_back(self, judged: Judgement, replay: Replay, scale: float | torch.Tensor) -> None:
         """Add the gradients of all pairs to every weight, on every rank the same."""

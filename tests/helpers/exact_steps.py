@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 from fdakit.data_pipeline.loaded_batch import LoadedBatch
 from fdakit.features import ClipBatch, PairFeatures, TextFeatures, VideoFeatures
 from fdakit.inference.factory import WeightedObjective
+from fdakit.model.pixel_forms import PixelSteps
 from fdakit.system.ranks import Ranks
 from fdakit.training.forward_pass import Forward
 from fdakit.training.shares import SharedBatch, Shares, share
@@ -30,6 +31,7 @@ class Towers(nn.Module):
         super().__init__()
         self.image, self.words = nn.Linear(48, 8), nn.Embedding(64, 8)
         self.drop, self.aggregator = nn.Dropout(dropout), pool
+        self.pixel_steps = PixelSteps()
 
     def encode_videos(self, clips: ClipBatch, alpha: torch.Tensor) -> VideoFeatures:
         pixels = (clips.frames.double() / 255 * alpha).flatten(2)
