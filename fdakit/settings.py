@@ -197,6 +197,11 @@ class TrainSettings(Options):
         description="blocks: torch.compile of each block of the encoder, and of what makes float of pixels and "
         "alpha, while it trains, never in evaluation",
     )
+    shard: Literal["none", "fsdp2"] = Field(
+        "none",
+        description="fsdp2: weights of the encoder's blocks, their gradients and optimiser state are divided over "
+        "the processes of torchrun, for encoders that do not fit a GPU whole; one process has nothing to divide",
+    )
     validate_every: int = Field(1, ge=1, le=1_000_000, description="epochs between validations")
     patience: int = Field(
         0,
@@ -234,6 +239,20 @@ class TrainSettings(Options):
             if role == "stem" and info.data.get("freeze_rule") == "clip4clip":
                 raise ValueError("'stem' stays as loaded under train.freeze_rule = \"clip4clip\"; give it no rate")
         return rates
+
+    @field_validator("shard")
+    @classmethod
+    def _check_shard(cls, shard: str, info: ValidationInfo) -> str:
+        if shard != "none" and info.data.get("compile", "none") != "none":
+            raise ValueError('weights of compiled blocks cannot be divided; set train.compile = "none"')
+        return shard
+
+    @field_validator("precision")
+    @classmethod
+    def _check_precision(cls, precision: str, info: ValidationInfo) -> str:
+        if precision == "fp16" and info.data.get("shard", "none") != "none":
+            raise ValueError('divided weights (train.shard) have no loss scale; set "bf16" or "fp32"')
+        return precision
 
 
 class EvalSettings(Options):

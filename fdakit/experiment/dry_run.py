@@ -30,10 +30,10 @@ from fdakit.training.trainer import Trainer
 from fdakit.training.training_data import TrainingData, training_clips
 from fdakit.values import Split
 
+from .built_run import wanted_splits
 from .early_stopping import check_patience
 from .model_selection import VALIDATION
 from .reading_pace import ReadingPace, reading_pace
-from .run import wanted_splits
 from .run_folder import device_name
 
 STEPS = 2

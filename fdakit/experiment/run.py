@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -13,34 +12,31 @@ import torch
 
 from fdakit.data_pipeline.cache_use import cached_clips_in_use
 from fdakit.data_pipeline.loading.clip_loader import ClipLoader
-from fdakit.data_pipeline.splits import Splits
-from fdakit.errors import FdakitError, collect_errors
 from fdakit.evaluation.evaluator import Evaluator
 from fdakit.evaluation.protocol import trained_on
-from fdakit.inference.checkpoint import Checkpoint
-from fdakit.inference.checkpoint_files import BEST
 from fdakit.inference.checkpoint_info import CheckpointInfo
-from fdakit.inference.factory import build_objectives, build_retriever, count_parameters, has_random_weights
+from fdakit.inference.factory import (
+    count_parameters,
+    has_random_weights,
+)
 from fdakit.inference.masked_examples import masked_examples
 from fdakit.inference.observers import ObserverGroup
-from fdakit.inference.preprocessing import adopt_preprocess
-from fdakit.model.retriever import Retriever
 from fdakit.plugin.observers import RunInfo
 from fdakit.recipe.recipe import Recipe
 from fdakit.system.devices import choose_device, loader_workers
 from fdakit.system.float32_products import tf32
 from fdakit.system.process_ranks import connected_ranks
 from fdakit.system.ranks import Ranks
+from fdakit.training.sharded_blocks import shard_blocks
 from fdakit.training.trainer import Trainer
 from fdakit.training.word_clashes import indistinct_words
-from fdakit.values import Split
 
+from .built_run import BuiltRun, build_run, build_trainer
 from .checkpoint_evaluation import RunResult, report_weights
-from .early_stopping import check_patience
 from .fingerprint import take_fingerprint
 from .model_selection import VALIDATION, ModelSelection
 from .moved_files import moved_file_hints
-from .resume import Resumable, check_inputs, find_resumable, set_damaged_aside, settle_checkpoints
+from .resume import Resumable, set_damaged_aside, settle_checkpoints
 from .run_checkpoints import RunCheckpoints
 from .run_curves import RunCurves
 from .run_folder import RunFolder, recipe_text
@@ -76,14 +72,19 @@ def run_recipe(
         held.enter_context(tf32(recipe.train.tf32))
         clip_loader = held.enter_context(ClipLoader(loader_workers(recipe.loader.workers, device), device=device))
         # Errors of all that is built are raised before a folder is created.
-        built = ranks.first_alone(partial(_build, recipe, folder, allowed, device, watchers, clip_loader, ranks))
+        built = ranks.first_alone(partial(build_run, recipe, folder, device, watchers))
+        parts = [objective.part for objective in built.objectives]
+        sharded = shard_blocks(built.retriever, parts, recipe.train, device=device, ranks=ranks)
+        trainer, resumed = ranks.first_alone(
+            partial(build_trainer, recipe, built, folder, allowed, device, watchers, clip_loader, ranks, sharded)
+        )
         held.enter_context(cached_clips_in_use(built.splits.values()))
         if folder is None:
             folder = RunFolder(ranks.by_first(partial(_create, recipe, out, held)))
         job = _Run(recipe, device, watchers, folder, built, clip_loader, ranks)
-        training = job.training(built.trainer, built.resumed) if built.trainer else None
-        del built  # and the state that the trainer has taken up, which may be as large as the weights and moments
-        return job.finish(training.run() if training else job.evaluate_only())
+        training = job.training(trainer, resumed) if trainer else None
+        del built, trainer, resumed  # and the state taken up, which may be as large as the weights and moments
+        return job.finish(job.train(training) if training else job.evaluate_only())
 
 
 def _take_over(folder: RunFolder, held: ExitStack) -> None:
@@ -100,68 +101,6 @@ def _create(recipe: Recipe, out: Path | None, held: ExitStack) -> Path:
     return folder.path
 
 
-@dataclass(frozen=True)
-class _Built:
-    """What a run works with: the data, the model, and for a training its trainer and where it goes on."""
-
-    data: Splits
-    splits: Mapping[str, Split]
-    retriever: Retriever
-    trainer: Trainer | None
-    resumed: Resumable | None
-
-
-def _build(
-    recipe: Recipe,
-    folder: RunFolder | None,
-    allowed: Collection[str],
-    device: torch.device,
-    watchers: ObserverGroup,
-    clip_loader: ClipLoader,
-    ranks: Ranks,
-) -> _Built:
-    """Build all of a run; `folder` is that of one to be resumed. Raises `FdakitError`."""
-    data = Splits(recipe, device=device, progress=watchers.progressed)
-    training = recipe.train.epochs > 0
-    resumed = find_resumable(folder) if folder and training else None
-    wanted = wanted_splits(recipe, data)
-    *loaded, retriever = collect_errors(
-        *(partial(data.load, name) for name in wanted), partial(build_retriever, recipe, device=device)
-    )
-    splits: dict[str, Split] = dict(zip(wanted, loaded, strict=True))
-    check_patience(recipe, splits)
-    if folder is not None:
-        written = resumed.checkpoint if resumed else Checkpoint.of_run(folder.checkpoint(BEST))
-        adopt_preprocess(retriever, recipe, written.weights)
-    trainer = None
-    if training:
-        objectives = build_objectives(recipe, retriever, device)
-        trainer = Trainer.of(
-            recipe,
-            splits["train"],
-            retriever,
-            objectives,
-            device=device,
-            watchers=watchers,
-            clip_loader=clip_loader,
-            ranks=ranks,
-        )
-    if folder and resumed:
-        resumed = check_inputs(folder, resumed, recipe, splits, allowed)
-    return _Built(data, splits, retriever, trainer, resumed)
-
-
-def wanted_splits(recipe: Recipe, splits: Splits) -> list[str]:
-    """Return train, val if it exists, and the reported split, each once; without training the last alone."""
-    if not recipe.train.epochs:
-        return [recipe.eval.split]
-    try:
-        validated = VALIDATION in splits.names()
-    except FdakitError:
-        validated = False  # loading will report why, together with what else is missing
-    return list(dict.fromkeys(["train", *([VALIDATION] if validated else []), recipe.eval.split]))
-
-
 class _Run:
     """One run in its folder."""
 
@@ -171,7 +110,7 @@ class _Run:
         device: torch.device,
         watchers: ObserverGroup,
         folder: RunFolder,
-        built: _Built,
+        built: BuiltRun,
         clip_loader: ClipLoader,
         ranks: Ranks,
     ) -> None:
@@ -259,6 +198,13 @@ class _Run:
             self.ranks.by_first(partial(set_damaged_aside, self.folder, resumed))
         self._announce(trainer, past=past)
         return training
+
+    def train(self, training: TrainingRun) -> CheckpointInfo:
+        """Train to the end; return what is known of the best checkpoint, whose weights the retriever then has."""
+        info = training.run()
+        if training.sharded:  # each rank evaluates by itself, with whole weights
+            self.retriever = self._checkpoints.best().load(self.recipe, device=self.device)
+        return info
 
     def _validator(self) -> Evaluator | None:
         split = self.splits.get(VALIDATION)

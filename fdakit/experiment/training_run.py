@@ -57,6 +57,11 @@ class TrainingRun:
         self._data = data
         self._found = ""
 
+    @property
+    def sharded(self) -> bool:
+        """Whether weights are divided over ranks; the best ones are then not loaded at the end."""
+        return bool(self._trainer.sharded)
+
     def take_up(self, last: Checkpoint, state: TrainingState) -> tuple[Mapping[str, float], ...] | None:
         """Continue from a checkpoint; return its past epochs, None if an older fdakit did not record them.
 
@@ -73,7 +78,7 @@ class TrainingRun:
         return tuple(trainer.history) if state.history is not None else None
 
     def run(self) -> CheckpointInfo:
-        """Train to the end and load the best checkpoint; return what is known of it.
+        """Train to the end and load the best checkpoint, but into divided weights; return what is known of it.
 
         Raises `Interrupted` after a request to stop.
         """
@@ -97,7 +102,8 @@ class TrainingRun:
             ) from error
         self._ranks.wait()  # until rank 0 has written it
         best = self._checkpoints.best()
-        best.load_into(trainer.retriever)
+        if not trainer.sharded:
+            best.load_into(trainer.retriever)
         return best.info
 
     def _train(self) -> None:
@@ -108,7 +114,9 @@ class TrainingRun:
             self._save(self._info(chosen_by=INTERRUPTED), final=True)
             raise
         except RankLostError as error:
-            if self._trainer.position.step > 0:  # within an epoch; between two, the last checkpoint is what counts
+            if (
+                self._trainer.position.step > 0 and not self._trainer.sharded
+            ):  # within an epoch; between two, the last checkpoint is what counts
                 self._save(self._info(chosen_by=INTERRUPTED), final=True)
             raise RankLostError(f"{error}; {self._standing()}") from error
 
@@ -126,7 +134,8 @@ class TrainingRun:
     def _after_step(self, trainer: Trainer) -> None:
         self._checkpoints.tell()
         validating = trainer.course.at_end(trainer.position.step) and self._validates(trainer.position.epoch)
-        if self._checkpoints.due(share=_BEFORE_VALIDATION if validating and self._selection.measures else 1.0):
+        due = self._checkpoints.due(share=_BEFORE_VALIDATION if validating and self._selection.measures else 1.0)
+        if self._ranks.objects(due)[0] if trainer.sharded else due:  # all take part in gathering what is divided
             self._save(self._info(chosen_by=WITHIN_EPOCH))  # resumed from, it completes the epoch first
 
     def _validates(self, epoch: int) -> bool:
@@ -139,7 +148,8 @@ class TrainingRun:
         last = trainer.position.done >= trainer.steps
         measured, as_best = None, False
         if self._validates(epoch):
-            measured = self._selection.measure(trainer.retriever)
+            with trainer.sharded.whole():
+                measured = self._selection.measure(trainer.retriever)
             info = self._info(chosen_by=BY_LAST, measured=measured)
             as_best = self._selection.is_best(measured, last=last)
         else:

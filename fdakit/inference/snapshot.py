@@ -11,6 +11,7 @@ import torch
 
 from fdakit.model.preprocess_record import preprocess_header
 from fdakit.model.retriever import Retriever
+from fdakit.system.sharded_tensors import whole
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Snapshot:
 def take_snapshot(
     retriever: Retriever, state: Mapping[str, Any] | None = None, *, into: Snapshot | None = None
 ) -> Snapshot:
-    """Return copies of a retriever's weights and of a training state.
+    """Return copies of a retriever's weights and of a training state; what is divided over ranks is gathered.
 
     Memory of `into`, a former snapshot of the same training that nobody needs any more, is used again.
     """
@@ -52,7 +53,23 @@ def _copied(value: Any, former: Any) -> Any:
     return copy.deepcopy(value)
 
 
+def gather_nothing(retriever: Retriever, state: Mapping[str, Any]) -> None:
+    """Take part in gathering what is divided over ranks, for a snapshot that another rank takes."""
+    _gathered(retriever.state_dict())
+    _gathered(state)
+
+
+def _gathered(value: Any) -> None:
+    """Gather the tensors in nested mappings, lists and tuples in the order in which `_copied` does, and drop them."""
+    if isinstance(value, torch.Tensor):
+        whole(value)
+    elif isinstance(value, dict | list | tuple):
+        for item in value.values() if isinstance(value, dict) else value:
+            _gathered(item)
+
+
 def _copied_tensor(value: torch.Tensor, former: Any) -> torch.Tensor:
+    value = whole(value)
     if value.layout != torch.strided or type(value) is not torch.Tensor:
         return value.cpu().clone()
     reusable = isinstance(former, torch.Tensor) and former.shape == value.shape and former.dtype == value.dtype

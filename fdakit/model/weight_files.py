@@ -17,6 +17,7 @@ from torch import nn
 
 from fdakit.errors import CheckpointError
 from fdakit.system.regular_files import full, open_regular
+from fdakit.system.sharded_tensors import sharded_as
 
 from .file_kinds import HEAD, ForeignFileError, Kind, tell_kind
 from .pickled_names import CodeFoundError, DamagedFileError, TensorClaim
@@ -159,4 +160,4 @@ def load_strictly(module: nn.Module, state: Mapping[str, torch.Tensor], *, where
         raise CheckpointError(
             f"{where.absolute()}: weights of another architecture: {shown}; use the recipe they were made with"
         )
-    module.load_state_dict(state)
+    module.load_state_dict({key: sharded_as(own[key], value) for key, value in state.items()})

@@ -133,14 +133,14 @@ class Forward:
 
     def __call__(self, shared: SharedBatch, *, step: int) -> ForwardPass:
         """Return the pass of a batch; `step`, from 1, keys the draws and is named in errors."""
-        chunks = shared.chunks
-        self._sum.prepare(shared)
+        chunks = self._sum.begin(shared)
         single = len(chunks) == 1  # its activations are kept, and nothing is encoded twice
         with torch.set_grad_enabled(single):
             encoded = [self._sum.encode(chunk, step, last=single) for chunk in chunks]
         if single and self._ranks.size == 1:
             return ForwardPass(self._judge(encoded[0], shared, step, in_parts=False), self)
-        leaves = gather_features(encoded, self._ranks)
+        own = [one for chunk, one in zip(chunks, encoded, strict=True) if not chunk.is_blank]
+        leaves = gather_features(own, self._ranks)
         judged = self._judge(leaves, shared, step, in_parts=True)
         return ForwardPass(judged, self, Replay(leaves, chunks, step, encoded[0] if single else None))
 
@@ -179,7 +179,7 @@ class Forward:
         for chunk in replay.chunks:
             last = chunk is replay.chunks[-1]
             features = replay.kept or self._sum.encode(chunk, replay.step, last=last)
-            own = _own_gradients(features, replay.leaves, chunk.rows, complete=self._sum.needs_all)
+            own = _own_gradients(features, replay.leaves, chunk, complete=self._sum.needs_all)
             with self._ranks.losses_noticed():
                 _backward(*own)
         self._sum.finish(heads_reach=shared or any(grad is not None for grad in reached))
@@ -208,20 +208,27 @@ def _trained(parts: Iterable[object]) -> list[nn.Parameter]:
 
 
 def _own_gradients(
-    features: Features, leaves: Features, rows: slice, *, complete: bool
+    features: Features, leaves: Features, chunk: Chunk, *, complete: bool
 ) -> tuple[list[torch.Tensor], list[torch.Tensor | None]]:
-    """Return the features of some pairs and their rows of the leaves' gradients, cut to their own lengths.
+    """Return the features of a chunk and their rows of the leaves' gradients, cut to their own lengths.
 
-    If they are to be `complete`, features that nothing depends on have a gradient of 0.
+    Those of a blank chunk are 0. If they are to be `complete`, features that nothing depends on have a gradient of 0.
     """
     made: list[torch.Tensor] = []
     grads: list[torch.Tensor | None] = []
     for one, leaf in zip(graded(features), graded(leaves), strict=True):
         if one is not None and leaf is not None:
-            own = None if leaf.grad is None else leaf.grad[rows][tuple(slice(0, size) for size in one.shape)]
             made.append(one)
-            grads.append(torch.zeros_like(one) if own is None and complete else own)
+            grads.append(_rows_of(leaf.grad, one, chunk) if leaf.grad is not None else None)
+            if complete and grads[-1] is None:
+                grads[-1] = torch.zeros_like(one)
     return made, grads
+
+
+def _rows_of(grad: torch.Tensor, like: torch.Tensor, chunk: Chunk) -> torch.Tensor:
+    if chunk.is_blank:
+        return torch.zeros_like(like)
+    return grad[chunk.rows][tuple(slice(0, size) for size in like.shape)]
 
 
 def _backward(values: Sequence[torch.Tensor], grads: Sequence[float | torch.Tensor | None]) -> None:

@@ -54,6 +54,15 @@ class Chunk:
     batch: LoadedBatch
     rows: slice
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether it is encoded only because other ranks encode, and belongs to no pair."""
+        return not range(self.rows.start, self.rows.stop)
+
+    def blank(self) -> Chunk:
+        """Return a blank chunk with this one's first pair."""
+        return Chunk(self.number, rows_of(self.batch, slice(0, 1)), slice(0, 0))
+
 
 @dataclass(frozen=True)
 class SharedBatch:

@@ -1,11 +1,13 @@
 """The sum of the towers' gradients over ranks, where the torch engines for it come in.
 
 `TowerSum` adds them up when all are there; that is right for any towers. `ReplicatedTowers` has
-`DistributedDataParallel` add them up while the last chunk's are still being made.
+`DistributedDataParallel` add them up while the last chunk's are still being made. `ShardedTowers` leaves those of
+divided weights to `fully_shard`.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from typing import Any
@@ -15,6 +17,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from fdakit.system.ranks import Ranks
+from fdakit.system.sharded_tensors import is_sharded
 
 from .gathered_features import Features
 from .gradient_sums import sum_gradients
@@ -35,8 +38,9 @@ class TowerSum:
         """Whether every feature needs a gradient in this step, if only of 0."""
         return False
 
-    def prepare(self, shared: SharedBatch) -> None:
-        """Begin a step."""
+    def begin(self, shared: SharedBatch) -> Sequence[Chunk]:
+        """Begin a step; return the chunks that this rank encodes."""
+        return shared.chunks
 
     def encode(self, chunk: Chunk, step: int, *, last: bool) -> Features:
         """Return the features of a chunk; `last` if its gradients are the last of the step on this rank."""
@@ -67,9 +71,10 @@ class ReplicatedTowers(TowerSum):
     def needs_all(self) -> bool:
         return self._used
 
-    def prepare(self, shared: SharedBatch) -> None:
+    def begin(self, shared: SharedBatch) -> Sequence[Chunk]:
         alike = len({count == 1 for count in shared.chunk_counts}) == 1
         self._used = self._replica is not None and alike and min(shared.chunk_counts) > 0
+        return shared.chunks
 
     def encode(self, chunk: Chunk, step: int, *, last: bool) -> Features:
         if not (last and self._used and self._replica is not None):
@@ -88,6 +93,32 @@ class ReplicatedTowers(TowerSum):
             if all(self._ranks.objects(complete)):
                 with self._ranks.losses_noticed():
                     self._replica = _replica(self._module)
+
+
+class ShardedTowers(TowerSum):
+    """Towers with weights that `fully_shard` divided: it sums their gradients, chunk by chunk.
+
+    All ranks fetch a block's weights at once, so that each encodes as often as the others: a rank with fewer chunks
+    encodes blank ones, which get a gradient of 0.
+    """
+
+    def __init__(self, encode: Encode, weights: Sequence[nn.Parameter], ranks: Ranks) -> None:
+        super().__init__(encode, [weight for weight in weights if not is_sharded(weight)], ranks)
+
+    def begin(self, shared: SharedBatch) -> Sequence[Chunk]:
+        counts = shared.chunk_counts
+        blank = shared.chunks[0].blank() if shared.chunks else None
+        if 0 in counts:  # a rank without any clip encodes one of another
+            giver = next(rank for rank, count in enumerate(counts) if count)
+            blank = self._ranks.objects(blank if self._ranks.rank == giver else None)[giver]
+        assert blank is not None
+        return (*shared.chunks, *[blank] * (max(counts) - len(shared.chunks)))
+
+    def encode(self, chunk: Chunk, step: int, *, last: bool) -> Features:
+        with self._ranks.losses_noticed(), warnings.catch_warnings():
+            # of in-place changes of features, which nothing here makes
+            warnings.filterwarnings("ignore", "FSDP2-wrapped module", UserWarning)
+            return super().encode(chunk, step, last=last)
 
 
 class _Towers(nn.Module):
@@ -123,6 +154,8 @@ def tower_sum(
     encode: Encode, weights: Sequence[nn.Parameter], ranks: Ranks, *, parts: Mapping[str, nn.Module]
 ) -> TowerSum:
     """Return what sums the gradients of `weights`, those of the `parts` that encode."""
+    if any(is_sharded(weight) for part in parts.values() for weight in part.parameters()):
+        return ShardedTowers(encode, weights, ranks)
     if ranks.connected and weights:
         return ReplicatedTowers(encode, weights, ranks, parts=parts)
     return TowerSum(encode, weights, ranks)

@@ -33,6 +33,7 @@ from .progress.epoch_course import EpochCourse
 from .progress.pace import Pace
 from .progress.step_facts import step_facts
 from .recomputation import recompute_activations
+from .sharded_blocks import ShardedBlocks, copy_weights
 from .shared_loading import SharedLoading
 from .shares import SharedBatch
 from .step_losses import EpochLosses, StepLosses
@@ -69,8 +70,10 @@ class Trainer:
         watchers: ObserverGroup,
         ranks: Ranks,
         clip_loader: ClipLoader | None = None,
+        sharded: ShardedBlocks | None = None,
     ) -> None:
         self.retriever = retriever
+        self.sharded = sharded or ShardedBlocks()
         self.position = Position()
         self._ended = False
         self.history: list[dict[str, float]] = []  # what observers receive for each epoch
@@ -119,10 +122,11 @@ class Trainer:
         watchers: ObserverGroup,
         ranks: Ranks | None = None,
         clip_loader: ClipLoader | None = None,
+        sharded: ShardedBlocks | None = None,
     ) -> Trainer:
         """Return the trainer of a recipe on a split, or other data; it reads by `clip_loader`, else by own workers.
 
-        Raises what `known_damage`, `build_optimiser` and `check_chunks` raise.
+        `sharded` is what `shard_blocks` gave. Raises what `known_damage`, `build_optimiser` and `check_chunks` raise.
         """
         if isinstance(data, Split):
             data = TrainingData.of(
@@ -145,6 +149,7 @@ class Trainer:
             watchers=watchers,
             ranks=ranks or Ranks(),
             clip_loader=clip_loader,
+            sharded=sharded,
         )
 
     @property
@@ -172,7 +177,7 @@ class Trainer:
         After a step and after an epoch the state is complete and can be saved.
         """
         steps = self.steps
-        self._ranks.copy_first([*self.retriever.state_dict().values(), *self._modules.state_dict().values()])
+        copy_weights([self.retriever, self._modules], self._ranks)
         with stop_request() as asked:
             # After a stop at the last step of an epoch, that epoch is yet to be completed.
             while not self._ended and (self.position.done < steps or self.position.step > 0):

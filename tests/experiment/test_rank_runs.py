@@ -126,6 +126,14 @@ def farthest(one: Path, other: Path) -> float:
     return max(float((first[key] - second[key]).abs().max() / second[key].abs().max()) for key in first)
 
 
+def state_layout(run: Path) -> object:
+    """The shapes of an optimiser's state in a run's last checkpoint, by the number of the weight."""
+    state = Checkpoint.open(run / "checkpoints" / "last").state().for_trainer()["optimiser"]
+    return {
+        number: {name: tuple(value.shape) for name, value in held.items()} for number, held in state["state"].items()
+    }
+
+
 def test_two_processes_make_the_files_of_one_and_evaluate_alike(recipe: Path, trial: Path) -> None:
     one, two = trial / "one", trial / "two"
     assert say("run", recipe, "--out", one).code == 0
@@ -224,6 +232,30 @@ def test_a_stop_that_one_process_is_asked_for_is_agreed_and_another_number_goes_
     assert "stopped after step" in (trial / "rank-0.log").read_text()
     assert codes(started("run", "--resume", run, size=1)) == [0]
     assert farthest(run, whole) <= 1e-6
+
+
+def test_divided_weights_train_as_whole_ones_and_are_resumed_by_any_number(recipe: Path, trial: Path) -> None:
+    ways = ("--set", "train.ema=0.5", "--set", "train.grad_checkpointing=true")
+    divided = ("--set", "train.shard=fsdp2")
+    whole, run = trial / "whole", trial / "run"
+    assert codes(started("run", recipe, *ways, "--out", whole)) == [0, 0]
+    children = started("run", recipe, *ways, *divided, "--out", run)
+    wait_for_step(run, 1, children)
+    os.kill(children[0], signal.SIGTERM)
+    assert codes(children) == [143, 143]
+    assert "stopped after step" in (trial / "rank-0.log").read_text()
+    assert codes(started("run", "--resume", run)) == [0, 0]
+    assert farthest(run, whole) <= 1e-5
+    assert state_layout(run) == state_layout(whole)
+
+    lost = trial / "lost"
+    children = started("run", recipe, *ways, *divided, "--out", lost)
+    wait_for_step(lost, 1, children)
+    os.kill(children[1], signal.SIGKILL)
+    assert codes(children) == [LOST, -signal.SIGKILL]
+    assert f"fdakit run --resume {lost}" in (trial / "rank-0.log").read_text()
+    assert codes(started("run", "--resume", lost, size=1)) == [0]
+    assert farthest(lost, whole) <= 1e-5
 
 
 @pytest.mark.proof

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
@@ -14,6 +14,7 @@ from fdakit.features import ClipBatch, PairFeatures, TextFeatures, VideoFeatures
 from fdakit.inference.factory import WeightedObjective
 from fdakit.model.pixel_forms import PixelSteps
 from fdakit.system.ranks import Ranks
+from fdakit.system.sharded_tensors import whole
 from fdakit.training.forward_pass import Forward
 from fdakit.training.shares import SharedBatch, Shares, share
 
@@ -29,7 +30,7 @@ class Towers(nn.Module):
 
     def __init__(self, *, dropout: float, pool: nn.Module) -> None:
         super().__init__()
-        self.image, self.words = nn.Linear(48, 8), nn.Embedding(64, 8)
+        self.image, self.words = nn.Sequential(nn.Linear(48, 8), nn.Linear(8, 8)), nn.Embedding(64, 8)
         self.drop, self.aggregator = nn.Dropout(dropout), pool
         self.pixel_steps = PixelSteps()
 
@@ -138,10 +139,11 @@ def gradients(
     ranks: Ranks | None = None,
     lost: Sequence[int] = (),
     steps: Sequence[int] = (5,),
+    divide: Callable[[Towers], object] = lambda towers: None,
 ) -> dict[str, torch.Tensor]:
     """The losses and the gradient of every weight in the last of some steps, before each of which weights are moved.
 
-    `drawn` is the state of torch's own generator.
+    `drawn` is the state of torch's own generator; `divide` may divide the towers' weights over ranks.
     """
     torch.manual_seed(1)
     towers = Towers(dropout=dropout, pool=POOLS[pool]()).double().train()
@@ -149,6 +151,7 @@ def gradients(
     if captions:
         parts["captions"] = Captioner(dropout=dropout).double()
         parts["captions"].share_words(towers)
+    divide(towers)
     objectives = [WeightedObjective(part, 0.7 - k / 5, name, name) for k, (name, part) in enumerate(parts.items())]
     forward = Forward(cast(Any, towers), objectives, device=CPU, precision="fp32", seed=3, ranks=ranks)
     weights = {
@@ -161,7 +164,7 @@ def gradients(
             weight.data *= 1.01
         done = forward(shared_batch(micro_batch, ranks=ranks, lost=lost if step == steps[-1] else ()), step=step)
         done.backward()
-    found = {n: w.grad for n, w in weights.items() if w.grad is not None}
+    found = {n: whole(w.grad) for n, w in weights.items() if w.grad is not None}
     return {"loss": done.losses.total.detach(), **done.losses.by_name} | found
 
 

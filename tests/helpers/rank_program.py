@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
-from helpers.exact_steps import close, gradients
+from helpers.exact_steps import CPU, Towers, close, gradients
 
 from fdakit.system.process_ranks import connected_ranks
+from fdakit.system.ranks import Ranks
+from fdakit.system.sharded_tensors import is_sharded
+from fdakit.training.sharded_blocks import divide_blocks
 
 CASES: tuple[dict[str, Any], ...] = (
     {"pool": "batch norm", "tokens": True, "micro_batch": None},
@@ -19,11 +23,21 @@ CASES: tuple[dict[str, Any], ...] = (
 )
 STEPS = (5, 6, 7)  # the first is summed without DDP, the others with it
 
+
+def divided(towers: Towers, ranks: Ranks) -> None:
+    """Divide the weights of the towers of images, as `train.shard` does those of an encoder's blocks."""
+    divide_blocks(towers, list(towers.image), CPU, ranks)
+    assert any(is_sharded(weight) for weight in towers.parameters())
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    with connected_ranks(torch.device("cpu")) as ranks:
+    with connected_ranks(CPU) as ranks:
         for case in CASES:
             chunks = {"micro_batch": case["micro_batch"] if case.get("dropout") else None}
-            close(gradients(**case, ranks=ranks, steps=STEPS), gradients(**{**case, **chunks}, steps=STEPS))
+            alone = gradients(**{**case, **chunks}, steps=STEPS)
+            close(gradients(**case, ranks=ranks, steps=STEPS), alone)
+            divide = partial(divided, ranks=ranks)
+            close(gradients(**case, ranks=ranks, steps=STEPS, divide=divide), alone)
         if ranks.leads:
             print(f"{len(CASES)} cases on {ranks.size} ranks")

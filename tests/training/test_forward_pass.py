@@ -70,7 +70,7 @@ def test_draws_are_those_of_the_chunk_whatever_was_drawn_before() -> None:
     first, again = (gradients("dropout", tokens=True, micro_batch=4, dropout=0.3, drawn=k) for k in (0, 7))
     assert all(torch.equal(first[name], again[name]) for name in first)
     other = gradients("dropout", tokens=True, micro_batch=5, dropout=0.3)
-    assert not torch.equal(first["towers.image.weight"], other["towers.image.weight"])
+    assert not torch.equal(first["towers.image.0.weight"], other["towers.image.0.weight"])
 
 
 def test_the_second_pass_draws_what_the_first_one_did() -> None:
@@ -82,7 +82,7 @@ def test_the_second_pass_draws_what_the_first_one_did() -> None:
     forward = Forward(cast(Any, towers), [objective], device=CPU, precision="fp32", seed=3)
     done = forward(shared_batch(4), step=1)
     done.backward()
-    weight, step = towers.image.weight, 1e-6
+    weight, step = towers.image[0].weight, 1e-6
     assert weight.grad is not None
     for place in ((0, 0), (3, 7), (7, 40)):
         losses = []
@@ -122,7 +122,7 @@ def test_frozen_towers_are_left_alone() -> None:
     objective = WeightedObjective(Contrast(tokens=False).double(), 1.0, "objective", "contrast")
     forward = Forward(cast(Any, towers), [objective], device=CPU, precision="fp32", seed=3)
     forward(shared_batch(4), step=1).backward()
-    assert towers.image.weight.grad is None
+    assert towers.image[0].weight.grad is None
     assert next(towers.aggregator.parameters()).grad is not None
 
 

@@ -16,6 +16,7 @@ from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from fdakit.errors import RecipeError
+from fdakit.system.sharded_tensors import is_sharded, sharded_as
 
 from .grouped_optimiser import GroupedOptimiser
 
@@ -32,7 +33,7 @@ class EvaluatedWeights:
             raise RecipeError(
                 f"train.ema: found {decay}, but {optimiser.label} averages weights itself; leave train.ema out"
             )
-        self._weights = [weight for group in optimiser.groups for weight in group["params"]]
+        self._weights = optimiser.weights
         self._averaged = [weight for weight in averaged if weight.requires_grad] if decay else []
         self._optimiser, self._decay = optimiser, decay
         self._average: list[torch.Tensor] = []
@@ -58,7 +59,10 @@ class EvaluatedWeights:
             return
         if self._average:
             average: Any = get_ema_multi_avg_fn(self._decay)  # type: ignore[no-untyped-call]
-            average(self._average, self._averaged, 1)
+            for kind in (False, True):  # torch averages no divided tensors beside whole ones
+                mine = [k for k, weight in enumerate(self._averaged) if is_sharded(weight) is kind]
+                if mine:
+                    average([self._average[k] for k in mine], [self._averaged[k] for k in mine], 1)
         else:
             self._average = [weight.detach().clone() for weight in self._averaged]
 
@@ -101,4 +105,4 @@ def _copy(values: Sequence[torch.Tensor], weights: Sequence[torch.Tensor]) -> No
     """Copy values into weights; nothing where there are none. Raises `ValueError` for other numbers of them."""
     if values:
         for value, weight in zip(values, weights, strict=True):
-            weight.copy_(value)
+            weight.copy_(sharded_as(weight, value))

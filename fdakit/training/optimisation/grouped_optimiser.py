@@ -16,17 +16,25 @@ from fdakit.plugin.abilities import SwitchesWeights
 from fdakit.plugin.contracts import OptimiserFactory
 from fdakit.settings import TrainSettings
 from fdakit.system.devices import loss_scaler
+from fdakit.system.sharded_tensors import is_sharded
 
 from .parameter_groups import parameter_groups, plan_training
+from .sharded_groups import GroupLayout, clip_sharded
 
 
 class GroupedOptimiser:
     """An optimiser whose groups follow one schedule, each at its own peak rate. `label` is its part's, for errors."""
 
     def __init__(
-        self, optimiser: torch.optim.Optimizer, *, label: str, scaler: torch.amp.GradScaler | None = None
+        self,
+        optimiser: torch.optim.Optimizer,
+        *,
+        label: str,
+        scaler: torch.amp.GradScaler | None = None,
+        layout: GroupLayout | None = None,
     ) -> None:
         self._optimiser, self.label, self._scaler = optimiser, label, scaler
+        self._layout = layout or GroupLayout(optimiser.param_groups)
         self._switched: bool | None = None  # whether to training, if at all
         self._peaks = [group["lr"] for group in optimiser.param_groups]
 
@@ -46,6 +54,11 @@ class GroupedOptimiser:
     def groups(self) -> Sequence[Mapping[str, Any]]:
         """The parameter groups, at their present rates."""
         return self._optimiser.param_groups
+
+    @property
+    def weights(self) -> Sequence[torch.Tensor]:
+        """The weights of all groups, in an order that does not depend on whether some are divided over ranks."""
+        return self._layout.weights
 
     def begin(self, factor: float) -> None:
         """Set every rate to its peak times `factor`, and drop the gradients."""
@@ -81,20 +94,22 @@ class GroupedOptimiser:
     def _clipped(self, clip_norm: float) -> torch.Tensor:
         """Clip the gradients; return their norm before that."""
         weights = [weight for group in self.groups for weight in group["params"]]
+        if any(map(is_sharded, weights)):
+            return clip_sharded(weights, clip_norm)
         if clip_norm > 0:
             return nn.utils.clip_grad_norm_(weights, clip_norm)
         return nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
 
     def state(self) -> dict[str, Any]:
-        """Return tensors and plain values, for `restore`."""
+        """Return tensors and plain values, for `restore`; of divided weights divided ones, numbered as if whole."""
         scaler = {} if self._scaler is None else {"scaler": self._scaler.state_dict()}
-        return {**self._optimiser.state_dict(), **scaler}
+        return {**self._layout.joined_state(self._optimiser.state_dict()), **scaler}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a `state()`."""
         known = dict(state)
         scaler = known.pop("scaler", None)
-        self._optimiser.load_state_dict(known)
+        self._optimiser.load_state_dict(self._layout.split_state(known))
         self._switched = None
         if self._scaler is not None and scaler is not None:
             self._scaler.load_state_dict(scaler)
@@ -120,8 +135,9 @@ def build_optimiser(
     if not groups:
         raise FdakitError("train: nothing in this recipe has weights to train; set train.epochs = 0 to evaluate")
     label = str(part.offer)
+    layout = GroupLayout(groups)
     with attribute_errors(label, "while it was made"):
-        made = part.build(retriever.encoder.shapes)(groups)
+        made = part.build(retriever.encoder.shapes)(layout.split_groups(groups))
     check_optimiser(made, label=label)
     device = next(weight for group in groups for weight in group["params"]).device
-    return GroupedOptimiser(made, label=label, scaler=loss_scaler(device, train.precision))
+    return GroupedOptimiser(made, label=label, scaler=loss_scaler(device, train.precision), layout=layout)
