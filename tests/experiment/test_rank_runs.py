@@ -222,7 +222,7 @@ def test_an_error_of_a_part_on_the_first_process_gives_all_its_exit_code(
     def fail(*_: object, **__: object) -> None:
         raise PartError("a part failed")
 
-    monkeypatch.setattr("fdakit.experiment.run.build_retriever", fail)
+    monkeypatch.setattr("fdakit.experiment.built_run.build_retriever", fail)
     assert codes(started("run", recipe, "--out", trial / "run")) == [1, 1]
     assert (trial / "rank-1.log").read_text() == ""
 
