@@ -103,8 +103,9 @@ def serve(pipe: Connection[Any, Any]) -> None:
     """Do what is asked for until the pipe closes."""
     torch.set_num_threads(1)
     sources: dict[int, Source] = {}
+    begun = False  # before that, a pipe is empty only because a source is larger than it
     while True:
-        if not pipe.poll():
+        if begun and not pipe.poll():
             for source in sources.values():
                 source.rest()
         try:
@@ -117,6 +118,7 @@ def serve(pipe: Connection[Any, Any]) -> None:
             elif isinstance(asked, Hear):
                 _hear(sources[asked.source], asked)
             else:
+                begun = True
                 for place, draw in asked.draws:
                     pipe.send(Outcome(asked.plan, place, sources[asked.source][draw]))
         except Exception as error:  # noqa: BLE001 - it is raised again where the plan is read
