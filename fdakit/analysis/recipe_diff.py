@@ -19,7 +19,7 @@ Difference = tuple[Any, Any]
 _ASIDE = (
     *("name", "seed", "observer", "loader.workers", "loader.prefetch", "loader.ledger", "loader.time_limit"),
     *("frame_store.enabled", "frame_store.limit_mb", "frame_store.folder", "train.device"),
-    *("train.checkpoint_minutes", "train.grad_checkpointing", "metric"),
+    *("train.checkpoint_minutes", "train.grad_checkpointing", "train.shard", "metric"),
     *("eval.batch_size", "eval.text_batch_size", "eval.controls", "eval.bank", "eval.bootstrap", "eval.rescoring"),
 )
 _READING = ("dataset", "sampler", "reader", "view")

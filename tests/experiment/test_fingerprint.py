@@ -42,7 +42,13 @@ def test_nothing_changed_is_nothing_told_and_the_fingerprint_is_plain(make_recip
     assert told(first, take_fingerprint(recipe, {"train": train})) == []
     assert Fingerprint.from_json(first.to_json()) == first
     assert b"fdakit" not in pickle.dumps(first.to_json())
-    ways = make_recipe(loader={"workers": 1}, eval={"controls": ["zero"]}, observer=[{"use": "jsonl"}], name="other")
+    ways = make_recipe(
+        loader={"workers": 1},
+        eval={"controls": ["zero"]},
+        observer=[{"use": "jsonl"}],
+        name="other",
+        train={"shard": "fsdp2", "checkpoint_minutes": 2.0},
+    )
     assert told(first, take_fingerprint(ways, {"train": train})) == []
 
 
