@@ -203,7 +203,7 @@ class TrainSettings(Options):
         "the processes of torchrun, for encoders that do not fit a GPU whole; one process has nothing to divide",
     )
     validate_every: int = Field(1, ge=1, le=1_000_000, description="epochs between validations")
-    patience: int = Field(
+    patience: Annotated[int, AtMost("epochs")] = Field(
         0,
         ge=0,
         le=1_000_000,

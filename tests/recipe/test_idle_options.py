@@ -44,6 +44,10 @@ def told(catalog: Catalog = CATALOG, **tables: Any) -> list[str]:
             "train.micro_batch: found 16, which has no effect above batch_size = 8; lower it, or leave it out",
         ),
         (
+            {"train": {"epochs": 4, "patience": 5}},
+            "train.patience: found 5, which has no effect above epochs = 4; lower it, or leave it out",
+        ),
+        (
             {"mask": {"use": "median-background", "element": "square", "closing": 0, "opening": 0}},
             'mask.element: found "square", which has no effect while closing = 0 and opening = 0 and dilation = 0; '
             "set closing or opening or dilation, or leave it out",
@@ -65,6 +69,7 @@ def test_a_line_says_why_and_what_to_do(tables: dict[str, Any], line: str) -> No
         {"train": {"schedule_power": 1.0}},
         {"view": {"crop_scale": [0.5, 1.0], "crop_aspect": [0.5, 2.0]}},
         {"train": {"batch_size": 8, "micro_batch": 8}},
+        {"train": {"epochs": 4, "patience": 3}},
         {"mask": {"use": "median-background", "element": "square", "opening": 0}},
         {"eval": {"bank": 5, "rescoring": [{"use": "qb-norm"}]}},
         {"loader": {"workers": 2, "prefetch": 4}},
