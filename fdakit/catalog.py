@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pkgutil
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -131,13 +132,22 @@ class Catalog:
         """Return the offer that `use` means: a bare name, or `provider:name`. Raises `PluginError`."""
         provider, colon, name = use.rpartition(":")
         named = [o for o in self.of_kind(kind) if o.component.name == name]
-        found = [o for o in named if not colon or o.provider.name == provider]
+        found = [o for o in named if not colon or _same_package(o.provider.name, provider)]
         if len(found) == 1:
             return found[0]
         if found:
             choices = ", ".join(f"{o.provider.name}:{name}" for o in found)
             raise PluginError(f"{kind} {use!r} is offered more than once; choose one: {choices}")
+        absent = not any(_same_package(known.name, provider) for known in self._providers())
+        if provider and absent and not named:
+            left_out = f", or add it to {ALLOW}" if ALLOW in os.environ else ""
+            raise PluginError(
+                f"unknown {kind} {use!r}; no package {provider!r} is installed: install that package{left_out}"
+            )
         raise PluginError(self._unknown(kind, use, name))
+
+    def _providers(self) -> tuple[Provider, ...]:
+        return (*(offer.provider for offer in self.offers), *(broken.provider for broken in self.broken))
 
     def _unknown(self, kind: str, use: str, name: str) -> str:
         names = [o.component.name for o in self.of_kind(kind)]
@@ -148,6 +158,12 @@ class Catalog:
             broken = "; ".join(f"{b.provider.name} ({b.reason})" for b in self.broken)
             text += f"; plugins that could not be loaded: {broken}"
         return text
+
+
+def _same_package(one: str, other: str) -> bool:
+    """Return whether two names are one package's: hyphens, underscores, dots and case make no difference there."""
+    plain = (re.sub(r"[-_.]+", "-", name).lower() for name in (one, other))
+    return next(plain) == next(plain)
 
 
 def load_catalog(extra: Iterable[ModuleType] = ()) -> Catalog:

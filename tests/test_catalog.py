@@ -187,6 +187,23 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_with_the_broken_plugin
     assert "plugins that could not be loaded: drift (fdakit_masks: ValueError: too late)" in str(caught.value)
 
 
+def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FDAKIT_PLUGINS")
+    with pytest.raises(PluginError, match=r"no package 'fdakit-absent' is installed: install that package$"):
+        Catalog((), ()).find("mask", "fdakit-absent:fine")
+    monkeypatch.setenv("FDAKIT_PLUGINS", "")
+    with pytest.raises(PluginError, match=r"install that package, or add it to FDAKIT_PLUGINS$"):
+        load_catalog().find("mask", "fdakit-absent:fine")
+    with pytest.raises(PluginError, match=r"unknown mask 'fine:finer'; did you mean 'fine'\?"):
+        load_catalog([FINE]).find("mask", "fine:finer")
+
+
+@pytest.mark.parametrize("use", ["my-fine.part:fine", "My_Fine-part:fine", "my_fine_part:fine"])
+def test_a_package_is_known_by_any_way_to_write_its_name(use: str) -> None:
+    catalog = load_catalog([offering("mask", component("fine"), module="my_fine_part")])
+    assert catalog.find("mask", use).provider.name == "my_fine_part"
+
+
 def test_an_unknown_kind_is_answered_with_the_nearest() -> None:
     with pytest.raises(PluginError, match="kind 'masks': unknown; did you mean 'mask'"):
         load_catalog().of_kind("masks")

@@ -14,6 +14,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from helpers.shipped import catalog_for
 
 from fdakit.catalog import KINDS, load_catalog
 from fdakit.plugin import hookspecs
@@ -102,7 +103,7 @@ def test_every_toml_block_passes_check(place: str, text: str, monkeypatch: pytes
 
 @pytest.mark.parametrize("name", shipped_recipes())
 def test_every_shipped_recipe_passes_check(name: str) -> None:
-    assert read_recipe(name, catalog=load_catalog()).name
+    assert read_recipe(name, catalog=catalog_for(name)).name
 
 
 def test_every_hook_has_one_heading_equal_to_its_signature() -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_origin
 
 import pytest
 from helpers.sample_plugins import component, document, offering
+from helpers.shipped import catalog_for
 
 from fdakit import PluginError
 from fdakit.catalog import KINDS, Catalog, load_catalog
@@ -83,7 +84,7 @@ def test_what_has_an_effect_is_told_nothing(tables: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", shipped_recipes())
 def test_a_shipped_recipe_sets_nothing_without_effect(name: str) -> None:
-    assert idle_options(read_recipe(name, catalog=CATALOG)) == ()
+    assert idle_options(read_recipe(name, catalog=catalog_for(name))) == ()
 
 
 def test_a_line_names_the_setting_that_caused_it() -> None:

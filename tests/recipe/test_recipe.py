@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from helpers.sample_plugins import component, document, lines, offering
+from helpers.shipped import catalog_for
 from hypothesis import given, strategies as st
 from pydantic import BaseModel
 
@@ -206,7 +207,7 @@ def test_all_parts_are_listed_once_in_the_order_of_the_road() -> None:
 
 @pytest.mark.parametrize("name", shipped_recipes())
 def test_every_shipped_recipe_passes(name: str) -> None:
-    recipe = read_recipe(name, catalog=CATALOG)
+    recipe = read_recipe(name, catalog=catalog_for(name))
     assert recipe.name.replace("-", "_") == name.rpartition("/")[2]
 
 
@@ -215,18 +216,19 @@ def test_the_recipes_that_ship_are_these() -> None:
     assert {"fda_msvd", "quickstart", "manifest_zero_shot", *controls} <= set(shipped_recipes())
 
 
-def round_trip(recipe: Recipe, folder: Path) -> Recipe:
+def round_trip(recipe: Recipe, folder: Path, *, catalog: Catalog = CATALOG) -> Recipe:
     """The recipe that comes back from its resolved document, written to a file and read."""
     file = folder / "recipe.toml"
     file.write_text(dump_document(recipe.document(), comments=recipe.providers()), encoding="utf-8")
-    return validate(read_document(file), where=recipe.where, catalog=CATALOG)
+    return validate(read_document(file), where=recipe.where, catalog=catalog)
 
 
 @pytest.mark.parametrize("name", shipped_recipes())
 def test_a_resolved_recipe_is_the_same_recipe_again_also_as_a_file(name: str, tmp_path: Path) -> None:
-    recipe = read_recipe(name, catalog=CATALOG)
-    assert validate(recipe.document(), where=recipe.where, catalog=CATALOG) == recipe
-    assert round_trip(recipe, tmp_path) == recipe
+    catalog = catalog_for(name)
+    recipe = read_recipe(name, catalog=catalog)
+    assert validate(recipe.document(), where=recipe.where, catalog=catalog) == recipe
+    assert round_trip(recipe, tmp_path, catalog=catalog) == recipe
 
 
 def test_a_resolved_recipe_writes_out_every_option_and_provider() -> None:

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from helpers.sample_plugins import component, offering
+from helpers.shipped import OWN
 from hypothesis import given, strategies as st
 
 from fdakit import RecipeError
 from fdakit.catalog import KINDS, Catalog, load_catalog
 from fdakit.plugin import Options
-from fdakit.recipe.document import apply_settings, find_recipe, read_document, shipped_recipes
+from fdakit.recipe.document import apply_settings, find_recipe, read_document
 from fdakit.recipe.schema import recipe_schema
 from fdakit.recipe.tables import LISTS, SETTINGS, SINGLE
 from fdakit.recipe.validation import validate, validate_part
@@ -95,7 +96,7 @@ def table_schema(kind: str, schema: dict[str, Any] = SCHEMA) -> dict[str, Any]:
     return items
 
 
-@pytest.mark.parametrize("name", shipped_recipes())
+@pytest.mark.parametrize("name", OWN)
 def test_every_shipped_recipe_fits(name: str) -> None:
     assert fits(read_document(find_recipe(name)), SCHEMA)
 

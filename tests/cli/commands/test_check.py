@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 from helpers.cli_output import Tell
-
-from fdakit.recipe.document import shipped_recipes
+from helpers.shipped import NEEDS, OF_PACKAGES, OWN
 
 FAULTY = '[dataset]\nuse = "msvd"\n[encoder]\nuse = "tiny"\n[mask]\nuse = "whole-frame"\nthreshold = 1\n[trian]\n'
 
@@ -25,10 +24,18 @@ def test_a_valid_recipe_is_ok(tell: Tell) -> None:
 
 
 def test_every_shipped_recipe_is_ok(tell: Tell) -> None:
-    told = tell("check", *shipped_recipes())
+    told = tell("check", *OWN)
     assert told.err == ""
     assert told.code == 0
-    assert told.out.count(": ok, ") == len(shipped_recipes())
+    assert told.out.count(": ok, ") == len(OWN)
+
+
+@pytest.mark.parametrize("name", OF_PACKAGES)
+def test_a_recipe_of_a_package_says_which_to_install(tell: Tell, name: str) -> None:
+    told = tell("check", name)
+    assert told.code == 2
+    for package in NEEDS[name]:
+        assert f"no package {package!r} is installed" in told.err
 
 
 def test_every_fault_is_a_line_on_stderr(tell: Tell, faulty: str) -> None:
