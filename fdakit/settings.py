@@ -152,9 +152,10 @@ class TrainSettings(Options):
     )
     learning_rate: float = Field(1e-6, gt=0, description="peak learning rate")
     warmup: Share = Field(0.1, description="share of the steps over which the rate rises from 0")
-    schedule: Literal["cosine", "constant", "poly", "tanh", "step", "constant-cooldown"] = Field(
+    schedule: Literal["cosine", "constant", "poly", "tanh", "step", "constant-cooldown", "bert-cosine"] = Field(
         "cosine",
-        description="what follows the warm-up; poly, tanh and step are timm's; constant-cooldown falls at the end",
+        description="what follows the warm-up; poly, tanh and step are timm's; constant-cooldown falls at the end; "
+        "bert-cosine is BertAdam's, whose first step has a rate of 0 and whose cosine counts the warm-up's steps too",
     )
     schedule_power: Annotated[float, WorksIf("schedule", "poly", "constant-cooldown")] = Field(
         1.0, gt=0, le=1_000, description="poly, constant-cooldown: power of what is left of the fall to 0; 1: a line"
@@ -184,8 +185,11 @@ class TrainSettings(Options):
     layer_decay: float = Field(
         1.0, gt=0, le=1, description="factor on the rate for each layer further down in an encoder; 1: one rate"
     )
+    decay_rule: Literal["matrices", "clip4clip"] = Field(
+        "matrices", description="what decays: matrices and kernels; clip4clip: all but biases, norms and scales too"
+    )
     no_decay: tuple[str, ...] = Field(
-        (), description="patterns over weight names that never decay, besides biases, norms and scales"
+        (), description="patterns over weight names that never decay, besides those that decay_rule leaves out"
     )
     grad_checkpointing: bool = Field(
         False,

@@ -19,7 +19,7 @@ from .layer_depth import clip_role
 from .tokens.clip_tokeniser import ClipTokeniser
 from .towers.quick_gelu import keep_less
 from .towers.stem import TowerStem
-from .towers.text_tower import encode_token_ids, set_text_checkpointing, text_blocks
+from .towers.text_tower import encode_token_ids, set_text_checkpointing, text_blocks, text_positions
 from .towers.vision_tower import VisionTower
 from .weight_formats import ClipWeights
 from .weight_loading import load_towers
@@ -119,6 +119,14 @@ class ClipEncoder(nn.Module):
     def blocks(self) -> list[nn.Module]:
         """Return the transformer blocks of both towers, of those whose code fdakit knows."""
         return [*self._tower.blocks, *text_blocks(self.clip)]
+
+    def text_blocks(self) -> list[nn.Module]:
+        """Return the blocks of the text tower from the bottom, if fdakit knows its code."""
+        return list(text_blocks(self.clip))
+
+    def text_positions(self) -> torch.Tensor | None:
+        """Return the position embedding of the text tower `(l, w)`, if fdakit knows its code."""
+        return text_positions(self.clip)
 
     def encode_videos(self, clips: ClipBatch, fuse: Fuse) -> VideoFeatures:
         """Return one vector a frame `(v, t, d)`. Padding is not encoded and stays zero."""

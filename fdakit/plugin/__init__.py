@@ -65,6 +65,7 @@ from .abilities import (
     HasAlphaWeights as HasAlphaWeights,
     HasLogitScale as HasLogitScale,
     HasScale as HasScale,
+    HasTextBlocks as HasTextBlocks,
     HasTokenizer as HasTokenizer,
     InnerProduct as InnerProduct,
     ListsSources as ListsSources,

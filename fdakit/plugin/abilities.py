@@ -238,6 +238,19 @@ class NamesBlocks(Protocol):
 
 
 @runtime_checkable
+class HasTextBlocks(Protocol):
+    """An encoder whose text tower is a transformer, so that other parts can start from its layers."""
+
+    def text_blocks(self) -> Sequence[torch.nn.Module]:
+        """Return the blocks from the bottom; empty if the tower's code is not known."""
+        ...
+
+    def text_positions(self) -> torch.Tensor | None:
+        """Return the position embedding `(l, w)`, of the width of the blocks; None if the tower has none."""
+        ...
+
+
+@runtime_checkable
 class HadOtherPreprocess(Protocol):
     """An encoder whose preprocessing was another in an older version, with which its checkpoints were trained."""
 

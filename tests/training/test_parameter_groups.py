@@ -109,6 +109,7 @@ def drawn_settings(draw: st.DrawFn) -> TrainSettings:
         freeze_blocks=draw(st.integers(0, 2)),
         rates=draw(st.dictionaries(st.sampled_from(rated), st.floats(1e-7, 1.0))) if rated else {},
         layer_decay=draw(st.sampled_from([1.0, 0.9, 0.5])),
+        decay_rule=draw(st.sampled_from(["matrices", "clip4clip"])),
         no_decay=tuple(draw(st.sets(st.sampled_from(PATTERNS)))),
     )
 
@@ -145,7 +146,8 @@ def test_every_weight_that_trains_is_in_one_group_at_its_rate_and_no_other_is(
         group = groups[id(weight.value)]
         assert group["lr"] == pytest.approx(train.rates.get(weight.role, 1e-3) * train.layer_decay**above, rel=1e-12)
         matched = any(fnmatchcase(weight.name, pattern) for pattern in train.no_decay)
-        assert group["decays"] == (weight.value.ndim >= 2 and not matched)
+        by_rule = weight.value.ndim >= 2 if train.decay_rule == "matrices" else "bias" not in weight.name
+        assert group["decays"] == (by_rule and not matched)
     names = [group["name"] for group in parameter_groups(plan)]
     assert len(set(names)) == len(names)
 
@@ -159,6 +161,14 @@ def test_by_default_matrices_decay_and_the_rest_does_not_in_two_groups_as_ever(w
     assert [id(p) for p in others["params"]] == [id(p) for p in trained if p.ndim < 2]
     assert (decaying["decays"], others["decays"]) == (True, False)
     assert decaying["lr"] == others["lr"] == 0.5
+
+
+def test_by_the_rule_of_clip4clip_norms_and_scales_decay_and_no_bias_does() -> None:
+    plan = plan_training(*fresh(made("vit")), TrainSettings(decay_rule="clip4clip"))
+    decaying = {planned.weight.name.removeprefix("encoder.clip.") for planned in plan if planned.decays}
+    assert {"visual.ln_pre.weight", "ln_final.weight", "objective.0.logit_scale"} <= decaying
+    still = {planned.weight.name.rpartition(".")[2] for planned in plan if planned.trains and not planned.decays}
+    assert still == {"bias", "in_proj_bias"}
 
 
 def test_groups_of_other_rates_are_named_by_role_and_layer() -> None:

@@ -65,6 +65,14 @@ def test_the_fall_starts_from_the_whole_rate_after_a_fraction_of_steps() -> None
     assert falling == pytest.approx([1.0, 0.5 + math.sqrt(2) / 4, 0.5, 0.5 - math.sqrt(2) / 4])
 
 
+def test_the_schedule_of_bert_adam_starts_at_0_and_falls_from_below_the_peak() -> None:
+    found = rates_of(20, warmup=0.1, schedule="bert-cosine")
+    assert found[:2] == [0.0, 0.5]
+    assert found[2:] == pytest.approx([0.5 * (1 + math.cos(math.pi * step / 20)) for step in range(2, 20)])
+    assert rates_of(4, warmup=0.0, schedule="bert-cosine")[0] == 1.0
+    assert rates_of(4, warmup=1.0, schedule="bert-cosine") == [0.0, 0.25, 0.5, 0.75]
+
+
 FALLING = ("cosine", "poly", "tanh", "constant-cooldown", "step")
 
 

@@ -41,6 +41,13 @@ def text_blocks(clip: Any) -> Sequence[nn.Module]:
     return list(clip.text.transformer.resblocks) if known else ()
 
 
+def text_positions(clip: Any) -> torch.Tensor | None:
+    """Return the position embedding `(l, w)` of a text tower; None if its code is not known."""
+    tower = clip if is_of(clip, "open_clip", "CLIP") else getattr(clip, "text", None)
+    positions: torch.Tensor | None = getattr(tower, "positional_embedding", None) if text_blocks(clip) else None
+    return positions
+
+
 def set_text_checkpointing(clip: Any, enable: bool) -> None:
     """Compute activations of a text tower again in the backward pass, or keep them.
 

@@ -55,11 +55,20 @@ def _planned(weight: Weight, train: TrainSettings, scales: Mapping[str, float]) 
     if not weight.value.requires_grad:
         return ParameterPlan(weight, trains=False, rate=0.0, decays=False)
     rate = train.rates.get(weight.role, train.learning_rate)
-    decays = weight.value.ndim >= 2 and not any(fnmatchcase(weight.name, pattern) for pattern in train.no_decay)
+    decays = _decays(weight, train.decay_rule)
+    decays = decays and not any(fnmatchcase(weight.name, pattern) for pattern in train.no_decay)
     if weight.name not in scales:
         return ParameterPlan(weight, trains=True, rate=rate, decays=decays)
     layer = weight.depth.layer if weight.depth else None
     return ParameterPlan(weight, trains=True, rate=rate * scales[weight.name], decays=decays, layer=layer)
+
+
+def _decays(weight: Weight, rule: str) -> bool:
+    """Return whether a rule lets a weight decay.
+
+    CLIP4Clip's code (arXiv 2104.08860) names `bias` and `LayerNorm.weight`, of which CLIP's `ln_1.weight` is none.
+    """
+    return "bias" not in weight.name if rule == "clip4clip" else weight.value.ndim >= 2
 
 
 def _check_patterns(patterns: Sequence[str], names: Sequence[str]) -> None:
@@ -80,8 +89,8 @@ def _check_patterns(patterns: Sequence[str], names: Sequence[str]) -> None:
 def parameter_groups(plan: Sequence[ParameterPlan]) -> list[dict[str, Any]]:
     """Return groups of `params`, `lr`, `decays` and `name`.
 
-    A single rate gives two: matrices and kernels, and the rest. Otherwise there is one group for every role, layer
-    and kind. Frozen weights are in none.
+    A single rate gives two: what decays, by default matrices and kernels, and the rest. Otherwise there is one group
+    for every role, layer and kind. Frozen weights are in none.
     """
     trained = [planned for planned in plan if planned.trains]
     if len({planned.rate for planned in trained}) > 1:

@@ -16,11 +16,14 @@ class Schedule:
     """The factor on all rates at each of `steps` steps, under the keys of `[train]`."""
 
     def __init__(self, train: TrainSettings, *, steps: int) -> None:
+        self._of_bert = (train.warmup, steps) if train.schedule == "bert-cosine" else None
         self._rise = math.ceil(round(steps * train.warmup, 6))  # 0.07 of 100 steps are 7, not 7.000000000000001
         self._after = _after_warmup(train, max(1, steps - self._rise), steps=steps)
 
     def __call__(self, step: int) -> float:
-        """Return the factor at a step, counted from 0: from above 0 to 1, then 1 or less."""
+        """Return the factor at a step, counted from 0: from above 0 to 1, then 1 or less; BertAdam's from 0."""
+        if self._of_bert is not None:
+            return bert_cosine(step, *self._of_bert)
         if step < self._rise:
             return (step + 1) / self._rise
         return self._after(step - self._rise)
@@ -28,7 +31,7 @@ class Schedule:
 
 def _after_warmup(train: TrainSettings, left: int, *, steps: int) -> Callable[[int], float]:
     """Return the factor as a function of the steps since the warm-up, of which there are `left` of all `steps`."""
-    if train.schedule == "constant":
+    if train.schedule in ("constant", "bert-cosine"):
         return lambda step: 1.0
     if train.schedule == "cosine":
         return lambda step: 0.5 * (1 + math.cos(math.pi * step / left))
@@ -43,6 +46,16 @@ def _after_warmup(train: TrainSettings, left: int, *, steps: int) -> Callable[[i
     cooldown = min(share, left)
     falling = _by_timm(PolyLRScheduler(rate, cooldown, train.schedule_power, t_in_epochs=False))
     return lambda step: falling(max(0, step - (left - cooldown)))
+
+
+def bert_cosine(step: int, warmup: float, steps: int) -> float:
+    """Return the factor of BertAdam's `warmup_cosine`, which CLIP4Clip trains with.
+
+    With x the share of all steps that are done: x / warmup before the end of the warm-up, then (1 + cos(pi x)) / 2,
+    which drops a little below 1 at once. Source: CLIP4Clip's modules/optimization.py (508ffa3).
+    """
+    share = step / steps
+    return share / warmup if share < warmup else 0.5 * (1 + math.cos(math.pi * share))
 
 
 def _by_timm(scheduler: Scheduler) -> Callable[[int], float]:

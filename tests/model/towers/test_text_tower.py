@@ -9,7 +9,7 @@ import torch
 from open_clip import CLIP, CLIPTextCfg, CLIPVisionCfg, CoCa, CustomTextCLIP
 from torch import nn
 
-from fdakit.model.towers.text_tower import encode_token_ids
+from fdakit.model.towers.text_tower import encode_token_ids, text_blocks, text_positions
 
 VISION = CLIPVisionCfg(image_size=32, patch_size=8, width=64, head_width=32, layers=1)
 COCA_VISION = CLIPVisionCfg(
@@ -88,6 +88,15 @@ def test_states_of_a_tower_with_a_class_token_are_those_of_the_words() -> None:
     assert not torch.allclose(before[0, 4], after[0, 4])
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_blocks_and_positions_are_of_one_width(name: str) -> None:
+    model = make_model(name)
+    positions = text_positions(model)
+    assert positions is not None
+    for block in text_blocks(model):
+        assert block.get_parameter("ln_1.weight").shape == positions.shape[1:]
+
+
 class Foreign(nn.Module):
     """A model of somebody else's, or with a tower of transformers."""
 
@@ -99,6 +108,7 @@ def test_an_unknown_tower_gives_its_own_vectors_and_no_states() -> None:
     vectors, tokens = encode_token_ids(Foreign(), token_ids())
     assert torch.equal(vectors, token_ids().float())
     assert tokens is None
+    assert text_positions(Foreign()) is None
     model = make_model("custom")
 
     class Subclass(type(model.text)):  # type: ignore[misc]
