@@ -202,5 +202,5 @@ class TrainingRun:
 
     def _save(self, info: CheckpointInfo, *, as_best: bool = False, final: bool = False) -> None:
         quality = self._selection.best
-        with self._trainer.evaluated.shown():
+        with self._ranks.losses_noticed(), self._trainer.evaluated.shown():  # divided weights are gathered
             self._checkpoints.save(self._trainer, info, quality=quality, as_best=as_best, final=final)

@@ -149,7 +149,8 @@ class Forward:
         """Put back what the heads counted in a step that another rank's end has interrupted."""
         kept = [buffer.clone() for buffer in self._counted] if self._ranks.size > 1 else []
         try:
-            yield
+            with self._ranks.losses_noticed():  # also while the norm of divided gradients is added up
+                yield
         except RankLostError:
             with torch.no_grad():
                 for buffer, before in zip(self._counted, kept, strict=True):
