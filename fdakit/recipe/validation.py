@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from fdakit.catalog import Catalog, Offer, Part
 from fdakit.errors import PluginError, RecipeError, nearest
@@ -216,7 +215,7 @@ class _Validator:
             return None
 
 
-def _length(model: type[BaseModel], fault: ErrorDetails) -> int:
+def _length(model: type[BaseModel], fault: Mapping[str, Any]) -> int:
     """Return how many values the option of a fault takes, if the fault is about their number; else 0."""
     option, *inside = fault["loc"] or ("",)
     about = not inside or (fault["type"] == "missing" and len(inside) == 1)
