@@ -14,7 +14,10 @@ SHAPES = BuildContext(embedding=WIDTH, width=WIDTH, heads=1, layers=1, vocabular
 
 
 def example_videos(videos: int = 4, vectors: int = 5, kind: FeatureKind = "frame") -> VideoFeatures:
-    """Return seeded features of videos, the first two with fewer valid vectors than the others."""
+    """Return seeded features of videos, the first two with fewer valid vectors than the others.
+
+    Those of frames have a coverage, as the retriever gives it.
+    """
     import torch
 
     from fdakit.features import VideoFeatures
@@ -23,7 +26,9 @@ def example_videos(videos: int = 4, vectors: int = 5, kind: FeatureKind = "frame
     valid = torch.ones(videos, vectors, dtype=torch.bool)
     valid[0, 2:] = False
     valid[1, 4:] = False
-    return VideoFeatures(torch.randn(videos, vectors, WIDTH, generator=generator), valid, kind)
+    drawn = torch.randn(videos, vectors, WIDTH, generator=generator)
+    coverage = torch.rand(videos, vectors, generator=generator).masked_fill(~valid, 0) if kind == "frame" else None
+    return VideoFeatures(drawn, valid, kind, coverage=coverage)
 
 
 def example_texts(count: int) -> TextFeatures:
@@ -48,7 +53,10 @@ def lengthened(videos: VideoFeatures, more: int = 2) -> VideoFeatures:
 
     vectors = torch.cat([videos.vectors, torch.full_like(videos.vectors[:, :1], 1e3).expand(-1, more, -1)], 1)
     valid = torch.cat([videos.valid, videos.valid.new_zeros(len(videos.valid), more)], 1)
-    return VideoFeatures(vectors, valid, videos.kind)
+    coverage = videos.coverage
+    if coverage is not None:
+        coverage = torch.cat([coverage, coverage.new_ones(len(coverage), more)], 1)
+    return VideoFeatures(vectors, valid, videos.kind, coverage=coverage)
 
 
 def padded(texts: TextFeatures, more: int = 2) -> TextFeatures:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 def check_aggregator(component: Part, **options: Any) -> None:
     """Check an aggregator on features of every kind: finite, blind to invalid vectors, each video for itself.
 
-    As many vectors as `gives` says; in step with any reordering of the videos; features untouched.
+    With the coverage of frames and without it. As many vectors as `gives` says; in step with any reordering of the
+    videos; features untouched.
     """
     import torch
 
@@ -38,6 +39,7 @@ def check_aggregator(component: Part, **options: Any) -> None:
     with torch.no_grad():
         for kind in kinds:
             _check_pooled(pool, example_videos(kind=kind))
+        _check_pooled(pool, replace(example_videos(), coverage=None))
         single = example_videos(vectors=1, kind="clip")
         assert bool(torch.isfinite(pool(single).vectors).all()), "vectors are not finite where a video has only one"
     features = example_videos()
@@ -62,7 +64,10 @@ def _check_pooled(pool: Any, features: VideoFeatures) -> None:
     assert pool.gives == "vectors" or several == 1, f"{several} vectors a video; it says that it gives one"
     assert bool(torch.isfinite(found.vectors[found.valid]).all()), "vectors are not finite"
     assert bool(found.valid.any(1).all()), "a video with valid frames has no valid vector"
-    noisy = replace(features, vectors=features.vectors.masked_fill(~features.valid.unsqueeze(-1), 1e3))
+    covered = None if features.coverage is None else features.coverage.masked_fill(~features.valid, 1)
+    noisy = replace(
+        features, vectors=features.vectors.masked_fill(~features.valid.unsqueeze(-1), 1e3), coverage=covered
+    )
     for other in (noisy, lengthened(features)):
         _check_same(pool(other), found, "invalid vectors, as those of padded frames,")
     order = torch.tensor([2, 0, 3, 1])

@@ -55,10 +55,18 @@ def beside(features: VideoFeatures) -> VideoFeatures:
     return replace(features, vectors=features.vectors + (len(features.vectors) == 4))
 
 
+def covered(features: VideoFeatures) -> VideoFeatures:
+    """Scales by the coverage of all frames, padded ones too."""
+    assert features.coverage is not None
+    return replace(features, vectors=features.vectors * features.coverage.sum(1)[:, None, None])
+
+
 @pytest.mark.parametrize(
     ("pool", "words"),
     [
         (Pool(grown), "the aggregator changed its features"),
+        (Pool(lambda f: covered(f) if f.coverage is not None else f), "as those of padded frames, change the result"),
+        (Pool(lambda f: f if f.coverage is not None else grown(f)), "the aggregator changed its features"),
         (Pool(halved), "invalid vectors, as those of padded frames, change what is valid"),
         (Pool(of_frames), "vectors are not finite$"),
         (Pool(lambda f: replace(f, vectors=f.vectors / (f.vectors.shape[1] > 1))), "where a video has only one"),
