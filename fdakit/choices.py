@@ -15,7 +15,16 @@ Damage = Literal["fail", "skip", "repair"]
 ChangeKind = Literal["recipe", "videos", "captions", "files"]
 """What may have changed since a run was started, when it is resumed."""
 Role = Literal[
-    "stem", "alpha-path", "visual-trunk", "text-tower", "aggregator", "objective", "logit-scale", "mask", "matcher"
+    "stem",
+    "alpha-path",
+    "visual-trunk",
+    "prompts",
+    "text-tower",
+    "aggregator",
+    "objective",
+    "logit-scale",
+    "mask",
+    "matcher",
 ]
 """What a weight is to training: see `fdakit.model.parameter_roles`."""
 ROLES: tuple[Role, ...] = get_args(Role)

@@ -20,6 +20,7 @@ from .tokens.clip_tokeniser import ClipTokeniser
 from .towers.quick_gelu import keep_less
 from .towers.stem import TowerStem
 from .towers.text_tower import encode_token_ids, set_text_checkpointing, text_blocks, text_positions
+from .towers.tower_inputs import TokenSteps
 from .towers.vision_tower import VisionTower
 from .weight_formats import ClipWeights
 from .weight_loading import load_towers
@@ -68,6 +69,11 @@ class ClipEncoder(nn.Module):
     def stem(self) -> TowerStem:
         """The convolutions of the visual tower that read RGB, as a fusion is given them."""
         return self._tower.stem
+
+    @property
+    def takes_steps(self) -> bool:
+        """Whether `encode_images` takes `steps`: the visual tower is open_clip's own ViT."""
+        return self._tower.takes_steps
 
     @property
     def logit_scale(self) -> float:
@@ -134,10 +140,12 @@ class ClipEncoder(nn.Module):
         fused = fuse(rgb, self.stem if self.stem.convolutions else None)
         return VideoFeatures(clips.unpacked(self.encode_images(rgb, fused)), clips.valid)
 
-    def encode_images(self, rgb: torch.Tensor, fused: Fused) -> torch.Tensor:
+    def encode_images(self, rgb: torch.Tensor, fused: Fused, steps: TokenSteps | None = None) -> torch.Tensor:
         """Return one vector an image `(n, d)` of `rgb (n, 3, h, w)`, with what a fusion changes.
 
-        Of a ViT or EVA, this and the fusion are one graph to `torch.compile`, for any n from 2.
+        `steps`, as of an encoder derived from this one, is called between the steps of the visual tower. Without it,
+        of a ViT or EVA, this and the fusion are one graph to `torch.compile`, for any n from 2. Raises `PluginError`
+        for steps where `takes_steps` is false.
         """
         return self._tower.forward(
             rgb if fused.pixels is None else fused.pixels,
@@ -145,6 +153,7 @@ class ClipEncoder(nn.Module):
             attention_bias=fused.attention_bias,
             bias_from=fused.bias_from,
             keep=fused.keep,
+            steps=steps,
         )
 
     def encode_texts(self, texts: Sequence[str], role: TextRole = "query") -> TextFeatures:

@@ -5,6 +5,7 @@
 | `stem` | the convolutions of the visual tower that read RGB |
 | `alpha-path` | the fusion |
 | `visual-trunk` | the rest of the visual tower; all of an encoder that does not tell its parts apart |
+| `prompts` | tokens that a method adds to those of the frames |
 | `text-tower` | the text tower |
 | `aggregator` | the aggregator |
 | `matcher` | the matcher |

@@ -2,7 +2,7 @@
 
 Known formats: OpenAI's CLIP, open_clip's (both text forms), the published Alpha-CLIP visual towers (arXiv 2312.03818:
 no prefix, `attn.in_proj.weight`, `conv1_alpha.weight`), CLIP4Clip's `pytorch_model.bin.N` (arXiv 2104.08860: `clip.`
-before every tower weight), and fdakit's own.
+before every tower weight), Hugging Face's `CLIPModel`, Prompt Switch's, which holds one, and fdakit's own.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 
 from fdakit.errors import CheckpointError
 
+from .hugging_face_names import PROMPTS, holds_hugging_face, to_open_clip
 from .state_dicts import StateDictError, unwrap_names
 
 State = dict[str, torch.Tensor]
@@ -66,6 +67,11 @@ def detect_format(state: Mapping[str, torch.Tensor]) -> ClipWeights:
     """
     named = unwrap_names(state)
     named.pop("n_averaged", None)  # the count of torch's AveragedModel
+    if holds_hugging_face(named):
+        towers, others = to_open_clip(named)
+        prompted = PROMPTS in others
+        layout = "Prompt Switch" if prompted else "Hugging Face CLIP"
+        return ClipWeights(layout, towers, other=others, quick_gelu=True if prompted else None)
     if any(name.startswith("clip.visual.") for name in named):
         return _sorted("CLIP4Clip", *_split(named, "clip."), quick_gelu=True)
     if any(name.startswith("encoder.clip.visual.") for name in named):

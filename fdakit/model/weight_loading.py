@@ -32,7 +32,7 @@ def load_towers(clip: Any, weights: ClipWeights, *, where: Path) -> None:
     `CheckpointError` with what is missing, unexpected or misshapen.
     """
     if not weights.clip:
-        known = "OpenAI, open_clip, Alpha-CLIP, CLIP4Clip or fdakit"
+        known = "OpenAI, open_clip, Alpha-CLIP, CLIP4Clip, Hugging Face, Prompt Switch or fdakit"
         first = ", ".join(list(weights.other)[:3])
         raise CheckpointError(
             f"{where.absolute()}: not the weights of a CLIP ({first}, …); known are those of {known}"

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from fdakit.choices import (
+    Role as Role,
     TieRule as TieRule,
 )
 from fdakit.errors import (

@@ -11,6 +11,8 @@ from fdakit.plugin.component import BuildContext, Component
 from fdakit.plugin.contract_checks import contract_fault, declaration_fault
 from fdakit.values import Clip
 
+from .examples import SHAPES
+
 Part = Component[Any, Any]
 
 
@@ -29,6 +31,15 @@ def build_kind(kind: str, component: Part, shapes: BuildContext | None = None, *
     fault = contract_fault(kind, part) or declaration_fault(component.declares, part)
     assert not fault, fault
     return part
+
+
+def build_objective(component: Part, encoder: Any = None, **options: Any) -> Any:
+    """Build an objective for the examples' features, started from an encoder if one is given."""
+    shapes = SHAPES if encoder is None else encoder.shapes
+    objective = build_kind("objective", component, shapes, **options)
+    if encoder is not None:
+        objective.start_from(encoder)
+    return objective
 
 
 def example_clip(frames: int = 5, size: int = 64, *, seed: int = 0) -> Clip:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from .building import Part, build_kind
+from .building import Part, build_kind, build_objective
 from .examples import SHAPES
 
 
 def check_exact_step(
-    *, objective: Part | None = None, aggregator: Part | None = None, tolerance: float = 1e-4, **options: Any
+    *,
+    objective: Part | None = None,
+    aggregator: Part | None = None,
+    encoder: Any = None,
+    tolerance: float = 1e-4,
+    **options: Any,
 ) -> None:
     """Check that a step with an objective, or with an aggregator, is that of one process on several, and in chunks.
 
@@ -17,7 +22,7 @@ def check_exact_step(
     by `tolerance` of its largest, or of a tenth of the largest of all weights. What fails it: an objective over pairs
     in which pairs meet, or whose `count` is not what its mean is over; a part that looks at pixels of the whole
     batch, or keeps something between calls. Dropout is switched off, as its draws follow the chunks. `options` are
-    those of the part.
+    those of the part. `encoder`, if given, is what the objective starts from, as for `check_objective`.
     """
     from .step_trial import step_gradients
 
@@ -26,6 +31,8 @@ def check_exact_step(
     assert component is not None
 
     def build() -> Any:
+        if kind == "objective":
+            return build_objective(component, encoder, **options)
         return build_kind(kind, component, SHAPES, **options)
 
     wanted = step_gradients(kind, build, ranks=1, micro_batch=None)

@@ -15,7 +15,7 @@ from fdakit.plugin.batching import TrainingPairs, extra_rows
 from fdakit.plugin.contracts import Gives
 
 from .batching import check_extra
-from .building import Part, build_kind
+from .building import Part, build_kind, build_objective
 from .examples import SHAPES, example_texts, example_videos, lengthened
 
 if TYPE_CHECKING:
@@ -86,17 +86,23 @@ def _check_same(found: VideoFeatures, wanted: VideoFeatures, what: str) -> None:
 
 
 def check_objective(
-    component: Part, *, reaches: Sequence[str] = ("videos", "texts"), gives: Gives = "vector", **options: Any
+    component: Part,
+    *,
+    reaches: Sequence[str] = ("videos", "texts"),
+    gives: Gives = "vector",
+    encoder: Any = None,
+    **options: Any,
 ) -> None:
     """Scalar finite losses, and a gradient that reaches `reaches` and every weight that is trained.
 
     `gives` is how many vectors of a video it is given. Losses over pairs are means that shares of the batch add up
     to; the loss at chance, if told, is a number above 0. An objective that gives `extra` is asked for that of the
-    pairs, whose captions and videos are the first four of a split, and finds it in the batch.
+    pairs, whose captions and videos are the first four of a split, and finds it in the batch. `encoder`, if given, is
+    what it starts from: of at least `SHAPES.vocabulary` words, and vectors as wide as `SHAPES.embedding`.
     """
     import torch
 
-    objective = build_kind("objective", component, SHAPES, **options)
+    objective = build_objective(component, encoder, **options)
     pairs = _with_extra(objective, _example_pairs(gives))
     kept = [leaf.detach().clone() for leaf in _leaves(pairs)]
     losses = objective(pairs)

@@ -7,9 +7,9 @@ import warnings
 import open_clip
 import pytest
 
-from fdakit.builtin.encoders import _open_clip_build as building
-from fdakit.builtin.encoders._open_clip_licences import licence_notice
 from fdakit.builtin.encoders.open_clip import OPEN_CLIP
+from fdakit.model.open_clip_models import building
+from fdakit.model.open_clip_models.licences import licence_notice
 from fdakit.plugin import BuildContext
 
 pytestmark = pytest.mark.integration

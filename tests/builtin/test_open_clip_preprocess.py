@@ -14,10 +14,10 @@ from helpers.small_clip import PICTURES, SIZES, alpha_tower, name_model, write_f
 from safetensors.torch import save_file
 
 from fdakit import CheckpointError
-from fdakit.builtin.encoders._open_clip_preprocess import file_preprocess
-from fdakit.builtin.encoders._open_clip_source import find_source
 from fdakit.builtin.encoders.open_clip import OPEN_CLIP
 from fdakit.model import recorded_preprocess
+from fdakit.model.open_clip_models.preprocessing import file_preprocess
+from fdakit.model.open_clip_models.source import find_source
 from fdakit.model.preprocess_record import preprocess_header
 from fdakit.plugin import BuildContext, Preprocess
 from fdakit.testing.building import build_part

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from fdakit.builtin.encoders._tiny import FoldedTokenizer
 from fdakit.inference.factory import build_retriever
+from fdakit.model.open_clip_models.tiny import FoldedTokenizer
 from fdakit.plugin import Split
 from fdakit.recipe.recipe import Recipe
 from fdakit.training.word_clashes import indistinct_words

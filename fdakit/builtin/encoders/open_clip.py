@@ -9,26 +9,10 @@ requests, and `HF_HUB_OFFLINE=1` forbids downloads. `visual_checkpoint` takes a 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field
-
-from fdakit.plugin import BuildContext, Component, Encoder, MayBePath, Options, hookimpl
-
-
-class OpenClipOptions(Options):
-    """The model and its weights."""
-
-    model: Annotated[str, MayBePath("local-dir:")] = Field(
-        "ViT-B-32", description="open_clip's name, local-dir:FOLDER or hf-hub:ORG/REPO"
-    )
-    pretrained: Annotated[str, MayBePath()] = Field(
-        "none", description="tag (fetched once) or weights file; none: random weights, or the folder's or hub's own"
-    )
-    visual_checkpoint: Path | None = Field(None, description="Alpha-CLIP visual tower (.pth or .safetensors)")
-    quick_gelu: bool | None = Field(None, description="QuickGELU activation; left out: as the tag was trained")
-    max_tokens: int | None = Field(None, ge=3, le=1_000_000, description="cut captions earlier than the context does")
+from fdakit.model import OpenClipOptions
+from fdakit.plugin import BuildContext, Component, Encoder, hookimpl
 
 
 def build(options: OpenClipOptions, shapes: BuildContext) -> Encoder:
@@ -36,7 +20,7 @@ def build(options: OpenClipOptions, shapes: BuildContext) -> Encoder:
 
     Raises `CheckpointError` if weights cannot be loaded.
     """
-    from ._open_clip_build import build_open_clip
+    from fdakit.model import build_open_clip
 
     return build_open_clip(options, shapes)
 

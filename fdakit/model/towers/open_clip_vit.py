@@ -6,15 +6,16 @@ Source: `open_clip.transformer.VisionTransformer`, whose steps these are.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.functional import pad
 from torch.utils.checkpoint import checkpoint
 
 from .stem import TowerStem
-from .tower_inputs import TowerInputs, is_of, keep_tokens
+from .tower_inputs import TokenSteps, TowerInputs, is_of, keep_tokens
 
 
 class OpenClipVit:
@@ -42,12 +43,31 @@ class OpenClipVit:
 
     def __call__(self, inputs: TowerInputs) -> torch.Tensor:
         """Return vectors `(n, d)`."""
-        visual, transformer = self._visual, self._visual.transformer
+        transformer = self._visual.transformer
         x = self._embed(inputs)
+        if inputs.steps is not None:
+            return self._project(self._run_steps(x, inputs, inputs.steps))
         for index, block in enumerate(transformer.resblocks):
             x = self._run_block(block, x, inputs.bias_of(index), replay=transformer.grad_checkpointing)
+        return self._project(x)
+
+    def _project(self, x: torch.Tensor) -> torch.Tensor:
+        visual = self._visual
         vectors: torch.Tensor = visual._pool(x)[0]
         return vectors if visual.proj is None else vectors @ visual.proj
+
+    def _run_steps(self, x: torch.Tensor, inputs: TowerInputs, steps: TokenSteps) -> torch.Tensor:
+        """Run the blocks with what a method does before each attention; compiled blocks are not called."""
+        transformer = self._visual.transformer
+        x = steps.begin(x)
+        for index, block in enumerate(transformer.resblocks):
+            bias = inputs.bias_of(index)
+            if bias is not None:
+                bias = pad(bias.to(x.dtype), (0, x.shape[1] - bias.shape[1]))
+            arguments = (block, x, bias, partial(steps.before_attention, block=index))
+            replay = transformer.grad_checkpointing
+            x = checkpoint(_run_stepped, *arguments, use_reentrant=False) if replay else _run_stepped(*arguments)
+        return steps.end(x)
 
     def _embed(self, inputs: TowerInputs) -> torch.Tensor:
         visual = self._visual
@@ -87,6 +107,20 @@ def _run_packed_block(block: Any, x: torch.Tensor, bias: torch.Tensor) -> torch.
 
 def _run_masked_block(block: Any, x: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
     result: torch.Tensor = block(x, attn_mask=bias[:, None, None])
+    return result
+
+
+def _run_stepped(
+    block: Any, x: torch.Tensor, bias: torch.Tensor | None, change: Callable[[torch.Tensor], torch.Tensor]
+) -> torch.Tensor:
+    """Run a block whose attention sees what `change` makes of its normalised input `(n, s, w)`."""
+    y = change(block.ln_1(x))
+    if isinstance(block.attn, nn.MultiheadAttention):
+        seen = block.attn(y, y, y, need_weights=False, key_padding_mask=bias)[0]
+    else:
+        seen = block.ln_attn(block.attn(y, attn_mask=None if bias is None else bias[:, None, None]))
+    x = x + block.ls_1(seen)
+    result: torch.Tensor = x + block.ls_2(block.mlp(block.ln_2(x)))
     return result
 
 

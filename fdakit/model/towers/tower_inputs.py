@@ -3,8 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
+
+
+class TokenSteps(Protocol):
+    """What a method does between the steps of a ViT, as one that adds prompts to the tokens of each frame.
+
+    n frames have s tokens at first: the class token, then the patches that are kept, w wide. Tokens that are added
+    stand behind these, without a bias on the attention to them.
+    """
+
+    def begin(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Return `(n, s + p, w)` of the tokens `(n, s, w)` that would enter the first block."""
+        ...
+
+    def before_attention(self, tokens: torch.Tensor, block: int) -> torch.Tensor:
+        """Return what a block's attention sees, of its normalised input; the residual path keeps its own.
+
+        Both are `(n, s + p, w)`; blocks count from 0.
+        """
+        ...
+
+    def end(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Return the tokens `(n, s, w)` that are normalised and pooled, of the last block's `(n, s + p, w)`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -13,7 +37,7 @@ class TowerInputs:
 
     `maps` hold one `(n, d, gh, gw)` for each convolution of the stem, used in place of the stem's own. `keep (n, k)`
     lists the grid positions that stay. `key_bias (n, keys)` is added to the attention logits, one value for each
-    token of the sequence, from block `bias_from` on.
+    token of the sequence, from block `bias_from` on. `steps` is called between the steps of the tower.
     """
 
     pixels: torch.Tensor
@@ -21,6 +45,7 @@ class TowerInputs:
     keep: torch.Tensor | None = None
     key_bias: torch.Tensor | None = None
     bias_from: int = 0
+    steps: TokenSteps | None = None
 
     def bias_of(self, block: int) -> torch.Tensor | None:
         """Return the bias `(n, keys)` of a block, counted from 0; None if it has none."""

@@ -20,7 +20,7 @@ from .hooked_tower import HookedTower
 from .open_clip_vit import OpenClipVit, refuse_vit
 from .stem import Probe, TowerStem, probe_tower, still
 from .timm_vit import TimmVit, refuse_timm
-from .tower_inputs import TowerInputs, is_of
+from .tower_inputs import TokenSteps, TowerInputs, is_of
 
 Family = OpenClipVit | TimmVit | HookedTower
 
@@ -30,8 +30,8 @@ class VisionTower:
 
     `stem` is what a fusion sees of it. `grid` is the token grid (rows, columns), `prefix` the number of tokens before
     it, `width` the token dimension, `layers` the number of blocks, `heads` that of attention heads. All are 0 for a
-    tower whose tokens cannot be steered: `refusal` is the reason. `accepts` names what `forward` takes. Raises
-    `PluginError` if the tower cannot encode such images.
+    tower whose tokens cannot be steered: `refusal` is the reason. `accepts` names what `forward` takes of a
+    fusion, `takes_steps` whether it takes `steps`. Raises `PluginError` if the tower cannot encode such images.
     """
 
     def __init__(self, visual: Any, *, size: int) -> None:
@@ -42,7 +42,9 @@ class VisionTower:
         self.grid, self.prefix, self.width = family.grid, family.prefix, family.width
         self.layers, self.heads = family.layers, family.heads
         self.accepts = _accepted(self.stem, family)
+        self.takes_steps = isinstance(family, OpenClipVit)
         self._visual = visual
+        self._name = type(getattr(visual, "trunk", visual)).__name__
 
     @property
     def blocks(self) -> Sequence[nn.Module]:
@@ -69,13 +71,14 @@ class VisionTower:
         attention_bias: torch.Tensor | None = None,
         bias_from: int = 0,
         keep: torch.Tensor | None = None,
+        steps: TokenSteps | None = None,
     ) -> torch.Tensor:
         """Return vectors `(n, d)` of `pixels (n, 3, h, w)` normalised.
 
         `features` hold one map `(n, d, gh, gw)` for each convolution of the stem, in place of its own. Only the grid
         positions `keep (n, k)` int64, ascending, go through the blocks. `attention_bias (n, gh * gw)` is added to the
-        attention logits of those keys, from block `bias_from` on. Raises `PluginError` if the tower cannot, or shapes
-        do not fit it.
+        attention logits of those keys, from block `bias_from` on. `steps` is called between the steps of open_clip's
+        own ViT. Raises `PluginError` if the tower cannot, or shapes do not fit it.
         """
         if features is not None and len(features) != len(self.stem.convolutions):
             raise PluginError(
@@ -90,7 +93,9 @@ class VisionTower:
         if keep is not None:
             self._check_keep(keep)
         bias = None if attention_bias is None else self._bias_keys(attention_bias, bias_from, keep)
-        return self._family(TowerInputs(pixels, features, keep, bias, bias_from))
+        if steps is not None and not self.takes_steps:
+            raise PluginError(f"{self._name} is not open_clip's own ViT, the only one between whose steps others fit")
+        return self._family(TowerInputs(pixels, features, keep, bias, bias_from, steps))
 
     def _check_keep(self, keep: torch.Tensor) -> None:
         tokens = self.grid[0] * self.grid[1]

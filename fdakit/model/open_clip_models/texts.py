@@ -8,10 +8,10 @@ from typing import Any
 
 import open_clip
 
-from fdakit.plugin import CheckpointError
+from fdakit.errors import CheckpointError
 
-from ._open_clip_hub import cache_of, check_connection, first_line, hub_file
-from ._open_clip_source import Source
+from .hub import cache_of, check_connection, first_line, hub_file
+from .source import Source
 
 _INSTALL = 'pip install "fdakit[hf]"'
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import open_clip
 
-from fdakit.plugin import CheckpointError
+from fdakit.errors import CheckpointError
 
-from ._open_clip_hub import check_connection, first_line, hub_file
+from .hub import check_connection, first_line, hub_file
 
 CONFIG = "open_clip_config.json"
 LOCAL, HUB = "local-dir:", "hf-hub:"

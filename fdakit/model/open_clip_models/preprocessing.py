@@ -14,10 +14,12 @@ from typing import Any
 
 import open_clip
 
-from fdakit.model import read_clip_weights, recorded_preprocess
-from fdakit.plugin import CheckpointError, Preprocess
+from fdakit.errors import CheckpointError
+from fdakit.model.preprocess_record import recorded_preprocess
+from fdakit.model.weight_loading import read_clip_weights
+from fdakit.plugin.contracts import Preprocess
 
-from ._open_clip_source import CONFIG, Source
+from .source import CONFIG, Source
 
 FIELDS = {"mean": "mean", "std": "std", "interpolation": "interpolation", "resize": "resize_mode"}
 _SIZES = ("image_size", "width", "layers", "patch_size", "timm_model_name")

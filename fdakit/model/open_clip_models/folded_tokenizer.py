@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from fdakit.model import portable_tokenizer
+from fdakit.model.tokens.byte_pairs import portable_tokenizer
 
 
 class FoldedTokenizer:

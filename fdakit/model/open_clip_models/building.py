@@ -1,32 +1,50 @@
-"""The torch side of `open-clip`."""
+"""Building of any model that open_clip knows as an encoder, with its weights and preprocessing."""
 
 from __future__ import annotations
 
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import open_clip
 
-from fdakit.model import ClipEncoder, read_clip_weights
-from fdakit.plugin import BuildContext, CheckpointError, Preprocess
+from fdakit.errors import CheckpointError
+from fdakit.model.clip_encoder import ClipEncoder
+from fdakit.model.weight_loading import read_clip_weights
+from fdakit.plugin.component import BuildContext
+from fdakit.plugin.contracts import Preprocess
 
-from ._open_clip_hub import first_line
-from ._open_clip_licences import licence_notice
-from ._open_clip_preprocess import file_preprocess
-from ._open_clip_source import Source, find_source, tag_file
-from ._open_clip_text import check_libraries, make_tokenizer, text_settings
+from .hub import first_line
+from .licences import licence_notice
+from .options import OpenClipOptions
+from .preprocessing import file_preprocess
+from .source import Source, find_source, tag_file
+from .texts import check_libraries, make_tokenizer, text_settings
 
 ALPHA_TOWER = "Alpha-CLIP visual tower"  # `ClipWeights.format` of the published files
 
 
-def build_open_clip(options: Any, shapes: BuildContext) -> ClipEncoder:
-    """Return the model as an fdakit encoder, after checking every name and file."""
+E = TypeVar("E", bound=ClipEncoder)
+
+
+@overload
+def build_open_clip(options: OpenClipOptions, shapes: BuildContext) -> ClipEncoder: ...
+@overload
+def build_open_clip(options: OpenClipOptions, shapes: BuildContext, *, make: Callable[..., E]) -> E: ...
+def build_open_clip(
+    options: OpenClipOptions, shapes: BuildContext, *, make: Callable[..., ClipEncoder] = ClipEncoder
+) -> ClipEncoder:
+    """Return the model that the options name as an encoder, with its weights.
+
+    `make` is `ClipEncoder` or what derives from it, called with that class's arguments; weights files reach it by
+    `load`. Random weights follow torch's seed, and `shapes.pretrained = False` loads none. Raises `CheckpointError`
+    naming every absent or unfit name and file.
+    """
     source = find_source(options.model)
     pretrained = options.pretrained if shapes.pretrained and options.pretrained != "none" else None
     visual = options.visual_checkpoint if shapes.pretrained else None
@@ -44,7 +62,7 @@ def build_open_clip(options: Any, shapes: BuildContext) -> ClipEncoder:
         clip.context_length = tokenizer.context_length
     default = _preprocess(clip, source=_said_by(source, options), unknown=_unsaid(source))
     files = _weights_files(source, options)
-    encoder = ClipEncoder(
+    encoder = make(
         clip,
         tokenizer=tokenizer,
         preprocess=file_preprocess(source, files, default=default) if files else default,
@@ -125,7 +143,7 @@ def _tags(source: Source) -> list[str]:
     return [] if source.folder else list(open_clip.list_pretrained_tags_by_model(source.name))
 
 
-def _weights_files(source: Source, options: Any) -> list[Path]:
+def _weights_files(source: Source, options: OpenClipOptions) -> list[Path]:
     """Return the files that the options name, the visual tower's first.
 
     Empty if weights are a tag's or the folder's.
@@ -137,7 +155,7 @@ def _weights_files(source: Source, options: Any) -> list[Path]:
     return visual if options.pretrained == "none" else [*visual, Path(options.pretrained)]
 
 
-def _said_by(source: Source, options: Any) -> str:
+def _said_by(source: Source, options: OpenClipOptions) -> str:
     """Return the source of open_clip's preprocessing of a model."""
     if source.folder is not None:
         silent = f" says nothing of {' and '.join(unsaid)} of pictures" if (unsaid := _unsaid(source)) else ""
@@ -147,7 +165,7 @@ def _said_by(source: Source, options: Any) -> str:
     return "open_clip's default"
 
 
-def _quick_gelu(source: Source, options: Any) -> bool:
+def _quick_gelu(source: Source, options: OpenClipOptions) -> bool:
     """Return the option, else the activation that tag or model were trained with.
 
     open_clip itself only warns of a mismatch.
