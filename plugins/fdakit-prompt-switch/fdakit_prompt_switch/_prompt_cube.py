@@ -60,6 +60,6 @@ class CubeSteps:
         keys = prompts.reshape(-1, together * size, prompts.shape[2])
         absent = (~self.chunks.real).repeat_interleave(size * size, dim=1) if self.joint else None
         seen, _ = self.cube.attention(
-            own.view(-1, together, own.shape[2]), keys, keys, key_padding_mask=absent, need_weights=False
+            own.reshape(-1, together, own.shape[2]), keys, keys, key_padding_mask=absent, need_weights=False
         )
-        return torch.cat((own + seen.view_as(own), tokens[:, 1:]), dim=1)
+        return torch.cat((own + seen.reshape(own.shape), tokens[:, 1:]), dim=1)
