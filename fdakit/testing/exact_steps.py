@@ -12,11 +12,12 @@ def check_exact_step(
     *,
     objective: Part | None = None,
     aggregator: Part | None = None,
+    matcher: Part | None = None,
     encoder: Any = None,
     tolerance: float = 1e-4,
     **options: Any,
 ) -> None:
-    """Check that a step with an objective, or with an aggregator, is that of one process on several, and in chunks.
+    """Check that a step with an objective, aggregator or matcher is that of one process on several, and in chunks.
 
     Threads act as processes, two and three of them, with small towers in between. The gradient of a weight may differ
     by `tolerance` of its largest, or of a tenth of the largest of all weights. What fails it: an objective over pairs
@@ -26,9 +27,10 @@ def check_exact_step(
     """
     from .step_trial import step_gradients
 
-    assert (objective is None) != (aggregator is None), "give an objective or an aggregator"
-    kind, component = ("objective", objective) if objective is not None else ("aggregator", aggregator)
-    assert component is not None
+    given = {"objective": objective, "aggregator": aggregator, "matcher": matcher}
+    parts = [(kind, part) for kind, part in given.items() if part is not None]
+    assert len(parts) == 1, "give one part: an objective, an aggregator or a matcher"
+    ((kind, component),) = parts
 
     def build() -> Any:
         if kind == "objective":

@@ -29,14 +29,14 @@ _TEXTS = tuple(f"{k}{'x' * (k % 5)}" for k in range(_PAIRS))
 
 
 class _Towers(nn.Module):
-    """Linear towers, a mean over frames unless an aggregator is given, and cosines."""
+    """Linear towers, a mean over frames unless a part needs them all, and cosines unless a matcher is given."""
 
     mask = None
 
-    def __init__(self, aggregator: Any) -> None:
+    def __init__(self, *, aggregator: Any = None, matcher: Any = None) -> None:
         super().__init__()
         self.pictures, self.words = nn.Linear(3 * _SIDE * _SIDE, WIDTH), nn.Embedding(SHAPES.vocabulary, WIDTH)
-        self.aggregator = aggregator
+        self.aggregator, self.matcher = aggregator, matcher
         self.pixel_steps = PixelSteps()
 
     def encode_videos(self, clips: ClipBatch, alpha: torch.Tensor) -> VideoFeatures:
@@ -53,10 +53,15 @@ class _Towers(nn.Module):
         if self.aggregator is not None:
             found: VideoFeatures = self.aggregator(features)
             return found
+        if self.matcher is not None and self.matcher.stores != "vector":
+            return features
         weights = features.valid.unsqueeze(-1)
         return VideoFeatures.of_clips((features.vectors * weights).sum(1) / weights.sum(1))
 
     def scores(self, texts: TextFeatures, videos: VideoFeatures) -> torch.Tensor:
+        if self.matcher is not None:
+            given: torch.Tensor = self.matcher.score(texts, videos)
+            return given
         left, right = normalize(texts.vectors, dim=-1), normalize(videos.vectors, dim=-1)
         cosines = torch.einsum("qd,vmd->qvm", left, right).masked_fill(~videos.valid, -1.0)
         return cosines.amax(-1)
@@ -82,7 +87,7 @@ def step_gradients(
     def step(group: Ranks) -> dict[str, torch.Tensor]:
         torch.manual_seed(0)
         part = build()
-        towers = _Towers(part if kind == "aggregator" else None)
+        towers = _Towers() if kind == "objective" else _Towers(**{kind: part})
         objective: Any = part if kind == "objective" else _Contrast()
         modules = nn.ModuleDict({"towers": towers})
         if isinstance(objective, nn.Module):

@@ -10,8 +10,10 @@ import torch
 from torch import nn
 
 from fdakit.builtin.aggregators.mean import MEAN
+from fdakit.builtin.matchers.cosine import COSINE
+from fdakit.builtin.matchers.mean_max_sim import MEAN_MAX_SIM
 from fdakit.builtin.objectives.symmetric_contrastive import SYMMETRIC_CONTRASTIVE
-from fdakit.plugin import Batch, Component, Gives, Options, PairFeatures, TextFeatures, VideoFeatures
+from fdakit.plugin import Batch, Component, Gives, Options, PairFeatures, Stores, TextFeatures, VideoFeatures
 from fdakit.testing import check_exact_step
 
 
@@ -57,6 +59,21 @@ class Norm(nn.Module):
         return VideoFeatures.of_clips(self.norm(features.vectors.mean(1)))
 
 
+class Weighted(nn.Module):
+    """A matcher with weights, over the vectors of a video."""
+
+    stores: Stores = "vectors"
+    needs_tokens = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.eye(16))
+
+    def score(self, texts: TextFeatures, videos: VideoFeatures) -> torch.Tensor:
+        near = torch.einsum("qd,de,vme->qvm", texts.vectors, self.weight, videos.vectors)
+        return near.masked_fill(~videos.valid, -1e3).logsumexp(-1)
+
+
 class Pixels(nn.Module):
     """An objective over the batch that looks at pixels."""
 
@@ -73,6 +90,14 @@ def test_what_is_exact_passes() -> None:
     check_exact_step(objective=part(Words))
     check_exact_step(aggregator=MEAN)
     check_exact_step(aggregator=part(Norm))
+    check_exact_step(matcher=MEAN_MAX_SIM)
+    check_exact_step(matcher=COSINE)
+    check_exact_step(matcher=part(Weighted))
+
+
+def test_one_part_is_tried_at_a_time() -> None:
+    with pytest.raises(AssertionError, match="give one part: an objective, an aggregator or a matcher"):
+        check_exact_step(aggregator=MEAN, matcher=COSINE)
 
 
 @pytest.mark.parametrize(
