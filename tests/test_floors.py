@@ -151,7 +151,10 @@ def test_the_front_door_itself_imports_nothing_but_the_version_and_the_names_tha
 
 BUILTIN = [module for module in HOUSE if room(module) == "builtin"]
 PARTS = [module for module in BUILTIN if not module.rpartition(".")[2].startswith("_")]
-RENDERER = {"builtin.datasets.moving_shapes": "synthetic"}  # drawn clips, which the benches draw too
+RENDERER = {  # drawn clips, which the benches draw too
+    "builtin.datasets.moving_shapes": "synthetic",
+    "builtin.datasets.moving_order": "synthetic",
+}
 
 
 def outside_of_namespaces(path: Path, allowed: tuple[str, ...], *, beside: str = "_") -> list[str]:

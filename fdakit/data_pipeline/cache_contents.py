@@ -17,6 +17,7 @@ from .shard_files import DATA, INDEX, Shard, read_entries
 KINDS: Mapping[str, str] = {
     "frames": "decoded frames and masks",
     "moving-shapes": "rendered clips of the data set moving-shapes",
+    "moving-order": "rendered clips of the data set moving-order",
     "bench": "rendered clips of fdakit bench",
 }
 _DAY = 86_400.0

@@ -1,8 +1,10 @@
-"""Draws the clips of `moving-shapes` with numpy and encodes them with PyAV."""
+"""Draws the clips of `moving-shapes` and `moving-order` with numpy and encodes them with PyAV."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -15,7 +17,7 @@ from fdakit.plugin import keyed_rng
 
 from .ground import draw_ground, plan_camera, weave
 from .paint import darken, edge_distance, paint
-from .scene import COLOURS, Look, Shape, plan_scene
+from .scene import COLOURS, Look, Scene, Shape, plan_scene
 
 VERSION = 1  # part of the cache key: raise it with every change of a pixel or of the encoding
 
@@ -27,7 +29,11 @@ Floats = NDArray[np.float32]
 
 def draw_clip(look: Look, split: str, index: int) -> NDArray[np.uint8]:
     """Return frames uint8 `(t, h, w, 3)` of one clip."""
-    scene = plan_scene(look, split, index)
+    return draw_scene(look, plan_scene(look, split, index), split, index)
+
+
+def draw_scene(look: Look, scene: Scene, split: str, index: int) -> NDArray[np.uint8]:
+    """Return frames uint8 `(t, h, w, 3)` of a planned scene; ground, camera and grain are of this clip."""
     cloths = _cloths(look, split, index, count=1 + len(scene.still) + len(scene.later))
     # All draws are made whatever the options, so that pan or flicker alone changes nothing else.
     rng = keyed_rng(look.seed, "pixels", split, index)
@@ -114,16 +120,38 @@ def codec() -> str:
 
 def write_clip(frames: NDArray[np.uint8], path: Path, *, crf: int) -> None:
     """Encode frames `(t, h, w, 3)` of even size into an MP4 file; equal frames give equal bytes."""
+    # One key frame: short files, and no jump in still parts.
+    with _encoding(path, frames, gop_size=250) as stream:
+        if codec() == "libx264":
+            stream.options = {"crf": str(crf), **_X264}
+        else:
+            _, height, width, _ = frames.shape
+            stream.bit_rate = int(100 * width * height * 2 ** ((20 - crf) / 6))  # 6 more: half the bits
+
+
+def write_frames_apart(frames: NDArray[np.uint8], path: Path, *, quantiser: int) -> None:
+    """Encode each frame `(h, w, 3)` of even size by itself: what it decodes to depends on no other frame.
+
+    So a clip and the same one backwards decode to the same pictures, to the bit.
+    """
+    with _encoding(path, frames, gop_size=1) as stream:
+        if codec() == "libx264":
+            stream.options = {"qp": str(quantiser), **_X264}
+        else:
+            scale = str(max(2, round(31 * quantiser / 51)))
+            stream.options = {"qmin": scale, "qmax": scale}
+
+
+@contextmanager
+def _encoding(path: Path, frames: NDArray[np.uint8], *, gop_size: int) -> Iterator[av.VideoStream]:
+    """Yield the stream, whose quality the body sets; then encode the frames."""
     _, height, width, _ = frames.shape
     with av.open(str(path), "w", format="mp4") as file:
         stream = cast(av.VideoStream, file.add_stream(codec(), rate=_FPS))
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.thread_count = 1
-        stream.codec_context.gop_size = 250  # one key frame: short files, and no jump in still parts
-        if codec() == "libx264":
-            stream.options = {"crf": str(crf), **_X264}
-        else:
-            stream.bit_rate = int(100 * width * height * 2 ** ((20 - crf) / 6))  # 6 more: half the bits
+        stream.codec_context.gop_size = gop_size
+        yield stream
         for frame in frames:
             file.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         file.mux(stream.encode())

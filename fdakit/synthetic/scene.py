@@ -40,7 +40,7 @@ PLACES = ("on the left", "in the middle", "on the right")
 KINDS = tuple(product(COLOURS, SHAPES))
 CAPTIONS = len(KINDS) * len(MOTIONS)  # 96 about movers; as many about still shapes, by their place
 
-_RADIUS = (0.1, 0.125)  # of a shape, as shares of the picture's side
+RADIUS = (0.1, 0.125)  # of a shape, as shares of the picture's side
 _TRIES = 48  # places tried for a still shape before the roomiest is taken
 
 
@@ -96,16 +96,16 @@ def plan_scene(look: Look, split: str, index: int) -> Scene:
     rng = keyed_rng(look.seed, "scene", split, index)
     number, which = divmod(index % CAPTIONS, len(MOTIONS))
     named, names_still = KINDS[number], rng.random() < look.still_share
-    kinds = [named, *_other_kinds(named, look.distractors, rng)]
+    kinds = [named, *other_kinds(named, look.distractors, rng)]
     # The mover comes first, unless the caption names a still shape: then that one comes second.
     motion = which
     if names_still:
         kinds[0], kinds[1] = kinds[1], kinds[0]
         motion = int(rng.integers(len(MOTIONS)))
-    radii = look.size * rng.uniform(*_RADIUS, size=len(kinds))
+    radii = look.size * rng.uniform(*RADIUS, size=len(kinds))
     path = _points(np.array(motion), rng.random(5), np.linspace(0, 1, look.frames), radii[0], look.size)
     third = which if names_still else None
-    centres = _still_places(radii, third, path, look.size, rng)
+    centres = still_places(radii, third, path, look.size, rng)
     shapes = [Shape(k, float(r), c) for k, r, c in zip(kinds, radii, [path, *centres], strict=True)]
     does = f"rests {PLACES[which]}" if names_still else MOTIONS[which]
     article = "an" if named[0][0] in "aeiou" else "a"
@@ -118,13 +118,13 @@ def plan_scene(look: Look, split: str, index: int) -> Scene:
 
 def _later_shapes(look: Look, mover: Shape, rng: np.random.Generator) -> tuple[Shape, ...]:
     """Return as many still shapes for the scene after a cut, clear of the same mover's path."""
-    kinds = _other_kinds(mover.kind, look.distractors, rng)
-    radii = np.array([mover.radius, *(look.size * rng.uniform(*_RADIUS, size=len(kinds)))])
-    places = _still_places(radii, None, mover.centres, look.size, rng)
+    kinds = other_kinds(mover.kind, look.distractors, rng)
+    radii = np.array([mover.radius, *(look.size * rng.uniform(*RADIUS, size=len(kinds)))])
+    places = still_places(radii, None, mover.centres, look.size, rng)
     return tuple(Shape(k, float(r), c) for k, r, c in zip(kinds, radii[1:], places, strict=True))
 
 
-def _other_kinds(named: tuple[str, str], count: int, rng: np.random.Generator) -> list[tuple[str, str]]:
+def other_kinds(named: tuple[str, str], count: int, rng: np.random.Generator) -> list[tuple[str, str]]:
     """Return `count` kinds, all of different colours: a colour seen twice would tell that it is not the named one."""
     colours = [c for c in COLOURS if c != named[0]]
     chosen = rng.permutation(len(colours))[:count]
@@ -150,9 +150,7 @@ def _points(motion: NDArray[np.int64], draws: Floats, phase: Floats, radius: Flo
     return np.stack([x, y], axis=-1)
 
 
-def _still_places(
-    radii: Floats, third: int | None, path: Floats, size: int, rng: np.random.Generator
-) -> list[Floats]:
+def still_places(radii: Floats, third: int | None, path: Floats, size: int, rng: np.random.Generator) -> list[Floats]:
     """Return centres `(1, 2)` of all shapes but the mover; the first in a `third` of the frame, if set."""
     tries = (len(radii) - 1, _TRIES)
     motions = rng.integers(len(MOTIONS), size=tries)

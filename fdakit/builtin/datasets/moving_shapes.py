@@ -14,29 +14,13 @@ import json
 from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from fdakit.plugin import (
-    BuildContext,
-    Caption,
-    Component,
-    Dataset,
-    DatasetError,
-    IdleIf,
-    Options,
-    Progress,
-    Split,
-    VideoRef,
-    hookimpl,
-    read_text,
-    write_errors,
-)
+from fdakit.plugin import BuildContext, Component, Dataset, IdleIf, Options, Progress, Split, hookimpl
+from fdakit.synthetic.rendered_set import RenderedSet
 from fdakit.synthetic.scene import CAPTIONS, Look, plan_scene
-
-_INDEX = "index.tsv"
 
 
 class MovingShapesOptions(Options):
@@ -112,16 +96,8 @@ class MovingShapes:
 
     def load(self, split: str, progress: Progress) -> Split:
         """Return the split, rendered if not in the cache. Raises `DatasetError` if it cannot be written."""
-        if split not in self.splits():
-            raise DatasetError(f"moving-shapes: no split {split!r}; choose one of {', '.join(self.splits())}")
-        folder = self.folder() / split
-        count = self.options.clips if split == "train" else CAPTIONS
-        rows = _read_index(folder, count)
-        if rows is None:
-            with write_errors(folder, error=DatasetError, advice="free space or choose another cache"):
-                rows = self._render(split, count, folder, progress)
-        videos = tuple(VideoRef(name, folder / file) for name, _, file in rows)
-        return Split(split, videos, tuple(Caption(text, name) for name, text, _ in rows))
+        counts = {name: self.options.clips if name == "train" else CAPTIONS for name in self.splits()}
+        return RenderedSet("moving-shapes", self.folder(), counts, self._write).load(split, progress)
 
     def folder(self) -> Path:
         """Return the folder of the clips, named by everything that determines their bytes."""
@@ -130,45 +106,11 @@ class MovingShapes:
         facts = json.dumps([self.options.model_dump(), VERSION, codec()], sort_keys=True)
         return self.cache / "moving-shapes" / blake2b(facts.encode(), digest_size=8).hexdigest()
 
-    def _render(self, split: str, count: int, folder: Path, progress: Progress) -> list[list[str]]:
-        """Render next to `folder` and move the finished set there: a kill leaves no partial set."""
+    def _write(self, split: str, index: int, path: Path) -> str:
         from fdakit.synthetic.render import draw_clip, write_clip
 
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=f".{split}-", dir=folder.parent, ignore_cleanup_errors=True) as scratch:
-            fresh = Path(scratch, "set")
-            fresh.mkdir()
-            rows = []
-            for i in range(count):
-                rows.append([f"{split}-{i:05d}", plan_scene(self.look, split, i).caption, f"{i:05d}.mp4"])
-                write_clip(draw_clip(self.look, split, i), fresh / rows[-1][-1], crf=self.options.crf)
-                progress(f"rendering {split}", i + 1, count)
-            lines = ["\t".join(row) for row in [["id", "caption", "file"], *rows]]
-            (fresh / _INDEX).write_text("\n".join(lines) + "\n", encoding="utf-8")
-            _move_into_place(fresh, folder, count)
-        return rows
-
-
-def _move_into_place(fresh: Path, folder: Path, count: int) -> None:
-    """Make `fresh` the set at `folder`, unless another process has finished the same set meanwhile."""
-    try:
-        fresh.replace(folder)
-    except OSError:  # something is there already
-        if _read_index(folder, count) is not None:
-            return
-        folder.replace(fresh.with_name("broken"))  # deleted with the scratch folder
-        fresh.replace(folder)
-
-
-def _read_index(folder: Path, count: int) -> list[list[str]] | None:
-    """Return rows of id, caption and file of a finished set; None if there is none, or a file is missing."""
-    try:
-        lines = read_text(folder / _INDEX, error=DatasetError).splitlines()
-    except DatasetError:  # absent, or damaged: it is rendered again
-        return None
-    rows = [line.split("\t") for line in lines[1:]]
-    complete = len(rows) == count and all(len(row) == 3 and (folder / row[2]).is_file() for row in rows)
-    return rows if complete else None
+        write_clip(draw_clip(self.look, split, index), path, crf=self.options.crf)
+        return plan_scene(self.look, split, index).caption
 
 
 def build(options: MovingShapesOptions, shapes: BuildContext) -> MovingShapes:

@@ -67,7 +67,7 @@ def info(folder: Path | None, as_json: bool) -> None:
 )
 @click.option(
     "--only",
-    type=click.Choice(["frames", "moving-shapes", "bench"]),
+    type=click.Choice(["frames", "moving-shapes", "moving-order", "bench"]),
     multiple=True,
     help="Only this kind; may be repeated.",
 )
