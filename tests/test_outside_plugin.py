@@ -19,7 +19,7 @@ import fdakit
 PACKAGE = Path(fdakit.__file__).parent
 ROOT = PACKAGE.parent
 EXAMPLE = ROOT / "plugins" / "fdakit-example"
-OTHERS = ("fdakit-mog2", "fdakit-raft", "fdakit-torchcodec")
+OTHERS = ("fdakit-clip4clip", "fdakit-mog2", "fdakit-raft", "fdakit-torchcodec")
 
 pytestmark = pytest.mark.skipif(not EXAMPLE.is_dir(), reason="the plugins lie beside fdakit only in a checkout")
 
@@ -108,6 +108,7 @@ def test_all_packages_are_found_under_their_names_and_versions(python: Path) -> 
     assert ("mask", "whole-frame", "fdakit-copied", "3.0") in outside
     assert ("mask", "mog2", "fdakit-mog2", "0.1.0") in outside
     assert ("mask", "raft", "fdakit-raft", "0.1.0") in outside
+    assert ("aggregator", "seq-transformer", "fdakit-clip4clip", "0.1.0") in outside
     assert ("reader", "torchcodec", "fdakit-torchcodec", "0.1.0") in outside
 
 

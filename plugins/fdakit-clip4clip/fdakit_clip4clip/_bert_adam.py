@@ -33,7 +33,7 @@ class BertAdam(torch.optim.Optimizer):
             state["mean"], state["square"] = torch.zeros_like(weight), torch.zeros_like(weight)
         mean, square = state["mean"], state["square"]
         if group["tensor_norm"] > 0:  # on the device: nothing waits for it
-            grad = grad * (group["tensor_norm"] / (grad.norm() + 1e-6)).clamp(max=1.0)
+            grad = grad * (group["tensor_norm"] / (grad.square().sum().sqrt() + 1e-6)).clamp(max=1.0)
         beta1, beta2 = group["betas"]
         mean.mul_(beta1).add_(grad, alpha=1 - beta1)
         square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
