@@ -153,6 +153,13 @@ def test_the_variant_on_pe_core_is_a_model_and_tag_of_open_clip_and_reads_as_man
     assert config["text_cfg"]["context_length"] == expected["encoder"]["max_tokens"]
 
 
+@pytest.mark.parametrize("name", ["msvd", "msrvtt"])
+def test_a_distilled_recipe_differs_from_its_main_one_in_the_second_objective_alone(name: str) -> None:
+    main, distilled = written(f"fda_{name}"), written(f"fda_distilled_{name}")
+    taught = {"use": "fdakit-discovla:frame-token-distillation", "alignment": 0.3}
+    assert distilled == {**main, "objective": [*main["objective"], taught]}
+
+
 @pytest.mark.parametrize("name", SETS)
 def test_a_run_without_data_and_weights_tells_both_at_once(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

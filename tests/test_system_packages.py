@@ -23,6 +23,8 @@ PARTS = {
         ("aggregator", "seq-transformer"),
         ("optimiser", "bert-adam"),
     ],
+    "discovla": [("objective", "frame-token-distillation")],
+    "xpool": [("matcher", "xpool")],
 }
 HEAVY = ("torch", "torchvision", "open_clip", "av")
 PUBLIC = ("plugin", "mask_ops", "dataset_files", "model", "video", "testing")
