@@ -21,8 +21,12 @@ class _Sequence(nn.Module):
         raise NotImplementedError
 
     def forward(self, features: VideoFeatures) -> VideoFeatures:
-        """Return vectors `(v, 1, d)` of unit length from `(v, m, d)`; 0 of a video without a valid vector."""
-        frames = self.frames_of(features.vectors.float(), features.valid).float()
+        """Return vectors `(v, 1, d)` of unit length from `(v, m, d)`; 0 of a video without a valid vector.
+
+        Computed in float32 whatever `train.precision` says, as in the reference.
+        """
+        with torch.autocast(features.vectors.device.type, enabled=False):
+            frames = self.frames_of(features.vectors.float(), features.valid)
         unit = normalize(frames, dim=-1) * features.valid.unsqueeze(-1)
         mean = unit.sum(1) / features.valid.sum(1, keepdim=True).clamp(min=1)
         return VideoFeatures.of_clips(normalize(mean, dim=-1))
@@ -45,7 +49,7 @@ class SeqLstm(_Sequence):
         place = torch.arange(vectors.shape[1], device=valid.device)
         inside, beyond = (place < lengths).unsqueeze(-1), (place >= lengths.max()).unsqueeze(-1)
         found, _ = self.lstm(vectors * inside)
-        return torch.where(inside, found.float(), vectors * beyond) + vectors
+        return torch.where(inside, found, vectors * beyond) + vectors
 
 
 class SeqTransformer(_Sequence):
@@ -76,7 +80,7 @@ class SeqTransformer(_Sequence):
         keys = valid | ~valid.any(1, keepdim=True)  # a video without a valid frame must not become NaN
         for block in self.blocks:
             hidden = block(hidden, ~keys)
-        return hidden.float() + vectors
+        return hidden + vectors
 
     def start_from(self, encoder: Encoder) -> None:
         """Copy the lowest layers and the positions of the text tower, as many of them as both have.

@@ -99,6 +99,16 @@ def test_the_heads_tell_the_order_of_frames_and_mean_pooling_does_not(component:
 
 
 @pytest.mark.parametrize("component", [SEQ_LSTM, SEQ_TRANSFORMER])
+def test_under_mixed_precision_the_heads_stay_exact(component: Any) -> None:
+    import torch
+
+    part, clip = build_part(component, BuildContext(embedding=WIDTH)), features()
+    wanted = part(clip).vector
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(part(clip).vector, wanted)
+
+
+@pytest.mark.parametrize("component", [SEQ_LSTM, SEQ_TRANSFORMER])
 def test_a_video_without_a_valid_frame_is_finite(component: Any) -> None:
     import torch
 
