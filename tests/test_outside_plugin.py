@@ -19,7 +19,9 @@ import fdakit
 PACKAGE = Path(fdakit.__file__).parent
 ROOT = PACKAGE.parent
 EXAMPLE = ROOT / "plugins" / "fdakit-example"
-OTHERS = ("fdakit-clip4clip", "fdakit-discovla", "fdakit-mog2", "fdakit-raft", "fdakit-torchcodec", "fdakit-xpool")
+OTHERS = tuple(
+    f"fdakit-{name}" for name in ("clip4clip", "discovla", "mog2", "prompt-switch", "raft", "torchcodec", "xpool")
+)
 
 pytestmark = pytest.mark.skipif(not EXAMPLE.is_dir(), reason="the plugins lie beside fdakit only in a checkout")
 
@@ -111,6 +113,7 @@ def test_all_packages_are_found_under_their_names_and_versions(python: Path) -> 
     assert ("aggregator", "seq-transformer", "fdakit-clip4clip", "0.1.0") in outside
     assert ("objective", "frame-token-distillation", "fdakit-discovla", "0.1.0") in outside
     assert ("matcher", "xpool", "fdakit-xpool", "0.1.0") in outside
+    assert ("encoder", "prompt-switch", "fdakit-prompt-switch", "0.1.0") in outside
     assert ("reader", "torchcodec", "fdakit-torchcodec", "0.1.0") in outside
 
 
