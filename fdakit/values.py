@@ -6,7 +6,7 @@ Shapes are written `(v, t, d)`: v videos, t frames, q texts, d embedding width, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DatasetError, VideoError
+from .frame_placement import FramePlacement
 from .random_keys import keyed_rng
 from .split_rules import check_text, settled_protocol
 
@@ -132,16 +133,18 @@ class Needs:
     shows the same picture again, as in a film of 25 pictures a second shown at 30, the nearest one farther away
     that shows another is given, up to five frames beyond.
     `luma` asks for the decoder's own grey beside all of them.
+    `placement` asks for where frames and pixels come from: `Clip.indices` and `Clip.placement`.
     """
 
     neighbours: tuple[int, ...] = ()
     motion_vectors: bool = False
     luma: bool = False
+    placement: bool = False
 
 
 @dataclass(frozen=True)
 class Clip:
-    """Sampled frames of one video: uint8 numpy `(t, h, w, 3)` in ascending time.
+    """Sampled frames of one video: uint8 numpy `(t, h, w, 3)` in ascending time; `id` is the video's.
 
     `neighbours` maps a gap to frames of the same shape; where the file has no such frame, the nearest one that exists
     stands there.
@@ -151,6 +154,8 @@ class Clip:
     predicted from (of unknown distance, forward in time), all in pixels of these frames. Of a frame that repeats the
     picture before it, they are those of the frame that first showed it.
     `pixel_aspect` is the width of a pixel over its height, as the upright picture is meant to be shown.
+    `indices (t,)` are the numbers of the frames in the video, or in its segment, from 0, and `placement` is the part
+    of the picture that they show; None where they were not asked for, or where there is no file.
     """
 
     id: str
@@ -161,6 +166,8 @@ class Clip:
     seed: int = 0
     pixel_aspect: float = 1.0
     luma: Mapping[int, Any] = field(default_factory=dict)
+    indices: NDArray[np.int64] | None = None
+    placement: FramePlacement | None = None
 
     def __post_init__(self) -> None:
         if self.frames.ndim != 4 or self.frames.shape[0] == 0:
@@ -176,6 +183,10 @@ class Clip:
                     f"video {self.id!r}: neighbours at {gap} are {describe(frames)}; "
                     f"wanted the shape of the frames, {describe(self.frames)}"
                 )
+
+    def placed(self, indices: NDArray[np.int64]) -> Clip:
+        """Return the clip as a reader gave it, with the numbers of its frames, which show the whole picture."""
+        return replace(self, indices=indices, placement=FramePlacement(self.frames.shape[1:3]))
 
     def rng(self) -> np.random.Generator:
         """Return a fresh generator keyed by the clip: two calls draw the same numbers."""

@@ -21,7 +21,7 @@ PLUGINS = PACKAGE.parent / "plugins"
 # inside the same folder. A folder stands for all that is in it.
 ROWS = (
     ("errors", "random_keys", "version", "moved_names", "choices"),
-    ("system", "split_rules"),
+    ("system", "split_rules", "frame_placement"),
     ("values", "query_ranks", "feature_rows"),
     ("features",),
     ("plugin",),

@@ -74,9 +74,10 @@ def test_uniform_keeps_the_laws_with_other_options(options: dict[str, Any]) -> N
 
 @pytest.mark.integration
 @pytest.mark.parametrize("mask", offered("mask"))
-def test_every_mask_keeps_the_laws(mask: Component[Any, Any]) -> None:
-    check_mask(mask)
-    check_mask(mask, example_clip(3, 224, seed=1))
+def test_every_mask_keeps_the_laws(mask: Component[Any, Any], tmp_path: Path) -> None:
+    options = {"folder": str(tmp_path), "missing": "full"} if mask.name == "files" else {}
+    check_mask(mask, **options)
+    check_mask(mask, example_clip(3, 224, seed=1), **options)
 
 
 NEUTRAL = {  # alphas that change nothing

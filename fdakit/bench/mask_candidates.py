@@ -58,6 +58,8 @@ def build_candidate(label: str, part: Part[AnyMask], shapes: BuildContext) -> Ca
             f"{who}: needs is {needs!r} and place {place!r}; wanted fdakit.plugin.Needs with a tuple of "
             "neighbours, and worker or device"
         )
+    if mask.needs.placement:
+        raise PartError(f"{who}: asks for the place of frames in a video's file, which these clips do not tell")
     return Candidate(label, who, mask, part.options.model_dump(mode="json"))
 
 

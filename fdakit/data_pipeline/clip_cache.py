@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,8 @@ class ClipSteps:
     """The steps that make a clip: read `(video, epoch)`, view `(clip, epoch)`, mask `(clip)`.
 
     `mask` is None where the mask is made on the device, of what it `needs`. `repaired` ids are not cached. `drawn` is
-    whether the masks so far may depend on seed or id.
+    whether the masks so far may depend on seed or id; `files` is the version of the files that a mask reads for a
+    video, "" for none.
     """
 
     read: Callable[[VideoRef, int], Clip]
@@ -47,6 +49,7 @@ class ClipSteps:
     needs: Needs
     repaired: Container[str]
     drawn: Callable[[], bool]
+    files: Callable[[VideoRef], str] = lambda video: ""
 
     def fresh(self, video: VideoRef, epoch: int) -> MaskedClip:
         """Return the clip from its file. Raises what the steps raise."""
@@ -112,7 +115,9 @@ class ClipCache:
         except OSError:
             return None
         drawn = [self.facts.seed, video.id, epoch] if self.draws else None
-        beside = [sorted(self.making.needs.neighbours), self.making.needs.luma] if self._beside else []
+        needs = self.making.needs
+        beside: list[Any] = [sorted(needs.neighbours), needs.luma] if self._beside else []
+        beside += ["placed"] if beside and needs.placement else []
         if self.before_view:
             return record_key(file, self.facts.frames, None, drawn, *beside)
         of_clip = (file, self.facts.frames, ["viewed", self.facts.drawn_view], drawn, *beside)
@@ -128,7 +133,9 @@ class ClipCache:
 
     def _mask_key(self, video: VideoRef, key: bytes, *, drawn: bool) -> bytes:
         """Return the key of the mask. Masks may be random by seed and id: `Clip.rng`."""
-        return record_key(key.hex(), self.facts.mask, *([self.facts.seed, video.id] if drawn else []))
+        files = self.making.files(video)
+        about = ([self.facts.seed, video.id] if drawn else []) + ([files] if files else [])
+        return record_key(key.hex(), self.facts.mask, *about)
 
     def _keep_mask(self, video: VideoRef, key: bytes, alpha: Alpha) -> None:
         self.store.put_mask(self._mask_key(video, key, drawn=self.making.drawn()), alpha)

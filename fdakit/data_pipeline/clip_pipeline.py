@@ -26,7 +26,7 @@ from .cache_keys import make_cache_keys
 from .clip_cache import ClipCache, ClipSteps, Forecast
 from .damage import FrameRepair
 from .frame_store import FrameStore, MaskedClip
-from .mask_calls import build_mask, mask_alpha, mask_remarks, warn_of_untrained
+from .mask_calls import build_mask, mask_alpha, mask_files_version, mask_remarks, warn_of_untrained
 from .mask_randomness import AccessLog, RandomnessProbe
 from .output_checks import check_indices, check_same_indices, tried_alpha
 
@@ -77,7 +77,9 @@ class ClipPipeline:
         self.repaired: dict[str, str] = {}  # the file's fault by id, for the clips as last read
         drawn = partial(getattr, self._watched, "looked", False)
         alpha = None if self.on_device else self.alpha
-        self._making = ClipSteps(self._native, self._viewed, alpha, self.needs, self.repaired, drawn)
+        self._making = ClipSteps(
+            self._native, self._viewed, alpha, self.needs, self.repaired, drawn, self._files_version
+        )
         self._draws, self._keeper = self._keeping()
 
     def _keeping(self) -> tuple[int, ClipCache | None]:
@@ -156,7 +158,6 @@ class ClipPipeline:
             chosen = self._chosen(video, epoch, times)
             with attribute_errors(label, where):
                 clip: Clip = self._reader.read(video, chosen, self.needs, size)
-            return clip
         except VideoError as error:
             if not self._plan.repairs:
                 raise
@@ -164,7 +165,7 @@ class ClipPipeline:
             chosen = sound.indices[self._chosen(video, epoch, sound.times)]
             clip = read_frames(video, indices=chosen, needs=self.needs, size=size, tolerant=True)
             self.repaired[video.id] = sound.reason or str(error)
-            return clip
+        return clip.placed(chosen) if self.needs.placement else clip
 
     def _chosen(self, video: VideoRef, epoch: int, times: NDArray[np.float64]) -> NDArray[np.int64]:
         label, where = str(self._parts["sampler"].offer), f"on video {video.id!r}"
@@ -195,6 +196,10 @@ class ClipPipeline:
             return make(clip)
         self._tried.add("mask")
         return tried_alpha(make, clip, label=label, on_device=self.on_device)
+
+    def _files_version(self, video: VideoRef) -> str:
+        """Return what the mask says of its own files for a video, "" for a mask without."""
+        return mask_files_version(self._mask, video.id, label=str(self._parts["mask"].offer))
 
     def warn_of_untrained(self) -> None:
         """Warn that the mask has the weights it is built with, if it has any."""

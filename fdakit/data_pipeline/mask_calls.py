@@ -13,7 +13,7 @@ from torch import nn
 from fdakit.catalog import Part
 from fdakit.errors import PartError, attribute_errors
 from fdakit.features import ClipBatch
-from fdakit.plugin.abilities import RemarksOnFrames
+from fdakit.plugin.abilities import ReadsFiles, RemarksOnFrames
 from fdakit.plugin.component import BuildContext
 from fdakit.values import Clip
 
@@ -56,6 +56,17 @@ def mask_remarks(mask: Any, clip: Clip, *, label: str, device: str) -> tuple[str
     if len(said) != count or not all(isinstance(word, str) for word in said):
         raise PartError(f"{label} failed {where}: remarks {said!r}; wanted {count} strings, one a frame")
     return said
+
+
+def mask_files_version(mask: Any, video_id: str, *, label: str) -> str:
+    """Return the digest of the files that a mask reads for a video, "" for a mask that reads none."""
+    if not isinstance(mask, ReadsFiles):
+        return ""
+    with attribute_errors(label, f"in version of video {video_id!r}"):
+        found = mask.version(video_id)
+    if not isinstance(found, str):
+        raise PartError(f"{label} failed on video {video_id!r}: version {found!r}; wanted text")
+    return found
 
 
 @torch.no_grad()

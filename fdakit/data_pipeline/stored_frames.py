@@ -15,7 +15,7 @@ from fdakit.values import Clip
 from .frame_store import Arrays
 
 PLANES = "planes"
-_FRAMES, _NEAR, _LUMA = "frames", "near ", "luma "
+_FRAMES, _NEAR, _LUMA, _INDICES = "frames", "near ", "luma ", "indices"
 Pictures = NDArray[np.uint8]
 
 
@@ -26,6 +26,7 @@ def stored_arrays(clip: Clip, *, planes: bool, beside: bool) -> dict[str, NDArra
     if beside:
         pictures |= {f"{_NEAR}{gap}": frames for gap, frames in clip.neighbours.items()}
         rest |= {f"{_LUMA}{gap}": grey for gap, grey in clip.luma.items()}
+        rest |= {} if clip.indices is None else {_INDICES: clip.indices}
     if planes:
         pictures = {name: frames.transpose(0, 3, 1, 2) for name, frames in pictures.items()}
     return {**pictures, **rest}
@@ -48,8 +49,11 @@ def stored_luma(found: Arrays) -> dict[int, Pictures]:
 
 
 def stored_clip(found: Arrays, *, video_id: str, seed: int) -> Clip:
-    """Return the clip of a record in arrays of its own, as they were before, which parts may write to."""
-    return Clip(
+    """Return the clip of a record in arrays of its own, as they were before, which parts may write to.
+
+    Frames whose numbers were stored are as they were read, and show the whole picture.
+    """
+    clip = Clip(
         video_id,
         np.array(stored_frames(found), order="C"),
         np.array(found["times"]),
@@ -58,6 +62,7 @@ def stored_clip(found: Arrays, *, video_id: str, seed: int) -> Clip:
         seed=seed,
         pixel_aspect=float(found["pixel_aspect"][0]),
     )
+    return clip.placed(np.array(found[_INDICES])) if _INDICES in found else clip
 
 
 def _interleaved(planes: Pictures) -> Pictures:

@@ -104,7 +104,12 @@ class InputReader:
         clip = self._clips.get(video.id)
         if clip is None:
             return self._others.read(video, indices, needs, size)
-        for asked, what in ((needs.motion_vectors, "the codec's motion vectors"), (needs.luma, "the decoder's luma")):
+        unknown = {
+            "the codec's motion vectors": needs.motion_vectors,
+            "the decoder's luma": needs.luma,
+            "the place of its frames in a file": needs.placement,
+        }
+        for what, asked in unknown.items():
             if asked:
                 raise PluginError(
                     f"{video.id}: the mask needs {what}, which frames in memory have not; give the file"

@@ -100,7 +100,7 @@ class MaskViewer:
         rule = self._shortest if self._view is None else self._view.wanted_size(training=False)
         with attribute_errors(label, where):
             clip: Clip = self._reader.read(video, chosen, self._needs, rule)
-        clip = replace(clip, seed=self.choice.recipe.seed)
+        clip = replace(clip.placed(chosen), seed=self.choice.recipe.seed)
         if self._view is not None:
             clip = self._view(clip, training=False, rng=clip.rng())
         interval = (times[-1] - times[0]) / max(1, len(times) - 1)
@@ -143,6 +143,7 @@ def _all_needs(needs: Sequence[Needs]) -> Needs:
         neighbours=tuple(sorted({gap for one in needs for gap in one.neighbours})),
         motion_vectors=any(one.motion_vectors for one in needs),
         luma=any(one.luma for one in needs),
+        placement=any(one.placement for one in needs),
     )
 
 
@@ -154,6 +155,8 @@ def _as_needed(clip: Clip, needs: Needs) -> Clip:
         neighbours={gap: clip.neighbours[gap] for gap in needs.neighbours},
         motion_vectors=clip.motion_vectors if needs.motion_vectors else None,
         luma={gap: clip.luma[gap] for gap in gaps} if needs.luma else {},
+        indices=clip.indices if needs.placement else None,
+        placement=clip.placement if needs.placement else None,
     )
 
 

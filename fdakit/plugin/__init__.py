@@ -25,6 +25,9 @@ from fdakit.features import (
     TextFeatures as TextFeatures,
     VideoFeatures as VideoFeatures,
 )
+from fdakit.frame_placement import (
+    FramePlacement as FramePlacement,
+)
 from fdakit.query_ranks import (
     Ranking as Ranking,
 )
@@ -76,6 +79,7 @@ from .abilities import (
     ObservesSomeSteps as ObservesSomeSteps,
     ObservesSteps as ObservesSteps,
     OverPairs as OverPairs,
+    ReadsFiles as ReadsFiles,
     RecomputesActivations as RecomputesActivations,
     RemarksOnFrames as RemarksOnFrames,
     RemarksOnScores as RemarksOnScores,

@@ -136,6 +136,15 @@ class RemarksOnFrames(Protocol):
 
 
 @runtime_checkable
+class ReadsFiles(Protocol):
+    """A mask that reads files of its own for each video: a stored mask is used only while they are the same."""
+
+    def version(self, video_id: str) -> str:
+        """Return a digest of the contents of the files that the mask of a video is made from; "" for none."""
+        ...
+
+
+@runtime_checkable
 class RemarksOnScores(Protocol):
     """A rescorer that has something to say of the scores that it is given; optional."""
 

@@ -141,6 +141,8 @@ def _odd_mask(mask: Any) -> Iterator[str]:
         yield f"needs.neighbours is {mask.needs.neighbours!r}; wanted a tuple of gaps other than 0, as (-1,)"
     elif mask.place == "device" and mask.needs.motion_vectors:
         yield "needs.motion_vectors is True, but a mask on the device is given none; set place = 'worker'"
+    elif mask.place == "device" and mask.needs.placement:
+        yield "needs.placement is True, but a mask on the device is given none; set place = 'worker'"
 
 
 def _are_gaps(gaps: object) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fdakit.plugin.abilities import RemarksOnFrames
+from fdakit.plugin.abilities import ReadsFiles, RemarksOnFrames
 from fdakit.values import Clip
 
 from .building import Part, build_kind, example_clip
@@ -17,9 +17,9 @@ from .device_masks import check_device_mask
 def check_mask(component: Part, clip: Clip | None = None, **options: Any) -> None:
     """Check a mask: float32 `(t, h, w)`, finite, in [0, 1], deterministic, input untouched.
 
-    Also for one frame and for a still clip. Of a mask on the device: float `(v, t, h, w)` of a batch of clips of
-    different lengths, whatever pads them and whichever clips lie beside them; and a gradient for every weight that
-    trains, if it is a module.
+    Also for one frame and for a still clip; the version of files that it reads is text, and the same again. Of a mask
+    on the device: float `(v, t, h, w)` of a batch of clips of different lengths, whatever pads them and whichever
+    clips lie beside them; and a gradient for every weight that trains, if it is a module.
     """
     mask = build_kind("mask", component, **options)
     still = example_clip(frames=1)
@@ -44,7 +44,8 @@ def _with_needs(clip: Clip, needs: Any) -> Clip:
     if needs.motion_vectors:  # none, no row, and some, in turn
         rows = np.array([[8, 8, 16, 16, 3, 0], [40, 24, 16, 8, -2.5, 7]], np.float32)
         vectors = tuple((None, rows[:0], rows)[place % 3] for place in range(len(clip.frames)))
-    return replace(clip, neighbours=neighbours, motion_vectors=vectors, luma=luma)
+    clip = replace(clip, neighbours=neighbours, motion_vectors=vectors, luma=luma)
+    return clip.placed(np.arange(len(clip.frames))) if needs.placement else clip
 
 
 def _check_mask_on(mask: Any, clip: Clip) -> None:
@@ -58,6 +59,10 @@ def _check_mask_on(mask: Any, clip: Clip) -> None:
     assert alpha.max() <= 1, f"alpha rises to {alpha.max()}; wanted 0 to 1"
     assert (np.asarray(clip.frames) == before).all(), "the mask changed the clip's frames"
     assert (np.asarray(mask(clip)) == alpha).all(), "the same clip gave another alpha"
+    if isinstance(mask, ReadsFiles):
+        versions = [mask.version(clip.id) for _ in range(2)]
+        assert isinstance(versions[0], str), f"version is {versions[0]!r}; wanted text"
+        assert versions[0] == versions[1], "the same files have another version the second time"
     if isinstance(mask, RemarksOnFrames):
         said = mask.remarks(clip)
         assert len(said) == shape[0], f"{len(said)} remarks on {shape[0]} frames; wanted one a frame"

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fdakit.errors import RecipeError
+from fdakit.frame_placement import FramePlacement
 from fdakit.plugin.contracts import Preprocess, SizeRule
 from fdakit.settings import ViewSettings
 from fdakit.values import Clip
@@ -57,7 +58,7 @@ class FrameTransform:
                 raise RecipeError(f"view.{key}: {value!r} is not known; set one of {', '.join(known)}")
 
     def __call__(self, clip: Clip, *, training: bool, rng: np.random.Generator) -> Clip:
-        """Transform frames, luma and motion vectors of a clip: uint8 `(t, h, w, 3)` -> `(t, size, size, 3)`."""
+        """Transform a clip and all that follows its pixels: frames uint8 `(t, h, w, 3)` -> `(t, size, size, 3)`."""
         drawn = training and self.draws
         geometry: _Geometry | None = None
 
@@ -75,7 +76,22 @@ class FrameTransform:
         vectors = clip.motion_vectors
         if vectors is not None:
             vectors = tuple(None if one is None else self._placed(one, clip, geometry or _STILL) for one in vectors)
-        return replace(clip, frames=frames, neighbours=neighbours, luma=luma, motion_vectors=vectors)
+        placement = None if clip.placement is None else self._placement(clip, geometry or _STILL)
+        return replace(
+            clip, frames=frames, neighbours=neighbours, luma=luma, motion_vectors=vectors, placement=placement
+        )
+
+    def _placement(self, clip: Clip, geometry: _Geometry) -> FramePlacement:
+        """Return the part of the picture that the clip's frames show after these steps."""
+        shape: tuple[int, int] = clip.frames.shape[1:3]
+        squared = _square_size(shape, clip.pixel_aspect) if self.pixel_aspect and clip.pixel_aspect != 1 else shape
+        if geometry.crop is not None:
+            (top, left, *sides), whole = geometry.crop, squared
+        else:
+            whole = _TARGETS[self.preprocess.resize](squared, self.preprocess.size)
+            (top, left), sides = _offsets(whole, size=self.preprocess.size), [self.preprocess.size] * 2
+        shares = (top / whole[0], left / whole[1], sides[0] / whole[0], sides[1] / whole[1])
+        return FramePlacement(shape, *shares, mirrored=geometry.mirrored)
 
     def _placed(self, vectors: Vectors, clip: Clip, geometry: _Geometry) -> Vectors:
         """Return the clip's motion vectors `(n, 6)` after the steps that its frames go through."""

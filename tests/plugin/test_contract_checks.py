@@ -99,6 +99,7 @@ def test_a_part_without_a_member_is_told_which(kind: str, name: str) -> None:
         ("objective", {"over": "texts"}, r"over is 'texts'; wanted 'pairs' or 'batch'"),
         ("objective", {"over": "pairs"}, r"over is 'pairs', but count\(texts, batch\) is missing"),
         ("mask", {"place": "device", "needs": Needs(motion_vectors=True)}, r"needs\.motion_vectors is True"),
+        ("mask", {"place": "device", "needs": Needs(placement=True)}, r"needs\.placement is True"),
         ("sampler", {"frames": 8}, r"lacks frames\(\); samplers have frames\(\), draws\(\), a call"),
     ],
 )

@@ -1,8 +1,9 @@
-"""What `check_mask` asks of the remarks of a mask, and what breaks it."""
+"""What `check_mask` asks of the remarks and the files of a mask, and what breaks it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -39,3 +40,22 @@ def test_remarks_that_break_a_law_are_rejected(say: Callable[[Clip], Sequence[An
 
 def test_a_word_a_frame_keeps_it() -> None:
     check_mask(component(build=lambda options, shapes: Remarking(lambda clip: [""] * len(clip.frames))))
+
+
+class Reading(Remarking):
+    """Also reads files, of some version."""
+
+    def __init__(self, version: Callable[[str], Any]) -> None:
+        super().__init__(lambda clip: [""] * len(clip.frames))
+        self.version = version
+
+
+def test_versions_of_files_that_break_a_law_are_rejected() -> None:
+    numbers = count()
+    check_mask(component(build=lambda options, shapes: Reading(lambda video_id: "1")))
+    for version, words in (
+        (lambda _: 1, "version is 1; wanted text"),
+        (lambda _: str(next(numbers)), "another version"),
+    ):
+        with pytest.raises(AssertionError, match=words):
+            check_mask(component(build=lambda options, shapes, version=version: Reading(version)))
