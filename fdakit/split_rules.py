@@ -7,20 +7,25 @@ from collections.abc import Iterable
 
 from .errors import DatasetError
 
-PROTOCOLS = ("single-caption", "multi-caption", "paragraph")
+PROTOCOLS = ("single-caption", "multi-caption", "paragraph", "first-caption", "five-captions")
 """What the captions of a split are to its videos: see `fdakit.plugin.Split`."""
+
+CHOSEN = ("first-caption", "five-captions")
+"""Those that score some of the captions of a video only: results under them are named by them."""
+
+_MOST = {"single-caption": 1, "paragraph": 1, "first-caption": 1, "five-captions": 5}  # captions of a video
 
 
 def settled_protocol(split: str, given: str, *, captions: Iterable[tuple[str, str]]) -> str:
     """Return the protocol given, or else the one that follows from the captions, pairs of video id and text.
 
-    Raises `DatasetError` if a video has several captions under a protocol of one caption a video.
+    Raises `DatasetError` if a video has more captions than the protocol allows.
     """
     counts = Counter(video for video, _ in captions)
     video, most = counts.most_common(1)[0] if counts else ("", 0)
     if not given:
         return "multi-caption" if most > 1 else "single-caption"
-    if most > 1 and given in ("single-caption", "paragraph"):
+    if most > _MOST.get(given, most):
         raise DatasetError(
             f"split {split!r}: protocol {given!r}, but video {video!r} has {most} captions; leave protocol out, or "
             "call it 'multi-caption'"

@@ -93,9 +93,10 @@ class Split:
 
     `protocol` is `single-caption` (one caption a video), `multi-caption` (several, each a query of its own) or
     `paragraph` (all sentences of a video joined to one caption); left out, it is one of the first two, by the
-    captions. `remarks` say in words how the files found differ from the published split. Raises `DatasetError` if
-    ids repeat, a caption names no video, a video has several captions under a protocol of one, or a name or caption
-    is no text that can be written down.
+    captions. Where only some of the captions of each video are queries, it is `first-caption` or `five-captions`.
+    `remarks` say in words how the files found differ from the published split. Raises `DatasetError` if ids repeat, a
+    caption names no video, a video has more captions than its protocol allows, or a name or caption is no text that
+    can be written down.
     """
 
     name: str

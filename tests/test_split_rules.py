@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, strategies as st
 
+from fdakit.errors import DatasetError
 from fdakit.split_rules import PROTOCOLS, settled_protocol
+
+
+@pytest.mark.parametrize(
+    ("protocol", "most"), [("single-caption", 1), ("paragraph", 1), ("first-caption", 1), ("five-captions", 5)]
+)
+def test_a_video_with_more_captions_than_its_protocol_allows_is_refused(protocol: str, most: int) -> None:
+    captions = [("a", str(number)) for number in range(most)]
+    assert settled_protocol("test", protocol, captions=captions) == protocol
+    with pytest.raises(DatasetError, match=f"protocol '{protocol}', but video 'a' has {most + 1} captions"):
+        settled_protocol("test", protocol, captions=[*captions, ("a", "another")])
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=6))

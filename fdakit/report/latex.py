@@ -13,9 +13,11 @@ from .result_tables import (
     ReportedRuns,
     ResultLine,
     best_lines,
+    by_captions,
     cell,
     metric_columns,
     one_protocol,
+    protocol_line,
     remarks,
     result_lines,
 )
@@ -51,8 +53,11 @@ def latex_table(runs: Sequence[ReportedRuns]) -> str:
 
     The best results of a column are bold if the runs share a protocol and miss no video; controls and rescored rows
     are below under headings of their own and are never bold. Remarks to be read with the numbers follow as notes, and
-    in full as comments.
+    in full as comments. Runs that were scored by other choices of captions have tables of their own.
     """
+    groups = by_captions(runs)
+    if len(groups) > 1:
+        return "\n".join(f"% {protocol_line(group[0].reports[0])}\n{latex_table(group)}" for group in groups)
     lines = result_lines(runs)
     columns = metric_columns(lines)
     width = 1 + len(columns)

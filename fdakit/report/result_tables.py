@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fdakit.plugin.contracts import Direction
+from fdakit.split_rules import CHOSEN
 
 from .evaluation_report import BothMetrics, Report, RescoredMetrics, in_direction
 from .mean_std import MeanStd
@@ -51,18 +52,38 @@ class ResultLine:
         return f"{self.name}, {self.label}" if self.label else self.name
 
 
+def run_title(run: ReportedRuns) -> str:
+    """Return a run's name, with the protocol where only some of the captions were scored."""
+    captions = run.reports[0].protocol.captions
+    return f"{run.name} ({captions})" if captions in CHOSEN else run.name
+
+
+def by_captions(runs: Sequence[ReportedRuns]) -> list[tuple[ReportedRuns, ...]]:
+    """Return the runs in groups that may stand in one table: of one data set, split, and choice of captions.
+
+    Numbers of different choices, as of all captions and of the first, are never put into one column.
+    """
+    groups: dict[tuple[str, str, str], list[ReportedRuns]] = {}
+    for run in runs:
+        protocol = run.reports[0].protocol
+        chosen = protocol.captions if protocol.captions in CHOSEN else ""
+        groups.setdefault((protocol.dataset, protocol.split, chosen), []).append(run)
+    apart = any(chosen for *_, chosen in groups) and len(groups) > 1
+    return [tuple(group) for group in groups.values()] if apart else [tuple(runs)]
+
+
 def result_lines(runs: Sequence[ReportedRuns]) -> list[ResultLine]:
     """Return all results, then all controls, then all rescored rows, each in the order of the runs."""
-    found = [ResultLine(run.name, "result", _seeds(run), _spreads(run.reports)) for run in runs]
+    found = [ResultLine(run_title(run), "result", _seeds(run), _spreads(run.reports)) for run in runs]
     for run in runs:
         for control in _shared([report.controls for report in run.reports]):
             taken = _spreads([report.controls[control] for report in run.reports])
-            found.append(ResultLine(run.name, "control", control_label(control), taken))
+            found.append(ResultLine(run_title(run), "control", control_label(control), taken))
     for run in runs:
         for name in _shared([report.rescored for report in run.reports]):
             both = [report.rescored[name] for report in run.reports]
             more = " (needs all queries)" if both[0].needs_all_queries else ""
-            found.append(ResultLine(run.name, "rescored", f"rescored: {name}{more}", _spreads(both)))
+            found.append(ResultLine(run_title(run), "rescored", f"rescored: {name}{more}", _spreads(both)))
     return found
 
 

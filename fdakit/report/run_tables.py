@@ -16,6 +16,8 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
     "captions": {
         "single-caption": "one caption a video",
         "multi-caption": "several captions a video, each of them a query",
+        "first-caption": "the first caption of each video, of several",
+        "five-captions": "the first five captions of each video, each of them a query",
         "paragraph": "all sentences of a video as one text",
     },
     "video_to_text": {

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from fdakit.plugin.contracts import Direction
+from fdakit.split_rules import CHOSEN
 from fdakit.system.json_records import JsonRecord
 
 from .evaluation_report import BothMetrics, Report, in_direction
@@ -22,10 +23,11 @@ class SweepRow(JsonRecord):
     """Mean and deviation over seeds of a recipe's metrics, under its own mask or a control.
 
     `epoch_seconds` are those of a training epoch, if every seed's are known; `finished` and `asked` count its runs,
-    if some failed.
+    if some failed. `captions` names the protocol where only some of the captions were scored.
     """
 
     recipe: str
+    captions: str | None = None
     control: str | None
     finished: int | None = None
     asked: int | None = None
@@ -36,7 +38,8 @@ class SweepRow(JsonRecord):
     @property
     def label(self) -> str:
         """The recipe, what replaced its mask, and how many of its runs it is of, if not of all."""
-        label = f"{self.recipe}, {control_label(self.control)}" if self.control else self.recipe
+        label = f"{self.recipe} ({self.captions})" if self.captions else self.recipe
+        label = f"{label}, {control_label(self.control)}" if self.control else label
         return label if self.finished is None else f"{label} ({self.finished} of {self.asked} seeds)"
 
 
@@ -81,7 +84,11 @@ def sweep_summary(
     for name, found in reports.items():
         if not found:
             continue
-        counts = {} if len(found) == len(seeds) else {"finished": len(found), "asked": len(seeds)}
+        counts: dict[str, object] = {}
+        if len(found) != len(seeds):
+            counts = {"finished": len(found), "asked": len(seeds)}
+        if (captions := found[0].protocol.captions) in CHOSEN:
+            counts["captions"] = captions
         taken = [value for value in seconds.get(name, ()) if value is not None]
         timed = {"epoch_seconds": MeanStd.of(taken)} if len(taken) == len(found) else {}
         rows.append(_row(name, None, found).model_copy(update={**timed, **counts}))

@@ -8,22 +8,38 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from .markdown import markdown_table, markdown_text
-from .result_tables import EVERY, HEADINGS, ReportedRuns, cell, metric_columns, remarks, result_lines
+from .result_tables import (
+    EVERY,
+    HEADINGS,
+    ReportedRuns,
+    by_captions,
+    cell,
+    metric_columns,
+    protocol_line,
+    remarks,
+    result_lines,
+    run_title,
+)
 
 
 def csv_table(runs: Sequence[ReportedRuns]) -> str:
-    """Return CSV with columns run, kind (result, control or rescored), label, seeds, then every metric, unrounded.
+    """Return CSV: run, kind (result, control or rescored), label, seeds, every metric unrounded, protocol.
 
     With several seeds a metric is their mean, and its deviation is in a column `... sd` after it.
     """
     lines = result_lines(runs)
-    columns, seeds = metric_columns(lines, EVERY), {run.name: len(run.reports) for run in runs}
+    columns, seeds = metric_columns(lines, EVERY), {run_title(run): len(run.reports) for run in runs}
+    protocols = {run_title(run): protocol_line(run.reports[0]) for run in runs}
     spread = max(seeds.values(), default=1) > 1
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     names = [f"{way} {name}" for way, name in columns]
     table.writerow(
-        ["run", "kind", "label", "seeds", *(n for name in names for n in [name, f"{name} sd"][: 1 + spread])]
+        [
+            *("run", "kind", "label", "seeds"),
+            *(n for name in names for n in [name, f"{name} sd"][: 1 + spread]),
+            "protocol",
+        ]
     )
     for line in lines:
         row: list[str | int | float | None] = [
@@ -35,12 +51,18 @@ def csv_table(runs: Sequence[ReportedRuns]) -> str:
         for column in columns:
             found = line.metrics.get(column)
             row += [None if found is None else found.mean, None if found is None else found.sd][: 1 + spread]
-        table.writerow(row)
+        table.writerow([*row, protocols[line.name]])
     return text.getvalue()
 
 
 def results_markdown(runs: Sequence[ReportedRuns]) -> str:
-    """Return tables of results, controls and rescored scores, as far as there are any, then remarks."""
+    """Return tables of results, controls and rescored scores, as far as there are any, then remarks.
+
+    Runs that were scored by other choices of captions have tables of their own.
+    """
+    groups = by_captions(runs)
+    if len(groups) > 1:
+        return "\n".join(f"# {protocol_line(group[0].reports[0])}\n\n{results_markdown(group)}" for group in groups)
     lines = result_lines(runs)
     columns = metric_columns(lines)
     head = ["run", *(f"{way} {name}" for way, name in columns)]

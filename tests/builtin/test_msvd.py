@@ -82,6 +82,31 @@ def test_a_local_copy_says_how_it_differs_from_the_published_one(root: Path) -> 
     assert found.remarks == ("val: 1 videos, published 100", "val: 2 captions, published 4,290")
 
 
+@pytest.mark.parametrize(("protocol", "most"), [("first-caption", 1), ("five-captions", 5), ("all-captions", 99)])
+def test_a_protocol_takes_the_first_captions_of_val_and_test_and_all_of_train(
+    root: Path, protocol: str, most: int
+) -> None:
+    many = {name: [[name, str(number)] for number in range(7)] for name in CAPTIONS}
+    (root / "raw-captions.pkl").write_bytes(pickle.dumps(many))
+    part = msvd(root, protocol=protocol)
+    for split in ("val", "test"):
+        found = part.load(split, quiet)
+        wanted = [(name, f"{name} {number}") for name in SPLITS[split] for number in range(min(most, 7))]
+        assert pairs(found) == wanted
+        assert found.protocol == ("multi-caption" if most > 7 else protocol)
+        videos = {"val": 100, "test": 670}[split]
+        assert found.official is not None
+        assert found.official.videos == videos
+        assert most > 7 or found.official.captions == most * videos
+    train = part.load("train", quiet)
+    assert (len(train.captions), train.protocol) == (21, "multi-caption")
+
+
+def test_a_video_with_fewer_captions_gives_those_it_has(root: Path) -> None:
+    found = msvd(root, protocol="five-captions").load("test", quiet)
+    assert (len(found.captions), found.protocol) == (4, "five-captions")
+
+
 def test_json_captions_and_another_video_folder_are_taken_too(root: Path, tmp_path: Path) -> None:
     (root / "raw-captions.pkl").unlink()
     (root / "captions.json").write_text(json.dumps({name: [f"a {name}", " "] for name in CAPTIONS}))

@@ -17,6 +17,7 @@ from fdakit.report.result_tables import (
     HEADINGS,
     ReportedRuns,
     best_lines,
+    by_captions,
     cell,
     metric_columns,
     one_protocol,
@@ -236,3 +237,38 @@ def test_markdown_has_a_table_a_kind_and_the_remarks_below() -> None:
         HEADINGS["rescored"],
     ]
     assert text.endswith("- msvd test, multi-caption, video to text grouped, ties by the expected rule\n")
+
+
+FIRST, FIVE = (
+    ReportedRuns(name, (report(value, protocol__captions=name),))
+    for name, value in (("first-caption", 73.5), ("five-captions", 61.5))
+)
+
+
+def test_a_number_of_some_captions_is_named_by_its_protocol() -> None:
+    run = ReportedRuns("fda", FIRST.reports)
+    assert {line.name for line in result_lines([run])} == {"fda (first-caption)"}
+    assert "fda (first-caption) &" in latex_table([run])
+    assert "| fda (first-caption) |" in results_markdown([run])
+    assert {line.name for line in result_lines([FDA])} == {"fda"}
+
+
+def test_numbers_of_other_choices_of_captions_are_never_in_one_column() -> None:
+    runs = [FDA, FIRST, OTHER, FIVE]
+    assert by_captions(runs) == [(FDA, OTHER), (FIRST,), (FIVE,)]
+    tables = latex_table(runs).split("\\begin{tabular}")[1:]
+    markdown = results_markdown(runs).split("# msvd test")[1:]
+    assert len(tables) == len(markdown) == 3
+    for number, value in enumerate(("48.2", "73.5", "61.5")):
+        for text in (tables, markdown):
+            assert [value in one for one in text] == [place == number for place in range(3)]
+    assert "first-caption" in markdown[1]
+    assert "\\textbf{48.2}" in tables[0]  # the best of those scored alike
+    rows = list(csv.DictReader(io.StringIO(csv_table(runs))))
+    assert {row["protocol"].split(", ")[1] for row in rows} == {"multi-caption", "first-caption", "five-captions"}
+
+
+def test_runs_scored_alike_and_those_of_other_data_sets_alone_stay_in_one_table() -> None:
+    assert by_captions([FIRST, FIRST]) == [(FIRST, FIRST)]
+    vatex = ReportedRuns("vatex", (report(1.0, protocol__dataset="vatex"),))
+    assert by_captions([FDA, vatex]) == [(FDA, vatex)]

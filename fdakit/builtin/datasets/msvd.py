@@ -1,4 +1,4 @@
-"""MSVD: 1,970 short clips with about 40 captions each; every caption is a query.
+"""MSVD: 1,970 short clips with about 40 captions each; every caption is a query, unless `protocol` takes some.
 
 Splits of 1,200 / 100 / 670 videos as in CLIP4Clip. Source: Chen and Dolan, *Collecting Highly Parallel Data for
 Paraphrase Evaluation*, ACL 2011. Captions are read from `raw-captions.pkl` (word lists), a JSON map from clip id to
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -40,6 +40,7 @@ OFFICIAL = {
     "val": PublishedCounts(100, 4290),
     "test": PublishedCounts(670, 27_763),
 }
+QUERIES = {"all-captions": None, "five-captions": 5, "first-caption": 1}  # of each video, at most
 _ZIP = "msvd_data.zip of the CLIP4Clip release v0.0 on github.com/ArrowLuo/CLIP4Clip"
 _DIGESTS = {
     "train": "223a750f33fcec3c5fcb1894123564e67286edd1e9f9473be97930340027d659",
@@ -82,6 +83,11 @@ class MsvdOptions(Options):
     root: Path = Field(Path("data/msvd"), description="folder with the id lists, the captions and the videos")
     videos: Path | None = Field(None, description="folder of the clips; left out: videos/ or YouTubeClips/ in root")
     captions: Path | None = Field(None, description="the caption file; left out: the first of its names in root")
+    protocol: Literal["all-captions", "five-captions", "first-caption"] = Field(
+        "all-captions",
+        description="captions of each video of val and test that are queries: all (CLIP4Clip and most papers), the "
+        "first five, or the first (MTEB, MMEB-V2); training has all",
+    )
     language: str = Field(
         "English", description="language of the captions; those other than English from the corpus csv"
     )
@@ -126,8 +132,12 @@ class Msvd:
         ids = listed if english else tuple(name for name in listed if name in found.captions) or listed
         require_captions(found.captions, ids, split=split, path=path, remedy=f"complete ones: {CAPTIONS.origin}")
         files = find_videos(self._options.videos or find_source(self.root, VIDEOS), ids)
-        captions = tuple(Caption(text, name) for name in ids for text in found.captions[name])
-        official = OFFICIAL[split] if english else PublishedCounts(OFFICIAL[split].videos)
+        scored = "all-captions" if split == "train" else self._options.protocol
+        most = QUERIES[scored]
+        captions = tuple(Caption(text, name) for name in ids for text in found.captions[name][:most])
+        published = OFFICIAL[split].videos
+        official = OFFICIAL[split] if most is None else PublishedCounts(published, most * published)
+        official = official if english else PublishedCounts(published)
         remarks = [*count_remarks(split, videos=len(ids), captions=len(captions), official=official)]
         if len(ids) < len(listed):
             remarks.append(f"{split}: clips without captions in {language!r} left out: {len(listed) - len(ids):,}")
@@ -135,7 +145,7 @@ class Msvd:
             name=split,
             videos=tuple(VideoRef(name, files[name]) for name in ids),
             captions=captions,
-            protocol="multi-caption",
+            protocol="multi-caption" if most is None else scored,
             official=official,
             remarks=(*remarks, *found.remarks(split, ids)),
         )
@@ -155,7 +165,7 @@ def build(options: MsvdOptions, shapes: BuildContext) -> Dataset:
     return Msvd(options)
 
 
-MSVD = Component("msvd", "MSVD as CLIP4Clip splits it; every caption a query", MsvdOptions, build)
+MSVD = Component("msvd", "MSVD as CLIP4Clip splits it; every caption a query, or some of them", MsvdOptions, build)
 
 
 @hookimpl

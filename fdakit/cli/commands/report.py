@@ -162,13 +162,20 @@ def _is_single(runs: Sequence[ReportedRuns]) -> bool:
 
 def _print(sides: Sequence[RunGroup]) -> None:
     from fdakit.analysis.run_reports import reported
-    from fdakit.report.report_tables import DIRECTIONS
-    from fdakit.report.result_tables import HEADINGS, cell, metric_columns, remarks, result_lines
+    from fdakit.report.result_tables import by_captions
 
     runs = reported(sides)
     if _is_single(runs):
         print_report(runs[0].reports[0], sides[0].runs[0].folder)
         return
+    for group in by_captions(runs):
+        _print_table(group)
+
+
+def _print_table(runs: Sequence[ReportedRuns]) -> None:
+    from fdakit.report.report_tables import DIRECTIONS
+    from fdakit.report.result_tables import HEADINGS, cell, metric_columns, remarks, result_lines
+
     lines = result_lines(runs)
     for kind, group in groupby(lines, key=lambda line: line.kind):
         shown = list(group)
