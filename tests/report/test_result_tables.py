@@ -207,7 +207,8 @@ def test_no_name_ends_a_line_a_cell_or_a_group(name: str) -> None:
 
 def test_csv_holds_every_line_unrounded() -> None:
     head, *rows = csv.reader(io.StringIO(csv_table([FDA, OTHER])))
-    assert head == ["run", "kind", "label", "seeds", *(f"{way} {m}" for way in ("t2v", "v2t") for m in METRICS)]
+    metrics = [f"{way} {m}" for way in ("t2v", "v2t") for m in METRICS]
+    assert head == ["run", "kind", "label", "seeds", *metrics, "protocol"]
     assert [row[:4] for row in rows[:3]] == [
         ["fda", "result", "", "1"],
         ["other", "result", "", "1"],
