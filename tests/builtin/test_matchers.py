@@ -13,8 +13,8 @@ from fdakit.builtin.matchers.cosine import COSINE
 from fdakit.builtin.matchers.dot import DOT
 from fdakit.builtin.matchers.max_sim import MAX_SIM
 from fdakit.builtin.matchers.mean_max_sim import MEAN_MAX_SIM
-from fdakit.plugin import InnerProduct, TextFeatures, VideoFeatures
-from fdakit.testing import build_part, check_matcher
+from fdakit.plugin import BuildContext, InnerProduct, TextFeatures, VideoFeatures
+from fdakit.testing import build_part, check_exact_step, check_matcher
 
 ALL = (COSINE, DOT, MAX_SIM, MEAN_MAX_SIM)
 
@@ -96,3 +96,51 @@ def test_several_vectors_are_no_cosine() -> None:
     texts, videos = TextFeatures(torch.ones(1, 4)), VideoFeatures(torch.ones(1, 2, 4), torch.ones(1, 2).bool())
     with pytest.raises(ValueError, match=r"wanted one vector a video, \(v, 1, d\)"):
         build_part(COSINE).score(texts, videos)
+
+
+LEARNED = [{"projection": True}, {"weighted": True}, {"projection": True, "weighted": True}]
+
+
+@pytest.mark.parametrize("options", LEARNED, ids=lambda options: "+".join(options))
+@pytest.mark.parametrize("part", [MAX_SIM, MEAN_MAX_SIM], ids=lambda part: part.name)
+def test_the_contracts_laws_hold_for_late_interaction_that_learns(part: Any, options: dict[str, bool]) -> None:
+    check_matcher(part, **options)
+    check_exact_step(matcher=part, **options)
+
+
+@given(drawn())
+@settings(deadline=None)
+def test_late_interaction_that_learns_begins_as_that_without_weights(
+    features: tuple[TextFeatures, VideoFeatures],
+) -> None:
+    texts, videos = features
+    shapes = BuildContext(embedding=videos.vectors.shape[-1])
+    for part in (MAX_SIM, MEAN_MAX_SIM):
+        wanted = build_part(part).score(texts, videos)
+        for options in LEARNED:
+            found = build_part(part, shapes, **options).score(texts, videos)
+            torch.testing.assert_close(found.detach(), wanted, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("part", "total"), [(MAX_SIM, 2.0), (MEAN_MAX_SIM, 1.0)], ids=["sum", "mean"])
+def test_a_token_that_is_weighted_up_counts_for_nearly_all(part: Any, total: float) -> None:
+    tokens = torch.eye(2).unsqueeze(0)
+    texts = TextFeatures(tokens.mean(1), tokens, torch.ones(1, 2, dtype=torch.bool))
+    videos = VideoFeatures(tokens[:, :1], torch.ones(1, 1, dtype=torch.bool))
+    matcher = build_part(part, BuildContext(embedding=2), weighted=True)
+    assert float(matcher.score(texts, videos).detach()) == pytest.approx(total / 2)
+    with torch.no_grad():
+        matcher.weight.copy_(torch.tensor([20.0, 0.0]))
+    assert float(matcher.score(texts, videos).detach()) == pytest.approx(total)
+
+
+def test_maps_of_tokens_and_vectors_act_on_either() -> None:
+    tokens = torch.eye(2)[None, :1]
+    texts = TextFeatures(tokens[:, 0], tokens, torch.ones(1, 1, dtype=torch.bool))
+    videos = VideoFeatures(torch.eye(2)[None, 1:], torch.ones(1, 1, dtype=torch.bool))
+    for name in ("tokens", "vectors"):
+        matcher = build_part(MEAN_MAX_SIM, BuildContext(embedding=2), projection=True)
+        assert float(matcher.score(texts, videos).detach()) == pytest.approx(0)
+        with torch.no_grad():
+            getattr(matcher, name).weight.copy_(torch.eye(2).flip(0))
+        assert float(matcher.score(texts, videos).detach()) == pytest.approx(1)

@@ -1,24 +1,34 @@
 """Late interaction: the sum over the tokens of a text of the best cosine among the vectors of a video.
 
-Source: Khattab and Zaharia, *ColBERT*, arXiv 2004.12832, section 3.3."""
+Source: Khattab and Zaharia, *ColBERT*, arXiv 2004.12832, section 3.3, whose linear map of tokens is `projection`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
+from pydantic import Field
+
 from fdakit.plugin import BuildContext, Component, Matcher, Options, hookimpl
 
 
 class MaxSimOptions(Options):
-    """No options."""
+    """What is learned beside the towers: nothing, unless asked for."""
+
+    projection: bool = Field(
+        False, description="a linear map of tokens and one of vectors, trained; both begin as the identity"
+    )
+    weighted: bool = Field(False, description="a learned weight of each token, by its vector; equal ones at first")
 
 
 def build(options: MaxSimOptions, shapes: BuildContext) -> Matcher:
-    """Return the matcher, which has no weights."""
-    from ._similarity import MaxSim
+    """Return the matcher, which has weights only if options ask for them."""
+    from ._similarity import MaxSim, TrainedMaxSim
 
-    return MaxSim(mean=False)
+    if not (options.projection or options.weighted):
+        return MaxSim(mean=False)
+    return TrainedMaxSim(shapes.embedding, mean=False, projection=options.projection, weighted=options.weighted)
 
 
 MAX_SIM = Component(

@@ -1,25 +1,36 @@
 """Late interaction, the mean over the tokens of a text of the best cosine among the vectors of a video.
 
 Unlike the sum of `max-sim` it does not grow with the length of a text. Source: Reddy et al., *Video-ColBERT*, arXiv
-2503.19009, section 3."""
+2503.19009, section 3. Learned weights of tokens are an idea of Wang et al., *Disentangled Representation Learning for
+Text-Video Retrieval*, arXiv 2203.07111.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
+from pydantic import Field
+
 from fdakit.plugin import BuildContext, Component, Matcher, Options, hookimpl
 
 
 class MeanMaxSimOptions(Options):
-    """No options."""
+    """What is learned beside the towers: nothing, unless asked for."""
+
+    projection: bool = Field(
+        False, description="a linear map of tokens and one of vectors, trained; both begin as the identity"
+    )
+    weighted: bool = Field(False, description="a learned weight of each token, by its vector; equal ones at first")
 
 
 def build(options: MeanMaxSimOptions, shapes: BuildContext) -> Matcher:
-    """Return the matcher, which has no weights."""
-    from ._similarity import MaxSim
+    """Return the matcher, which has weights only if options ask for them."""
+    from ._similarity import MaxSim, TrainedMaxSim
 
-    return MaxSim(mean=True)
+    if not (options.projection or options.weighted):
+        return MaxSim(mean=True)
+    return TrainedMaxSim(shapes.embedding, mean=True, projection=options.projection, weighted=options.weighted)
 
 
 MEAN_MAX_SIM = Component(
