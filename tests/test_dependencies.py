@@ -102,6 +102,7 @@ def test_what_fdakit_works_without_stands_in_its_extra_alone_and_is_imported_whe
 def test_everything_that_tests_import_is_declared() -> None:
     paths = sorted((ROOT / "tests").rglob("*.py"))
     local = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir()} | {path.stem for path in paths}
+    local |= {path.name.replace("-", "_") for path in (ROOT / "plugins").iterdir()}  # which lie beside fdakit
     parts = [path for path in paths if path.name not in STRANGERS]
     used = {package for path in parts for package, at_once in imports(path) if at_once} - local
     assert "pytest" in used, "the search itself finds nothing"
