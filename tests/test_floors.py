@@ -37,6 +37,7 @@ ROWS = (
     ("analysis", "testing"),
     ("experiment",),
     ("bench",),
+    ("ablation",),
     ("cli",),
     ("__main__",),
 )

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fdakit.analysis.saved_run import SavedRun
-from fdakit.errors import RecipeError
 from fdakit.recipe.recipe import Recipe
 from fdakit.report.curves import curves_svg
 from fdakit.report.evaluation_report import Report
@@ -20,11 +16,10 @@ from fdakit.system.atomic_files import remove
 
 from .option_grid import OptionGrid, epoch_seconds, grid_panels
 from .run_folder import RunFolder
-from .sweep_members import Member, RunFailure, check_members, run_member
-from .sweep_processes import run_side_by_side
+from .sweep_members import Member, RunFailure
+from .sweep_runs import Tell, make_runs, plan_members
 
 DRAWING = "sweep.svg"
-Tell = Callable[[str], None]
 
 
 def sweep(
@@ -43,16 +38,9 @@ def sweep(
     `varied` names an option with numeric values and matplotlib is installed, its curves are drawn into sweep.svg.
     Raises `RecipeError` if two recipes share a name or a folder holds a run of another recipe.
     """
-    names = [recipe.name for recipe in recipes]
-    if len(set(names)) < len(names):
-        raise RecipeError(
-            f"sweep: recipes share a name: {', '.join(sorted(names))}; give each `name` a value of its own"
-        )
-    members = [
-        Member(replace(recipe, seed=seed), out / recipe.name / f"seed-{seed}") for recipe in recipes for seed in seeds
-    ]
-    check_members(members)
-    summary = _summary(members, seeds, dict(_made(members, jobs, tell)), tell)
+    members = plan_members(recipes, seeds, out=out, command="sweep")
+    failures = make_runs(members, jobs=jobs, tell=tell)
+    summary = _summary(members, seeds, failures)
     RunFolder(out).write("sweep.json", json.dumps(summary.to_json(), indent=2) + "\n")
     RunFolder(out).write("sweep.md", sweep_markdown(summary))
     if varied is not None and varied.numeric and summary.rows:
@@ -60,38 +48,7 @@ def sweep(
     return summary
 
 
-def _made(members: Sequence[Member], jobs: int, tell: Tell) -> Iterator[tuple[Member, RunFailure]]:
-    """Make the runs that are not finished; yield those that failed."""
-    unfinished = [member for member in members if not member.finished]
-    for member in members:
-        if member not in unfinished:
-            tell(f"{member.label}: finished already, {member.folder}")
-    made = run_side_by_side(unfinished, jobs=jobs, tell=tell) if jobs > 1 else _in_turn(unfinished, tell)
-    with closing(made):
-        for done, (member, failure) in enumerate(made, len(members) - len(unfinished) + 1):
-            how = f"failed: {failure.reason}" if failure else "finished"
-            tell(f"{member.label}: {how} ({done} of {len(members)})")
-            if failure is not None:
-                yield member, failure
-
-
-def _in_turn(members: Sequence[Member], tell: Tell) -> Generator[tuple[Member, RunFailure | None], None, None]:
-    """Make one run after the other in this process; yield each with its failure, if it failed."""
-    for member in members:
-        tell(f"{member.label}: {member.folder}")
-        try:
-            run_member(member)
-        except Exception as error:
-            if os.environ.get("FDAKIT_TRACEBACK"):
-                raise
-            yield member, RunFailure.of(error, member)
-        else:
-            yield member, None
-
-
-def _summary(
-    members: Sequence[Member], seeds: Sequence[int], failures: dict[Member, RunFailure], tell: Tell
-) -> SweepSummary:
+def _summary(members: Sequence[Member], seeds: Sequence[int], failures: dict[Member, RunFailure]) -> SweepSummary:
     """Return the summary of the runs that finished, which are read, with those that failed."""
     reports: dict[str, list[Report]] = {member.recipe.name: [] for member in members}
     seconds: dict[str, list[float | None]] = {name: [] for name in reports}
@@ -99,11 +56,15 @@ def _summary(
         if member not in failures:
             reports[member.recipe.name].append(SavedRun(member.folder).report)
             seconds[member.recipe.name].append(epoch_seconds(member.folder))
-    failed = [
+    return sweep_summary(reports, seeds, seconds, failed_runs(failures))
+
+
+def failed_runs(failures: Mapping[Member, RunFailure]) -> list[FailedRun]:
+    """Return the failures as a summary lists them."""
+    return [
         FailedRun(recipe=member.recipe.name, seed=member.recipe.seed, reason=failure.reason, fault=failure.fault)
         for member, failure in failures.items()
     ]
-    return sweep_summary(reports, seeds, seconds, failed)
 
 
 def _draw(summary: SweepSummary, varied: OptionGrid, out: Path, tell: Tell) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fdakit.system.terminal_text import printable
 
-from .svg_figures import COLOURS, svg_text
+from .svg_figures import COLOURS, png_image, svg_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,6 +44,17 @@ def curves_svg(panels: Sequence[Panel], *, x_label: str) -> str:
     Where the values of the option span decades, they run over a logarithmic axis. The legend stands below the panels.
     Raises `ImportError` without matplotlib.
     """
+    draw, size = _drawing(panels, x_label)
+    return svg_text(draw, size=size, words=curve_words(panels))
+
+
+def curves_png(panels: Sequence[Panel], *, x_label: str) -> bytes:
+    """Return the same as a PNG. Raises `ImportError` without matplotlib."""
+    draw, size = _drawing(panels, x_label)
+    return png_image(draw, size=size)
+
+
+def _drawing(panels: Sequence[Panel], x_label: str) -> tuple[Callable[[Figure], None], tuple[float, float]]:
     labels = list(dict.fromkeys(label for panel in panels for label, _ in panel.series))
     width = _WIDTH * len(panels)
     columns = max(1, int(width * _LETTERS) // (max(map(len, labels), default=0) + 6))
@@ -57,7 +68,7 @@ def curves_svg(panels: Sequence[Panel], *, x_label: str) -> str:
             shown = [printable(label, lines=False) for label in labels]
             figure.legend(handles, shown, loc="outside lower center", ncols=columns, frameon=False)
 
-    return svg_text(draw, size=(width, _HEIGHT + _LEGEND_LINE * lines), words=curve_words(panels))
+    return draw, (width, _HEIGHT + _LEGEND_LINE * lines)
 
 
 def curve_words(panels: Sequence[Panel]) -> str:

@@ -20,6 +20,7 @@ FAILING: dict[str, tuple[str, str]] = {  # the arguments that its user got wrong
     "metrics": ("nowhere.npy", "score"),
     "show": ("mask nowhere", "plugin"),
     "sweep": ("nowhere.toml --out sweep", "recipe"),
+    "ablate": ("nowhere.toml --out ablate", "recipe"),
     "report": ("nowhere", "score"),
     "compare": ("nowhere nowhere", "score"),
     "bench batches": ("nowhere", "dataset"),

@@ -11,11 +11,11 @@ from fdakit.model.retriever import Retriever
 from fdakit.recipe.recipe import Recipe
 
 
-def synthetic_batch(recipe: Recipe, retriever: Retriever, pairs: int) -> LoadedBatch:
-    """Return `pairs` clips of noise with captions, in the shapes of the recipe's training; a tenth is marked."""
+def synthetic_batch(recipe: Recipe, retriever: Retriever, pairs: int, *, training: bool = True) -> LoadedBatch:
+    """Return `pairs` clips of noise with captions, a tenth marked, in the shapes of training or of evaluation."""
     size, generator = retriever.preprocess.size, torch.Generator().manual_seed(recipe.seed)
     shapes = replace(retriever.encoder.shapes, image_size=size)
-    frames = recipe.sampler.build(shapes).frames(True)
+    frames = recipe.sampler.build(shapes).frames(training)
     shape = (pairs, frames, 3, size, size)
     needs, on_device = retriever.mask_needs, retriever.mask is not None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import click
 from fdakit.cli.options import json_option, set_option
 from fdakit.cli.printing import print_json, print_table, say
 from fdakit.cli.seed_option import seed_numbers
+from fdakit.cli.sweep_endings import failure_code, stopped_code
 
 if TYPE_CHECKING:
     from fdakit.catalog import Catalog
@@ -59,14 +59,11 @@ def command(
     chosen, varied = varying(vary, readers) if vary else ([read([]) for read in readers], None)
 
     from fdakit.experiment.sweep import sweep
-    from fdakit.system.stop_signals import Terminated, exit_code
 
     try:
         summary = sweep(chosen, numbers, out=out, tell=lambda text: say(text, err=True), varied=varied, jobs=jobs)
     except KeyboardInterrupt as stopped:
-        say(f"{str(stopped) or 'stopped'}; the same command goes on from here", err=True)
-        known = stopped.signal if isinstance(stopped, Terminated) else signal.SIGINT
-        return getattr(stopped, "code", exit_code(known))
+        return stopped_code(stopped)
     if as_json:
         print_json(summary.to_json())
     else:
@@ -88,14 +85,8 @@ def _print(summary: SweepSummary, out: Path, *, drawn: bool) -> None:
 
 
 def _exit_code(summary: SweepSummary) -> int:
-    """Return 0; after failures, which are told once more, 2, or 1 if a part or fdakit itself is to blame for one."""
-    failed = summary.failed
-    if failed:
-        total = len(summary.seeds) * len({*(row.recipe for row in summary.rows), *(one.recipe for one in failed)})
-        say(f"{len(failed)} of {total} runs failed; the same command tries them again:", err=True)
-    for one in failed:
-        say(f"{one.recipe}, seed {one.seed}: {one.reason}", err=True)
-    return (1 if any(one.fault for one in failed) else 2) if failed else 0
+    recipes = {*(row.recipe for row in summary.rows), *(one.recipe for one in summary.failed)}
+    return failure_code(summary.failed, total=len(summary.seeds) * len(recipes))
 
 
 def _read(source: str, settings: tuple[str, ...], catalog: Catalog, more: list[str]) -> Recipe:

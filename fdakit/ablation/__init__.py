@@ -1,0 +1,1 @@
+"""Behind `fdakit ablate`: systems beside each other on data sets, with what they cost."""

@@ -1,0 +1,58 @@
+"""The systems of an ablation: each recipe on each data set."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from fdakit.catalog import Catalog
+from fdakit.errors import RecipeError
+from fdakit.recipe.recipe import Recipe
+from fdakit.recipe.validation import read_recipe
+
+
+@dataclass(frozen=True)
+class System:
+    """A recipe on one data set, named by both; `data` is "" for the recipe's own."""
+
+    system: str
+    data: str
+    recipe: Recipe
+
+
+def read_systems(
+    sources: Sequence[str], data: Sequence[str], *, settings: Sequence[str], catalog: Catalog
+) -> list[System]:
+    """Return every recipe on every data set, on its own without any.
+
+    A data set is "NAME key=value ...": options of the data set, or with a dot of any table. Raises `RecipeError` if
+    a recipe or a data set is invalid.
+    """
+    found = []
+    for source in sources:
+        for words in data or ("",):
+            recipe = read_recipe(source, catalog=catalog, settings=[*settings, *data_settings(words)])
+            name = f"{recipe.name}-{re.sub(r'[^A-Za-z0-9.+-]+', '_', words)}" if words else recipe.name
+            found.append(System(recipe.name, words, replace(recipe, name=name)))
+    return found
+
+
+def data_settings(words: str) -> list[str]:
+    """Return the settings `table.key=value` of a data set. Raises `RecipeError` if it is none."""
+    try:
+        first, *others = shlex.split(words) or [""]
+    except ValueError as error:
+        raise RecipeError(f"--data {words}: {error}") from error
+    if not words:
+        return []
+    options = others if "=" not in first else [first, *others]
+    if any("=" not in option for option in options):
+        raise RecipeError(f"--data {words}: wanted NAME key=value ..., as 'moving-shapes pan=2.0'")
+    named = [] if "=" in first else [f"dataset.use={first}"]
+    return [*named, *(_dotted(option) for option in options)]
+
+
+def _dotted(option: str) -> str:
+    return option if "." in option.partition("=")[0] else f"dataset.{option}"

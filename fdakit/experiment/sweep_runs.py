@@ -1,0 +1,67 @@
+"""The runs of several recipes and seeds: laid out in folders, then made in turn or side by side."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from fdakit.errors import RecipeError
+from fdakit.recipe.recipe import Recipe
+
+from .sweep_members import Member, RunFailure, check_members, run_member
+from .sweep_processes import run_side_by_side
+
+Tell = Callable[[str], None]
+
+
+def plan_members(recipes: Sequence[Recipe], seeds: Sequence[int], *, out: Path, command: str) -> list[Member]:
+    """Return a run for every recipe and seed, in `out/<name>/seed-<n>/`.
+
+    Raises `RecipeError` if two recipes share a name or a folder holds a run of another recipe.
+    """
+    names = [recipe.name for recipe in recipes]
+    if len(set(names)) < len(names):
+        raise RecipeError(
+            f"{command}: recipes share a name: {', '.join(sorted(names))}; give each `name` a value of its own"
+        )
+    members = [
+        Member(replace(recipe, seed=seed), out / recipe.name / f"seed-{seed}") for recipe in recipes for seed in seeds
+    ]
+    check_members(members)
+    return members
+
+
+def make_runs(members: Sequence[Member], *, jobs: int, tell: Tell) -> dict[Member, RunFailure]:
+    """Make the runs that are not finished, `jobs` at a time; return those that failed, which stopped no other."""
+    return dict(_made(members, jobs, tell))
+
+
+def _made(members: Sequence[Member], jobs: int, tell: Tell) -> Iterator[tuple[Member, RunFailure]]:
+    unfinished = [member for member in members if not member.finished]
+    for member in members:
+        if member not in unfinished:
+            tell(f"{member.label}: finished already, {member.folder}")
+    made = run_side_by_side(unfinished, jobs=jobs, tell=tell) if jobs > 1 else _in_turn(unfinished, tell)
+    with closing(made):
+        for done, (member, failure) in enumerate(made, len(members) - len(unfinished) + 1):
+            how = f"failed: {failure.reason}" if failure else "finished"
+            tell(f"{member.label}: {how} ({done} of {len(members)})")
+            if failure is not None:
+                yield member, failure
+
+
+def _in_turn(members: Sequence[Member], tell: Tell) -> Generator[tuple[Member, RunFailure | None], None, None]:
+    """Make one run after the other in this process; yield each with its failure, if it failed."""
+    for member in members:
+        tell(f"{member.label}: {member.folder}")
+        try:
+            run_member(member)
+        except Exception as error:
+            if os.environ.get("FDAKIT_TRACEBACK"):
+                raise
+            yield member, RunFailure.of(error, member)
+        else:
+            yield member, None

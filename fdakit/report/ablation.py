@@ -1,0 +1,147 @@
+"""The table of an ablation, ablate.json, as a frozen value."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from statistics import mean, stdev
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator
+
+from fdakit.plugin.contracts import Direction
+from fdakit.system.json_records import Count, JsonRecord
+
+from .evaluation_report import Report, in_direction
+from .sweep_tables import METRICS, FailedRun
+
+
+class SystemCost(JsonRecord):
+    """What a system costs: weights in all and those trained; of a video of so many `frames` the operations and
+    seconds of encoding it, and the bytes that an index keeps in float32, None if the matcher sees the video again.
+
+    Seconds are of this device, with so many threads.
+    """
+
+    parameters: Count
+    trained: Count
+    frames: Count
+    flops: float
+    encode_seconds: float
+    index_bytes: Count | None
+    device: str
+    threads: Count
+    torch: str
+
+    def dumped(self) -> str:
+        """Return it as JSON text."""
+        return json.dumps(self.to_json(), indent=2)
+
+
+class Estimate(JsonRecord):
+    """A metric with its 95% interval: of the mean over seeds, or over resampled queries for a single seed.
+
+    `low` and `high` are None if there is neither: a single seed without a bootstrap.
+    """
+
+    mean: float
+    sd: float | None
+    low: float | None
+    high: float | None
+    over: Literal["seeds", "queries"]
+
+    def text(self) -> str:
+        """Return the mean with its interval in brackets."""
+        interval = "" if self.low is None or self.high is None else f" [{self.low:.1f}, {self.high:.1f}]"
+        return f"{self.mean:.1f}{interval}"
+
+
+class AblationCell(JsonRecord):
+    """One system on one data set: `protocol` names data, split and rules; finished runs `of` those asked for."""
+
+    system: str
+    data: str
+    protocol: str
+    finished: Count
+    of: Count
+    t2v: Mapping[str, Estimate]
+    v2t: Mapping[str, Estimate]
+    cost: SystemCost | None
+
+
+class Ablation(JsonRecord):
+    """Every system on every data set, and the runs that failed."""
+
+    seeds: Annotated[Sequence[int], AfterValidator(tuple)]
+    cells: Annotated[Sequence[AblationCell], AfterValidator(tuple)]
+    failed: Annotated[Sequence[FailedRun], AfterValidator(tuple)] = ()
+
+
+def ablation_cell(
+    system: str, data: str, *, protocol: str, reports: Sequence[Report], asked: int, cost: SystemCost | None
+) -> AblationCell:
+    """Return the cell of the reports of one system's seeds, at least one."""
+    both = {way: {metric: _estimate(reports, way, metric) for metric in METRICS} for way in ("t2v", "v2t")}
+    return AblationCell(
+        system=system,
+        data=data,
+        protocol=protocol,
+        finished=len(reports),
+        of=asked,
+        t2v=both["t2v"],
+        v2t=both["v2t"],
+        cost=cost,
+    )
+
+
+def _estimate(reports: Sequence[Report], way: Direction, metric: str) -> Estimate:
+    values = [float(in_direction(report, way)[metric]) for report in reports]
+    if len(values) == 1:
+        low, high = in_direction(reports[0].ci95, way).get(metric, (None, None))
+        return Estimate(mean=values[0], sd=None, low=low, high=high, over="queries")
+    return mean_over_seeds(values)
+
+
+def mean_over_seeds(values: Sequence[float]) -> Estimate:
+    """Return the mean of two values or more, one a seed, with Student's interval."""
+    from scipy.special import stdtrit
+
+    middle, sd = mean(values), stdev(values)
+    half = float(stdtrit(len(values) - 1, 0.975)) * sd / math.sqrt(len(values))
+    return Estimate(mean=middle, sd=sd, low=middle - half, high=middle + half, over="seeds")
+
+
+def protocol_names(reports: Sequence[Report]) -> list[str]:
+    """Return a name for each report's protocol; two are equal only if data, split and rules are.
+
+    Options of a data set are named where they differ, and the list of videos or captions where only that does.
+    """
+    keys = [_key(report) for report in reports]
+    names = [_plain_name(report, _differing(report, reports)) for report in reports]
+    kinds = {(name, key) for name, key in zip(names, keys, strict=True)}
+    shared = {name for name, count in Counter(name for name, _ in kinds).items() if count > 1}
+    return [
+        f"{name}, videos {report.videos.id_hash[:8]}, captions {report.captions.hash[:8]}" if name in shared else name
+        for name, report in zip(names, reports, strict=True)
+    ]
+
+
+def _key(report: Report) -> str:
+    rules = report.protocol
+    facts = [rules.dataset, rules.dataset_options, rules.split, rules.captions, rules.video_to_text, rules.ties]
+    return json.dumps([*facts, report.videos.id_hash, report.captions.hash], sort_keys=True, default=str)
+
+
+def _differing(report: Report, reports: Sequence[Report]) -> dict[str, Any]:
+    """Return the options of its data set that are others in another report of the same data set."""
+    own = report.protocol.dataset_options
+    peers = [one.protocol.dataset_options for one in reports if one.protocol.dataset == report.protocol.dataset]
+    return {key: value for key, value in own.items() if any(peer.get(key) != value for peer in peers)}
+
+
+def _plain_name(report: Report, options: Mapping[str, Any]) -> str:
+    rules = report.protocol
+    named = "".join(f" {key}={value}" for key, value in options.items())
+    return f"{rules.dataset}{named} {rules.split} ({rules.captions}, {rules.video_to_text}, ties {rules.ties})"
