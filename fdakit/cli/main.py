@@ -34,7 +34,7 @@ COMMANDS = {
     "schema": "Print the JSON schema of recipes, for editors.",
     "doctor": "Show what is installed, and any problems.",
     "sweep": "Run recipes with several seeds: mean and standard deviation.",
-    "ablate": "Run systems on data sets with several seeds: one table of results and costs.",
+    "ablate": "Run systems on data sets: a table of results and costs.",
     "report": "Report finished RUNs in a table, or one as an HTML page.",
     "compare": "Compare runs with RUN_A over the same queries.",
     "bench": "Benchmark against other libraries, in one run, on this machine.",

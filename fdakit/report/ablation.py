@@ -101,16 +101,17 @@ def _estimate(reports: Sequence[Report], way: Direction, metric: str) -> Estimat
     if len(values) == 1:
         low, high = in_direction(reports[0].ci95, way).get(metric, (None, None))
         return Estimate(mean=values[0], sd=None, low=low, high=high, over="queries")
-    return mean_over_seeds(values)
+    return mean_over_seeds(values, bounds=(0, 100) if metric.startswith("R@") else (1, math.inf))
 
 
-def mean_over_seeds(values: Sequence[float]) -> Estimate:
-    """Return the mean of two values or more, one a seed, with Student's interval."""
+def mean_over_seeds(values: Sequence[float], *, bounds: tuple[float, float]) -> Estimate:
+    """Return the mean of two values or more, one a seed, with Student's interval as far as it is within `bounds`."""
     from scipy.special import stdtrit
 
     middle, sd = mean(values), stdev(values)
     half = float(stdtrit(len(values) - 1, 0.975)) * sd / math.sqrt(len(values))
-    return Estimate(mean=middle, sd=sd, low=middle - half, high=middle + half, over="seeds")
+    low, high = max(bounds[0], middle - half), min(bounds[1], middle + half)
+    return Estimate(mean=middle, sd=sd, low=low, high=high, over="seeds")
 
 
 def protocol_names(reports: Sequence[Report]) -> list[str]:

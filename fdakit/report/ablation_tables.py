@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from textwrap import fill
 
 from .ablation import Ablation, AblationCell, SystemCost
 from .curves import Panel, Point
@@ -18,6 +19,7 @@ NOTE = (
     "Operations, time and bytes are of one video at the frames of evaluation: encoder and aggregator, without "
     "decoding and masks; an index keeps float32."
 )
+_TITLE = 48  # letters of a line above a panel
 Rows = Mapping[str, Mapping[str, AblationCell]]
 _COSTS: Mapping[str, Callable[[SystemCost], str]] = {
     "parameters": lambda cost: f"{cost.parameters:,}",
@@ -127,15 +129,15 @@ def ablation_latex(table: Ablation) -> str:
 
 
 def ablation_panels(table: Ablation) -> list[Panel]:
-    """Return for each protocol R@1 text to video of every system over its operations, with the interval's half."""
+    """Return for each protocol R@1 text to video of every system over its operations, with its interval."""
     panels = []
     for name in protocols(table):
         series = []
         for label, cells in ablation_rows(table).items():
             if name in cells and (cost := cells[name].cost) is not None:
                 found = cells[name].t2v["R@1"]
-                half = None if found.low is None or found.high is None else (found.high - found.low) / 2
-                series.append((label, (Point(cost.flops / 1e9, found.mean, half),)))
+                bar = None if found.low is None or found.high is None else (found.low, found.high)
+                series.append((label, (Point(cost.flops / 1e9, found.mean, interval=bar),)))
         if series:
-            panels.append(Panel(f"R@1 text to video, %\n{name}", tuple(series)))
+            panels.append(Panel(fill(f"R@1 text to video, %: {name}", _TITLE), tuple(series)))
     return panels

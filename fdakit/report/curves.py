@@ -23,11 +23,26 @@ _SPAN = 30  # values that span more than this run over a logarithmic axis
 
 @dataclass(frozen=True)
 class Point:
-    """A mean and a standard deviation at `x`; None for a single seed."""
+    """A mean at `x` with its standard deviation, None for a single seed, or an interval `(low, high)` instead."""
 
     x: float
     mean: float
     sd: float | None = None
+    interval: tuple[float, float] | None = None
+
+    @property
+    def bar(self) -> tuple[float, float]:
+        """How far its bar reaches down and up from the mean."""
+        if self.interval is not None:
+            return self.mean - self.interval[0], self.interval[1] - self.mean
+        return self.sd or 0.0, self.sd or 0.0
+
+    @property
+    def words(self) -> str:
+        """The point in words."""
+        if self.interval is not None:
+            return f"{self.x:g} {self.mean:.4g} from {self.interval[0]:.3g} to {self.interval[1]:.3g}"
+        return f"{self.x:g} {self.mean:.4g}" + ("" if self.sd is None else f" ± {self.sd:.2g}")
 
 
 @dataclass(frozen=True)
@@ -74,8 +89,7 @@ def _drawing(panels: Sequence[Panel], x_label: str) -> tuple[Callable[[Figure], 
 def curve_words(panels: Sequence[Panel]) -> str:
     """Return the points of all panels in words, as they stand in the file's description."""
     said = (
-        f"{panel.title}, {label}: "
-        + ", ".join(f"{p.x:g} {p.mean:.4g}" + ("" if p.sd is None else f" ± {p.sd:.2g}") for p in points)
+        f"{panel.title}, {label}: " + ", ".join(point.words for point in points)
         for panel in panels
         for label, points in panel.series
     )
@@ -86,18 +100,18 @@ def _panel(axes: Axes, panel: Panel, labels: Sequence[str], x_label: str) -> Non
     points = [point for _, series in panel.series for point in series]
     for label, series in panel.series:
         place = labels.index(label)
-        bars = [point.sd or 0.0 for point in series]
+        bars = list(zip(*(point.bar for point in series), strict=True))
         drawn = axes.errorbar(
             [point.x for point in series],
             [point.mean for point in series],
-            yerr=bars if any(bars) else None,
+            yerr=bars if any(map(any, bars)) else None,
             **_look(place),
             capsize=3,
         )
         drawn.lines[0].set_gid(f"series-{place}")
-    axes.set_title(printable(panel.title, lines=False), loc="left", fontweight="bold", fontsize="medium")
+    axes.set_title(printable(panel.title), loc="left", fontweight="bold", fontsize="medium")
     axes.set_xlabel(printable(x_label, lines=False))
-    axes.set_ylim(0, 1.05 * max(point.mean + (point.sd or 0.0) for point in points) or 1)
+    axes.set_ylim(0, 1.05 * max(point.mean + point.bar[1] for point in points) or 1)
     _scale(axes, sorted({point.x for point in points}))
 
 

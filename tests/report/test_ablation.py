@@ -41,11 +41,15 @@ def cell(system: str, *, protocol: str = "P", data: str = "", price: SystemCost 
 
 
 def test_the_interval_over_seeds_is_students() -> None:
-    found = mean_over_seeds([40.0, 50.0, 60.0])
+    found = mean_over_seeds([40.0, 50.0, 60.0], bounds=(0, 100))
     assert (found.mean, found.sd) == (50.0, 10.0)
     # The quantile of three seeds is 4.3027, as in any table.
     assert found.high == pytest.approx(50 + 4.3027 * 10 / 3**0.5, abs=1e-3)
     assert found.text() == "50.0 [25.2, 74.8]"
+    # No recall is below 0 or above 100, no rank below 1.
+    cell_of_two = ablation_cell("a", "", protocol="P", reports=[report(1.0), report(3.0)], asked=2, cost=None)
+    assert (cell_of_two.t2v["R@1"].low, cell_of_two.t2v["MnR"].low) == (0.0, 1.0)
+    assert mean_over_seeds([98.0, 99.0], bounds=(0, 100)).high == 100
 
 
 def test_of_one_seed_it_is_the_bootstrap_over_queries_or_none() -> None:
@@ -106,11 +110,12 @@ def test_markdown_and_latex_have_the_rows_and_nothing_in_them_is_markup() -> Non
     assert "\\begin{tabular}{lrrrrrrr}" in latex
 
 
-def test_panels_hold_each_system_at_its_cost_with_half_its_interval() -> None:
+def test_panels_hold_each_system_at_its_cost_with_its_interval() -> None:
     table = Ablation(seeds=[1, 2], cells=[cell("a"), cell("b", price=cost(flops=1e9)), cell("a", protocol="Q")])
     first, second = ablation_panels(table)
     assert [(label, points[0].x) for label, points in first.series] == [("a", 2.5), ("b", 1.0)]
     found = table.cells[0].t2v["R@1"]
-    assert found.high is not None and found.low is not None
-    assert first.series[0][1][0].sd == pytest.approx((found.high - found.low) / 2)
-    assert second.title.endswith("\nQ")
+    assert first.series[0][1][0].interval == (found.low, found.high)
+    assert first.series[0][1][0].bar == (45.0, 55.0)
+    assert first.series[0][1][0].words == "2.5 45 from 0 to 100"
+    assert second.title == "R@1 text to video, %: Q"

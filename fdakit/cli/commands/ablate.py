@@ -49,7 +49,7 @@ def command(
     latex: bool,
     as_json: bool,
 ) -> int:
-    """Run systems on data sets with several seeds: one table of results and costs.
+    """Run systems on data sets: a table of results and costs.
 
     Finished runs are not repeated. A run that fails is told and the others go on; the command then ends with an
     error. Ctrl-C saves every run, and the same command goes on from there.
