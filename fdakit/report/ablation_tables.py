@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from textwrap import fill
 
@@ -32,11 +33,11 @@ _COSTS: Mapping[str, Callable[[SystemCost], str]] = {
 
 def ablation_rows(table: Ablation) -> Rows:
     """Return the cells by row and protocol; a system that has two under one protocol has a row for each data set."""
+    count = Counter((cell.system, cell.protocol) for cell in table.cells)
+    several = {system for (system, _), cells in count.items() if cells > 1}
     rows: dict[str, dict[str, AblationCell]] = {}
     for cell in table.cells:
-        label = cell.system
-        if cell.protocol in rows.get(label, {}):
-            label = f"{cell.system}, {cell.data}"
+        label = f"{cell.system}, {cell.data}" if cell.system in several else cell.system
         rows.setdefault(label, {})[cell.protocol] = cell
     return rows
 

@@ -87,7 +87,7 @@ def test_different_protocols_are_columns_apart_and_a_system_without_one_has_a_da
 
 def test_two_results_of_a_system_under_one_protocol_are_two_rows() -> None:
     table = Ablation(seeds=[1, 2], cells=[cell("a", data="x"), cell("a", data="y")])
-    assert [row[0] for row in main_rows(table)] == ["a", "a, y"]
+    assert [row[0] for row in main_rows(table)] == ["a, x", "a, y"]
 
 
 def test_costs_that_differ_between_data_sets_are_both_told() -> None:
