@@ -213,7 +213,8 @@ class Fused:
     `pixels (n, 3, h, w)`, normalised, are looked at instead of the frames: any tower can do that. `features` holds
     one map `(n, d, gh, gw)` for each convolution of the stem, in its order, instead of the stem's own; a fusion gives
     one of the two. `attention_bias (n, gh * gw)` is added to the attention logits on those keys, from block
-    `bias_from` on. `keep (n, k)` lists the grid positions that stay, ascending.
+    `bias_from` on. `keep (n, k)` lists the grid positions that stay, ascending. With `keep_counts (n,)` only the
+    first so many of each row stay; frames of one count are encoded together, so different counts should be few.
     """
 
     features: tuple[torch.Tensor, ...] | None = None
@@ -221,8 +222,11 @@ class Fused:
     bias_from: int = 0
     keep: torch.Tensor | None = None
     pixels: torch.Tensor | None = None
+    keep_counts: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
+        if self.keep_counts is not None and self.keep is None:
+            raise ValueError("keep_counts without keep; give the positions that it counts")
         if self.pixels is not None and self.features is not None:
             raise ValueError("pixels and maps of the stem at once; give one of the two")
 

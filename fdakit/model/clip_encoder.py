@@ -153,6 +153,7 @@ class ClipEncoder(nn.Module):
             attention_bias=fused.attention_bias,
             bias_from=fused.bias_from,
             keep=fused.keep,
+            keep_counts=fused.keep_counts,
             steps=steps,
         )
 

@@ -43,6 +43,9 @@ def _token_fault(fused: Fused, count: int, shapes: BuildContext) -> str:
         fits = keep.ndim == 2 and len(keep) == count and keep.dtype == torch.int64 and keep.shape[1] > 0
         if not fits or 0 < tokens < keep.shape[1]:
             return f"gave keep {describe(keep)}; wanted int64 ({count}, k), k from 1 to {tokens or 'the patches'}"
+    counts = fused.keep_counts
+    if counts is not None and (tuple(counts.shape) != (count,) or counts.dtype != torch.int64):
+        return f"gave keep_counts {describe(counts)}; wanted int64 ({count},)"
     if bias is not None:
         fits = bias.ndim == 2 and len(bias) == count and bias.is_floating_point()
         if not fits or tokens not in (0, bias.shape[1]):

@@ -14,6 +14,7 @@ from torch import nn
 
 from fdakit.errors import PartError, attribute_errors
 from fdakit.features import ClipBatch, Fused, TextFeatures, VideoFeatures
+from fdakit.plugin.abilities import FusesClips
 from fdakit.plugin.contracts import (
     AlphaFusion,
     DeviceMaskGenerator,
@@ -119,7 +120,8 @@ class Retriever(nn.Module):
         frames = self.pixel_steps.to_form(self.encoder.pixel_form, clips.frames, *self._colours())
         valid = clips.valid.clone()  # which is of other use later, whatever an encoder does to it
         shown = replace(clips, frames=frames, valid=valid, places=clips.positions, neighbours={}, luma={})
-        fuse = self._fuse(clips.packed(alpha), trail, values=values)
+        numbers = clips.positions.div(clips.valid.shape[1], rounding_mode="floor")
+        fuse = self._fuse(clips.packed(alpha), trail, values=values, clips=numbers)
         label, wanted = self.labels["encoder"], (len(clips.valid), self.encoder.shapes.embedding)
         try:
             with attribute_errors(label, "while encoding videos"):
@@ -166,13 +168,20 @@ class Retriever(nn.Module):
         """Return the fusion with its alpha `(n, 1, h, w)`, as an encoder calls it, in the encoder's pixel form."""
         return self._fuse(alpha, FusedTrail(), values=False)
 
-    def _fuse(self, alpha: torch.Tensor, trail: FusedTrail, *, values: bool) -> Fuse:
+    def _fuse(
+        self, alpha: torch.Tensor, trail: FusedTrail, *, values: bool, clips: torch.Tensor | None = None
+    ) -> Fuse:
+        """Return the fusion with its alpha; `clips (n,)` numbers the clip of each frame, None for single pictures."""
         form, colours, label = self.encoder.pixel_form, self._colours(), self.labels["fusion"]
         steps = self.pixel_steps
 
         def fuse(pixels: torch.Tensor, stem: Stem | None) -> Fused:
             with attribute_errors(label, "in the forward pass"):
-                fused = self.fusion(steps.to_normalised(form, pixels, *colours), alpha, stem or NoStem(label))
+                rgb, seen = steps.to_normalised(form, pixels, *colours), stem or NoStem(label)
+                if clips is not None and isinstance(self.fusion, FusesClips):
+                    fused = self.fusion.fuse_clips(rgb, alpha, seen, clips)
+                else:
+                    fused = self.fusion(rgb, alpha, seen)
             fused = _given(fused, Fused, label, "in the forward pass")
             if fault := fused_fault(fused, pixels, uses=self.fusion.uses, shapes=self.encoder.shapes):
                 raise PartError(f"{label} failed in the forward pass: {fault}")

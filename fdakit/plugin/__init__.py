@@ -64,6 +64,7 @@ from fdakit.values import (
 from .abilities import (
     ActsAfterStep as ActsAfterStep,
     Closes as Closes,
+    FusesClips as FusesClips,
     GivesExtra as GivesExtra,
     HadOtherPreprocess as HadOtherPreprocess,
     HasAlphaWeights as HasAlphaWeights,

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 from numpy.typing import NDArray
 
 from fdakit.choices import Role
-from fdakit.features import TextFeatures
+from fdakit.features import Fused, TextFeatures
 from fdakit.values import Batch, Clip, Scores, SourceFile
 
 from .batching import TrainingPairs
-from .contracts import Dataset, Encoder, Preprocess, TextRole
+from .contracts import Dataset, Encoder, Preprocess, Stem, TextRole
 from .observers import StepInfo
 
 if TYPE_CHECKING:
@@ -105,6 +105,18 @@ class StartsFromEncoder(Protocol):
 
     def start_from(self, encoder: Encoder) -> object:
         """Initialise weights: called once, after the encoder has loaded its own, and not if a checkpoint follows."""
+        ...
+
+
+@runtime_checkable
+class FusesClips(Protocol):
+    """A fusion for which a frame's clip matters, as to leave out what its other frames show."""
+
+    def fuse_clips(self, rgb: torch.Tensor, alpha: torch.Tensor, stem: Stem, clips: torch.Tensor) -> Fused:
+        """Return what a call does; `clips (n,)` int64 ascend and number the clip of each frame, its frames in time.
+
+        A plain call is of single pictures.
+        """
         ...
 
 

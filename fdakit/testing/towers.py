@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from fdakit.features import Fused, FusionOutput
+from fdakit.plugin.abilities import FusesClips
 from fdakit.plugin.component import BuildContext, StemConvolution
 
 from .building import Part, build_kind
@@ -35,7 +36,8 @@ def check_fusion(component: Part, *, neutral: float | None = None, **options: An
 
     `neutral` is the alpha at which a fresh fusion changes nothing, bit for bit; None if it claims none. An
     `attention_bias` covers the grid and begins at a block that there is; `keep` lists positions of the grid,
-    ascending, as many for every alpha. What a frame gets does not depend on the other frames, `uses` lists what it
+    ascending, as many for every alpha, or as many as `keep_counts` says. What a frame gets does not depend on the
+    other frames, nor, of one that fuses clips (`FusesClips`), what a clip gets on other clips; `uses` lists what it
     gives and no more, and one that changes pixels alone asks no stem.
     """
     import torch
@@ -65,6 +67,8 @@ def check_fusion(component: Part, *, neutral: float | None = None, **options: An
     assert not unused, f"its `uses` lists {', '.join(sorted(unused))}, which it never gives"
 
     _check_alone(fusion, rgb, alpha, stem)
+    if isinstance(fusion, FusesClips):
+        _check_clips(fusion, rgb, alpha, stem, shapes)
     if fusion.uses <= {"pixels"}:
         _check_without_stem(fusion, rgb, alpha)
 
@@ -89,6 +93,21 @@ def _check_alone(fusion: Any, rgb: Any, alpha: Any, stem: Any) -> None:
     for beside, single in pairs:
         same = beside is None or torch.allclose(beside[1:2], single, atol=1e-5)
         assert same, "what it gives a frame depends on the other frames"
+
+
+def _check_clips(fusion: Any, rgb: Any, alpha: Any, stem: Any, shapes: BuildContext) -> None:
+    """Compare what a fusion gives a clip beside another with what it gives the clip alone."""
+    import torch
+
+    together = fusion.fuse_clips(rgb, alpha, stem, torch.tensor([2, 2, 5]))
+    _check_steering(together, frames=3, shapes=shapes)
+    for rows, numbers in ((slice(0, 2), [0, 0]), (slice(2, 3), [0])):
+        alone = fusion.fuse_clips(rgb[rows], alpha[rows], stem, torch.tensor(numbers))
+        pairs = [(together.pixels, alone.pixels), (together.attention_bias, alone.attention_bias)]
+        pairs += [*zip(together.features or (), alone.features or (), strict=True)]
+        pairs += [] if together.keep is None else [(together.keep.double(), alone.keep.double())]
+        same = all(beside is None or torch.allclose(beside[rows], one, atol=1e-5) for beside, one in pairs)
+        assert same, "what it gives a clip depends on the other clips"
 
 
 def _check_without_stem(fusion: Any, rgb: Any, alpha: Any) -> None:
@@ -133,6 +152,12 @@ def _check_steering(fused: Fused, *, frames: int, shapes: BuildContext) -> None:
         assert keep.ndim == 2, f"keep has the shape {tuple(keep.shape)}; wanted (frames, k)"
         assert len(keep) == frames, f"keep has {len(keep)} rows for {frames} frames"
         assert not keep.is_floating_point(), "keep must hold whole numbers"
-        assert bool((keep.diff(dim=1) > 0).all()), "keep must ascend without repeats"
+        counts = keep.new_full((frames,), keep.shape[1]) if fused.keep_counts is None else fused.keep_counts
+        assert tuple(counts.shape) == (frames,), f"keep_counts {tuple(counts.shape)}; wanted ({frames},)"
+        assert 1 <= int(counts.min()) <= int(counts.max()) <= keep.shape[1], (
+            "keep_counts beyond the positions of keep"
+        )
+        rows = [row[:count] for row, count in zip(keep, counts.tolist(), strict=True)]
+        assert all(bool((row.diff() > 0).all()) for row in rows), "keep must ascend without repeats"
         assert int(keep.min()) >= 0, "keep holds positions below 0"
         assert int(keep.max()) < tokens, f"keep holds positions beyond the {tokens} of the grid"

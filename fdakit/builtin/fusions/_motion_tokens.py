@@ -39,11 +39,15 @@ class MotionTokens(AlphaPath):
         whole = self._keep == self._grid[0] * self._grid[1]
         return Fused(features, keep=None if whole else self.choose(alpha))
 
+    def coverage(self, alpha: torch.Tensor) -> torch.Tensor:
+        """Return the share of each patch that alpha marks `(n, p)`, patches in the order of preference."""
+        return adaptive_avg_pool2d(alpha.float(), self._grid).flatten(1)[:, self.get_buffer("_order")]
+
     @torch.no_grad()
     def choose(self, alpha: torch.Tensor) -> torch.Tensor:
         """Return positions `(n, keep)` int64, ascending. Ties prefer patches spread evenly over the frame."""
         order = self.get_buffer("_order")
-        coverage = adaptive_avg_pool2d(alpha.float(), self._grid).flatten(1)[:, order]
+        coverage = self.coverage(alpha)
         coverage[:, : self._spread] = torch.inf
         ranked = coverage.sort(dim=1, descending=True, stable=True).indices[:, : self._keep]
         return order[ranked].sort(dim=1).values

@@ -2,14 +2,17 @@
 
 The class token, a few patches spread evenly over the frame and the patches with most of the mask on them are kept,
 `keep_share` of the grid in all; the number never depends on the frame, so batches stay whole and the cost is known.
-Attention over 30% of the tokens is what makes it fast. Source: fdakit's own; token dropping as in Li et al., *FLIP*,
+Attention over 30% of the tokens is what makes it fast. With `keep_rule = "clip"` the number is that of a clip: its
+first frame stays whole, and of the others what moves most, as in *Efficient Video Sampling*, arXiv 2510.14624; the
+numbers of frames are rounded up to eighths of the grid, and frames of one number are encoded together. `run_length`
+is that of *Don't Look Twice* (RLT), arXiv 2411.05222. Source: fdakit's own; token dropping as in Li et al., *FLIP*,
 arXiv 2212.00794, chosen by the mask instead of by chance, on the alpha path of *Alpha-CLIP*, arXiv 2312.03818.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -25,6 +28,14 @@ class MotionTokensOptions(Options):
     keep_tokens: int | None = Field(None, ge=1, le=1_000_000, description="so many patches instead of a share")
     spread_share: Annotated[float, IdleIf(keep_share=1)] = Field(
         0.2, ge=0, le=1, description="share of the kept patches that lie evenly over the frame, whatever moves"
+    )
+    keep_rule: Literal["frame", "clip"] = Field(
+        "frame",
+        description="frame: as many patches of every frame; clip: the first frame of a clip whole, then those "
+        "that move most of its other frames together (EVS)",
+    )
+    run_length: bool = Field(
+        False, description="add a learned embedding of how many frames each kept patch stands for, from zero (RLT)"
     )
     mean: float = Field(0.5, ge=0, le=1, description="alpha that counts as zero")
     std: float = Field(0.26, gt=0, description="divisor after the mean is subtracted")
@@ -53,7 +64,23 @@ def build(options: MotionTokensOptions, shapes: BuildContext) -> AlphaFusion:
     from ._motion_tokens import MotionTokens
 
     spread = round(options.spread_share * keep)
-    return MotionTokens(shapes.stem, grid=shapes.grid, keep=keep, spread=spread, mean=options.mean, std=options.std)
+    given: dict[str, Any] = {
+        "grid": shapes.grid,
+        "keep": keep,
+        "spread": spread,
+        "mean": options.mean,
+        "std": options.std,
+    }
+    if options.keep_rule == "frame" and not options.run_length:
+        return MotionTokens(shapes.stem, **given)
+    from ._clip_tokens import ClipTokens
+
+    if options.run_length and [one.channels for one in shapes.stem] != [shapes.width]:
+        raise PluginError(
+            "fusion.run_length: adds to the tokens of a stem of one convolution, and this encoder's is another; "
+            "leave it out, or choose a ViT"
+        )
+    return ClipTokens(shapes.stem, whole_first=options.keep_rule == "clip", run_length=options.run_length, **given)
 
 
 MOTION_TOKENS = Component(

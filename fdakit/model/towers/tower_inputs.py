@@ -47,6 +47,13 @@ class TowerInputs:
     bias_from: int = 0
     steps: TokenSteps | None = None
 
+    def rows(self, index: torch.Tensor, count: int, *, prefix: int) -> TowerInputs:
+        """Return some of the frames, with the first `count` of the positions that they keep; without steps."""
+        assert self.keep is not None
+        maps = None if self.maps is None else tuple(one[index] for one in self.maps)
+        bias = None if self.key_bias is None else self.key_bias[index, : prefix + count]
+        return TowerInputs(self.pixels[index], maps, self.keep[index, :count], bias, self.bias_from)
+
     def bias_of(self, block: int) -> torch.Tensor | None:
         """Return the bias `(n, keys)` of a block, counted from 0; None if it has none."""
         return self.key_bias if block >= self.bias_from else None

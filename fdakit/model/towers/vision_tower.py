@@ -71,14 +71,16 @@ class VisionTower:
         attention_bias: torch.Tensor | None = None,
         bias_from: int = 0,
         keep: torch.Tensor | None = None,
+        keep_counts: torch.Tensor | None = None,
         steps: TokenSteps | None = None,
     ) -> torch.Tensor:
         """Return vectors `(n, d)` of `pixels (n, 3, h, w)` normalised.
 
         `features` hold one map `(n, d, gh, gw)` for each convolution of the stem, in place of its own. Only the grid
-        positions `keep (n, k)` int64, ascending, go through the blocks. `attention_bias (n, gh * gw)` is added to the
-        attention logits of those keys, from block `bias_from` on. `steps` is called between the steps of open_clip's
-        own ViT. Raises `PluginError` if the tower cannot, or shapes do not fit it.
+        positions `keep (n, k)` int64, ascending, go through the blocks; with `keep_counts (n,)` the first so many of
+        each row, frames of one count together, which waits for the device. `attention_bias (n, gh * gw)` is added to
+        the attention logits of those keys, from block `bias_from` on. `steps` is called between the steps of
+        open_clip's own ViT. Raises `PluginError` if the tower cannot, or shapes do not fit it.
         """
         if features is not None and len(features) != len(self.stem.convolutions):
             raise PluginError(
@@ -95,7 +97,24 @@ class VisionTower:
         bias = None if attention_bias is None else self._bias_keys(attention_bias, bias_from, keep)
         if steps is not None and not self.takes_steps:
             raise PluginError(f"{self._name} is not open_clip's own ViT, the only one between whose steps others fit")
-        return self._family(TowerInputs(pixels, features, keep, bias, bias_from, steps))
+        inputs = TowerInputs(pixels, features, keep, bias, bias_from, steps)
+        if keep_counts is None:
+            return self._family(inputs)
+        if steps is not None:
+            raise PluginError("fusion keeps other numbers of patches of other frames, which steps cannot take")
+        return self._by_count(inputs, keep_counts)
+
+    def _by_count(self, inputs: TowerInputs, counts: torch.Tensor) -> torch.Tensor:
+        """Return vectors of frames of which the first `counts (n,)` of their kept positions stay."""
+        assert inputs.keep is not None
+        longest, numbers = inputs.keep.shape[1], counts.tolist()
+        if not all(0 < number <= longest for number in numbers):
+            raise PluginError(f"keep_counts: from {min(numbers)} to {max(numbers)}; wanted 1 to {longest}")
+        found, rows = [], []
+        for number in sorted(set(numbers)):
+            rows.append((counts == number).nonzero().squeeze(1))
+            found.append(self._family(inputs.rows(rows[-1], number, prefix=self.prefix)))
+        return torch.cat(found)[torch.cat(rows).argsort()]
 
     def _check_keep(self, keep: torch.Tensor) -> None:
         tokens = self.grid[0] * self.grid[1]
