@@ -13,7 +13,7 @@ from torch import nn
 from fdakit.catalog import Part
 from fdakit.errors import PartError, attribute_errors
 from fdakit.features import ClipBatch
-from fdakit.plugin.abilities import ReadsFiles, RemarksOnFrames
+from fdakit.plugin.clip_abilities import ReadsFiles, RemarksOnFrames
 from fdakit.plugin.component import BuildContext
 from fdakit.values import Clip
 

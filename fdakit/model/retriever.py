@@ -14,7 +14,7 @@ from torch import nn
 
 from fdakit.errors import PartError, attribute_errors
 from fdakit.features import ClipBatch, Fused, TextFeatures, VideoFeatures
-from fdakit.plugin.abilities import FusesClips
+from fdakit.plugin.clip_abilities import FusesClips
 from fdakit.plugin.contracts import (
     AlphaFusion,
     DeviceMaskGenerator,

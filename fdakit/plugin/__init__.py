@@ -64,7 +64,6 @@ from fdakit.values import (
 from .abilities import (
     ActsAfterStep as ActsAfterStep,
     Closes as Closes,
-    FusesClips as FusesClips,
     GivesExtra as GivesExtra,
     HadOtherPreprocess as HadOtherPreprocess,
     HasAlphaWeights as HasAlphaWeights,
@@ -80,9 +79,7 @@ from .abilities import (
     ObservesSomeSteps as ObservesSomeSteps,
     ObservesSteps as ObservesSteps,
     OverPairs as OverPairs,
-    ReadsFiles as ReadsFiles,
     RecomputesActivations as RecomputesActivations,
-    RemarksOnFrames as RemarksOnFrames,
     RemarksOnScores as RemarksOnScores,
     StartsFromEncoder as StartsFromEncoder,
     StatesChance as StatesChance,
@@ -94,6 +91,11 @@ from .abilities import (
 from .batching import (
     Batcher as Batcher,
     TrainingPairs as TrainingPairs,
+)
+from .clip_abilities import (
+    FusesClips as FusesClips,
+    ReadsFiles as ReadsFiles,
+    RemarksOnFrames as RemarksOnFrames,
 )
 from .component import (
     AtMost as AtMost,

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 from numpy.typing import NDArray
 
 from fdakit.choices import Role
-from fdakit.features import Fused, TextFeatures
-from fdakit.values import Batch, Clip, Scores, SourceFile
+from fdakit.features import TextFeatures
+from fdakit.values import Batch, Scores, SourceFile
 
 from .batching import TrainingPairs
-from .contracts import Dataset, Encoder, Preprocess, Stem, TextRole
+from .contracts import Dataset, Encoder, Preprocess, TextRole
 from .observers import StepInfo
 
 if TYPE_CHECKING:
@@ -109,18 +109,6 @@ class StartsFromEncoder(Protocol):
 
 
 @runtime_checkable
-class FusesClips(Protocol):
-    """A fusion for which a frame's clip matters, as to leave out what its other frames show."""
-
-    def fuse_clips(self, rgb: torch.Tensor, alpha: torch.Tensor, stem: Stem, clips: torch.Tensor) -> Fused:
-        """Return what a call does; `clips (n,)` int64 ascend and number the clip of each frame, its frames in time.
-
-        A plain call is of single pictures.
-        """
-        ...
-
-
-@runtime_checkable
 class ActsAfterStep(Protocol):
     """An objective that corrects its weights after each step of the optimiser, as by clamping a scale."""
 
@@ -135,24 +123,6 @@ class StatesChance(Protocol):
 
     def chance_loss(self, batch_size: int) -> float:
         """Return the sum of its losses if nothing tells the pairs of a batch apart."""
-        ...
-
-
-@runtime_checkable
-class RemarksOnFrames(Protocol):
-    """A mask that says why a frame has another mask than the one it looked for; `fdakit data masks` counts them."""
-
-    def remarks(self, clip: Clip) -> Sequence[str]:
-        """Return a short word a frame, such as "cut" or "empty"; "" for the mask that it looked for."""
-        ...
-
-
-@runtime_checkable
-class ReadsFiles(Protocol):
-    """A mask that reads files of its own for each video: a stored mask is used only while they are the same."""
-
-    def version(self, video_id: str) -> str:
-        """Return a digest of the contents of the files that the mask of a video is made from; "" for none."""
         ...
 
 

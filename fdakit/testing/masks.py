@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fdakit.plugin.abilities import ReadsFiles, RemarksOnFrames
+from fdakit.plugin.clip_abilities import ReadsFiles, RemarksOnFrames
 from fdakit.values import Clip
 
 from .building import Part, build_kind, example_clip

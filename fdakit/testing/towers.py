@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from fdakit.features import Fused, FusionOutput
-from fdakit.plugin.abilities import FusesClips
+from fdakit.plugin.clip_abilities import FusesClips
 from fdakit.plugin.component import BuildContext, StemConvolution
 
 from .building import Part, build_kind
