@@ -64,7 +64,7 @@ def test_help_lists_every_command_with_what_it_does(tell: Tell) -> None:
     ("arguments", "words"),
     [
         (["chek"], "no such command 'chek'; did you mean 'check'?"),
-        (["zzz"], "no such command 'zzz'; known: bench, cache, check,"),
+        (["zzz"], "no such command 'zzz'; known: ablate, bench, cache, check,"),
         (["check", "--jso", "fda_msvd"], "--json"),
         (["check"], "RECIPE..."),
         (["run"], "name one recipe, or a stopped run with --resume"),

@@ -390,6 +390,7 @@ class Trained:
     """In the place of a trainer: a state and a position."""
 
     position = Position(epoch=0, step=2, done=2)
+    sharded = False
 
     def state(self) -> dict[str, Any]:
         return {"position": [0, 2, 2], "rng": torch.get_rng_state()}

@@ -78,7 +78,7 @@ def test_a_frozen_role_stays_bit_for_bit_and_all_others_move(
     plain: Callable[..., Recipe], toy: Split, role: str
 ) -> None:
     moved = furthest(plain(freeze=[role]), toy)
-    still = {role, "objective", "matcher"}  # these two have no weights
+    still = {role, "objective", "matcher", "prompts"}  # these three have no weights
     still |= {"mask"} if role == "alpha-path" else set()  # whose weights of 0 let no gradient through to the mask
     assert {name for name, far in moved.items() if far == 0.0} == still
 
