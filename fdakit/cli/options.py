@@ -10,6 +10,23 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def seeds_option(function: F) -> F:
+    """Add `--seeds`, of which `seed_numbers` makes numbers."""
+    return click.option(
+        "--seeds",
+        default="24,42,7",
+        show_default=True,
+        help="Seeds, separated by commas; or how many, as 3. One seed alone: 24, with its comma.",
+    )(function)
+
+
+def run_jobs_option(function: F) -> F:
+    """Add `--jobs`, the number of runs at a time."""
+    return click.option(
+        "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Runs side by side, a process each."
+    )(function)
+
+
 def set_option(function: F) -> F:
     """Return `--set table.key=value`, any number."""
     text = "Change one key: table.key=value (TOML, else a string; empty: the default). May be repeated."

@@ -16,7 +16,7 @@ from fdakit.inference.checkpoint import Checkpoint
 from fdakit.inference.checkpoint_files import BEST, LAST, PREVIOUS
 from fdakit.inference.checkpoint_info import CheckpointInfo
 from fdakit.inference.save_checkpoint import FINAL_ADVICE, save_checkpoint, update_info
-from fdakit.inference.snapshot import Snapshot, gather_nothing, take_snapshot
+from fdakit.inference.snapshot import Snapshot, gather_for_others, take_snapshot
 from fdakit.model.retriever import Retriever
 from fdakit.system.background_call import BackgroundCall
 from fdakit.training.trainer import Trainer
@@ -126,7 +126,7 @@ class RunCheckpoints:
         self.tell()
         if not self._writes:
             if trainer.sharded:
-                gather_nothing(self._retriever, trainer.state())
+                gather_for_others(self._retriever, trainer.state())
             return
         snapshot = self._gather(trainer, quality)
         if as_best:

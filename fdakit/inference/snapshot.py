@@ -53,7 +53,7 @@ def _copied(value: Any, former: Any) -> Any:
     return copy.deepcopy(value)
 
 
-def gather_nothing(retriever: Retriever, state: Mapping[str, Any]) -> None:
+def gather_for_others(retriever: Retriever, state: Mapping[str, Any]) -> None:
     """Take part in gathering what is divided over ranks, for a snapshot that another rank takes."""
     _gathered(retriever.state_dict())
     _gathered(state)

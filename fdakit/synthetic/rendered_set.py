@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Self
+
+from pydantic import BaseModel
 
 from fdakit.plugin import Caption, DatasetError, Progress, Split, VideoRef, read_text, write_errors
 
@@ -23,6 +28,20 @@ class RenderedSet:
     folder: Path
     counts: Mapping[str, int]
     write: Callable[[str, int, Path], str]
+
+    @classmethod
+    def in_cache(
+        cls, name: str, cache: Path, options: BaseModel, *, clips: int, captions: int, write: Callable[..., str]
+    ) -> Self:
+        """Return a set of `clips` for training, and one for each of the captions for `val` and for `test`.
+
+        Its folder in the cache is named by everything that determines the bytes of the clips.
+        """
+        from .render import VERSION, codec
+
+        facts = json.dumps([options.model_dump(), VERSION, codec()], sort_keys=True)
+        folder = cache / name / blake2b(facts.encode(), digest_size=8).hexdigest()
+        return cls(name, folder, {"train": clips, "val": captions, "test": captions}, write)
 
     def load(self, split: str, progress: Progress) -> Split:
         """Return the split, rendered if it is not there. Raises `DatasetError` if it cannot be written."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from types import MethodType
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from fdakit.settings import TrainSettings
 from fdakit.system.ranks import Ranks
 from fdakit.system.sharded_tensors import is_sharded
 
-_FORWARD = ("encode_videos", "encode_texts")
+_FORWARD = ("encode_videos", "encode_texts", "encode_tokens")
 _CALLED = ("set_force_sum_reduction_for_comms", "reset_iter_state")  # of what not every torch has
 
 
@@ -65,15 +66,10 @@ def shard_blocks(
     blocks: list[Any] = list(encoder.blocks())
     _check(retriever, blocks, objectives)
     copy_weights([retriever], ranks)
-    divide_blocks(encoder, blocks, device, ranks)
-    return ShardedBlocks(encoder, blocks, ranks)
+    return divide_blocks(encoder, blocks, device, ranks)
 
 
-def _check(
-    retriever: Retriever,
-    blocks: Sequence[nn.Module],
-    objectives: Iterable[object],
-) -> None:
+def _check(retriever: Retriever, blocks: Sequence[nn.Module], objectives: Iterable[object]) -> None:
     from torch.distributed.fsdp import FSDPModule
 
     if missing := [name for name in _CALLED if not hasattr(FSDPModule, name)]:
@@ -96,7 +92,7 @@ def copy_weights(modules: Iterable[nn.Module], ranks: Ranks) -> None:
     ranks.copy_first([value for value in held if not is_sharded(value)])
 
 
-def divide_blocks(encoder: nn.Module, blocks: Sequence[nn.Module], device: torch.device, ranks: Ranks) -> None:
+def divide_blocks(encoder: Any, blocks: Sequence[nn.Module], device: torch.device, ranks: Ranks) -> ShardedBlocks:
     """Divide the weights of blocks of an encoder over all ranks, which call it at once."""
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
@@ -111,7 +107,13 @@ def divide_blocks(encoder: nn.Module, blocks: Sequence[nn.Module], device: torch
         others = {weight for weight in encoder.parameters() if not is_sharded(weight)}
         fully_shard(encoder, mesh=mesh, ignored_params=others)
     for name in _FORWARD:
-        register_fsdp_forward_method(encoder, name)
+        if hasattr(encoder, name):
+            register_fsdp_forward_method(encoder, name)
+    # The first forward makes the encoder the blocks' root; a rank that validates first may have nothing to encode.
+    encoder._empty_forward = MethodType(lambda self: None, encoder)
+    register_fsdp_forward_method(encoder, "_empty_forward")
+    encoder._empty_forward()
+    return ShardedBlocks(encoder, blocks, ranks)
 
 
 def _sum_instead_of_mean(block: Any) -> None:

@@ -6,8 +6,9 @@ from functools import partial
 from typing import Any
 
 import torch
-from helpers.exact_steps import CPU, Towers, close, gradients
+from helpers.exact_steps import CPU, Towers, close, example_batch, gradients
 
+from fdakit.features import ClipBatch
 from fdakit.system.process_ranks import connected_ranks
 from fdakit.system.ranks import Ranks
 from fdakit.system.sharded_tensors import is_sharded
@@ -25,9 +26,19 @@ STEPS = (5, 6, 7)  # the first is summed without DDP, the others with it
 
 
 def divided(towers: Towers, ranks: Ranks) -> None:
-    """Divide the weights of the towers of images, as `train.shard` does those of an encoder's blocks."""
-    divide_blocks(towers, list(towers.image), CPU, ranks)
+    """Divide the weights of the towers of images, as `train.shard` does those of an encoder's blocks.
+
+    Then validate, as a resumed run may before its first step: each rank encodes another number of batches.
+    """
+    clips = ClipBatch.of(example_batch(), CPU)
+    (alpha,) = example_batch().alphas.values()
+    wanted = towers.eval().encode_videos(clips, alpha).vectors
+    sharded = divide_blocks(towers, list(towers.image), CPU, ranks)
     assert any(is_sharded(weight) for weight in towers.parameters())
+    with sharded.whole(), torch.no_grad():
+        for _ in range(ranks.rank):
+            assert torch.equal(towers.encode_videos(clips, alpha).vectors, wanted)
+    towers.train()
 
 
 if __name__ == "__main__":

@@ -9,9 +9,7 @@ Source: made for fdakit.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -81,15 +79,17 @@ class MovingOrder:
 
     def load(self, split: str, progress: Progress) -> Split:
         """Return the split, rendered if not in the cache. Raises `DatasetError` if it cannot be written."""
-        counts = {name: self.options.clips if name == "train" else CAPTIONS for name in self.splits()}
-        return RenderedSet("moving-order", self.folder(), counts, self._write).load(split, progress)
+        return self._set().load(split, progress)
 
     def folder(self) -> Path:
         """Return the folder of the clips, named by everything that determines their bytes."""
-        from fdakit.synthetic.render import VERSION, codec
+        return self._set().folder
 
-        facts = json.dumps([self.options.model_dump(), VERSION, codec()], sort_keys=True)
-        return self.cache / "moving-order" / blake2b(facts.encode(), digest_size=8).hexdigest()
+    def _set(self) -> RenderedSet:
+        clips = self.options.clips
+        return RenderedSet.in_cache(
+            "moving-order", self.cache, self.options, clips=clips, captions=CAPTIONS, write=self._write
+        )
 
     def _write(self, split: str, index: int, path: Path) -> str:
         from fdakit.synthetic.render import draw_scene, write_frames_apart

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fdakit.cli.options import json_option, set_option
+from fdakit.cli.options import json_option, run_jobs_option, seeds_option, set_option
 from fdakit.cli.printing import print_json, print_table, say
 from fdakit.cli.seed_option import seed_numbers
 from fdakit.cli.sweep_endings import failure_code, stopped_code
@@ -24,16 +24,9 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Run each recipe on this data set: 'NAME key=value ...' or 'table.key=value ...'. May be repeated.",
 )
-@click.option(
-    "--seeds",
-    default="24,42,7",
-    show_default=True,
-    help="Seeds, separated by commas; or how many, as 3. One seed alone: 24, with its comma.",
-)
+@seeds_option
 @set_option
-@click.option(
-    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Runs side by side, a process each."
-)
+@run_jobs_option
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("runs/ablate"), show_default=True, help="Folder."
 )

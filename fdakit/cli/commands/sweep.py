@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fdakit.cli.options import json_option, set_option
+from fdakit.cli.options import json_option, run_jobs_option, seeds_option, set_option
 from fdakit.cli.printing import print_json, print_table, say
 from fdakit.cli.seed_option import seed_numbers
 from fdakit.cli.sweep_endings import failure_code, stopped_code
@@ -21,19 +21,12 @@ if TYPE_CHECKING:
 
 @click.command("sweep")
 @click.argument("recipes", nargs=-1, required=True, metavar="RECIPE...")
-@click.option(
-    "--seeds",
-    default="24,42,7",
-    show_default=True,
-    help="Seeds, separated by commas; or how many, as 3. One seed alone: 24, with its comma.",
-)
+@seeds_option
 @set_option
 @click.option(
     "--vary", metavar="KEY=V1,V2,...", help="Run each recipe with each value of one option, and plot the curves."
 )
-@click.option(
-    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Runs side by side, a process each."
-)
+@run_jobs_option
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/sweep"), show_default=True, help="Folder.")
 @json_option
 def command(
