@@ -32,9 +32,12 @@ def read_systems(
     """
     found = []
     for source in sources:
-        for words in data or ("",):
+        if not data:
+            recipe = read_recipe(source, catalog=catalog, settings=settings)
+            found.append(System(recipe.name, "", recipe))
+        for words in data:
             recipe = read_recipe(source, catalog=catalog, settings=[*settings, *data_settings(words)])
-            name = f"{recipe.name}-{re.sub(r'[^A-Za-z0-9.+-]+', '_', words)}" if words else recipe.name
+            name = f"{recipe.name}-{re.sub(r'[^A-Za-z0-9.+-]+', '_', words)}"
             found.append(System(recipe.name, words, replace(recipe, name=name)))
     return found
 
@@ -45,8 +48,8 @@ def data_settings(words: str) -> list[str]:
         first, *others = shlex.split(words) or [""]
     except ValueError as error:
         raise RecipeError(f"--data {words}: {error}") from error
-    if not words:
-        return []
+    if not first:
+        raise RecipeError(f"--data {words!r}: names no data set; wanted NAME key=value ..., or leave --data out")
     options = others if "=" not in first else [first, *others]
     if any("=" not in option for option in options):
         raise RecipeError(f"--data {words}: wanted NAME key=value ..., as 'moving-shapes pan=2.0'")

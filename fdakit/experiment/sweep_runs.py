@@ -20,8 +20,10 @@ Tell = Callable[[str], None]
 def plan_members(recipes: Sequence[Recipe], seeds: Sequence[int], *, out: Path, command: str) -> list[Member]:
     """Return a run for every recipe and seed, in `out/<name>/seed-<n>/`.
 
-    Raises `RecipeError` if two recipes share a name or a folder holds a run of another recipe.
+    Raises `RecipeError` if two recipes share a name, or a folder holds a run of another recipe or is a file.
     """
+    if blocked := next((path for path in (out, *out.parents) if path.exists() and not path.is_dir()), None):
+        raise RecipeError(f"{command} --out: {blocked.absolute()} is a file; name a folder")
     names = [recipe.name for recipe in recipes]
     if len(set(names)) < len(names):
         raise RecipeError(

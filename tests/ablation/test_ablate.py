@@ -15,7 +15,7 @@ from fdakit.ablation import ablate as module, costs
 from fdakit.ablation.ablate import ablate
 from fdakit.ablation.costs import kept_cost, measure_cost
 from fdakit.ablation.systems import System, data_settings, read_systems
-from fdakit.catalog import Catalog
+from fdakit.catalog import Catalog, load_catalog
 from fdakit.experiment import sweep_members
 from fdakit.experiment.run_folder import recipe_text
 from fdakit.recipe.recipe import Recipe
@@ -144,6 +144,19 @@ def test_every_recipe_is_read_with_every_data_set(make_recipe: MakeRecipe, catal
     assert (options.pan, options.clips, found[0].recipe.train.epochs) == (2.0, 8, 1)
     assert found[1].recipe.parts["dataset"].name == "manifest"
     assert [one.recipe.name for one in read_systems([str(path)], [], settings=[], catalog=catalog)] == ["small"]
+
+
+@pytest.mark.parametrize("words", ["", " ", "''"])
+def test_an_empty_data_set_is_refused(words: str) -> None:
+    with pytest.raises(RecipeError, match="names no data set"):
+        read_systems(["quickstart"], [words], settings=[], catalog=load_catalog())
+
+
+def test_an_out_that_is_a_file_is_refused_before_any_run(systems: list[System], tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    for out in (tmp_path / "taken", tmp_path / "taken" / "below"):
+        with pytest.raises(RecipeError, match=r"ablate --out: .*taken is a file; name a folder"):
+            ablate(systems, [24], out=out, tell=lambda text: None)
 
 
 @pytest.mark.parametrize("words", ["moving-shapes pan", "moving-shapes 'pan=2"])
