@@ -23,6 +23,7 @@ from pydantic import BaseModel
 
 from fdakit.plugin.component import BuildContext, Component
 from fdakit.plugin.contract_checks import contract_fault, declaration_fault
+from fdakit.plugin.vector_stores import StoreContext
 
 from . import builtin
 from .errors import PartError, PluginError, attribute_errors, nearest
@@ -44,6 +45,7 @@ KINDS = (
     "optimiser",
     "observer",
     "metric",
+    "vector_store",
 )
 P_co = TypeVar("P_co", covariant=True)
 
@@ -67,7 +69,7 @@ class Offer:
     """A component, its kind, and who offers it."""
 
     kind: str
-    component: Component[Any, Any]
+    component: Component[Any, Any, Any]
     provider: Provider
 
     def __str__(self) -> str:
@@ -94,8 +96,8 @@ class Part(Generic[P_co]):
     def name(self) -> str:
         return self.offer.component.name
 
-    def build(self, shapes: BuildContext) -> P_co:
-        """Return the part itself.
+    def build(self, shapes: BuildContext | StoreContext) -> P_co:
+        """Return the part itself; a vector store is built with a `StoreContext`.
 
         Raises `PartError`, naming part and provider, where that fails or is none of its kind.
         """

@@ -26,7 +26,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The folder of outside packages, and a new package of each kind."""
     new = tmp_path_factory.mktemp("packages")
     for kind in kinds():
-        plan_package(kind, f"soft-{kind}").write(new / kind)
+        plan_package(kind, f"soft-{kind.replace('_', '-')}").write(new / kind)
     return [PACKAGES, *(new / kind for kind in kinds())]
 
 

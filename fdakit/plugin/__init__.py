@@ -36,10 +36,12 @@ from fdakit.random_keys import (
     keyed_seed as keyed_seed,
 )
 from fdakit.system.atomic_files import (
+    atomic_file as atomic_file,
     write_errors as write_errors,
     write_text as write_text,
 )
 from fdakit.system.regular_files import (
+    read_bytes as read_bytes,
     read_text as read_text,
 )
 from fdakit.system.terminal import (
@@ -138,6 +140,19 @@ from .observers import (
     Observer as Observer,
     RunInfo as RunInfo,
     StepInfo as StepInfo,
+)
+from .row_scores import (
+    best_rows as best_rows,
+    inner_products as inner_products,
+    rounding as rounding,
+)
+from .vector_stores import (
+    Found as Found,
+    RemarksOnSync as RemarksOnSync,
+    StoreContext as StoreContext,
+    StoredVectors as StoredVectors,
+    TunesItself as TunesItself,
+    VectorStore as VectorStore,
 )
 
 if not TYPE_CHECKING:

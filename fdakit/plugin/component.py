@@ -9,9 +9,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
+from typing_extensions import TypeVar
 
 from fdakit.errors import PluginError, nearest
 
@@ -130,27 +131,29 @@ class StemConvolution:
 
 O_contra = TypeVar("O_contra", bound=BaseModel, contravariant=True)
 P_co = TypeVar("P_co", covariant=True)
+C_contra = TypeVar("C_contra", contravariant=True, default=BuildContext)
 
 _SETS = ("accepts", "uses")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True)
-class Component(Generic[O_contra, P_co]):
+class Component(Generic[O_contra, P_co, C_contra]):
     """A part on offer: `name`, one line of `summary`, its `options` model, and `build(options, shapes)`.
 
-    `when` tells in one line when to choose it, for `fdakit show`. `remedies` of a mask end the advice of `fdakit data
-    masks`: by finding (`empty`, `full`, `cut`) what to do about it, as "lower its threshold", and by a word that the
-    mask remarks what such frames lack, as "have no motion vectors; take a mask that needs none". `declares` holds
+    `shapes` is a `BuildContext`; a vector store is built with a `StoreContext` in its place. `when` tells in one
+    line when to choose it, for `fdakit show`. `remedies` of a mask end the advice of `fdakit data masks`: by
+    finding (`empty`, `full`, `cut`) what to do about it, as "lower its threshold", and by a word that the mask
+    remarks what such frames lack, as "have no motion vectors; take a mask that needs none". `declares` holds
     members of the part that are the same whatever the options, as `{"accepts": frozenset({"pixels"})}`, so that
-    `fdakit check` can compare parts without building them. Declare a component as a module constant; the module must
-    be importable without torch. Raises `PluginError` if the name is not lower-case words joined by hyphens.
+    `fdakit check` can compare parts without building them. Declare a component as a module constant; the module
+    must be importable without torch. Raises `PluginError` if the name is not lower-case words joined by hyphens.
     """
 
     name: str
     summary: str
     options: type[BaseModel]
-    build: Callable[[O_contra, BuildContext], P_co]
+    build: Callable[[O_contra, C_contra], P_co]
     when: str = ""
     remedies: Mapping[str, str] = field(default_factory=dict, hash=False)
     declares: Mapping[str, Any] = field(default_factory=dict, hash=False)

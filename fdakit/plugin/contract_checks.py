@@ -28,9 +28,11 @@ MEMBERS: Mapping[str, tuple[str, ...]] = {
     "optimiser": (_CALL,),
     "observer": (),
     "metric": (_CALL,),
+    "vector_store": ("exact", "sync", "search"),
 }
-_CALLED = ("frames", "draws", "times", "read", "encode_videos", "encode_texts", "score", "splits", "load", _CALL)
-_FLAGS = ("needs_tokens", "needs_all_queries", "needs_bank", "repeats")
+_METHODS = ("frames", "draws", "times", "read", "encode_videos", "encode_texts", "score", "splits", "load")
+_CALLED = (*_METHODS, "sync", "search", _CALL)
+_FLAGS = ("needs_tokens", "needs_all_queries", "needs_bank", "repeats", "exact")
 _WORDS = {"pixel_form": get_args(PixelForm), "gives": get_args(Gives), "stores": get_args(Stores)}
 _SETS = ("uses", "accepts")
 

@@ -1,6 +1,7 @@
 """The hooks of fdakit. Each asks one question, "which parts do you offer?", and is answered with components.
 
-A recipe chooses by name, so a result never depends on which plugins are installed or in which order.
+A recipe chooses by name, and so does whoever opens an index: a result never depends on which plugins are installed,
+nor on their order.
 Every hook is `fdakit_<kinds>() -> Iterable[Component]`. Write one in your module, mark it with
 `fdakit.plugin.hookimpl`, and name the module in your package's entry points, group `fdakit`.
 """
@@ -30,6 +31,10 @@ from .contracts import (
     TemporalAggregator,
 )
 from .observers import Observer
+from .vector_stores import StoreContext, VectorStore
+
+OUTSIDE_RECIPES = ("vector_store",)
+"""Kinds that no recipe names: how an index is searched is no matter of its model."""
 
 hookspec = pluggy.HookspecMarker("fdakit")
 hookimpl = pluggy.HookimplMarker("fdakit")
@@ -116,4 +121,10 @@ def fdakit_observers() -> Iterable[Component[Any, Observer]]:
 @hookspec
 def fdakit_metrics() -> Iterable[Component[Any, Metric]]:
     """Return further figures for reports; any number of `[[metric]]` tables."""
+    raise NotImplementedError
+
+
+@hookspec
+def fdakit_vector_stores() -> Iterable[Component[Any, VectorStore, StoreContext]]:
+    """Return how the vectors of an index are searched; chosen for the index, never by a recipe."""
     raise NotImplementedError

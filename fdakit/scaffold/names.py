@@ -38,7 +38,7 @@ class PartNames:
     @property
     def noun(self) -> str:
         """The kind in prose."""
-        return "data set" if self.kind == "dataset" else self.kind
+        return "data set" if self.kind == "dataset" else self.kind.replace("_", " ")
 
     @property
     def constant(self) -> str:
@@ -71,4 +71,5 @@ class PartNames:
         }
         taken = imported | set(dir(builtins)) | {self.constant}
         clashes = {self.class_name, f"{self.class_name}Options"} & taken
-        return replace(self, class_name=f"{self.class_name}{self.kind.capitalize()}") if clashes else self
+        suffix = "".join(word.capitalize() for word in self.kind.split("_"))
+        return replace(self, class_name=f"{self.class_name}{suffix}") if clashes else self

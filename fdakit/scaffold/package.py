@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fdakit.errors import PluginError
+from fdakit.plugin.hookspecs import OUTSIDE_RECIPES
 from fdakit.system.atomic_files import write_errors
 from fdakit.system.atomic_folders import atomic_folder
 from fdakit.version import __version__
@@ -58,6 +59,8 @@ def plan_package(kind: str, name: str) -> NewPackage:
         "pyproject.toml": f"{_SHARED}/pyproject.toml.jinja",
         "recipe.toml": f"{_SHARED}/recipe.toml.jinja",
     }
+    if kind in OUTSIDE_RECIPES:
+        del files["recipe.toml"]
     there = {path: template for path, template in files.items() if (TEMPLATES / template).is_file()}
     return NewPackage(names, {path: _rendered(template, names, files=there) for path, template in there.items()})
 

@@ -11,14 +11,17 @@ from .exact_steps import check_exact_step
 from .masks import check_mask
 from .matching import check_matcher
 from .reading import check_dataset, check_reader, check_sampler
+from .stored_vectors import ExampleVectors, example_queries, example_vectors
 from .towers import ExampleStem, check_fusion
 from .training import check_optimiser
+from .vector_stores import check_vector_store
 from .vectors import check_aggregator, check_metric, check_objective, check_rescorer
 from .videos import example_video
 from .watching import check_observer
 
 __all__ = [
     "ExampleStem",
+    "ExampleVectors",
     "Part",
     "build_part",
     "check_aggregator",
@@ -36,7 +39,10 @@ __all__ = [
     "check_reader",
     "check_rescorer",
     "check_sampler",
+    "check_vector_store",
     "example_clip",
     "example_pairs",
+    "example_queries",
+    "example_vectors",
     "example_video",
 ]

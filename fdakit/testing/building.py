@@ -9,20 +9,22 @@ import numpy as np
 
 from fdakit.plugin.component import BuildContext, Component
 from fdakit.plugin.contract_checks import contract_fault, declaration_fault
+from fdakit.plugin.vector_stores import StoreContext
 from fdakit.values import Clip
 
 from .examples import SHAPES
 
-Part = Component[Any, Any]
+Part = Component[Any, Any, Any]
+Context = BuildContext | StoreContext
 
 
-def build_part(component: Part, shapes: BuildContext | None = None, **options: Any) -> Any:
+def build_part(component: Part, shapes: Context | None = None, **options: Any) -> Any:
     """Build a component as a recipe would: options checked as strict JSON."""
     model = component.options.model_validate_json(json.dumps(options))
     return component.build(model, shapes or BuildContext())
 
 
-def build_kind(kind: str, component: Part, shapes: BuildContext | None = None, **options: Any) -> Any:
+def build_kind(kind: str, component: Part, shapes: Context | None = None, **options: Any) -> Any:
     """Build a part as `build_part` does.
 
     Raises `AssertionError` if the part lacks a member of its kind, or has it otherwise than its component declares.

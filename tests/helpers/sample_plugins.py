@@ -22,7 +22,7 @@ class AnyPart:
     shapes, preprocess = BuildContext(), Preprocess(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     pixel_form, frame_count, gives, stores = "normalised", None, "vector", "vector"
     uses = accepts = frozenset({"pixels"})
-    needs_tokens = needs_all_queries = needs_bank = repeats = False
+    needs_tokens = needs_all_queries = needs_bank = repeats = exact = False
     directions = ("t2v", "v2t")
 
     def __init__(self, *given: Any) -> None:
@@ -31,7 +31,7 @@ class AnyPart:
     def __call__(self, *asked: Any, **named: Any) -> Any:
         raise NotImplementedError
 
-    frames = draws = times = read = encode_videos = encode_texts = score = splits = load = __call__
+    frames = draws = times = read = encode_videos = encode_texts = score = splits = load = sync = search = __call__
 
 
 def component(

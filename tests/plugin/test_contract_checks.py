@@ -11,7 +11,7 @@ from helpers.sample_plugins import AnyPart, component, offering
 from fdakit import PluginError
 from fdakit.catalog import KINDS, Part, load_catalog
 from fdakit.errors import PartError
-from fdakit.plugin import BuildContext, Needs, Preprocess, contracts
+from fdakit.plugin import BuildContext, Needs, Preprocess, contracts, vector_stores
 from fdakit.plugin.contract_checks import MEMBERS, contract_fault
 
 PROTOCOLS = {
@@ -25,6 +25,7 @@ PROTOCOLS = {
     "dataset": contracts.Dataset,
     "rescorer": contracts.Rescorer,
     "optimiser": contracts.OptimiserFactory,
+    "vector_store": vector_stores.VectorStore,
 }
 
 
@@ -94,6 +95,7 @@ def test_a_part_without_a_member_is_told_which(kind: str, name: str) -> None:
         ("rescorer", {"directions": ()}, r"directions is \(\); wanted 't2v', 'v2t' or both"),
         ("rescorer", {"directions": ("both",)}, "directions is"),
         ("rescorer", {"needs_bank": 0}, "needs_bank is 0; wanted True or False"),
+        ("vector_store", {"exact": "yes"}, "exact is 'yes'; wanted True or False"),
         ("encoder", {"shapes": (4, 4)}, r"shapes is \(4, 4\); wanted fdakit\.plugin\.BuildContext"),
         ("encoder", {"preprocess": None}, r"preprocess is None; wanted fdakit\.plugin\.Preprocess"),
         ("objective", {"over": "texts"}, r"over is 'texts'; wanted 'pairs' or 'batch'"),

@@ -55,6 +55,14 @@ def test_a_class_that_would_hide_another_gets_the_kind_behind_its_name(name: str
     assert PartNames.of("mask", name).beside(source).class_name == class_name
 
 
+def test_a_kind_of_two_words_is_two_words_of_a_class() -> None:
+    assert (
+        PartNames.of("vector_store", "clip").beside("from fdakit.plugin import Clip\n").class_name
+        == "ClipVectorStore"
+    )
+    assert PartNames.of("vector_store", "clip").noun == "vector store"
+
+
 def test_a_class_of_the_second_module_hides_nothing_and_is_not_in_its_own_way() -> None:
     names = PartNames.of("encoder", "glow")
     assert names.beside("from _fdakit_glow import Glow\n", "from torch import nn\n").class_name == "Glow"

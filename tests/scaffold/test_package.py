@@ -16,11 +16,13 @@ from test_outside_plugin import new_environment, run
 
 from fdakit.catalog import load_catalog
 from fdakit.errors import PluginError
+from fdakit.plugin.hookspecs import OUTSIDE_RECIPES
 from fdakit.recipe.validation import read_recipe
 from fdakit.scaffold import kinds, plan_package
 
 LONGEST = "-".join(["word"] * 7 + ["words"])  # 40 characters
-MADE = [*((kind, f"soft-{kind}") for kind in kinds()), *((kind, f"{LONGEST[:-6]}-{kind[:5]}") for kind in kinds())]
+SOFT = {kind: f"soft-{kind.replace('_', '-')}" for kind in kinds()}
+MADE = [*SOFT.items(), *((kind, f"{LONGEST[:-6]}-{kind[:5]}") for kind in kinds())]
 INSTALL = ("install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check")
 PART_LINES = 40
 
@@ -79,7 +81,7 @@ def test_a_part_is_small_and_its_files_are_whole(kind: str) -> None:
     assert not any("{{" in text or "{%" in text for text in package.files.values())
 
 
-@pytest.mark.parametrize("kind", kinds())
+@pytest.mark.parametrize("kind", [kind for kind in kinds() if kind not in OUTSIDE_RECIPES])
 def test_its_recipe_passes_and_names_the_part(kind: str, tmp_path: Path) -> None:
     package = plan_package(kind, "soft")
     package.write(tmp_path / "soft")
@@ -90,6 +92,13 @@ def test_its_recipe_passes_and_names_the_part(kind: str, tmp_path: Path) -> None
     found.loader.exec_module(module)
     recipe = read_recipe(str(tmp_path / "soft" / "recipe.toml"), catalog=load_catalog([module]))
     assert [part.offer.kind for part in recipe.all_parts() if part.name == "soft"] == [kind]
+
+
+@pytest.mark.parametrize("kind", OUTSIDE_RECIPES)
+def test_a_part_that_no_recipe_names_has_none_and_its_readme_tells_of_none(kind: str) -> None:
+    files = plan_package(kind, "soft").files
+    assert "recipe.toml" not in files
+    assert "recipe" not in files["README.md"]
 
 
 def test_a_folder_that_exists_is_refused_and_kept(tmp_path: Path) -> None:
@@ -123,9 +132,10 @@ def test_all_install_and_pass_their_own_tests_and_checks(packages: Path, tmp_pat
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert f"{2 * len(folders)} passed" in ended.stdout
-    recipes = [str(folder / "recipe.toml") for folder in folders]
+    recipes = [str(path) for folder in folders for path in folder.glob("recipe.toml")]
     checked = run(python, "-m", "fdakit", "check", *recipes, "--json", cwd=packages)
-    assert [result["faults"] for result in json.loads(checked.stdout)] == [[] for _ in folders]
+    assert [result["faults"] for result in json.loads(checked.stdout)] == [[] for _ in recipes]
+    assert len(recipes) == len(folders) - len(OUTSIDE_RECIPES)
 
 
 @pytest.mark.integration

@@ -14,7 +14,8 @@ from fdakit.cli.printing import print_json, say
 if TYPE_CHECKING:
     from fdakit.scaffold.names import PartNames
 
-STEPS = ('pip install -e ".[test]"', "python -m pytest", "fdakit check recipe.toml", "fdakit run recipe.toml")
+STEPS = ('pip install -e ".[test]"', "python -m pytest")
+TRIAL = ("fdakit check recipe.toml", "fdakit run recipe.toml")
 
 
 @click.command("new")
@@ -27,10 +28,10 @@ STEPS = ('pip install -e ".[test]"', "python -m pytest", "fdakit check recipe.to
 def command(kind: str, name: str, out: Path | None, as_json: bool) -> None:
     """Write a package with one part of KIND, called NAME.
 
-    It holds the part, its test, a recipe, a README, and how to install it.
+    It holds the part, its test, a recipe that tries it, a README, and how to install it.
     KIND is aggregator, batcher, dataset, encoder, fusion, mask, matcher, metric, objective, observer, optimiser,
-    reader, rescorer or sampler. NAME is what recipes will say, lower-case words joined by hyphens. The part does
-    something small that works: put your own idea in its place.
+    reader, rescorer, sampler or vector_store. NAME is what recipes will say, lower-case words joined by hyphens. The
+    part does something small that works: put your own idea in its place. A vector store has no recipe.
     """
     from fdakit.errors import PluginError, nearest
     from fdakit.scaffold import kinds, plan_package
@@ -41,7 +42,8 @@ def command(kind: str, name: str, out: Path | None, as_json: bool) -> None:
     _refuse_taken(package.names)
     folder = Path(package.names.distribution) if out is None else out
     package.write(folder)
-    steps = [f"cd {shlex.quote(str(folder))}", *STEPS]
+    trial = TRIAL if "recipe.toml" in package.files else ()
+    steps = [f"cd {shlex.quote(str(folder))}", *STEPS, *trial]
     if as_json:
         print_json({"folder": str(folder.absolute()), "files": sorted(package.files), "next": steps})
         return

@@ -8,7 +8,7 @@ import pytest
 from helpers.cli_output import Tell
 from helpers.sample_plugins import distribution, mask_plugin
 
-from fdakit.cli.commands.new import STEPS, command
+from fdakit.cli.commands.new import STEPS, TRIAL, command
 from fdakit.scaffold import kinds
 
 
@@ -28,8 +28,8 @@ def test_a_package_is_written_and_the_next_steps_are_told(tell: Tell, empty: Pat
     assert sorted(str(path.relative_to(empty / "fdakit-glow")) for path in empty.rglob("*.*")) == files
     first, *rest = told.out.splitlines()
     assert first == f"fdakit-glow: a package with the mask 'glow': {', '.join(files)}"
-    assert [line.strip() for line in rest[2:]] == ["cd fdakit-glow", *STEPS]
-    assert all(step in (empty / "fdakit-glow" / "README.md").read_text() for step in STEPS)
+    assert [line.strip() for line in rest[2:]] == ["cd fdakit-glow", *STEPS, *TRIAL]
+    assert all(step in (empty / "fdakit-glow" / "README.md").read_text() for step in (*STEPS, *TRIAL))
 
 
 def test_json_holds_folder_files_and_steps(tell: Tell, empty: Path) -> None:
@@ -37,7 +37,11 @@ def test_json_holds_folder_files_and_steps(tell: Tell, empty: Path) -> None:
     assert (told.code, told.err) == (0, "")
     assert told.json["folder"] == str(empty / "my packages" / "glow")
     assert all((empty / "my packages" / "glow" / name).is_file() for name in told.json["files"])
-    assert told.json["next"] == ["cd 'my packages/glow'", *STEPS]
+    assert told.json["next"] == ["cd 'my packages/glow'", *STEPS, *TRIAL]
+
+
+def test_a_vector_store_has_no_recipe_to_check(tell: Tell) -> None:
+    assert tell("new", "vector_store", "glow", "--json").json["next"] == ["cd fdakit-glow", *STEPS]
 
 
 def test_the_help_names_every_kind() -> None:
