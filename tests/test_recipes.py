@@ -174,13 +174,20 @@ def test_a_run_without_data_and_weights_tells_both_at_once(
     assert not any(tmp_path.iterdir())
 
 
+def test_the_study_of_events_is_the_quickstart_on_longer_videos_with_as_many_frames_an_event() -> None:
+    frames = {"train_frames": 16, "eval_frames": 16}
+    expected = variant("quickstart", dataset={"events": 4}, sampler=frames)
+    assert written("studies/events") == expected
+    assert {key: count / 4 for key, count in frames.items()}.items() <= written("quickstart")["sampler"].items()
+
+
 def test_every_recipe_of_a_set_fits_a_screen() -> None:
     for name, path in shipped_recipes().items():
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 64, name
 
 
 def test_the_page_of_recipes_names_each_of_them() -> None:
-    told = set(re.findall(r"`(?:controls/)?([a-z0-9_]+)`", PAGE))
+    told = set(re.findall(r"`(?:controls/|studies/)?([a-z0-9_]+)`", PAGE))
     for name in shipped_recipes():
         short = name.rpartition("/")[2]
         control = re.fullmatch(rf"fda_(?:{'|'.join(SETS)})_(c\d_\w+)", short)

@@ -11,12 +11,13 @@ from hypothesis import given, settings, strategies as st
 
 from fdakit.builtin.matchers.cosine import COSINE
 from fdakit.builtin.matchers.dot import DOT
+from fdakit.builtin.matchers.max_cosine import MAX_COSINE
 from fdakit.builtin.matchers.max_sim import MAX_SIM
 from fdakit.builtin.matchers.mean_max_sim import MEAN_MAX_SIM
 from fdakit.plugin import BuildContext, InnerProduct, TextFeatures, VideoFeatures
 from fdakit.testing import build_part, check_exact_step, check_matcher
 
-ALL = (COSINE, DOT, MAX_SIM, MEAN_MAX_SIM)
+ALL = (COSINE, DOT, MAX_COSINE, MAX_SIM, MEAN_MAX_SIM)
 
 
 @st.composite
@@ -73,6 +74,36 @@ def test_one_vector_matchers_equal_their_formulas_and_are_inner_products(
         assert isinstance(matcher, InnerProduct)
         product = matcher.product_vectors(texts.vectors) @ matcher.product_vectors(videos.vector).T
         assert torch.equal(found, product)
+
+
+@given(drawn())
+@settings(deadline=None)
+def test_max_cosine_is_the_best_of_the_valid_vectors(features: tuple[TextFeatures, VideoFeatures]) -> None:
+    texts, videos = features
+    left, right = texts.vectors.double().numpy(), videos.vectors.double().numpy()
+    valid = videos.valid.numpy()
+    wanted = [[max(cosine(q, one) for one in v[ok]) for v, ok in zip(right, valid, strict=True)] for q in left]
+    found = build_part(MAX_COSINE).score(texts, videos)
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+def test_max_cosine_of_one_vector_a_video_is_the_cosine() -> None:
+    texts, videos = TextFeatures(torch.randn(3, 4)), VideoFeatures.of_clips(torch.randn(5, 4))
+    torch.testing.assert_close(build_part(MAX_COSINE).score(texts, videos), build_part(COSINE).score(texts, videos))
+
+
+def test_the_gradient_of_max_cosine_reaches_the_best_vector_alone() -> None:
+    texts = TextFeatures(torch.tensor([[1.0, 0.2]]))
+    vectors = torch.eye(2)[None].clone().requires_grad_()
+    build_part(MAX_COSINE).score(texts, VideoFeatures(vectors, torch.ones(1, 2, dtype=torch.bool))).sum().backward()
+    assert vectors.grad is not None
+    assert vectors.grad[0].any(1).tolist() == [True, False]
+
+
+def test_a_video_without_a_valid_vector_is_worse_than_the_worst() -> None:
+    videos = VideoFeatures(torch.ones(2, 1, 4), torch.tensor([[True], [False]]))
+    found = build_part(MAX_COSINE).score(TextFeatures(torch.tensor([[-1.0, -1, -1, 0]])), videos)
+    assert found[0, 1] == -1 < found[0, 0]
 
 
 @pytest.mark.parametrize("part", ALL, ids=lambda part: part.name)

@@ -188,9 +188,9 @@ def test_options_lie_in_folders_of_their_own(tmp_path: Path) -> None:
 
 
 def test_a_rendered_set_reads_nothing_but_its_own_splits(tmp_path: Path) -> None:
-    def write(split: str, index: int, path: Path) -> str:
+    def write(split: str, index: int, path: Path) -> tuple[str, ...]:
         path.write_bytes(b"clip")
-        return f"{split} {index}"
+        return (f"{split} {index}",)
 
     rendered = RenderedSet("own", tmp_path / "set", {"all": 2}, write)
     assert [caption.text for caption in rendered.load("all", _silent).captions] == ["all 0", "all 1"]

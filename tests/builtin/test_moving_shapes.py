@@ -252,6 +252,7 @@ def test_options_lie_in_folders_of_their_own(tmp_path: Path) -> None:
     changes: list[dict[str, Any]] = [
         {},
         {"clips": 6},
+        {"events": 2, "clips": 6},
         {"frames": 8},
         {"size": 48},
         {"distractors": 2},

@@ -60,6 +60,18 @@ def test_a_sampler_of_another_number_of_frames() -> None:
             "'none' gives several vectors a video, and matcher 'cosine'",
         ),
         (
+            "segments",
+            "dot",
+            "aggregator.use",
+            "'segments' gives several vectors a video, and matcher 'dot'",
+        ),
+        (
+            "mean",
+            "max-cosine",
+            "matcher.use",
+            "'max-cosine' compares several vectors of a video, and aggregator 'mean'",
+        ),
+        (
             "mean",
             "max-sim",
             "matcher.use",

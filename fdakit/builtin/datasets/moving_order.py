@@ -88,16 +88,16 @@ class MovingOrder:
     def _set(self) -> RenderedSet:
         clips = self.options.clips
         return RenderedSet.in_cache(
-            "moving-order", self.cache, self.options, clips=clips, captions=CAPTIONS, write=self._write
+            "moving-order", self.cache, self.options.model_dump(), clips=clips, captions=CAPTIONS, write=self._write
         )
 
-    def _write(self, split: str, index: int, path: Path) -> str:
+    def _write(self, split: str, index: int, path: Path) -> tuple[str, ...]:
         from fdakit.synthetic.render import draw_scene, write_frames_apart
 
         pair, second = divmod(index, 2)
         frames = draw_scene(self.look, plan_pair(self.look, split, pair), split, pair)
         write_frames_apart(frames[::-1] if second else frames, path, quantiser=self.options.quantiser)
-        return caption_of(index)
+        return (caption_of(index),)
 
 
 def build(options: MovingOrderOptions, shapes: BuildContext) -> MovingOrder:

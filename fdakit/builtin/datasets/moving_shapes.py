@@ -3,7 +3,8 @@
 Several shapes are on a dark textured background; one moves, and the caption names its colour, shape and kind of
 motion: "a red circle moves across". Single frames do not show which shape moves, so a model that pools frames without
 regard to motion stays near chance: a gain comes from the mask. Clips are seeded, rendered once into H.264 files below
-the cache folder, and read back like any other video.
+the cache folder, and read back like any other video. With `events` a video shows several of these clips, one after
+another, and has the captions of all of them.
 
 Source: made for fdakit.
 """
@@ -14,9 +15,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from fdakit.plugin import BuildContext, Component, Dataset, IdleIf, Options, Progress, Split, hookimpl
+from fdakit.synthetic.events import Events, clips_shown
 from fdakit.synthetic.rendered_set import RenderedSet
 from fdakit.synthetic.scene import CAPTIONS, Look, plan_scene
 
@@ -26,6 +29,11 @@ class MovingShapesOptions(Options):
 
     clips: int = Field(
         1200, ge=1, le=10_000_000, description="training clips; they run through the 96 captions in turn"
+    )
+    events: Events = Field(
+        1,
+        description="clips that a video shows one after another, each with its own caption: there are as many times "
+        "fewer videos; `clips` must be a multiple of it",
     )
     frames: int = Field(16, ge=2, le=1000, description="frames of a clip, at 8 a second")
     size: int = Field(64, ge=32, le=512, multiple_of=2, description="pixels a side")
@@ -73,11 +81,14 @@ class MovingShapesOptions(Options):
             raise ValueError(
                 "cut takes still shapes away, and still_share has captions name them; give one of the two"
             )
+        if self.clips % self.events:
+            nearest = self.events * max(1, round(self.clips / self.events))
+            raise ValueError(f"clips {self.clips} are no whole number of videos of {self.events}; give {nearest}")
         return self
 
     def look(self) -> Look:
         """Return the options that determine the pixels of a clip."""
-        return Look(**self.model_dump(exclude={"clips", "crf"}))
+        return Look(**self.model_dump(exclude={"clips", "events", "crf"}))
 
 
 class MovingShapes:
@@ -101,16 +112,19 @@ class MovingShapes:
         return self._set().folder
 
     def _set(self) -> RenderedSet:
-        clips = self.options.clips
+        clips, events = self.options.clips, self.options.events
+        # Sets of single clips keep the folder that they had before there were events.
+        facts = self.options.model_dump(exclude={"events"} if events == 1 else None)
         return RenderedSet.in_cache(
-            "moving-shapes", self.cache, self.options, clips=clips, captions=CAPTIONS, write=self._write
+            "moving-shapes", self.cache, facts, clips=clips, captions=CAPTIONS, write=self._write, events=events
         )
 
-    def _write(self, split: str, index: int, path: Path) -> str:
+    def _write(self, split: str, index: int, path: Path) -> tuple[str, ...]:
         from fdakit.synthetic.render import draw_clip, write_clip
 
-        write_clip(draw_clip(self.look, split, index), path, crf=self.options.crf)
-        return plan_scene(self.look, split, index).caption
+        clips = clips_shown(self.look.seed, split, index, self.options.events)
+        write_clip(np.concatenate([draw_clip(self.look, split, clip) for clip in clips]), path, crf=self.options.crf)
+        return tuple(plan_scene(self.look, split, clip).caption for clip in clips)
 
 
 def build(options: MovingShapesOptions, shapes: BuildContext) -> MovingShapes:

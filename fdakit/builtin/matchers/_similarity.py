@@ -32,6 +32,17 @@ class Cosine(Dot):
         return normalize(vectors, dim=-1)
 
 
+class MaxCosine:
+    """For one vector a text the best cosine among the vectors of a video."""
+
+    stores: Stores = "vectors"
+    needs_tokens = False
+
+    def score(self, texts: TextFeatures, videos: VideoFeatures) -> torch.Tensor:
+        """Return `(q, v)` of texts `(q, d)` and vectors `(v, m, d)`; a video without a valid vector has -1."""
+        return best_cosines(texts.vectors.unsqueeze(1), videos.vectors, videos.valid).squeeze(-1)
+
+
 class MaxSim:
     """For each token of a text the best cosine among the vectors of a video; their sum, or their mean."""
 
