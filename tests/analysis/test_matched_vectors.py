@@ -47,6 +47,17 @@ def test_late_interaction_is_that_of_its_formula(
     assert measured(capsys, "--texts", files["tokens"], "--videos", files["frames"], "--matcher", "max-sim") == wanted
 
 
+def test_the_best_cosine_is_that_of_its_formula(
+    files: dict[str, str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    texts, frames = (np.load(files[name]).astype(np.float64) for name in ("texts", "frames"))
+    units = [rows / np.linalg.norm(rows, axis=-1, keepdims=True) for rows in (texts, frames)]
+    np.save(tmp_path / "sims.npy", np.nanmax(np.einsum("qd,vmd->qvm", *units), axis=2).astype(np.float32))
+    wanted = measured(capsys, str(tmp_path / "sims.npy"))
+    asked = ("--texts", files["texts"], "--videos", files["frames"], "--matcher", "max-cosine")
+    assert measured(capsys, *asked) == wanted
+
+
 def test_cosines_are_products_of_unit_vectors(files: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     texts, videos = (np.load(files[name]) for name in ("texts", "videos"))
     np.save(files["texts"], texts / np.linalg.norm(texts, axis=1, keepdims=True))
@@ -62,6 +73,7 @@ def test_cosines_are_products_of_unit_vectors(files: dict[str, str], capsys: pyt
     [
         ("texts", "frames", "max-sim", "texts.npy: found an array (3, 4); matcher 'max-sim' (fdakit "),
         ("tokens", "videos", "max-sim", "videos.npy: found an array (3, 4); matcher 'max-sim' (fdakit "),
+        ("texts", "videos", "max-cosine", "videos.npy: found an array (3, 4); matcher 'max-cosine' (fdakit "),
         ("texts", "frames", "cosine", "frames.npy: found an array (3, 6, 4); matcher 'cosine' (fdakit "),
         (
             "texts",

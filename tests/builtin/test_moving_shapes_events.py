@@ -119,8 +119,8 @@ def test_single_events_lie_where_they_did_before_there_were_several() -> None:
     ("options", "words"),
     [
         ({"events": 5}, "events"),
-        ({"events": 4, "clips": 9}, "clips 9 are no whole number of videos of 4; give 8"),
-        ({"events": 4, "clips": 1}, "clips 1 are no whole number of videos of 4; give 4"),
+        ({"events": 4, "clips": 9}, "clips = 9 are no whole number of videos of 4; give clips = 8"),
+        ({"events": 4, "clips": 1}, "clips = 1 are no whole number of videos of 4; give clips = 4"),
     ],
 )
 def test_captions_that_cannot_be_shared_out_are_refused(options: dict[str, int], words: str) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from fdakit.plugin import BuildContext, Component, Dataset, IdleIf, Options, Progress, Split, hookimpl
 from fdakit.synthetic.events import Events, clips_shown
@@ -73,6 +73,15 @@ class MovingShapesOptions(Options):
     crf: int = Field(20, ge=0, le=51, description="how coarsely H.264 encodes")
     seed: int = Field(0, description="of the rendering; not the run's seed, so that all runs share the clips")
 
+    @field_validator("events")
+    @classmethod
+    def _check_events(cls, events: int, info: ValidationInfo) -> int:
+        clips = info.data.get("clips", 0)
+        if clips % events:
+            nearest = events * max(1, round(clips / events))
+            raise ValueError(f"clips = {clips} are no whole number of videos of {events}; give clips = {nearest}")
+        return events
+
     @model_validator(mode="after")
     def _check(self) -> MovingShapesOptions:
         if self.still_share > 0 and self.distractors == 0:
@@ -81,9 +90,6 @@ class MovingShapesOptions(Options):
             raise ValueError(
                 "cut takes still shapes away, and still_share has captions name them; give one of the two"
             )
-        if self.clips % self.events:
-            nearest = self.events * max(1, round(self.clips / self.events))
-            raise ValueError(f"clips {self.clips} are no whole number of videos of {self.events}; give {nearest}")
         return self
 
     def look(self) -> Look:
