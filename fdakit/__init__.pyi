@@ -28,4 +28,11 @@ from .mask_inspection.viewer import (
     MaskView as MaskView,
     show_masks as show_masks,
 )
+from .search.found_moments import (
+    FoundMoment as FoundMoment,
+)
+from .search.opened_index import (
+    Index as Index,
+    open_index as open_index,
+)
 from .version import __version__ as __version__

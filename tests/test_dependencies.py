@@ -20,11 +20,20 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
     "decord": "decord2",
+    "lance": "pylance",
     "open_clip": "open_clip_torch",
     "pytrec_eval": "pytrec_eval-terrier",
     "skimage": "scikit-image",
 }
-OPTIONAL = {"cv2": "opencv", "matplotlib": "plot", "decord": "bench", "torchcodec": "bench", "torchvision": "bench"}
+OPTIONAL = {
+    "cv2": "opencv",
+    "matplotlib": "plot",
+    "decord": "bench",
+    "torchcodec": "bench",
+    "torchvision": "bench",
+    "lance": "search",
+    "pyarrow": "search",
+}
 """Packages that fdakit works without -> the extra that brings them."""
 LOADED_WHEN_USED = {"opencv_backend.py"}  # imported by name, where OpenCV was found
 STRANGERS = {"_outside_video_prism.py"}  # packages of tests that are tried where a library is there

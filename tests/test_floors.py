@@ -34,6 +34,7 @@ ROWS = (
     ("data_pipeline",),
     ("inference", "dataset_tools", "mask_inspection"),
     ("training", "evaluation"),
+    ("search",),
     ("analysis", "testing"),
     ("experiment",),
     ("bench",),

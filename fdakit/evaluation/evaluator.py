@@ -6,7 +6,7 @@ captions tie exactly whatever the batch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -36,6 +36,8 @@ from fdakit.values import Scores, Split, UnreadableVideo, VideoRef
 from .scoring import Rankings, Similarities, product_vectors, rank_both_directions
 
 T = TypeVar("T")
+StoredVideos = Callable[[Sequence[VideoRef]], EmbeddedVideos]
+"""Gives the features of videos that were encoded before."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,9 @@ class Evaluator:
         bank: Sequence[str] = (),
         ranks: Ranks | None = None,
         clip_loader: ClipLoader | None = None,
+        stored: StoredVideos | None = None,
     ) -> None:
-        self._split = split
+        self._split, self._stored = split, stored
         self._clip_loader = clip_loader
         self._rules, self._precision, self._loader = rules, precision, clips.loader
         self._device = device
@@ -125,9 +128,11 @@ class Evaluator:
         bank: Sequence[str] = (),
         ranks: Ranks | None = None,
         clip_loader: ClipLoader | None = None,
+        stored: StoredVideos | None = None,
     ) -> Evaluator:
         """Return the evaluator of a recipe; its clips are read by `clip_loader`, else by workers of its own.
 
+        With `stored` features no video is read; they are of the recipe's own control.
         Raises `RecipeError` if a rescorer needs more similarities than are kept whole.
         """
         size = _matrix_mb(split)
@@ -148,6 +153,7 @@ class Evaluator:
             bank=bank,
             ranks=ranks,
             clip_loader=clip_loader,
+            stored=stored,
         )
 
     def run(self, retriever: Retriever) -> EvaluationResult:
@@ -176,8 +182,12 @@ class Evaluator:
             clip_loader=self._clip_loader,
         )
         name = self._split.name
-        videos = embedder.videos(
-            self._source, batch_size=self._rules.batch_size, loader=self._loader, what=f"{name} videos"
+        videos = (
+            self._stored(self._source.videos)
+            if self._stored is not None
+            else embedder.videos(
+                self._source, batch_size=self._rules.batch_size, loader=self._loader, what=f"{name} videos"
+            )
         )
         distinct = list(dict.fromkeys(caption.text for caption in self._split.captions))
         asymmetric = isinstance(retriever.encoder, TextRoles) and retriever.encoder.asymmetric

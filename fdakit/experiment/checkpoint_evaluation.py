@@ -13,7 +13,7 @@ from fdakit.data_pipeline.cache_use import cached_clips_in_use
 from fdakit.data_pipeline.loading.clip_loader import ClipLoader
 from fdakit.data_pipeline.splits import Splits
 from fdakit.errors import collect_errors
-from fdakit.evaluation.evaluator import Evaluator
+from fdakit.evaluation.evaluator import Evaluator, StoredVideos
 from fdakit.evaluation.make_report import make_report
 from fdakit.evaluation.protocol import protocol
 from fdakit.evaluation.query_bank import query_bank_captions
@@ -26,6 +26,7 @@ from fdakit.inference.save_checkpoint import weights_hash
 from fdakit.model.retriever import Retriever
 from fdakit.recipe.recipe import Recipe
 from fdakit.report.evaluation_report import Provenance, Report
+from fdakit.search.indexed_features import IndexedVideos
 from fdakit.system.devices import choose_device
 from fdakit.system.float32_products import tf32
 from fdakit.system.process_ranks import connected_ranks
@@ -46,12 +47,20 @@ class RunResult:
 
 
 def evaluate_checkpoint(
-    recipe: Recipe, checkpoint: Checkpoint | Path, *, out: Path | None = None, watchers: ObserverGroup | None = None
+    recipe: Recipe,
+    checkpoint: Checkpoint | Path,
+    *,
+    out: Path | None = None,
+    watchers: ObserverGroup | None = None,
+    index: Path | None = None,
 ) -> RunResult:
     """Return the report of a checkpoint under a recipe, its own or another.
 
-    A path is opened here, so that an absent checkpoint and absent data are reported together.
+    A path is opened here, so that an absent checkpoint and absent data are reported together. With an `index` the
+    vectors of videos are taken from it, and no control is evaluated.
     """
+    if index is not None:
+        recipe = replace(recipe, eval=recipe.eval.model_copy(update={"controls": ()}))
     device = choose_device(recipe.train.device)
     with ExitStack() as held, moved_file_hints(recipe), tf32(recipe.train.tf32):
         ranks = held.enter_context(connected_ranks(device))
@@ -72,7 +81,10 @@ def evaluate_checkpoint(
             folder = RunFolder.create(recipe.name, out=out)
             held.enter_context(folder.held())
             folder.write(RECIPE, recipe_text(recipe))
-        return report_weights(recipe, splits, split, retriever, device, info, watchers, folder, ranks=ranks)
+        stored = None if index is None else IndexedVideos.of(index, recipe, retriever)
+        return report_weights(
+            recipe, splits, split, retriever, device, info, watchers, folder, ranks=ranks, stored=stored
+        )
 
 
 def _load(recipe: Recipe, checkpoint: Checkpoint | Path, *, device: torch.device) -> tuple[CheckpointInfo, Retriever]:
@@ -93,6 +105,7 @@ def report_weights(
     *,
     ranks: Ranks,
     clip_loader: ClipLoader | None = None,
+    stored: StoredVideos | None = None,
 ) -> RunResult:
     """Evaluate the weights on the split, one of `splits`; rank 0 writes the report if it has a folder."""
     evaluator = Evaluator.of(
@@ -105,6 +118,7 @@ def report_weights(
         bank=query_bank_captions(recipe.rescoring, splits, recipe.eval, seed=recipe.seed, where=recipe.where),
         clip_loader=clip_loader,
         ranks=ranks,
+        stored=stored,
     )
     encoded = evaluator.encode(retriever)
 

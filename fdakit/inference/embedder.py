@@ -81,10 +81,10 @@ class Embedder:
 
     def batch(self, batch: LoadedBatch) -> dict[str, VideoFeatures]:
         """Return what is compared of a batch's clips, on the CPU, under each of its controls."""
-        return self._encoded(batch)[0]
+        return self.encoded(batch)[0]
 
     @torch.inference_mode()
-    def _encoded(self, batch: LoadedBatch) -> tuple[dict[str, VideoFeatures], torch.Tensor]:
+    def encoded(self, batch: LoadedBatch) -> tuple[dict[str, VideoFeatures], torch.Tensor]:
         """Return the features by control, and the coverage of the valid frames under the first `(n,)`, on the CPU."""
         clips = ClipBatch.of(batch, self._device)
         alphas = batch_alphas(self._retriever, batch, clips)
@@ -136,7 +136,7 @@ class Embedder:
         done = 0
         loaded = batches_by(source, own, loader=loader, device=self._device, clip_loader=self._clip_loader)
         for number, batch in zip(range(ranks.rank, len(plan), ranks.size), loaded, strict=True):
-            features, coverage = self._encoded(batch) if batch.ids else ({}, torch.zeros(0))
+            features, coverage = self.encoded(batch) if batch.ids else ({}, torch.zeros(0))
             yield _EncodedBatch(number, batch.ids, features, coverage, batch.lost, batch.repaired)
             done += len(batch.ids) + len(batch.lost)
             self._progress(f"encoding {what}", min(done * ranks.size, len(source)), len(source))

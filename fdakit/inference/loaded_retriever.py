@@ -82,7 +82,9 @@ class LoadedRetriever:
         if self.model.matcher.stores != "vector":
             label = self.model.labels["matcher"]
             raise PluginError(f"{label}: compares more than one vector of a video; use scores(texts, videos) instead")
-        features = self._video_features(videos, control, on_error, batch_size, progress)
+        features = self.video_features(
+            videos, control=control, on_error=on_error, batch_size=batch_size, progress=progress
+        )
         if features is None:
             return np.zeros((0, self.model.encoder.shapes.embedding), np.float32)
         vectors = self._comparable(features.vector)
@@ -103,8 +105,10 @@ class LoadedRetriever:
 
         Arguments and errors are those of `encode_videos` and `encode_texts`; a video that was skipped has NaN.
         """
-        found = self._video_features(videos, control, on_error, batch_size, progress)
-        asked = self._text_features(texts, None, progress)
+        found = self.video_features(
+            videos, control=control, on_error=on_error, batch_size=batch_size, progress=progress
+        )
+        asked = self.text_features(texts, progress=progress)
         if found is None or asked is None:
             counts = (0 if asked is None else len(asked.vectors), 0 if found is None else len(found.vectors))
             return np.zeros(counts, np.float32)
@@ -118,14 +122,19 @@ class LoadedRetriever:
         found = matcher.product_vectors(vectors) if isinstance(matcher, InnerProduct) else vectors
         return found.numpy()
 
-    def _video_features(
+    def video_features(
         self,
         videos: Iterable[VideoLike],
-        control: Control | None,
-        on_error: OnError,
-        batch_size: int | None,
-        progress: bool | Progress,
+        *,
+        control: Control | None = None,
+        on_error: OnError = "raise",
+        batch_size: int | None = None,
+        progress: bool | Progress = False,
     ) -> VideoFeatures | None:
+        """Return what the matcher compares of videos, `(v, m, d)` on the CPU, in their order; None for no videos.
+
+        Arguments and errors are those of `encode_videos`; a video that was skipped has no valid vector.
+        """
         if on_error not in ("raise", "skip"):
             raise ValueError(f"on_error is {on_error!r}; wanted 'raise' or 'skip'")
         size = _batch_size(batch_size, self.recipe.eval.batch_size)
@@ -155,14 +164,18 @@ class LoadedRetriever:
         `texts` is any iterable of strings, a generator too; `progress` as in `encode_videos`. Raises `TypeError` for
         one string instead of several, and for a value that is not a string.
         """
-        features = self._text_features(texts, batch_size, progress)
+        features = self.text_features(texts, batch_size=batch_size, progress=progress)
         if features is None:
             return np.zeros((0, self.model.encoder.shapes.embedding), np.float32)
         return self._comparable(features.vectors)
 
-    def _text_features(
-        self, texts: Iterable[str], batch_size: int | None, progress: bool | Progress
+    def text_features(
+        self, texts: Iterable[str], *, batch_size: int | None = None, progress: bool | Progress = False
     ) -> TextFeatures | None:
+        """Return what the matcher compares of texts, on the CPU, in their order; None for no texts.
+
+        Arguments and errors are those of `encode_texts`.
+        """
         size = _batch_size(batch_size, self.recipe.eval.text_batch_size)
         parts: list[TextFeatures] = []
         done = 0

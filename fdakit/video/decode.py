@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +34,7 @@ class OpenVideo:
     def __init__(self, video: VideoRef) -> None:
         self.video = video
         self.refetched = 0
+        self._stamp = _stamp(video.path)
         self._film = VideoFile(video.path)
         self._closed = False
 
@@ -44,6 +46,16 @@ class OpenVideo:
     ) -> None:
         self.close()
 
+    def shows(self, video: VideoRef) -> bool:
+        """Turn to another video if it is of the same unchanged file; return whether it is.
+
+        Of a segment it is its range that is turned to.
+        """
+        if self._closed or video.path.absolute() != self._film.path or _stamp(video.path) != self._stamp:
+            return False
+        self.video = video
+        return True
+
     def close(self) -> None:
         """Close the file."""
         self._closed = True
@@ -53,6 +65,11 @@ class OpenVideo:
     def stream(self) -> int:
         """The index of the stream that is read: attached pictures and thumbnails are skipped."""
         return self._film.source.stream
+
+    @property
+    def coded_size(self) -> tuple[int, int]:
+        """Height and width of the stored frames, in pixels, before they are turned upright."""
+        return self._film.source.shape
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -156,6 +173,15 @@ def _slots(layers: list[list[int]]) -> dict[int, list[tuple[int, int]]]:
         for row, position in enumerate(positions):
             slots.setdefault(position, []).append((layer, row))
     return slots
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """Return what changes when a file is replaced or written to; None if it is gone."""
+    try:
+        seen = path.stat()
+    except OSError:
+        return None
+    return seen.st_ino, seen.st_size, seen.st_mtime_ns
 
 
 def frame_times(video: VideoRef) -> NDArray[np.float64]:

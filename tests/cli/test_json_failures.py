@@ -35,6 +35,9 @@ FAILING: dict[str, tuple[str, str]] = {  # the arguments that its user got wrong
     "data prepare": ("nowhere", "plugin"),
     "data masks": ("nowhere.toml", "recipe"),
     "masks": ("nowhere.mp4 --out masks", "dataset"),
+    "index": ("nowhere --model quickstart --out index", "dataset"),
+    "search": ("nowhere text", "input"),
+    "embed": ("nowhere --model quickstart --out vectors", "dataset"),
     "new": ("mask 7up! --out here", "plugin"),
 }
 TELLING_ITSELF = {"check"}  # what is wrong with recipes is its result

@@ -30,7 +30,10 @@ class PyavOptions(Options):
 
 
 class PyavReader:
-    """Keeps the file open between the calls for its times and for its frames, so that it is read once."""
+    """Keeps the file open between the calls for its times and for its frames, so that it is read once.
+
+    A file of which a segment was read stays open until another is asked for: its next segment is then near at hand.
+    """
 
     def __init__(self, *, sparse: bool) -> None:
         self._sparse = sparse
@@ -49,8 +52,17 @@ class PyavReader:
 
     def read(self, video: VideoRef, indices: NDArray[np.int64], needs: Needs, size: Any) -> Clip:
         """Return the frames at `indices`, upright, uint8 `(t, h, w, 3)`, scaled to `size` if given."""
-        with self._taken(video) as opened:
-            return opened.read(indices, needs=needs, size=size, sparse=self._sparse)
+        opened = self._taken(video)
+        try:
+            clip = opened.read(indices, needs=needs, size=size, sparse=self._sparse)
+        except BaseException:
+            opened.close()
+            raise
+        if video.start is None and video.end is None:
+            opened.close()
+        else:
+            self._open = opened
+        return clip
 
     def _taken(self, video: VideoRef) -> OpenVideo:
         """Return the video that `times` left open, else open it."""
@@ -58,7 +70,7 @@ class PyavReader:
 
         kept, self._open = self._open, None
         if kept is not None:
-            if kept.video == video:
+            if kept.shows(video):
                 return kept
             kept.close()
         return OpenVideo(video)

@@ -17,6 +17,9 @@ from fdakit.cli.printing import print_json, print_report
 @click.option("--recipe", help="Recipe for weights without one in their folder.")
 @click.option("--split", help="Split to report, instead of the recipe's.")
 @set_option
+@click.option(
+    "--index", type=click.Path(path_type=Path), help="Take the videos' vectors from an index made with --whole."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for report, similarities and ranks.")
 @json_option
 def command(
@@ -25,6 +28,7 @@ def command(
     recipe: str | None,
     split: str | None,
     settings: tuple[str, ...],
+    index: Path | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -53,7 +57,7 @@ def command(
     else:
         opened = Checkpoint.open(place)
         chosen = opened.recipe(catalog=catalog, settings=settings)
-    finished = evaluate_checkpoint(retitled(chosen, split=split), opened, out=out)
+    finished = evaluate_checkpoint(retitled(chosen, split=split), opened, out=out, index=index)
     if as_json:
         print_json({**finished.report.to_json(), "folder": finished.folder})
     else:

@@ -21,6 +21,7 @@ from .batch_slots import BatchSlots, Slot
 from .clip_writer import ClipWriter, WriteRequest
 from .device_transfer import sent
 from .pinned_memory import PinnedMemory
+from .reading_worker import Source
 from .worker_crew import WorkerCrew
 
 Plan = Sequence[Sequence[ClipRequest]]
@@ -82,6 +83,13 @@ class ClipLoader:
         see `WorkerCrew.read`; reading in this process is not.
         """
         yield from sent(self._read(source, plan, prefetch), self._device)
+
+    def outcomes(self, source: Source, draws: Sequence[Any], *, ahead: int) -> Iterator[Any]:
+        """Yield `source[draw]` for each draw, in order, of any source, by the workers or in this process."""
+        if self._crew is None:
+            yield from (source[draw] for draw in draws)
+        else:
+            yield from self._crew.read(source, draws, ahead=ahead)
 
     def _read(self, source: ClipDataset, plan: Plan, prefetch: int) -> Iterator[LoadedBatch]:
         source.forecast_cache(plan)

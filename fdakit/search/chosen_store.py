@@ -1,0 +1,29 @@
+"""Which vector store searches an index: the one that was asked for, or by the number of segments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fdakit.catalog import load_catalog
+from fdakit.plugin.vector_stores import StoreContext, VectorStore
+from fdakit.recipe.validation import validate_part
+from fdakit.system.optional_libraries import is_installed
+
+AUTO = "auto"
+EXACT_UP_TO = 20_000
+"""Segments; beyond, `auto` searches by codes of one bit a number where FAISS is installed."""
+
+
+def build_store(name: str, options: Mapping[str, Any], *, count: int, folder: Path, width: int) -> VectorStore:
+    """Return a vector store for `count` segments, with its own folder below `folder`.
+
+    `auto` is `exact` for few segments, and where FAISS is absent. Raises `RecipeError` if there is none of the name,
+    or an option is wrong.
+    """
+    if name == AUTO:
+        name = "exact" if count <= EXACT_UP_TO or not is_installed("faiss") else "rabitq"
+    part = validate_part("vector_store", {"use": name, **options}, where="the vector store", catalog=load_catalog())
+    store: VectorStore = part.build(StoreContext(folder / part.name, width))
+    return store
