@@ -20,6 +20,7 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
     "decord": "decord2",
+    "faiss": "faiss-cpu",
     "lance": "pylance",
     "open_clip": "open_clip_torch",
     "pytrec_eval": "pytrec_eval-terrier",
@@ -31,6 +32,7 @@ OPTIONAL = {
     "decord": "bench",
     "torchcodec": "bench",
     "torchvision": "bench",
+    "faiss": "search",
     "lance": "search",
     "pyarrow": "search",
 }
