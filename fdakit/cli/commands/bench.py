@@ -31,6 +31,10 @@ COMMANDS = {
         "bench_commands.rank:rank",
         "Time ranking in both directions, from a matrix and from vectors.",
     ),
+    "search": LazyCommand(
+        "bench_commands.search:search",
+        "Time vector stores on synthetic vectors, beside FAISS and Lance.",
+    ),
     "train": LazyCommand(
         "bench_commands.train:train",
         "Time training and encoding of RECIPE's model, and its loader.",
