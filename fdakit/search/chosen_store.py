@@ -16,14 +16,18 @@ EXACT_UP_TO = 20_000
 """Segments; beyond, `auto` searches by codes of one bit a number where FAISS is installed."""
 
 
-def build_store(name: str, options: Mapping[str, Any], *, count: int, folder: Path, width: int) -> VectorStore:
-    """Return a vector store for `count` segments, with its own folder below `folder`.
+def chosen_store(name: str, *, count: int) -> str:
+    """Return the name of the vector store for `count` segments: `auto` is `exact` for few, and without FAISS."""
+    if name != AUTO:
+        return name
+    return "exact" if count <= EXACT_UP_TO or not is_installed("faiss") else "rabitq"
 
-    `auto` is `exact` for few segments, and where FAISS is absent. Raises `RecipeError` if there is none of the name,
-    or an option is wrong.
+
+def build_store(name: str, options: Mapping[str, Any], *, folder: Path, width: int) -> VectorStore:
+    """Return a vector store with its own folder below `folder`.
+
+    Raises `RecipeError` if there is none of the name, or an option is wrong.
     """
-    if name == AUTO:
-        name = "exact" if count <= EXACT_UP_TO or not is_installed("faiss") else "rabitq"
     part = validate_part("vector_store", {"use": name, **options}, where="the vector store", catalog=load_catalog())
     store: VectorStore = part.build(StoreContext(folder / part.name, width))
     return store

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +16,7 @@ from fdakit.errors import FdakitError
 from fdakit.plugin.vector_stores import VectorStore
 
 from .calibration import best_scores, calibrated_line, random_captions
-from .chosen_store import AUTO, build_store
+from .chosen_store import AUTO, build_store, chosen_store
 from .found_moments import FoundMoment
 from .query_vectors import as_query
 from .segment_search import SegmentSearch
@@ -90,15 +90,25 @@ class Index:
     def store(self) -> VectorStore:
         """The vector store that searches them, in line with that version."""
         vectors = self.segments.vectors
-        store = build_store(
-            self._store_name,
-            self._store_options,
-            count=len(vectors),
-            folder=self.folder / CACHE,
-            width=self._table.info.model.width,
-        )
+        width = self._table.info.model.width
+        store = build_store(self.store_name, self._store_options, folder=self.folder / CACHE, width=width)
         store.sync(vectors, progress=lambda *_: None)
         return store
+
+    @property
+    def store_name(self) -> str:
+        """The name of that vector store."""
+        return chosen_store(self._store_name, count=len(self))
+
+    @property
+    def version(self) -> int:
+        """The number of the table's version that is read."""
+        return self._table.version
+
+    @property
+    def model(self) -> str:
+        """The model whose vectors the index holds, as it was named."""
+        return self._table.info.model.name
 
     def search(
         self,
@@ -171,9 +181,13 @@ class Index:
         for name in ("segments", "store"):
             self.__dict__.pop(name, None)
 
+    def rows(self, columns: Sequence[str]) -> Any:
+        """Return columns of all rows as a `pyarrow.Table`: a row a segment."""
+        return self._table.rows(columns)
+
     def to_arrow(self) -> Any:
-        """Return all rows as a `pyarrow.Table`: a row a segment."""
-        return self._table.rows(self._table.dataset.schema.names)
+        """Return all rows as a `pyarrow.Table`, with vectors and thumbnails."""
+        return self.rows(self._table.dataset.schema.names)
 
     def to_pandas(self) -> Any:
         """Return all rows as a `pandas.DataFrame`; needs pandas."""

@@ -93,6 +93,25 @@ def test_what_cannot_be_asked_is_told(
         opened.search(asked, **more)  # type: ignore[arg-type]
 
 
+def test_another_vector_store_finds_the_same(index: Path, clips: Path) -> None:
+    pytest.importorskip("faiss", reason='needs pip install "fdakit[search]"')
+    with Index(index) as exact, Index(index, store="rabitq", store_options={"rescore": 50}) as codes:
+        for query in ("a red square", clips / "pink-down.mp4"):
+            assert exact.search(query, k=5) == codes.search(query, k=5)
+        assert (exact.store_name, codes.store_name) == ("exact", "rabitq")
+    with pytest.raises(FdakitError, match="nowhere"):
+        Index(index, store="nowhere").search("a red square")
+
+
+def test_what_an_index_holds_is_told(index: Path) -> None:
+    from fdakit.search.index_stats import index_stats
+
+    with Index(index) as opened:
+        found = index_stats(opened, progress=lambda *_: None, tell=lambda _: None)
+    assert (found.files, found.segments, found.store) == (8, {"indexed": 11}, "exact")
+    assert found.table_bytes > 11 * 128 * 4
+
+
 def test_conditions_narrow_what_is_found(index: Path) -> None:
     with Index(index) as opened:
         found = opened.search("a square", k=100, where="duration > 2 or name = 'red-across.mp4'")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fdakit.cli.options import json_option, set_option
-from fdakit.cli.printing import print_json, say
+from fdakit.cli.printing import print_json, print_table, say
 
 if TYPE_CHECKING:
     from fdakit.search.indexing import IndexingResult
@@ -33,6 +33,7 @@ _SHOWN = 10
 @click.option("--watch", is_flag=True, help="Go on and index what is added or changed, until Ctrl-C.")
 @click.option("--prune", is_flag=True, help="Remove a folder's videos from the index even if all are gone.")
 @click.option("--verify", is_flag=True, help="Look for damaged files and rows in the index; changes nothing.")
+@click.option("--stats", is_flag=True, help="Show what the index holds, and measure how well it is searched.")
 @click.option("--workers", type=click.IntRange(min=0, max=256), help="Reading processes, instead of loader.workers.")
 @set_option
 @json_option
@@ -48,6 +49,7 @@ def command(
     watch: bool,
     prune: bool,
     verify: bool,
+    stats: bool,
     workers: int | None,
     settings: tuple[str, ...],
     as_json: bool,
@@ -58,10 +60,10 @@ def command(
     the same ones are looked at again, and only what is new, changed, moved or gone is dealt with. What was indexed
     is kept whatever happens; stopped at any time, the same command goes on.
     """
-    if verify:
-        if videos or watch or model:
-            raise click.UsageError("--verify only reads the index; leave VIDEOS, --model and --watch out")
-        _verify(folder, as_json=as_json)
+    if verify or stats:
+        if videos or watch or model or (verify and stats):
+            raise click.UsageError("--verify and --stats only read the index; give one of them, and --out")
+        (_verify if verify else _stats)(folder, as_json=as_json)
         return
     if watch and as_json:
         raise click.UsageError("--watch goes on until Ctrl-C and prints a line an update; leave --json out")
@@ -102,6 +104,28 @@ def _print(folder: Path, done: IndexingResult) -> None:
     say(f"{folder}: {summary(done)}")
     if done.added or done.updated:
         say(f'search it with: fdakit search {folder} "what you look for"')
+
+
+def _stats(folder: Path, *, as_json: bool) -> None:
+    from fdakit.search.index_stats import index_stats
+    from fdakit.search.opened_index import Index
+    from fdakit.system.terminal import ProgressBar
+
+    with Index(folder) as index, ProgressBar() as bar:
+        found = index_stats(index, progress=bar.progressed, tell=_warn)
+    if as_json:
+        print_json({"index": str(folder.absolute()), **found.to_json()})
+        return
+    counts = ", ".join(f"{count:,} {name}" for name, count in found.segments.items()) or "none"
+    rows = [
+        ["videos", f"{found.files:,}, {found.seconds / 3600:.2f} h"],
+        ["segments", counts],
+        ["model", found.model],
+        ["table", f"{found.table_bytes / 1e6:,.1f} MB, version {found.version}"],
+        ["vector store", f"{found.store}, {found.cache_bytes / 1e6:,.1f} MB"],
+        *([name, f"{value:,.4g}"] for name, value in found.measured.items()),
+    ]
+    print_table(str(folder), ["", ""], rows)
 
 
 def _warn(text: str) -> None:

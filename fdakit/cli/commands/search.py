@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--from", "start", type=click.FloatRange(min=0), help="Second at which the example begins.")
 @click.option("--to", "end", type=click.FloatRange(min=0), help="Second at which the example ends.")
 @click.option("--unusual", is_flag=True, help="Show what is least like the other videos.")
+@click.option("--store", default="auto", show_default=True, help="Vector store: auto, exact, rabitq, or a plugin's.")
 @click.option("--model", help="The model of the index, if it is no longer where it was.")
 @json_option
 def command(
@@ -37,6 +38,7 @@ def command(
     start: float | None,
     end: float | None,
     unusual: bool,
+    store: str,
     model: str | None,
     as_json: bool,
 ) -> None:
@@ -52,7 +54,7 @@ def command(
 
     from fdakit.search.opened_index import Index
 
-    with Index(index, model=model) as opened:
+    with Index(index, model=model, store=store) as opened:
         if unusual:
             found, line = opened.unusual(k=k, where=where), None
         else:

@@ -168,7 +168,7 @@ class IndexTable:
         for fragment in self.dataset.get_fragments():
             try:
                 found = fragment.to_table()
-            except OSError as error:
+            except (OSError, ValueError, RuntimeError) as error:
                 yield f"{self.folder / TABLE}: fragment {fragment.fragment_id}: {_first_line(error)}"
                 continue
             wrong = (checksums(found) != found["crc"].to_numpy()).nonzero()[0]
