@@ -43,7 +43,7 @@ def without(document: Document, *tables: str) -> Document:
 
 def test_there_is_a_recipe_of_each_head_and_of_the_mask_for_each_set() -> None:
     wanted = {f"{name}{key}{end}" for key in SETS for name, end in FORMS}
-    assert wanted | {"quickstart_clip4clip", "quickstart_fda_clip4clip"} == set(NAMES)
+    assert wanted | {"quickstart_clip4clip", "quickstart_clip4clip_meanp", "quickstart_fda_clip4clip"} == set(NAMES)
 
 
 @pytest.mark.parametrize("key", SETS)
