@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from math import isfinite
 
 from .errors import DatasetError
 
@@ -50,6 +51,16 @@ def check_text(split: str, *, videos: Iterable[tuple[str, str]], captions: Itera
             raise DatasetError(
                 f"split {split!r}: a caption of video {video!r} is no Unicode text: {text!r}; save the captions as "
                 "UTF-8"
+            )
+
+
+def check_moments(video: str, moments: Iterable[tuple[float, float]]) -> None:
+    """Raise `DatasetError` unless all moments of a caption are `(start, end)`, finite, with 0 <= start < end."""
+    for start, end in moments:
+        if not (0 <= start < end and isfinite(end)):
+            raise DatasetError(
+                f"a caption of video {video!r}: the moment from {start} to {end} s is none; give seconds from 0, the "
+                "end after the start, or leave it out"
             )
 
 

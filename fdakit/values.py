@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .errors import DatasetError, VideoError
 from .frame_placement import FramePlacement
 from .random_keys import keyed_rng
-from .split_rules import check_text, settled_protocol
+from .split_rules import check_moments, check_text, settled_protocol
 
 if TYPE_CHECKING:
     import torch
@@ -55,10 +55,20 @@ class VideoRef:
 
 @dataclass(frozen=True)
 class Caption:
-    """One sentence and the id of the video it belongs to."""
+    """One sentence and the id of the video it belongs to.
+
+    `moments` are the windows of the video that it describes, each from start to end in seconds; none where the data
+    set states none, and the sentence is about the whole video. Retrieval of videos takes no notice of them. Raises
+    `DatasetError` if one starts before the video, or does not end after it starts.
+    """
 
     text: str
     video_id: str
+    moments: tuple[tuple[float, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.moments:
+            check_moments(self.video_id, self.moments)
 
 
 @dataclass(frozen=True)

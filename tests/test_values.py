@@ -205,6 +205,17 @@ def test_the_protocol_follows_from_the_captions(counts: list[int]) -> None:
             assert _split_of(counts, protocol=protocol).protocol == protocol
 
 
+def test_a_caption_states_moments_only_where_it_has_some() -> None:
+    assert Caption("a", "v").moments == ()
+    assert Caption("a", "v", ((0, 1.5), (0.5, 3))).moments == ((0, 1.5), (0.5, 3))
+
+
+@pytest.mark.parametrize("moment", [(-1, 2), (2, 2), (3, 2), (0, float("inf")), (float("nan"), 1), (0, float("nan"))])
+def test_a_moment_must_be_a_part_of_its_video(moment: tuple[float, float]) -> None:
+    with pytest.raises(DatasetError, match=r"a caption of video 'v': the moment from .* s is none"):
+        Caption("a", "v", ((0, 1), moment))
+
+
 def test_names_may_hold_any_bytes_and_captions_must_be_text() -> None:
     odd = VideoRef("caf\udce9", Path("caf\udce9.mp4"))
     assert Split("test", (odd,), (Caption("caf\u00e9 \U0001f600", odd.id),)).videos == (odd,)

@@ -13,6 +13,12 @@ from .layout import (
     locate_source as locate_source,
     require_root as require_root,
 )
+from .moments import (
+    MomentCheck as MomentCheck,
+    MomentQuery as MomentQuery,
+    parse_windows as parse_windows,
+    read_moment_queries as read_moment_queries,
+)
 from .paragraphs import (
     join_paragraphs as join_paragraphs,
     name_ids as name_ids,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,6 +47,31 @@ def bootstrap_ci(
     return {name: (float(low[i]), float(high[i])) for i, name in enumerate(names)}
 
 
+def bootstrap_means(
+    values: Mapping[str, NDArray[np.float64]],
+    *,
+    clusters: NDArray[np.int64],
+    draws: int = 1000,
+    seed: int,
+    level: float = 0.95,
+) -> dict[str, tuple[float, float]]:
+    """Return lower and upper end of the interval of the mean of each of `values (n,)`, drawn as by `bootstrap_ci`."""
+    _, member = np.unique(clusters, return_inverse=True)
+    count = int(member.max()) + 1
+    columns = [*values.values(), np.ones(len(member))]
+    sums = np.stack([np.bincount(member, weights=column, minlength=count) for column in columns], axis=1)
+    totals = np.stack([weights @ sums for weights in _resamples(count, draws=draws, seed=seed)])
+    low, high = np.quantile(totals[:, :-1] / totals[:, -1:], [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return {name: (float(low[i]), float(high[i])) for i, name in enumerate(values)}
+
+
+def _resamples(count: int, *, draws: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Yield how often each of `count` clusters is in each resample."""
+    rng = keyed_rng(seed, "bootstrap")
+    for _ in range(draws):
+        yield np.bincount(rng.integers(count, size=count), minlength=count)
+
+
 def _draw(
     ranking: Ranking,
     *,
@@ -68,11 +95,9 @@ def _draw(
     sums = np.stack([np.bincount(member, weights=column, minlength=count) for column in columns], axis=1)
     order = np.argsort(ranks, kind="stable")
     sorted_ranks, sorted_member = ranks[order], member[order]
-    rng = keyed_rng(seed, "bootstrap")
     drawn = np.empty((draws, len(means) + 1))
     place = len(cutoffs)  # column of the median, which is not a mean
-    for row in drawn:
-        weights = np.bincount(rng.integers(count, size=count), minlength=count)
+    for row, weights in zip(drawn, _resamples(count, draws=draws, seed=seed), strict=True):
         totals = weights @ sums  # a sum for each mean, and the number of sampled queries
         row[:place] = totals[:place] / totals[-1]
         row[place] = _median(sorted_ranks, weights=weights[sorted_member])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fdakit.builtin.datasets import activitynet, didemo, lsmdc, msvd, vatex
+from fdakit.builtin.datasets import activitynet, charades_sta, didemo, lsmdc, msvd, qvhighlights, vatex
 from fdakit.builtin.datasets._msrvtt_sources import LAYOUTS
 from fdakit.plugin import PublishedCounts
 
@@ -37,3 +37,16 @@ def test_other_data_sets_have_the_published_sizes() -> None:
     }
     sizes = {name: official for name, (_, official) in lsmdc.TESTS.items()}
     assert sizes == {"1k": PublishedCounts(1000, 1000), "full": PublishedCounts(10_053, 10_053)}
+
+
+def test_data_sets_of_moments_have_the_published_sizes() -> None:
+    assert activitynet.SENTENCES == {"train": 37_417, "test": 17_505, "val_2": 17_031}
+    assert dict(charades_sta.OFFICIAL) == {
+        "train": PublishedCounts(5338, 12_408),
+        "test": PublishedCounts(1334, 3720),
+    }
+    assert dict(qvhighlights.OFFICIAL) == {
+        "train": PublishedCounts(7100, 7218),
+        "val": PublishedCounts(1519, 1550),
+        "test": PublishedCounts(1529, 1542),
+    }

@@ -11,7 +11,7 @@ from fdakit.errors import ScoreError
 from fdakit.query_ranks import Ranking
 from fdakit.random_keys import keyed_rng
 from fdakit.ranking.metrics import metrics
-from fdakit.ranking.significance import bootstrap_ci
+from fdakit.ranking.significance import bootstrap_ci, bootstrap_means
 
 
 def some(queries, seed=0, pool=60):
@@ -93,6 +93,17 @@ def test_a_wider_level_holds_the_narrower():
     for name, value in metrics(ranking).items():
         assert wide[name][0] <= narrow[name][0] <= narrow[name][1] <= wide[name][1]
         assert wide[name][0] <= value <= wide[name][1]
+
+
+def test_means_have_the_intervals_of_metrics_that_are_means():
+    rng = np.random.default_rng(0)
+    ranking = Ranking(rng.integers(0, 20, 40), rng.integers(0, 3, 40), 25)
+    settings = {"clusters": rng.integers(0, 9, 40), "draws": 50, "seed": 3}
+    found = bootstrap_means({"R@5": 100 * ranking.hits(5, "expected"), "MnR": ranking.ranks("expected")}, **settings)
+    wanted = bootstrap_ci(ranking, **settings)
+    assert found.keys() == {"R@5", "MnR"}
+    for name, interval in found.items():
+        assert interval == pytest.approx(wanted[name])
 
 
 def test_other_cutoffs():

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from math import inf
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from fdakit.dataset_files import name_ids, read_id_list, read_json
+from fdakit.dataset_files import name_ids, parse_windows, read_id_list, read_json
 from fdakit.plugin import DatasetError, SourceFile
 
 _CAPTIONS = "captions.zip of cs.stanford.edu/people/ranjaykrishna/densevid"
@@ -75,17 +78,51 @@ VIDEOS = SourceFile(
 _YOUTUBE_ID = 11  # characters; an id may itself start with v_
 
 
+class TimedSentences(NamedTuple):
+    """The sentences of a video, what part each describes, and the duration of the video, in seconds as written."""
+
+    duration: float
+    windows: tuple[tuple[float, float], ...]
+    sentences: tuple[str, ...]
+
+
 def read_sentences(path: Path) -> dict[str, tuple[str, ...]]:
     """Return sentences by id, in the file's order; all ids start with v_, whether or not the file's do.
 
     A JSON map of id -> `{sentences}`, as published, or a list of `{video, caption}`. Raises `DatasetError` naming the
     entry if it is neither, or if a video is repeated.
     """
+    return {name: sentences for name, sentences, _ in _entries(path)}
+
+
+def read_timed_sentences(path: Path) -> dict[str, TimedSentences]:
+    """Return sentences by id as `read_sentences`, with their times.
+
+    Raises `DatasetError` as it does, and naming the entry if it has not `duration` and `timestamps`, one a sentence:
+    the lists of paragraphs do not.
+    """
+    return {name: _timed(path, name, sentences, fields) for name, sentences, fields in _entries(path)}
+
+
+def _timed(path: Path, name: str, sentences: tuple[str, ...], fields: Mapping[str, Any]) -> TimedSentences:
+    duration, windows = fields.get("duration"), parse_windows(fields.get("timestamps"))
+    sound = windows is not None and len(windows) == len(sentences)
+    if windows is None or not sound or not isinstance(duration, int | float) or not 0 < duration < inf:
+        kept = {key: fields[key] for key in ("duration", "timestamps") if key in fields}
+        raise DatasetError(
+            f"{path.absolute()}: {name}: found {str(kept)[:80]!r} beside {len(sentences)} sentences; wanted duration "
+            "in seconds and timestamps, a [start, end] for each sentence, as in the published train.json"
+        )
+    return TimedSentences(float(duration), windows, sentences)
+
+
+def _entries(path: Path) -> Iterator[tuple[str, tuple[str, ...], Mapping[str, Any]]]:
+    """Yield id, sentences and all fields of each video."""
     found = read_json(path, "sentences")
     if not isinstance(found, dict | list) or not found:
         raise DatasetError(f"{path.absolute()}: found {str(found)[:60]!r}; wanted a map from id to sentences")
     entries = found.items() if isinstance(found, dict) else ((None, entry) for entry in found)
-    told: dict[str, tuple[str, ...]] = {}
+    seen: set[str] = set()
     for key, entry in entries:
         fields = entry if isinstance(entry, dict) else {}
         name, sentences = fields.get("video") if key is None else key, fields.get("sentences", fields.get("caption"))
@@ -96,10 +133,10 @@ def read_sentences(path: Path) -> dict[str, tuple[str, ...]]:
                 "sentences, a list of text"
             )
         name = _full_id(name.rpartition("/")[2].partition(".")[0])
-        if name in told:
+        if name in seen:
             raise DatasetError(f"{path.absolute()}: {name}: the video is repeated; keep one entry")
-        told[name] = tuple(sentences)
-    return told
+        seen.add(name)
+        yield name, tuple(sentences), fields
 
 
 def read_ids(path: Path) -> tuple[str, ...]:

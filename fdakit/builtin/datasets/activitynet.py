@@ -1,9 +1,11 @@
 """ActivityNet Captions: long videos; all sentences of a video, joined in their order, are its one caption.
 
+With `protocol = "moments"` each sentence is a caption instead, with the moment that it describes.
 10,009 videos train, and the 4,917 of `val_1` are what the field reports, so they are `test` here; `val_2` describes
 4,885 of the same videos a second time. There is no `val`: to choose a checkpoint on `val_1` is to choose it on the
 test set. Source: Krishna et al., *Dense-Captioning Events in Videos*, ICCV 2017; paragraphs as in Zhang et al.,
-*Cross-Modal and Hierarchical Modeling of Video and Text*, ECCV 2018.
+*Cross-Modal and Hierarchical Modeling of Video and Text*, ECCV 2018; moments as counted by Zhang et al., *Learning 2D
+Temporal Adjacent Networks for Moment Localization with Natural Language*, AAAI 2020.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from fdakit.plugin import (
 from ._activitynet_annotations import ANNOTATIONS, LISTS, VIDEOS
 
 COUNTS = {"train": 10009, "test": 4917, "val_2": 4885}
+SENTENCES = {"train": 37_417, "test": 17_505, "val_2": 17_031}
 
 
 class ActivityNetOptions(Options):
@@ -44,6 +47,11 @@ class ActivityNetOptions(Options):
         "annotated",
         description="annotated: every video with sentences counts; listed: only those that the id list in root names "
         "too (train_ids.json, val_ids.json or train_list.txt, val_1_list.txt, val_2_list.txt)",
+    )
+    protocol: Literal["paragraph", "moments"] = Field(
+        "paragraph",
+        description="paragraph: all sentences of a video are one caption; moments: each sentence is a caption, with "
+        "the part of the video that it describes",
     )
     hold_out: float = Field(
         0.0,
@@ -73,7 +81,7 @@ class ActivityNet:
         return ("train", *val, "test", *val_2)
 
     def load(self, split: str, progress: Progress) -> Split:
-        """Return the split with one caption a video.
+        """Return the split with one caption a video, or with one a sentence.
 
         Raises `DatasetError` naming the file that is absent or wrong, and where to get it.
         """
@@ -85,20 +93,39 @@ class ActivityNet:
         require_root(self.root, ACTIVITYNET.name, self.sources())
         source = "train" if split == "val" else split
         texts, remarks = self._paragraphs(source)
+        captions: dict[str, tuple[Caption, ...]] = {name: (Caption(text, name),) for name, text in texts.items()}
         official = PublishedCounts(COUNTS[source], COUNTS[source])
-        remarks += count_remarks(source, videos=len(texts), captions=len(texts), official=official)
+        if self._options.protocol == "moments":
+            captions, more = self._moments(source, tuple(texts))
+            remarks, official = (*remarks, *more), PublishedCounts(COUNTS[source], SENTENCES[source])
+        total = sum(map(len, captions.values()))
+        remarks += count_remarks(source, videos=len(captions), captions=total, official=official)
         if source == "train" and self._options.hold_out:
-            held = _held_out(tuple(texts), self._options.hold_out)
-            remarks += (f"{split}: {len(held):,} of {len(texts):,} train videos are held out as val",)
-            texts = {name: text for name, text in texts.items() if (name in held) == (split == "val")}
+            held = _held_out(tuple(captions), self._options.hold_out)
+            remarks += (f"{split}: {len(held):,} of {len(captions):,} train videos are held out as val",)
+            captions = {name: told for name, told in captions.items() if (name in held) == (split == "val")}
         return Split(
             name=split,
-            videos=self._videos(tuple(texts)),
-            captions=tuple(Caption(text, name) for name, text in texts.items()),
-            protocol="paragraph",
+            videos=self._videos(tuple(captions)),
+            captions=tuple(caption for told in captions.values() for caption in told),
+            protocol="paragraph" if self._options.protocol == "paragraph" else "multi-caption",
             official=None if split == "val" else official,
             remarks=remarks,
         )
+
+    def _moments(self, split: str, ids: Sequence[str]) -> tuple[dict[str, tuple[Caption, ...]], tuple[str, ...]]:
+        """Return a caption for each sentence that has a moment, by id, and what was left out or cut."""
+        from fdakit.dataset_files import MomentCheck, find_source
+
+        from ._activitynet_annotations import read_timed_sentences
+
+        told, check = read_timed_sentences(find_source(self.root, ANNOTATIONS[split])), MomentCheck()
+        found: dict[str, tuple[Caption, ...]] = {}
+        for name in ids:
+            of_video = zip(told[name].sentences, told[name].windows, strict=True)
+            timed = ((text, check([window], duration=told[name].duration)) for text, window in of_video)
+            found[name] = tuple(Caption(" ".join(text.split()), name, moments) for text, moments in timed if moments)
+        return {name: captions for name, captions in found.items() if captions}, check.remarks(split)
 
     def _paragraphs(self, split: str) -> tuple[dict[str, str], tuple[str, ...]]:
         """Return the captions of an official split by id, and how its id list differs from its sentences."""

@@ -67,6 +67,16 @@ FILE = click.Path(path_type=Path)
     is_flag=True,
     help="Also as CLIP4Clip counts, which ranks ties wrong; to compare with published tables.",
 )
+@click.option(
+    "--moments",
+    type=FILE,
+    help="Predicted moments, .jsonl or .json as submitted to QVHighlights; with --annotations instead of SIMS.",
+)
+@click.option(
+    "--annotations",
+    type=FILE,
+    help="Their true moments, .jsonl as highlight_val_release.jsonl of QVHighlights.",
+)
 @click.option("--out", type=FILE, help="Folder for metrics.json and the rank of every query.")
 @json_option
 def command(
@@ -82,6 +92,8 @@ def command(
     device: str,
     draws: int,
     compat: bool,
+    moments: Path | None,
+    annotations: Path | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -90,8 +102,14 @@ def command(
     R@K, ranks and intervals, with ties counted right.
     SIMS.npy holds a row for each caption and a column for each video; without --truth the correct pairs are its
     diagonal. RUN is a TREC run, measured by trec_eval's names too, or a run folder of fdakit. Rescored scores are in
-    columns of their own.
+    columns of their own. With --moments it is how well moments are found in videos: R@K and precision by overlap.
     """
+    if moments is not None or annotations is not None:
+        others = (source, truth, ties, mode, *rescore, bank, texts, videos, matcher, compat or None)
+        if moments is None or annotations is None or any(each is not None for each in others):
+            raise click.UsageError("give --moments with --annotations, and no similarities or options for them")
+        _measure_moments(moments, annotations, draws=draws, out=out, as_json=as_json)
+        return
     if (source is None) == (texts is None or videos is None) or (source and (texts or videos)):
         raise click.UsageError("give SIMS.npy, a run, or both --texts and --videos")
     if matcher is not None and texts is None:
@@ -111,6 +129,21 @@ def command(
         print_json(found)
     else:
         _print(found)
+        if out is not None:
+            say(f"written: {out}/metrics.json")
+
+
+def _measure_moments(moments: Path, annotations: Path, *, draws: int, out: Path | None, as_json: bool) -> None:
+    from fdakit.analysis.moment_submission import measure_moments, write_moments
+    from fdakit.cli.moment_tables import print_moments
+
+    measured = measure_moments(moments, annotations, draws=draws)
+    if out is not None:
+        write_moments(out, measured)
+    if as_json:
+        print_json(measured.found)
+    else:
+        print_moments(measured.found)
         if out is not None:
             say(f"written: {out}/metrics.json")
 
