@@ -241,7 +241,7 @@ def test_a_data_set_of_a_plugin_is_prepared_too(tmp_path: Path) -> None:
     ("name", "settings", "said"),
     [
         ("msvdd", (), "unknown dataset 'msvdd'; did you mean 'msvd'"),
-        ("manifest", (), "'manifest': names no folder and no files to prepare; those that do: activitynet, didemo"),
+        ("manifest", (), "'manifest': names no folder and no files to prepare; those that do: activitynet, charades"),
         ("plain", (), "'plain': names no folder and no files"),
         ("folder", (), "data prepare folder: no folder is named; name it with --root"),
         ("msvd", ("mask.use=flow",), "--set mask.use=flow: only options of the data set"),
