@@ -20,8 +20,16 @@ from .stored_vectors import ExampleVectors, example_queries, example_vectors
 
 K = 10
 _NEAR = 1e-5  # between scores of a store that is not exact and inner products
+
+
+def _flipped(content: bytes) -> bytes:
+    changed = np.frombuffer(content, np.uint8).copy()
+    changed[5::61] ^= 0xFF
+    return changed.tobytes()
+
+
 _DAMAGE: dict[str, Callable[[bytes], bytes]] = {
-    "with a byte changed": lambda content: content[: len(content) // 2] + b"\xa5" + content[len(content) // 2 + 1 :],
+    "with bytes changed": _flipped,
     "cut in half": lambda content: content[: len(content) // 2],
     "empty": lambda content: b"",
     "of another kind": lambda content: b"something else\n" * 20,

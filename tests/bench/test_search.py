@@ -95,7 +95,9 @@ def test_the_command_prints_writes_and_names_what_failed(
 
     monkeypatch.setattr(measuring, "in_process", fail)
     assert execute(["bench", "search", *sizes, "--peers", "", "--json"]) == 0
-    failed = json.loads(capsys.readouterr().out)["failed"]
+    told = capsys.readouterr()
+    assert told.err.splitlines()[-1] == "measured rabitq rescore=50, 2 of 2"
+    failed = json.loads(told.out)["failed"]
     assert failed == dict.fromkeys(["exact", "rabitq rescore=50"], "RuntimeError: no such index")
 
 

@@ -74,6 +74,7 @@ def test_keeps_the_laws_of_vector_stores() -> None:
     check_vector_store(RABITQ)
     check_vector_store(RABITQ, rows=1500, width=WIDTH, recall=0.98)
     check_vector_store(RABITQ, rows=500, width=WIDTH, rescore=60, recall=0.8)
+    check_vector_store(RABITQ, dims=16)
 
 
 def test_what_is_measured_holds_for_other_queries(tmp_path: Path) -> None:
@@ -244,6 +245,20 @@ def test_one_query_uses_one_thread_and_the_callers_number_stays(
 def test_codes_take_a_bit_a_component_and_few_bytes(tmp_path: Path) -> None:
     synced(opened(tmp_path), uneven(4096))
     assert (tmp_path / FILE).stat().st_size <= 4096 * (WIDTH / 8 + 8 + 8) + 4096
+
+
+def test_the_first_components_alone_may_be_coded(tmp_path: Path) -> None:
+    vectors = uneven(3000)
+    synced(opened(tmp_path), vectors)
+    whole = (tmp_path / FILE).stat().st_size
+    store = opened(tmp_path, dims=WIDTH // 2)
+    assert synced(store, vectors) == ([3000], [f"{tmp_path / FILE}: of 128 components, not 64; made anew"])
+    assert whole - (tmp_path / FILE).stat().st_size >= 3000 * WIDTH // 16 * 0.9
+    counts = store.tune(progress=lambda what, done, total: None)
+    assert counts["recall@10, text-like"] >= 0.995
+    assert recall(store, vectors, text_like(vectors, 100)) >= 0.98
+    with pytest.raises(PluginError, match="dims is 129, but vectors have 128; give at most that"):
+        opened(tmp_path, dims=129)
 
 
 def test_more_results_are_chosen_from_more_rows(tmp_path: Path) -> None:

@@ -27,13 +27,13 @@ STORES = ("exact", "rabitq")
 
 @dataclass(frozen=True)
 class Contestant:
-    """One way to search: `build` writes files into a folder, `open` makes a search of them, one for each setting.
+    """One way to search: `build` gives what writes files into a folder, `open` a search of them, for each setting.
 
-    `module` is what it needs beside fdakit's own libraries.
+    What `build` gives is timed, so libraries are imported before. `module` is what it needs beside fdakit's own.
     """
 
     name: str
-    build: Callable[[MappedVectors, Path], None]
+    build: Callable[[MappedVectors, Path], Callable[[], None]]
     open: Callable[[MappedVectors, Path, Mapping[str, int]], Search]
     settings: tuple[Mapping[str, int], ...] = ({},)
     module: str = ""
@@ -73,17 +73,18 @@ def _store(label: str) -> Contestant:
     return Contestant(label, partial(_build_store, label), partial(_open_store, label))
 
 
-def _build_store(label: str, vectors: MappedVectors, folder: Path) -> None:
-    _synced(label, vectors, folder)
+def _build_store(label: str, vectors: MappedVectors, folder: Path) -> Callable[[], None]:
+    store = _built(label, vectors, folder)
+    return lambda: store.sync(vectors, progress=lambda what, done, total: None)
 
 
 def _open_store(label: str, vectors: MappedVectors, folder: Path, setting: Mapping[str, int]) -> Search:
-    store = _synced(label, vectors, folder)
+    store = _built(label, vectors, folder)
+    store.sync(vectors, progress=lambda what, done, total: None)
     return lambda query, k: store.search(query[None], k)[1][0]
 
 
-def _synced(label: str, vectors: MappedVectors, folder: Path) -> VectorStore:
+def _built(label: str, vectors: MappedVectors, folder: Path) -> VectorStore:
     part = labelled_part("vector_store", label, option="--store", catalog=load_catalog())
     store: VectorStore = part.build(StoreContext(folder, vectors.width, threads=1))
-    store.sync(vectors, progress=lambda what, done, total: None)
     return store

@@ -20,11 +20,15 @@ SAMPLE = 100_000  # vectors that partitions are made of
 _FILE = "index.faiss"
 
 
-def build_faiss(kind: str, vectors: MappedVectors, folder: Path) -> None:
-    """Build an index by FAISS's word for it and write it."""
+def build_faiss(kind: str, vectors: MappedVectors, folder: Path) -> Callable[[], None]:
+    """Return what builds an index by FAISS's word for it and writes it."""
     import faiss
 
     faiss.omp_set_num_threads(1)
+    return lambda: _write_index(faiss, kind, vectors, folder)
+
+
+def _write_index(faiss: Any, kind: str, vectors: MappedVectors, folder: Path) -> None:
     rows = vectors.rows
     index = faiss.index_factory(
         vectors.width, kind.format(partitions=max(isqrt(len(rows)), 1)), faiss.METRIC_INNER_PRODUCT

@@ -17,9 +17,14 @@ IVF_HNSW_SQ: Kind = ("IVF_HNSW_SQ", ({"nprobes": 16, "refine_factor": 5}, {"npro
 _TABLE = "table.lance"
 
 
-def build_lance(kind: str, vectors: MappedVectors, folder: Path) -> None:
-    """Write a table of ids and vectors, and an index of it."""
+def build_lance(kind: str, vectors: MappedVectors, folder: Path) -> Callable[[], None]:
+    """Return what writes a table of ids and vectors, and an index of it."""
     import lance
+
+    return lambda: _write_table(lance, kind, vectors, folder)
+
+
+def _write_table(lance: Any, kind: str, vectors: MappedVectors, folder: Path) -> None:
     import pyarrow
 
     schema = pyarrow.schema(

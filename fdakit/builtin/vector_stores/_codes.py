@@ -1,4 +1,7 @@
-"""Codes of one bit a component, in an index of FAISS, and the file that they are kept in."""
+"""Codes of one bit a component, in an index of FAISS, and the file that they are kept in.
+
+All components of a vector are coded, or the first of them.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ MAGIC = b"fdakit codes 1"
 SAMPLE = 8192  # rows whose mean is the centre of the codes
 PROOFS = 64  # rows whose vectors a file is compared with
 _DIGEST = 32  # hexadecimal digits
+_OTHER_KIND = "of another kind or version"
 
 
 class UnusableCodesError(Exception):
@@ -49,13 +53,13 @@ class Codes:
     def add(self, ids: NDArray[np.int64], vectors: NDArray[np.float32], *, threads: int) -> None:
         """Append rows."""
         with omp_threads(threads):
-            self.index.add(self.rotation(vectors))
+            self.index.add(self.rotation(vectors[:, : self.index.d]))
         self.ids = np.concatenate([self.ids, ids])
 
     def nearest(self, queries: NDArray[np.float32], count: int, *, threads: int) -> NDArray[np.int64]:
         """Return places `(q, count)` of the rows whose codes are nearest, best first."""
         with omp_threads(min(threads, len(queries))):
-            _, places = self.index.search(self.rotation(queries), count)
+            _, places = self.index.search(self.rotation(queries[:, : self.index.d]), count)
         return np.asarray(places, np.int64)
 
     def refuse_others(self, vectors: StoredVectors, positions: NDArray[np.int64]) -> None:
@@ -73,15 +77,15 @@ class Codes:
                 raise UnusableCodesError("of other vectors than the table's")
 
 
-def new_codes(vectors: StoredVectors) -> Codes:
-    """Return codes that hold no row yet, centred on the mean of some rows of the table."""
+def new_codes(vectors: StoredVectors, dims: int) -> Codes:
+    """Return codes of the first `dims` components that hold no row yet, centred on the mean of some rows."""
     import faiss
 
     count = len(vectors.ids)
     sample = vectors.gather(np.linspace(0, count - 1, min(count, SAMPLE)).astype(np.int64))
-    rotation = Rotation(vectors.width)
-    index = faiss.index_factory(vectors.width, KIND, faiss.METRIC_INNER_PRODUCT)
-    index.train(rotation(sample))
+    rotation = Rotation(dims)
+    index = faiss.index_factory(dims, KIND, faiss.METRIC_INNER_PRODUCT)
+    index.train(rotation(sample[:, :dims]))
     places = np.unique(np.linspace(0, count - 1, min(count, PROOFS)).astype(np.int64))
     known = zip(vectors.ids[places].tolist(), vectors.gather(places), strict=True)
     proofs = {row: crc32(vector.tobytes()) for row, vector in known}
@@ -110,7 +114,7 @@ def write_codes(path: Path, codes: Codes, *, version: int) -> None:
 
     about = {
         "version": version,
-        "width": codes.index.d,
+        "dims": codes.index.d,
         "rows": len(codes.ids),
         "built": codes.built,
         "counts": codes.counts,
@@ -132,10 +136,8 @@ def write_codes(path: Path, codes: Codes, *, version: int) -> None:
     codes.fresh = False
 
 
-def read_codes(path: Path, *, width: int) -> Codes | None:
+def read_codes(path: Path, *, dims: int) -> Codes | None:
     """Return the codes of a file; None if there is none. Raises `UnusableCodesError` if it is of no use."""
-    import faiss
-
     try:
         content = memoryview(read_bytes(path, limit=max(path.stat().st_size, 1)))
     except (FileNotFoundError, NotADirectoryError):
@@ -144,19 +146,28 @@ def read_codes(path: Path, *, width: int) -> Codes | None:
         raise UnusableCodesError(f"not readable ({fault})") from fault
     start = len(MAGIC) + _DIGEST + 2
     if bytes(content[: len(MAGIC)]) != MAGIC:
-        raise UnusableCodesError("of another kind or version")
+        raise UnusableCodesError(_OTHER_KIND)
     digest = blake2b(content[start:], digest_size=_DIGEST // 2).hexdigest()
     if bytes(content[len(MAGIC) + 1 : start - 1]) != digest.encode():
         raise UnusableCodesError("damaged")
-    line, _, _ = bytes(content[start : start + (1 << 16)]).partition(b"\n")
+    try:
+        return _parsed(content[start:], dims)
+    except (KeyError, IndexError, TypeError, ValueError) as fault:
+        raise UnusableCodesError(_OTHER_KIND) from fault
+
+
+def _parsed(content: memoryview, dims: int) -> Codes:
+    import faiss
+
+    line, _, _ = bytes(content[: 1 << 16]).partition(b"\n")
     about = json.loads(line)
-    if about["width"] != width:
-        raise UnusableCodesError(f"of vectors of width {about['width']}")
-    start += len(line) + 1
+    if about["dims"] != dims:
+        raise UnusableCodesError(f"of {about['dims']} components, not {dims}")
+    start = len(line) + 1
     ids = np.frombuffer(content, "<i8", about["rows"], start).astype(np.int64)
     try:
         index = faiss.deserialize_index(np.frombuffer(content, np.uint8, offset=start + ids.nbytes))
     except RuntimeError as fault:
         raise UnusableCodesError(f"of FAISS {about['faiss']}, which {faiss.__version__} cannot read") from fault
     counts = (about["counts"][0], about["counts"][1])
-    return Codes(index, Rotation(width), ids, about["built"], dict(about["proofs"]), counts)
+    return Codes(index, Rotation(dims), ids, about["built"], dict(about["proofs"]), counts)

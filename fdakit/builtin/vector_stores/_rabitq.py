@@ -25,9 +25,9 @@ class Rabitq:
 
     exact = False
 
-    def __init__(self, context: StoreContext, *, rescore: int | None) -> None:
+    def __init__(self, context: StoreContext, *, rescore: int | None, dims: int) -> None:
         self._path = context.folder / FILE
-        self._width, self._threads, self._rescore = context.width, context.threads, rescore
+        self._dims, self._threads, self._rescore = dims, context.threads, rescore
         self._codes: Codes | None = None
         self._vectors: StoredVectors | None = None
         self._positions = np.zeros(0, np.int64)  # of the rows coded; -1: gone
@@ -54,7 +54,7 @@ class Rabitq:
             or 2 * np.count_nonzero(positions < 0) > len(positions)
             or len(vectors.ids) > 2 * codes.built
         ):
-            codes, positions = new_codes(vectors) if len(vectors.ids) else None, np.zeros(0, np.int64)
+            codes, positions = new_codes(vectors, self._dims) if len(vectors.ids) else None, np.zeros(0, np.int64)
         if codes is not None:
             positions = self._extended(codes, vectors, positions, progress)
             if self._rescore is None and not any(codes.counts):
@@ -68,7 +68,7 @@ class Rabitq:
         codes, in_memory = self._codes, self._codes is not None
         try:
             if codes is None:
-                codes = read_codes(self._path, width=self._width)
+                codes = read_codes(self._path, dims=self._dims)
             if codes is not None:
                 positions = _positions(codes.ids, vectors.ids)
                 codes.refuse_others(vectors, positions)

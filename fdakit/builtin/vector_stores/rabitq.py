@@ -22,7 +22,7 @@ from fdakit.plugin import Component, Options, PluginError, StoreContext, VectorS
 
 
 class RabitqOptions(Options):
-    """How much is scored exactly."""
+    """How much is coded, and how much is scored exactly."""
 
     rescore: int | None = Field(
         None,
@@ -30,17 +30,28 @@ class RabitqOptions(Options):
         le=1_000_000,
         description="rows scored exactly for a query; left out: what finds 99.5 % of the ten nearest, as measured",
     )
+    dims: int | None = Field(
+        None,
+        ge=8,
+        le=65_536,
+        description="first components of a vector that are coded, for models that put most into them; left out: all",
+    )
 
 
 def build(options: RabitqOptions, context: StoreContext) -> VectorStore:
-    """Return the store. Raises `PluginError` if FAISS is not installed."""
+    """Return the store. Raises `PluginError` if FAISS is not installed, or vectors have fewer components."""
     if find_spec("faiss") is None:
         raise PluginError(
             "vector store 'rabitq': FAISS is not installed; pip install \"fdakit[search]\", or take the store 'exact'"
         )
+    dims = options.dims or context.width
+    if dims > context.width:
+        raise PluginError(
+            f"vector store 'rabitq': dims is {dims}, but vectors have {context.width}; give at most that"
+        )
     from ._rabitq import Rabitq
 
-    return Rabitq(context, rescore=options.rescore)
+    return Rabitq(context, rescore=options.rescore, dims=dims)
 
 
 RABITQ = Component(
