@@ -22,6 +22,13 @@ PAGE = (Path(__file__).parents[1] / "docs" / "guides" / "recipes.md").read_text(
 
 SHORT, PARAGRAPHS = ("msvd", "msrvtt", "lsmdc"), ("didemo", "activitynet")
 SETS = (*SHORT, *PARAGRAPHS)
+OTHER_SYSTEMS = (
+    "clip4clip_{}",
+    "clip4clip_{}_seqtransf",
+    "fda_clip4clip_{}",
+    "prompt_switch_{}",
+    "fda_prompt_switch_{}",
+)
 TRAINED = {  # C1 to C6 of the method: the mask that stands in for the clip's own
     "c1_zero_alpha": "zero",
     "c2_whole_frame": "whole-frame",
@@ -153,7 +160,26 @@ def test_the_variant_on_pe_core_is_a_model_and_tag_of_open_clip_and_reads_as_man
     assert config["text_cfg"]["context_length"] == expected["encoder"]["max_tokens"]
 
 
-@pytest.mark.parametrize("name", ["msvd", "msrvtt"])
+@pytest.mark.parametrize("system", ["fda_{}", "fda_distilled_{}", "max_sim_{}", "xpool_{}", *OTHER_SYSTEMS])
+def test_every_system_has_a_recipe_for_each_set_of_short_captions(system: str) -> None:
+    assert {system.format(name) for name in SHORT} <= set(shipped_recipes())
+
+
+@pytest.mark.parametrize("system", ["max_sim_{}", "xpool_{}"])
+def test_recipes_of_a_system_differ_between_sets_in_what_belongs_to_the_set_alone(system: str) -> None:
+    first, *others = (written(system.format(name)) for name in SHORT)
+    for other in others:
+        assert {table for table in first if first[table] != other.get(table)} <= {
+            "dataset",
+            "matcher",
+            "train",
+            "eval",
+        }
+        assert {**other["train"], "rates": {}} == {**first["train"], "rates": {}}
+        assert other["matcher"].keys() == first["matcher"].keys()
+
+
+@pytest.mark.parametrize("name", SHORT)
 def test_a_distilled_recipe_differs_from_its_main_one_in_the_second_objective_alone(name: str) -> None:
     main, distilled = written(f"fda_{name}"), written(f"fda_distilled_{name}")
     taught = {"use": "fdakit-discovla:frame-token-distillation", "alignment": 0.3}

@@ -57,11 +57,16 @@ def offering(kind: str, *components: Component[Any, Any], module: str = "strange
 
 def distribution(folder: Path, name: str, code: str, *, module: str, entry: str = "main") -> None:
     """An installed distribution: a module and the `.dist-info` through which `importlib.metadata` finds it."""
+    register(folder, name, module=module, entry=entry)
+    (folder / f"{module}.py").write_text(dedent(code), encoding="utf-8")
+
+
+def register(folder: Path, name: str, *, module: str, entry: str) -> None:
+    """The `.dist-info` alone, of a module that lies elsewhere."""
     info = folder / f"{name.replace('-', '_')}-0.1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1\n", encoding="utf-8")
     (info / "entry_points.txt").write_text(f"[fdakit]\n{entry} = {module}\n", encoding="utf-8")
-    (folder / f"{module}.py").write_text(dedent(code), encoding="utf-8")
 
 
 MASK_PLUGIN = """

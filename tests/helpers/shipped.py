@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from fdakit.catalog import Catalog, load_catalog
+import pytest
+from helpers.sample_plugins import register
+
+from fdakit.catalog import ALLOW, Catalog, load_catalog
 from fdakit.recipe.document import Document, read_document, shipped_recipes
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
@@ -38,3 +42,15 @@ def beside(package: str) -> ModuleType:
 def catalog_for(name: str) -> Catalog:
     """What is installed, with the packages that a shipped recipe needs."""
     return load_catalog(extra=[beside(package) for package in NEEDS[name]])
+
+
+def install_beside(site: Path, patch: pytest.MonkeyPatch) -> None:
+    """Have the command line find the packages of shipped recipes, as if they had been installed into a folder."""
+    packages = sorted({package for needed in NEEDS.values() for package in needed})
+    for package in packages:
+        project = tomllib.loads((PLUGINS / package / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        for entry, module in project["entry-points"]["fdakit"].items():
+            register(site, package, module=module, entry=entry)
+        patch.syspath_prepend(PLUGINS / package)
+    patch.syspath_prepend(site)
+    patch.setenv(ALLOW, ",".join(packages))

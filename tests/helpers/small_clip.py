@@ -58,7 +58,7 @@ def alpha_tower(state: State) -> State:
     """The visual tower of a state, as Alpha-CLIP publishes them; its alpha convolution is all 0.01."""
     visual = {n.removeprefix("visual."): v for n, v in state.items() if n.startswith("visual.")}
     renamed = {name.replace("attn.in_proj_", "attn.in_proj."): value for name, value in visual.items()}
-    return {**renamed, "conv1_alpha.weight": torch.full((64, 1, 8, 8), 0.01)}
+    return {**renamed, "conv1_alpha.weight": torch.full_like(visual["conv1.weight"][:, :1], 0.01)}
 
 
 def snapshot(cache: Path, repo: str) -> Path:
