@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import open_clip
+import timm
 import torch
 from helpers.small_clip import WEIGHTS, State, alpha_tower, name_model, snapshot
 from safetensors.torch import save_file
+from timm.models.eva import vit_pe_core_tiny_patch16_384
+from torch import nn
 
 _TEXT = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 1, "layers": 4}
 _VISION = {"image_size": 224, "width": 64, "layers": 2}
-_PE_CORE = {"timm_model_name": "vit_pe_core_tiny_patch16_384", "timm_pool": "map", "timm_proj": None}
+_PE_CORE = {"timm_model_name": "small_pe_core", "timm_pool": "map", "timm_proj": None}
 SMALL: dict[str, dict[str, Any]] = {
     "ViT-B-32": {"embed_dim": 64, "vision_cfg": {**_VISION, "patch_size": 32}, "text_cfg": _TEXT},
     "ViT-B-16": {"embed_dim": 64, "vision_cfg": {**_VISION, "patch_size": 16}, "text_cfg": _TEXT},
@@ -26,6 +29,12 @@ SMALL: dict[str, dict[str, Any]] = {
     },
 }
 """What stands for a model: pictures, patches, words and context as published, but narrow and of a few layers."""
+
+
+@timm.models.register_model
+def small_pe_core(pretrained: bool = False, **settings: Any) -> nn.Module:
+    """The smallest image tower of Perception Encoder, on smaller pictures and of two layers."""
+    return vit_pe_core_tiny_patch16_384(pretrained, img_size=224, depth=2, **settings)
 
 
 @contextmanager
