@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import pkgutil
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, Generic, TypeVar
 
@@ -134,18 +136,15 @@ class Catalog:
         """Return the offer that `use` means: a bare name, or `provider:name`. Raises `PluginError`."""
         provider, colon, name = use.rpartition(":")
         named = [o for o in self.of_kind(kind) if o.component.name == name]
-        found = [o for o in named if not colon or _same_package(o.provider.name, provider)]
+        found = [o for o in named if not colon or _plain(o.provider.name) == _plain(provider)]
         if len(found) == 1:
             return found[0]
         if found:
             choices = ", ".join(f"{o.provider.name}:{name}" for o in found)
             raise PluginError(f"{kind} {use!r} is offered more than once; choose one: {choices}")
-        absent = not any(_same_package(known.name, provider) for known in self._providers())
+        absent = _plain(provider) not in {_plain(known.name) for known in self._providers()}
         if provider and absent and not named:
-            left_out = f", or add it to {ALLOW}" if ALLOW in os.environ else ""
-            raise PluginError(
-                f"unknown {kind} {use!r}; no package {provider!r} is installed: install that package{left_out}"
-            )
+            raise PluginError(f"unknown {kind} {use!r}; {_absent_package(provider)}")
         raise PluginError(self._unknown(kind, use, name))
 
     def _providers(self) -> tuple[Provider, ...]:
@@ -162,10 +161,28 @@ class Catalog:
         return text
 
 
-def _same_package(one: str, other: str) -> bool:
-    """Return whether two names are one package's: hyphens, underscores, dots and case make no difference there."""
-    plain = (re.sub(r"[-_.]+", "-", name).lower() for name in (one, other))
-    return next(plain) == next(plain)
+def _absent_package(name: str) -> str:
+    """Return what is wrong with a package that offers nothing, and how to get it."""
+    plain, limited = _plain(name), ALLOW in os.environ
+    if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", plain):
+        return f"{name!r} is no name of a package; correct it"
+    if limited and plain in {_plain(entry.dist.name) for entry in entry_points(group=GROUP) if entry.dist}:
+        return f"package {name!r} is installed, and {ALLOW} leaves it out: add it there"
+    line = f"no package {name!r} is installed: pip install {shlex.quote(_installable(plain))}"
+    return f"{line}, and add it to {ALLOW}" if limited else line
+
+
+def _installable(package: str) -> str:
+    """Return what pip takes for a package: its folder in a checkout of the project that has it, else its name."""
+    folder = Path(__file__).parents[1] / "plugins" / package
+    if not (folder / "pyproject.toml").is_file():
+        return package
+    return f"./{folder.relative_to(Path.cwd())}" if folder.is_relative_to(Path.cwd()) else str(folder)
+
+
+def _plain(package: str) -> str:
+    """Return a package's name in one way of writing: hyphens, underscores, dots and case make no difference there."""
+    return re.sub(r"[-_.]+", "-", package).lower()
 
 
 def load_catalog(extra: Iterable[ModuleType] = ()) -> Catalog:

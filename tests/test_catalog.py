@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from helpers.sample_plugins import component, distribution, document, mask_plugin, offering, plugin
 
-from fdakit import PluginError, RecipeError
+from fdakit import PluginError, RecipeError, catalog as catalog_module
 from fdakit.catalog import KINDS, Catalog, load_catalog
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
 from fdakit.data_pipeline.clip_settings import ClipSettings
@@ -187,13 +187,37 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_with_the_broken_plugin
     assert "plugins that could not be loaded: drift (fdakit_masks: ValueError: too late)" in str(caught.value)
 
 
-def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("FDAKIT_PLUGINS")
-    with pytest.raises(PluginError, match=r"no package 'fdakit-absent' is installed: install that package$"):
-        Catalog((), ()).find("mask", "fdakit-absent:fine")
+def test_a_package_that_is_not_installed_is_named_with_the_line_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("FDAKIT_PLUGINS", raising=False)
+    with pytest.raises(PluginError, match=r"no package 'fdakit_absent' is installed: pip install fdakit-absent$"):
+        Catalog((), ()).find("mask", "fdakit_absent:fine")
+    with pytest.raises(PluginError, match=r"'a b;c' is no name of a package; correct it$"):
+        Catalog((), ()).find("mask", "a b;c:fine")
+    folder = Path(catalog_module.__file__).parents[1] / "plugins" / "fdakit-xpool"
+    monkeypatch.chdir(folder.parents[1])
+    with pytest.raises(PluginError, match=r": pip install \./plugins/fdakit-xpool$"):
+        Catalog((), ()).find("matcher", "fdakit-xpool:xpool")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PluginError, match=rf": pip install {folder}$"):
+        Catalog((), ()).find("matcher", "fdakit-xpool:xpool")
     monkeypatch.setenv("FDAKIT_PLUGINS", "")
-    with pytest.raises(PluginError, match=r"install that package, or add it to FDAKIT_PLUGINS$"):
+    with pytest.raises(PluginError, match=r": pip install fdakit-absent, and add it to FDAKIT_PLUGINS$"):
         load_catalog().find("mask", "fdakit-absent:fine")
+
+
+def test_an_installed_package_that_is_left_out_is_not_to_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = SimpleNamespace(name="fine", dist=SimpleNamespace(name="fdakit-fine", version="1"))
+    monkeypatch.setattr(catalog_module, "entry_points", lambda group: [entry])
+    monkeypatch.setenv("FDAKIT_PLUGINS", "")
+    with pytest.raises(
+        PluginError, match=r"'fdakit-fine' is installed, and FDAKIT_PLUGINS leaves it out: add it there$"
+    ):
+        load_catalog().find("mask", "fdakit-fine:fine")
+
+
+def test_a_name_that_no_package_has_is_answered_with_the_nearest() -> None:
     with pytest.raises(PluginError, match=r"unknown mask 'fine:finer'; did you mean 'fine'\?"):
         load_catalog([FINE]).find("mask", "fine:finer")
 

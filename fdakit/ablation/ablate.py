@@ -12,10 +12,11 @@ from fdakit.experiment.run_folder import RunFolder
 from fdakit.experiment.sweep import failed_runs
 from fdakit.experiment.sweep_members import Member, RunFailure
 from fdakit.experiment.sweep_runs import Tell, make_runs, plan_members
-from fdakit.report.ablation import Ablation, AblationCell, SystemCost, ablation_cell, protocol_names
+from fdakit.report.ablation import Ablation, AblationCell, SystemCost, ablation_cell
 from fdakit.report.ablation_tables import COST_LABEL, ablation_latex, ablation_markdown, ablation_panels
 from fdakit.report.curves import curves_png
 from fdakit.report.evaluation_report import Report
+from fdakit.report.result_tables import protocol_names
 from fdakit.report.svg_figures import drawing_fault
 from fdakit.system.atomic_files import atomic_file, remove
 
@@ -30,13 +31,16 @@ def ablate(systems: Sequence[System], seeds: Sequence[int], *, out: Path, tell: 
 
     A finished run is read, an interrupted one resumed, the others are made, `jobs` at a time. A run that fails is
     told and listed, and the others go on. What a system costs is measured once, into `out/<name>/cost.json`.
-    Raises `RecipeError` if two systems share a name or a folder holds a run of another recipe.
+    No table is written if no run finished. Raises `RecipeError` if two systems share a name or a folder holds a run
+    of another recipe, and `FdakitError` before any run if data or weights are absent.
     """
     members = plan_members([one.recipe for one in systems], seeds, out=out, command="ablate")
     failures = make_runs(members, jobs=jobs, tell=tell)
     table = Ablation(seeds=seeds, cells=_cells(systems, members, failures, seeds, out=out, tell=tell))
     if failures:
         table = table.model_copy(update={"failed": tuple(failed_runs(failures))})
+    if not table.cells:
+        return table
     folder = RunFolder(out)
     folder.write(JSON, json.dumps(table.to_json(), indent=2) + "\n")
     folder.write(MARKDOWN, ablation_markdown(table))

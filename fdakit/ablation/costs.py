@@ -6,11 +6,9 @@ import os
 from pathlib import Path
 
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from fdakit.bench.rounds import time_rounds
-from fdakit.bench.training.flop_count import encode
+from fdakit.bench.training.flop_count import counted_operations, encode
 from fdakit.bench.training.synthetic_batch import synthetic_batch
 from fdakit.errors import FdakitError
 from fdakit.inference.factory import build_objectives, build_retriever, count_parameters
@@ -41,7 +39,7 @@ def measure_cost(recipe: Recipe) -> SystemCost:
     """Return the cost of a recipe with random weights, on which it does not depend; clips are of noise.
 
     Operations are counted by torch on one clip with the frames of evaluation, encoder and aggregator together, a
-    multiplication with its addition as two; seconds are the median of some rounds, for one clip of a batch.
+    multiplication with its addition as two: see `counted_operations`; seconds are the median of some rounds, for one clip of a batch.
     Decoding and masks of the data pipeline are no part of either.
     """
     device = choose_device(recipe.train.device)
@@ -52,8 +50,7 @@ def measure_cost(recipe: Recipe) -> SystemCost:
         build_optimiser(recipe.optimiser, retriever, parts, recipe.train)  # it freezes what the recipe freezes
         trained = count_parameters(retriever, parts)[1]
     one = synthetic_batch(recipe, retriever, 1, training=False)
-    # In training mode: in evaluation torch fuses attention into one operation that is not counted.
-    with FlopCounterMode(display=False) as counted, sdpa_kernel(SDPBackend.MATH), torch.no_grad():
+    with counted_operations() as counted, torch.no_grad():
         vectors = encode(retriever, one, device)
     return SystemCost(
         parameters=total,

@@ -22,6 +22,11 @@ def stopped_code(stopped: KeyboardInterrupt) -> int:
     return code
 
 
+def tell_no_table() -> None:
+    """Tell that no run finished; tables of former calls stay as they are."""
+    say("no run finished: no table is written", err=True)
+
+
 def failure_code(failed: Sequence[FailedRun], *, total: int) -> int:
     """Return 0; after failures, which are told once more, 2, or 1 if a part or fdakit itself is to blame for one."""
     if failed:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
+from types import MappingProxyType
 from typing import Any
 
 from fdakit.errors import RecipeError
@@ -16,7 +17,7 @@ from fdakit.report.curves import Panel, Point
 from fdakit.report.evaluation_report import in_direction
 from fdakit.report.mean_std import MeanStd
 from fdakit.report.report_tables import DIRECTIONS
-from fdakit.report.sweep_tables import SweepSummary
+from fdakit.report.sweep_tables import SweepRow, SweepSummary
 
 from .run_log import EPOCH, read_log
 
@@ -81,7 +82,12 @@ def grid_panels(summary: SweepSummary, varied: OptionGrid) -> list[Panel]:
     rows = [row for row in summary.rows if row.control is None]
     seconds = {row.recipe: row.epoch_seconds for row in rows if row.epoch_seconds is not None}
     panels = [
-        Panel(f"R@1 {title}, %", _series({row.recipe: in_direction(row, way)["R@1"] for row in rows}, varied))
+        Panel(
+            f"R@1 {title}, %",
+            _series(
+                {row.recipe: in_direction(row, way)["R@1"] for row in rows}, varied, _line_protocols(rows, varied)
+            ),
+        )
         for way, title in DIRECTIONS.items()
     ]
     if len(seconds) == len(rows):
@@ -89,9 +95,23 @@ def grid_panels(summary: SweepSummary, varied: OptionGrid) -> list[Panel]:
     return panels
 
 
-def _series(values: Mapping[str, MeanStd], varied: OptionGrid) -> tuple[tuple[str, tuple[Point, ...]], ...]:
+def _line_protocols(rows: Sequence[SweepRow], varied: OptionGrid) -> dict[str, str]:
+    """Return the protocol of each recipe's curve, if they differ and each has one for all of its values."""
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        found.setdefault(varied.places[row.recipe][0], set()).add(row.protocol)
+    lines = {recipe: next(iter(names)) for recipe, names in found.items() if len(names) == 1}
+    return lines if len(set(lines.values())) > 1 else {}
+
+
+def _series(
+    values: Mapping[str, MeanStd], varied: OptionGrid, protocols: Mapping[str, str] = MappingProxyType({})
+) -> tuple[tuple[str, tuple[Point, ...]], ...]:
     lines: dict[str, list[Point]] = {}
     for name, spread in values.items():
         recipe, value = varied.places[name]
         lines.setdefault(recipe, []).append(Point(float(value), spread.mean, spread.sd))
-    return tuple((recipe, tuple(sorted(points, key=lambda p: p.x))) for recipe, points in lines.items())
+    return tuple(
+        (": ".join(filter(None, [recipe, protocols.get(recipe)])), tuple(sorted(points, key=lambda p: p.x)))
+        for recipe, points in lines.items()
+    )

@@ -36,14 +36,17 @@ def sweep(
     A finished run is read, an interrupted one resumed, the others are made, `jobs` at a time, each in a process of
     its own if there are several. A run that fails is told and listed in the summary, and the others go on. If
     `varied` names an option with numeric values and matplotlib is installed, its curves are drawn into sweep.svg.
-    Raises `RecipeError` if two recipes share a name or a folder holds a run of another recipe.
+    Nothing is written if no run finished. Raises `RecipeError` if two recipes share a name or a folder holds a run
+    of another recipe, and `FdakitError` before any run if data or weights are absent.
     """
     members = plan_members(recipes, seeds, out=out, command="sweep")
     failures = make_runs(members, jobs=jobs, tell=tell)
     summary = _summary(members, seeds, failures)
+    if not summary.rows:
+        return summary
     RunFolder(out).write("sweep.json", json.dumps(summary.to_json(), indent=2) + "\n")
     RunFolder(out).write("sweep.md", sweep_markdown(summary))
-    if varied is not None and varied.numeric and summary.rows:
+    if varied is not None and varied.numeric:
         _draw(summary, varied, out, tell)
     return summary
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from fdakit.errors import RecipeError
 from fdakit.recipe.recipe import Recipe
 
+from .sweep_inputs import check_inputs_of
 from .sweep_members import Member, RunFailure, check_members, run_member
 from .sweep_processes import run_side_by_side
 
@@ -37,7 +38,11 @@ def plan_members(recipes: Sequence[Recipe], seeds: Sequence[int], *, out: Path, 
 
 
 def make_runs(members: Sequence[Member], *, jobs: int, tell: Tell) -> dict[Member, RunFailure]:
-    """Make the runs that are not finished, `jobs` at a time; return those that failed, which stopped no other."""
+    """Make the runs that are not finished, `jobs` at a time; return those that failed, which stopped no other.
+
+    Raises `FdakitError` before any run if data or weights that one needs are absent or cannot be used.
+    """
+    check_inputs_of(member for member in members if not member.finished)
     return dict(_made(members, jobs, tell))
 
 

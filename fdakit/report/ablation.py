@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
@@ -112,37 +111,3 @@ def mean_over_seeds(values: Sequence[float], *, bounds: tuple[float, float]) -> 
     half = float(stdtrit(len(values) - 1, 0.975)) * sd / math.sqrt(len(values))
     low, high = max(bounds[0], middle - half), min(bounds[1], middle + half)
     return Estimate(mean=middle, sd=sd, low=low, high=high, over="seeds")
-
-
-def protocol_names(reports: Sequence[Report]) -> list[str]:
-    """Return a name for each report's protocol; two are equal only if data, split and rules are.
-
-    Options of a data set are named where they differ, and the list of videos or captions where only that does.
-    """
-    keys = [_key(report) for report in reports]
-    names = [_plain_name(report, _differing(report, reports)) for report in reports]
-    kinds = {(name, key) for name, key in zip(names, keys, strict=True)}
-    shared = {name for name, count in Counter(name for name, _ in kinds).items() if count > 1}
-    return [
-        f"{name}, videos {report.videos.id_hash[:8]}, captions {report.captions.hash[:8]}" if name in shared else name
-        for name, report in zip(names, reports, strict=True)
-    ]
-
-
-def _key(report: Report) -> str:
-    rules = report.protocol
-    facts = [rules.dataset, rules.dataset_options, rules.split, rules.captions, rules.video_to_text, rules.ties]
-    return json.dumps([*facts, report.videos.id_hash, report.captions.hash], sort_keys=True, default=str)
-
-
-def _differing(report: Report, reports: Sequence[Report]) -> dict[str, Any]:
-    """Return the options of its data set that are others in another report of the same data set."""
-    own = report.protocol.dataset_options
-    peers = [one.protocol.dataset_options for one in reports if one.protocol.dataset == report.protocol.dataset]
-    return {key: value for key, value in own.items() if any(peer.get(key) != value for peer in peers)}
-
-
-def _plain_name(report: Report, options: Mapping[str, Any]) -> str:
-    rules = report.protocol
-    named = "".join(f" {key}={value}" for key, value in options.items())
-    return f"{rules.dataset}{named} {rules.split} ({rules.captions}, {rules.video_to_text}, ties {rules.ties})"

@@ -13,7 +13,7 @@ from .result_tables import (
     ReportedRuns,
     ResultLine,
     best_lines,
-    by_captions,
+    by_protocol,
     cell,
     metric_columns,
     one_protocol,
@@ -53,9 +53,9 @@ def latex_table(runs: Sequence[ReportedRuns]) -> str:
 
     The best results of a column are bold if the runs share a protocol and miss no video; controls and rescored rows
     are below under headings of their own and are never bold. Remarks to be read with the numbers follow as notes, and
-    in full as comments. Runs that were scored by other choices of captions have tables of their own.
+    in full as comments. Runs of other data or rules have tables of their own.
     """
-    groups = by_captions(runs)
+    groups = by_protocol(runs)
     if len(groups) > 1:
         return "\n".join(f"% {protocol_line(group[0].reports[0])}\n{latex_table(group)}" for group in groups)
     lines = result_lines(runs)

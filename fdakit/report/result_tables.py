@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from fdakit.plugin.contracts import Direction
 from fdakit.split_rules import CHOSEN
@@ -52,38 +53,78 @@ class ResultLine:
         return f"{self.name}, {self.label}" if self.label else self.name
 
 
-def run_title(run: ReportedRuns) -> str:
-    """Return a run's name, with the protocol where only some of the captions were scored."""
-    captions = run.reports[0].protocol.captions
-    return f"{run.name} ({captions})" if captions in CHOSEN else run.name
+def run_titles(runs: Sequence[ReportedRuns]) -> list[str]:
+    """Return the runs' names, in brackets what names their numbers beside data set, split and rules.
 
-
-def by_captions(runs: Sequence[ReportedRuns]) -> list[tuple[ReportedRuns, ...]]:
-    """Return the runs in groups that may stand in one table: of one data set, split, and choice of captions.
-
-    Numbers of different choices, as of all captions and of the first, are never put into one column.
+    That is the protocol where only some of the captions were scored, and the options of a data set that differ.
     """
-    groups: dict[tuple[str, str, str], list[ReportedRuns]] = {}
+    reports = [run.reports[0] for run in runs]
+    return [
+        _run_title(run.name, report, _differing(report, reports)) for run, report in zip(runs, reports, strict=True)
+    ]
+
+
+def _run_title(name: str, report: Report, options: Mapping[str, Any]) -> str:
+    captions = report.protocol.captions
+    told = [*([captions] if captions in CHOSEN else []), *(f"{key}={value}" for key, value in options.items())]
+    return f"{name} ({', '.join(told)})" if told else name
+
+
+def by_protocol(runs: Sequence[ReportedRuns]) -> list[tuple[ReportedRuns, ...]]:
+    """Return the runs in groups that may stand in one table: of one data set and split, scored by the same rules.
+
+    Numbers of different protocols are never put into one column.
+    """
+    groups: dict[str, list[ReportedRuns]] = {}
     for run in runs:
-        protocol = run.reports[0].protocol
-        chosen = protocol.captions if protocol.captions in CHOSEN else ""
-        groups.setdefault((protocol.dataset, protocol.split, chosen), []).append(run)
-    apart = any(chosen for *_, chosen in groups) and len(groups) > 1
-    return [tuple(group) for group in groups.values()] if apart else [tuple(runs)]
+        groups.setdefault(protocol_line(run.reports[0]), []).append(run)
+    return [tuple(group) for group in groups.values()]
+
+
+def protocol_names(reports: Sequence[Report]) -> list[str]:
+    """Return a name for each report's protocol; two are equal only if data, split and rules are.
+
+    Options of a data set are named where they differ, and the list of videos or captions where only that does.
+    """
+    names = [_rule_name(report, _differing(report, reports)) for report in reports]
+    kinds = {(name, _lists(report)) for name, report in zip(names, reports, strict=True)}
+    shared = {name for name, count in Counter(name for name, _ in kinds).items() if count > 1}
+    return [
+        f"{name}, videos {report.videos.id_hash[:8]}, captions {report.captions.hash[:8]}" if name in shared else name
+        for name, report in zip(names, reports, strict=True)
+    ]
+
+
+def _lists(report: Report) -> tuple[str, str]:
+    return report.videos.id_hash, report.captions.hash
+
+
+def _differing(report: Report, reports: Sequence[Report]) -> dict[str, Any]:
+    """Return the options of its data set that are others in another report of the same data set."""
+    own = report.protocol.dataset_options
+    peers = [one.protocol.dataset_options for one in reports if one.protocol.dataset == report.protocol.dataset]
+    return {key: value for key, value in own.items() if any(peer.get(key) != value for peer in peers)}
+
+
+def _rule_name(report: Report, options: Mapping[str, Any]) -> str:
+    rules = report.protocol
+    named = "".join(f" {key}={value}" for key, value in options.items())
+    return f"{rules.dataset}{named} {rules.split} ({rules.captions}, {rules.video_to_text}, ties {rules.ties})"
 
 
 def result_lines(runs: Sequence[ReportedRuns]) -> list[ResultLine]:
     """Return all results, then all controls, then all rescored rows, each in the order of the runs."""
-    found = [ResultLine(run_title(run), "result", _seeds(run), _spreads(run.reports)) for run in runs]
-    for run in runs:
+    titled = list(zip(run_titles(runs), runs, strict=True))
+    found = [ResultLine(title, "result", _seeds(run), _spreads(run.reports)) for title, run in titled]
+    for title, run in titled:
         for control in _shared([report.controls for report in run.reports]):
             taken = _spreads([report.controls[control] for report in run.reports])
-            found.append(ResultLine(run_title(run), "control", control_label(control), taken))
-    for run in runs:
+            found.append(ResultLine(title, "control", control_label(control), taken))
+    for title, run in titled:
         for name in _shared([report.rescored for report in run.reports]):
             both = [report.rescored[name] for report in run.reports]
             more = " (needs all queries)" if both[0].needs_all_queries else ""
-            found.append(ResultLine(run_title(run), "rescored", f"rescored: {name}{more}", _spreads(both)))
+            found.append(ResultLine(title, "rescored", f"rescored: {name}{more}", _spreads(both)))
     return found
 
 

@@ -8,13 +8,13 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from fdakit.plugin.contracts import Direction
-from fdakit.split_rules import CHOSEN
 from fdakit.system.json_records import JsonRecord
 
 from .evaluation_report import BothMetrics, Report, in_direction
-from .markdown import markdown_table
+from .markdown import markdown_table, markdown_text
 from .mean_std import MeanStd
 from .report_tables import DIRECTIONS, control_label
+from .result_tables import protocol_names
 
 METRICS = ("R@1", "R@5", "R@10", "MdR", "MnR")
 
@@ -23,11 +23,11 @@ class SweepRow(JsonRecord):
     """Mean and deviation over seeds of a recipe's metrics, under its own mask or a control.
 
     `epoch_seconds` are those of a training epoch, if every seed's are known; `finished` and `asked` count its runs,
-    if some failed. `captions` names the protocol where only some of the captions were scored.
+    if some failed. `protocol` names data, split and rules.
     """
 
     recipe: str
-    captions: str | None = None
+    protocol: str = ""
     control: str | None
     finished: int | None = None
     asked: int | None = None
@@ -38,8 +38,7 @@ class SweepRow(JsonRecord):
     @property
     def label(self) -> str:
         """The recipe, what replaced its mask, and how many of its runs it is of, if not of all."""
-        label = f"{self.recipe} ({self.captions})" if self.captions else self.recipe
-        label = f"{label}, {control_label(self.control)}" if self.control else label
+        label = f"{self.recipe}, {control_label(self.control)}" if self.control else self.recipe
         return label if self.finished is None else f"{label} ({self.finished} of {self.asked} seeds)"
 
 
@@ -68,6 +67,11 @@ class SweepSummary(JsonRecord):
     failed: Annotated[Sequence[FailedRun], AfterValidator(tuple)] = ()
     unlearnt: Annotated[Sequence[UnlearntRun], AfterValidator(tuple)] = ()
 
+    @property
+    def protocols(self) -> list[str]:
+        """The protocols of all rows, each once."""
+        return list(dict.fromkeys(row.protocol for row in self.rows))
+
 
 def sweep_summary(
     reports: Mapping[str, Sequence[Report]],
@@ -81,14 +85,12 @@ def sweep_summary(
     recipe of which no run finished has no row.
     """
     rows = []
-    for name, found in reports.items():
-        if not found:
-            continue
-        counts: dict[str, object] = {}
+    done = {name: found for name, found in reports.items() if found}
+    protocols = protocol_names([found[0] for found in done.values()])
+    for (name, found), protocol in zip(done.items(), protocols, strict=True):
+        counts: dict[str, object] = {"protocol": protocol}
         if len(found) != len(seeds):
-            counts = {"finished": len(found), "asked": len(seeds)}
-        if (captions := found[0].protocol.captions) in CHOSEN:
-            counts["captions"] = captions
+            counts |= {"finished": len(found), "asked": len(seeds)}
         taken = [value for value in seconds.get(name, ()) if value is not None]
         timed = {"epoch_seconds": MeanStd.of(taken)} if len(taken) == len(found) else {}
         rows.append(_row(name, None, found).model_copy(update={**timed, **counts}))
@@ -114,15 +116,30 @@ def _spreads(seeds: Sequence[Report | BothMetrics], way: Direction) -> dict[str,
 
 
 def sweep_rows(summary: SweepSummary, way: Direction) -> list[list[str]]:
-    """Return label and `mean ± sd` of every metric, as text."""
-    return [[row.label, *(in_direction(row, way)[metric].text() for metric in METRICS)] for row in summary.rows]
+    """Return label, with the protocol if there are several, and `mean ± sd` of every metric, as text."""
+    several = len(summary.protocols) > 1
+    return [
+        [
+            f"{row.label}: {row.protocol}" if several else row.label,
+            *(in_direction(row, way)[metric].text() for metric in METRICS),
+        ]
+        for row in summary.rows
+    ]
+
+
+def sweep_title(summary: SweepSummary, way: Direction) -> str:
+    """Return the title of a table: the direction, and the protocol if all rows share one."""
+    shared = summary.protocols if len(summary.protocols) == 1 else []
+    return ", ".join(filter(None, [DIRECTIONS[way], *shared]))
 
 
 def sweep_markdown(summary: SweepSummary) -> str:
     """Return both directions as Markdown tables, and the runs that failed or have learnt nothing."""
     lines = [f"Mean ± standard deviation over seeds {', '.join(map(str, summary.seeds))}.", ""]
-    for way, title in DIRECTIONS.items():
-        lines += [f"## {title.capitalize()}", "", *markdown_table(["recipe", *METRICS], sweep_rows(summary, way)), ""]
+    for way in DIRECTIONS:
+        title, rows = sweep_title(summary, way), sweep_rows(summary, way)
+        lines += [f"## {markdown_text(title[0].upper() + title[1:])}", ""]
+        lines += [*markdown_table(["recipe", *METRICS], rows), ""]
     if summary.failed:
         failed = [[one.recipe, str(one.seed), one.reason.replace("\n", "; ")] for one in summary.failed]
         lines += ["## Failed runs", "", *markdown_table(["recipe", "seed", "why"], failed), ""]

@@ -12,38 +12,39 @@ from .result_tables import (
     EVERY,
     HEADINGS,
     ReportedRuns,
-    by_captions,
+    by_protocol,
     cell,
     metric_columns,
     protocol_line,
     remarks,
     result_lines,
-    run_title,
+    run_titles,
 )
 
 
 def csv_table(runs: Sequence[ReportedRuns]) -> str:
-    """Return CSV: run, kind (result, control or rescored), label, seeds, every metric unrounded, protocol.
+    """Return CSV: run, protocol, kind (result, control or rescored), label, seeds, every metric unrounded.
 
     With several seeds a metric is their mean, and its deviation is in a column `... sd` after it.
     """
     lines = result_lines(runs)
-    columns, seeds = metric_columns(lines, EVERY), {run_title(run): len(run.reports) for run in runs}
-    protocols = {run_title(run): protocol_line(run.reports[0]) for run in runs}
+    titled = list(zip(run_titles(runs), runs, strict=True))
+    columns, seeds = metric_columns(lines, EVERY), {title: len(run.reports) for title, run in titled}
+    protocols = {title: protocol_line(run.reports[0]) for title, run in titled}
     spread = max(seeds.values(), default=1) > 1
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     names = [f"{way} {name}" for way, name in columns]
     table.writerow(
         [
-            *("run", "kind", "label", "seeds"),
+            *("run", "protocol", "kind", "label", "seeds"),
             *(n for name in names for n in [name, f"{name} sd"][: 1 + spread]),
-            "protocol",
         ]
     )
     for line in lines:
         row: list[str | int | float | None] = [
             line.name,
+            protocols[line.name],
             line.kind,
             line.label if line.kind != "result" else "",
             seeds[line.name],
@@ -51,16 +52,16 @@ def csv_table(runs: Sequence[ReportedRuns]) -> str:
         for column in columns:
             found = line.metrics.get(column)
             row += [None if found is None else found.mean, None if found is None else found.sd][: 1 + spread]
-        table.writerow([*row, protocols[line.name]])
+        table.writerow(row)
     return text.getvalue()
 
 
 def results_markdown(runs: Sequence[ReportedRuns]) -> str:
     """Return tables of results, controls and rescored scores, as far as there are any, then remarks.
 
-    Runs that were scored by other choices of captions have tables of their own.
+    Runs of other data or rules have tables of their own.
     """
-    groups = by_captions(runs)
+    groups = by_protocol(runs)
     if len(groups) > 1:
         return "\n".join(f"# {protocol_line(group[0].reports[0])}\n\n{results_markdown(group)}" for group in groups)
     lines = result_lines(runs)

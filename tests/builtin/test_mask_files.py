@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, strategies as st
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
+from fdakit.builtin.masks._mask_shapes import shape_fault
 from fdakit.builtin.masks.files import FILES
 from fdakit.data_pipeline.clip_dataset import ClipDataset, ClipRequest
 from fdakit.data_pipeline.clip_item import ClipItem
@@ -234,6 +238,71 @@ def test_masks_of_the_unturned_picture_are_refused(tmp_path: Path) -> None:
     save(tmp_path / "v" / "0.png", corner(shape=(80, 60)))
     said = fault(tmp_path, clip(1))
     assert "is 60 x 80 px, and the upright picture 8 x 6; turn masks as the video is shown" in said
+    assert "turn masks" in fault(tmp_path, clip(1), stretch=True)
+
+
+def test_masks_of_another_aspect_ratio_are_refused_unless_they_are_to_be_stretched(tmp_path: Path) -> None:
+    save(tmp_path / "v" / "0.png", corner(rows=20, columns=40, shape=(40, 80)))
+    said = fault(tmp_path, clip(1))
+    assert said.startswith(
+        f"{tmp_path / 'v'}: the mask at 0 is 80 x 40 px, and the upright picture 8 x 6, of another"
+    )
+    assert "set mask.stretch = true" in said
+    np.testing.assert_array_equal(alpha(tmp_path, clip(1), stretch=True)[0], corner(rows=3, columns=4) / 255)
+
+
+def test_masks_of_an_anamorphic_video_may_be_of_its_pixels_or_of_what_is_shown(tmp_path: Path) -> None:
+    wide = replace(clip(1), pixel_aspect=1.5)
+    for width in (80, 120):
+        save(tmp_path / "v" / "0.png", corner(rows=30, columns=width // 2, shape=(60, width)))
+        np.testing.assert_array_equal(alpha(tmp_path, wide)[0], corner(rows=3, columns=4) / 255)
+
+
+@given(
+    st.tuples(st.integers(16, 2160), st.integers(16, 3840)),
+    st.floats(0.02, 3.0),
+    st.sampled_from([round, int, lambda side: 2 * round(side / 2)]),
+)
+def test_a_mask_of_another_resolution_fits_however_its_sides_were_rounded(
+    picture: tuple[int, int], scale: float, rounded: Callable[[float], int]
+) -> None:
+    mask = (max(1, rounded(picture[0] * scale)), max(1, rounded(picture[1] * scale)))
+    assume(min(mask) > 1)
+    assert shape_fault(mask, picture, pixel_aspect=1.0, stretch=False) == ""
+
+
+def test_malformed_masks_that_no_frame_takes_are_told_when_the_file_is_read(tmp_path: Path) -> None:
+    sound: dict[str, Any] = {"frame": 0, "masks": [{"size": [6, 8], "counts": [48]}]}
+    for entry, words in (
+        ({"masks": [{"size": [6, 8], "counts": [3]}]}, "counts add up to 3 pixels; size [6, 8] has 48"),
+        ({"masks": [{"size": [6, 8], "counts": "\x7f"}]}, "counts have"),
+        ({"masks": 3}, "3; wanted a list"),
+        ({"boxes": [[0, 0, 1]], "size": [6, 8]}, "box [0, 0, 1]; wanted"),
+        ({"boxes": [], "size": [6]}, "size is [6]; wanted"),
+    ):
+        written(tmp_path, sound, {"frame": 999, **entry})
+        assert f"v.json: frames[1]: {words}" in fault(tmp_path, missing="empty")
+    written(tmp_path, sound)
+    assert alpha(tmp_path, missing="empty").sum() == 0
+
+
+def test_damaged_pictures_that_no_frame_takes_are_told_too_and_files_are_checked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (0, 999):
+        save(tmp_path / "v" / f"{number}.png", corner())
+    mask = build_part(FILES, folder=str(tmp_path), missing="empty")
+    assert mask(clip())[0].sum() == 6
+    other = replace(clip(), id="w")
+    save(tmp_path / "w" / "0.png", corner())
+    mask(other)
+    monkeypatch.setattr(PngImageFile, "verify", lambda self: pytest.fail("checked again"))
+    assert mask(clip())[0].sum() == 6  # after another video, its list is read anew
+    monkeypatch.undo()
+    path = tmp_path / "v" / "999.png"
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(DatasetError, match=r"999\.png: cannot be read as PNG"):
+        mask(clip())
 
 
 def test_frames_in_memory_have_no_masks(tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ def test_the_summary_is_written_for_machines_and_people(summary: Any, out: Path)
     cell = summary["rows"][0]["t2v"]["MnR"]
     assert sweep_rows(told, "t2v")[0][-1] == f"{cell['mean']:.1f} ± {cell['sd']:.1f}"
     assert sweep_rows(told, "t2v")[1][0] == "masked, same weights, zero mask"
+    assert "\n## Video to text, manifest test (single-caption, grouped, ties expected)\n" in text
 
 
 def test_runs_that_have_learnt_nothing_are_named(summary: Any, out: Path) -> None:

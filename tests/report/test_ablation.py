@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from fdakit.report.ablation import Ablation, AblationCell, SystemCost, ablation_cell, mean_over_seeds, protocol_names
+from fdakit.report.ablation import Ablation, AblationCell, SystemCost, ablation_cell, mean_over_seeds
 from fdakit.report.ablation_tables import ablation_latex, ablation_markdown, ablation_panels, main_columns, main_rows
 from fdakit.report.evaluation_report import Report
+from fdakit.report.result_tables import protocol_names
 from fdakit.report.sweep_tables import METRICS, FailedRun
 
 RULES = {"split": "test", "captions": "all-captions", "video_to_text": "grouped", "ties": "expected"}

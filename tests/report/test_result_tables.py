@@ -17,7 +17,7 @@ from fdakit.report.result_tables import (
     HEADINGS,
     ReportedRuns,
     best_lines,
-    by_captions,
+    by_protocol,
     cell,
     metric_columns,
     one_protocol,
@@ -208,13 +208,14 @@ def test_no_name_ends_a_line_a_cell_or_a_group(name: str) -> None:
 def test_csv_holds_every_line_unrounded() -> None:
     head, *rows = csv.reader(io.StringIO(csv_table([FDA, OTHER])))
     metrics = [f"{way} {m}" for way in ("t2v", "v2t") for m in METRICS]
-    assert head == ["run", "kind", "label", "seeds", *metrics, "protocol"]
-    assert [row[:4] for row in rows[:3]] == [
-        ["fda", "result", "", "1"],
-        ["other", "result", "", "1"],
-        ["fda", "control", "same weights, rolled mask", "1"],
+    assert head == ["run", "protocol", "kind", "label", "seeds", *metrics]
+    rules = "msvd test, multi-caption, video to text grouped, ties by the expected rule"
+    assert [row[:5] for row in rows[:3]] == [
+        ["fda", rules, "result", "", "1"],
+        ["other", rules, "result", "", "1"],
+        ["fda", rules, "control", "same weights, rolled mask", "1"],
     ]
-    assert [float(value) for value in rows[0][4:12]] == list(both(48.25)["t2v"].values())
+    assert [float(value) for value in rows[0][5:13]] == list(both(48.25)["t2v"].values())
     assert len(rows) == 6
 
 
@@ -254,9 +255,9 @@ def test_a_number_of_some_captions_is_named_by_its_protocol() -> None:
     assert {line.name for line in result_lines([FDA])} == {"fda"}
 
 
-def test_numbers_of_other_choices_of_captions_are_never_in_one_column() -> None:
+def test_numbers_of_other_protocols_are_never_in_one_column() -> None:
     runs = [FDA, FIRST, OTHER, FIVE]
-    assert by_captions(runs) == [(FDA, OTHER), (FIRST,), (FIVE,)]
+    assert by_protocol(runs) == [(FDA, OTHER), (FIRST,), (FIVE,)]
     tables = latex_table(runs).split("\\begin{tabular}")[1:]
     markdown = results_markdown(runs).split("# msvd test")[1:]
     assert len(tables) == len(markdown) == 3
@@ -269,7 +270,24 @@ def test_numbers_of_other_choices_of_captions_are_never_in_one_column() -> None:
     assert {row["protocol"].split(", ")[1] for row in rows} == {"multi-caption", "first-caption", "five-captions"}
 
 
-def test_runs_scored_alike_and_those_of_other_data_sets_alone_stay_in_one_table() -> None:
-    assert by_captions([FIRST, FIRST]) == [(FIRST, FIRST)]
-    vatex = ReportedRuns("vatex", (report(1.0, protocol__dataset="vatex"),))
-    assert by_captions([FDA, vatex]) == [(FDA, vatex)]
+def test_data_split_and_every_rule_count_and_runs_scored_alike_stay_in_one_table() -> None:
+    assert by_protocol([FIRST, FIRST]) == [(FIRST, FIRST)]
+    others = {"dataset": "vatex", "split": "val", "video_to_text": "per-caption", "ties": "average"}
+    for key, value in others.items():
+        other = ReportedRuns("other", (report(1.0, **{f"protocol__{key}": value}),))
+        assert by_protocol([FDA, other]) == [(FDA,), (other,)]
+
+
+def test_options_of_a_data_set_that_differ_are_part_of_the_names() -> None:
+    still, panned, other = (
+        ReportedRuns(name, (report(40.0, protocol__dataset_options=options),))
+        for name, options in (("a", {"pan": 0.0, "clips": 8}), ("b", {"pan": 2.0, "clips": 8}), ("c", {"pan": 2.0}))
+    )
+    assert by_protocol([still, panned]) == [(still, panned)]
+    assert [line.name for line in result_lines([still, panned]) if line.kind == "result"] == [
+        "a (pan=0.0)",
+        "b (pan=2.0)",
+    ]
+    assert "a (pan=0.0)" in csv_table([still, panned]) and "a (pan=0.0) &" in latex_table([still, panned])
+    assert [line.name for line in result_lines([panned])][:1] == ["b"]
+    assert [line.name for line in result_lines([panned, other])][:2] == ["b (clips=8)", "c"]

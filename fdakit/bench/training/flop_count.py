@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -31,12 +34,31 @@ def count_flops(recipe: Recipe, batch: LoadedBatch, device: torch.device) -> tup
     build_optimiser(recipe.optimiser, retriever, [one.part for one in objectives], recipe.train)
     forward = Forward(retriever, objectives, device=device, precision="fp32", seed=recipe.seed, ranks=Ranks())
     whole = share(batch, Shares.of(len(batch.ids), micro_batch=None, ranks=1), Ranks())
-    with FlopCounterMode(display=False) as training, sdpa_kernel(SDPBackend.MATH):
+    with counted_operations() as training:
         forward(whole, step=1).backward()
-    # In training mode: in evaluation torch fuses attention into one operation that is not counted.
-    with FlopCounterMode(display=False) as encoding, sdpa_kernel(SDPBackend.MATH), torch.no_grad():
+    with counted_operations() as encoding, torch.no_grad():
         encode(retriever, batch, device)
     return training.get_total_flops() / len(batch.ids), encoding.get_total_flops() / len(batch.ids)
+
+
+@contextmanager
+def counted_operations() -> Iterator[FlopCounterMode]:
+    """Count the operations of what is inside: matrix products, convolutions, attention and recurrent layers.
+
+    Modules must be in training mode: in evaluation torch fuses attention into one operation that is not counted. So
+    are LSTMs on the CPU and all recurrent layers on the GPU, unless their libraries are switched off as here.
+    """
+    onednn = torch.backends.mkldnn.enabled
+    torch.backends.mkldnn.enabled = False
+    try:
+        with (
+            torch.backends.cudnn.flags(enabled=False),
+            sdpa_kernel(SDPBackend.MATH),
+            FlopCounterMode(display=False) as counted,
+        ):
+            yield counted
+    finally:
+        torch.backends.mkldnn.enabled = onednn
 
 
 def encode(retriever: Retriever, batch: LoadedBatch, device: torch.device) -> torch.Tensor:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fdakit.plugin import DatasetError
 
+from ._mask_json import listed_masks
 from ._mask_paths import mask_paths
-from ._run_lengths import decode_run_lengths, picture_size
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 Alpha = NDArray[np.float32]
 _NAME = re.compile(r"(\d+(?:\.\d+)?)s\.png|(\d+)\.png", re.IGNORECASE)
@@ -64,10 +67,11 @@ def digest(folder: Path, video_id: str, known: dict[Path, tuple[tuple[int, int],
     return found.hexdigest() if files else ""
 
 
-def find_masks(folder: Path, video_id: str, *, soft: bool = False) -> VideoMasks | None:
+def find_masks(folder: Path, video_id: str, *, soft: bool = False, check: bool = True) -> VideoMasks | None:
     """Return the masks of a video, None if it has no file; `soft` reads grey levels of PNG files.
 
-    Raises `DatasetError` naming the file that is no mask file, or if there are both a folder and a JSON file.
+    Raises `DatasetError` naming the file that is no mask file, or if there are both a folder and a JSON file; with
+    `check` for each mask that could not be read, whether a frame will ask for it or not.
     """
     if not folder.is_dir():
         raise DatasetError(f"mask.folder: no folder {folder}; give the one that holds the masks, named by video id")
@@ -75,10 +79,14 @@ def find_masks(folder: Path, video_id: str, *, soft: bool = False) -> VideoMasks
     if pictures.is_dir() and table.is_file():
         raise DatasetError(f"video {video_id!r}: masks in {pictures} and in {table}; keep one of them")
     if table.is_file():
-        return _ordered(table, list(_listed(table)))
-    if pictures.is_dir():
-        return _ordered(pictures, [(*_key(path), partial(_read_picture, path, soft)) for path in _pictures(pictures)])
-    return None
+        return _ordered(table, list(listed_masks(table, check=check)))
+    if not pictures.is_dir():
+        return None
+    found = _ordered(pictures, [(*_key(path), partial(_read_picture, path, soft)) for path in _pictures(pictures)])
+    for path in _pictures(pictures) if check else ():
+        with _opened(path) as picture:
+            picture.verify()
+    return found
 
 
 def _check_regular(path: Path) -> None:
@@ -115,86 +123,26 @@ def _ordered(source: Path, entries: list[tuple[bool, float, Callable[[], Alpha]]
 
 def _read_picture(path: Path, soft: bool) -> Alpha:
     """Return a PNG as alpha: 1 where it is not 0; soft: grey over white, if it is one of 8 bits without a palette."""
-    from PIL import Image
-
-    try:
-        _check_regular(path)
-        with Image.open(path, formats=("PNG",)) as picture:
-            picture.load()
-            mode, values = picture.mode, np.asarray(picture)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DatasetError(f"{path}: cannot be read as PNG ({error}); write the mask again") from error
-    if mode not in _MODES:
-        raise DatasetError(f"{path}: a PNG of kind {mode}, with transparency; save the mask in one channel")
+    with _opened(path) as picture:
+        picture.load()
+        mode, values = picture.mode, np.asarray(picture)
     if soft and mode == "L":
         return np.asarray(values / 255, np.float32)
     return np.asarray(values.any(axis=2) if mode == "RGB" else values != 0, np.float32)
 
 
-def _listed(path: Path) -> Iterator[tuple[bool, float, Callable[[], Alpha]]]:
-    """Yield the masks of a JSON file; they are decoded when asked for."""
-    from fdakit.dataset_files import read_json
+@contextmanager
+def _opened(path: Path) -> Iterator[Picture]:
+    """Yield an opened PNG. Raises `DatasetError` if it cannot be read, or is of a kind that no mask is."""
+    from PIL import Image
 
-    found = read_json(path, "masks")
-    entries = found.get("frames") if isinstance(found, dict) else None
-    if not isinstance(entries, list):
-        raise DatasetError(f'{path}: wanted {{"frames": [...]}}, an object for each frame')
-    for place, entry in enumerate(entries):
-        where = f"{path}: frames[{place}]"
-        try:
-            numbered, key = _json_key(entry)
-        except ValueError as error:
-            raise DatasetError(f"{where}: {error}") from error
-        yield numbered, key, partial(_decoded, entry, where)
-
-
-def _json_key(entry: object) -> tuple[bool, float]:
-    if not isinstance(entry, dict):
-        raise ValueError(f"{entry!r}; wanted an object")
-    if unknown := sorted(entry.keys() - {"frame", "time", "masks", "boxes", "size"}):
-        raise ValueError(f"unknown key {unknown[0]!r}; known are frame, time, masks, boxes and size")
-    if len(entry.keys() & {"frame", "time"}) != 1 or len(entry.keys() & {"masks", "boxes"}) != 1:
-        raise ValueError("wanted one of frame and time, and one of masks and boxes")
-    name = "frame" if "frame" in entry else "time"
-    key: Any = entry[name]
-    fits = type(key) is int if name == "frame" else type(key) in (int, float) and math.isfinite(key)
-    if not fits or key < 0:
-        raise ValueError(f"{name} is {key!r}; wanted a {'whole ' * (name == 'frame')}number from 0")
-    return name == "frame", float(key)
-
-
-def _decoded(entry: Mapping[str, Any], where: str) -> Alpha:
     try:
-        masks = [_box_mask(entry)] if "boxes" in entry else [_run_mask(one) for one in _rows(entry["masks"])]
-        if len({mask.shape for mask in masks}) > 1:
-            raise ValueError("its masks are of different sizes")
-    except ValueError as error:
-        raise DatasetError(f"{where}: {error}") from error
-    joined = np.any(masks, axis=0) if masks else np.zeros((1, 1), np.bool_)
-    return np.asarray(joined, np.float32)
-
-
-def _rows(found: object) -> list[Any]:
-    if not isinstance(found, list):
-        raise ValueError(f"{found!r}; wanted a list")
-    return found
-
-
-def _run_mask(record: Any) -> NDArray[np.bool_]:
-    """Return the mask of an encoding, or of a record of SAM that holds one as `segmentation`."""
-    nested = isinstance(record, dict) and "segmentation" in record
-    return decode_run_lengths(record["segmentation"] if nested else record)
-
-
-def _box_mask(entry: Mapping[str, Any]) -> NDArray[np.bool_]:
-    """Return a mask of the pixels whose centres lie in a box `[x, y, width, height]` in pixels."""
-    height, width = picture_size(entry.get("size"))
-    mask = np.zeros((height, width), np.bool_)
-    for box in _rows(entry["boxes"]):
-        numbers = isinstance(box, list) and len(box) == 4 and all(type(side) in (int, float) for side in box)
-        if not numbers or not all(map(math.isfinite, box)) or min(box[2:]) < 0:
-            raise ValueError(f"box {box!r}; wanted [x, y, width, height] in pixels")
-        x, y, wide, high = box
-        rows, columns = np.arange(height) + 0.5, np.arange(width) + 0.5
-        mask |= ((rows >= y) & (rows < y + high))[:, None] & (columns >= x) & (columns < x + wide)
-    return mask
+        _check_regular(path)
+        with Image.open(path, formats=("PNG",)) as picture:
+            if picture.mode not in _MODES:
+                raise DatasetError(
+                    f"{path}: a PNG of kind {picture.mode}, with transparency; save the mask in one channel"
+                )
+            yield picture
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DatasetError(f"{path}: cannot be read as PNG ({error}); write the mask again") from error

@@ -16,6 +16,17 @@ def decode_run_lengths(record: object) -> NDArray[np.bool_]:
 
     Raises `ValueError` saying what is wrong with it.
     """
+    (height, width), runs = _sized_runs(record)
+    values = np.arange(len(runs)) % 2 == 1
+    return np.repeat(values, runs).reshape(width, height).T
+
+
+def check_run_lengths(record: object) -> tuple[int, int]:
+    """Return the size `(h, w)` of what `decode_run_lengths` would, and raise what it would."""
+    return _sized_runs(record)[0]
+
+
+def _sized_runs(record: object) -> tuple[tuple[int, int], list[int]]:
     if not isinstance(record, dict) or not {"size", "counts"} <= record.keys():
         raise ValueError('wanted {"size": [height, width], "counts": ...}')
     height, width = picture_size(record["size"])
@@ -25,8 +36,7 @@ def decode_run_lengths(record: object) -> NDArray[np.bool_]:
         raise ValueError("counts must be whole numbers from 0, or compressed text")
     if sum(runs) != height * width:
         raise ValueError(f"counts add up to {sum(runs):,} pixels; size {[height, width]} has {height * width:,}")
-    values = np.arange(len(runs)) % 2 == 1
-    return np.repeat(values, runs).reshape(width, height).T
+    return (height, width), runs
 
 
 def decompress_counts(text: str) -> list[int]:

@@ -1,8 +1,9 @@
 """Masks that people or other programs made: PNG files, SAM's run lengths, or boxes, found by the video's id.
 
 In `folder` lie, for a video `ID`, either the folder `ID/` with a PNG file a frame, or the file `ID.json`. A mask is
-of the whole upright picture, in any size; it follows the frames through resizing, crop and flip by nearest pixel. A
-sampled frame takes the nearest mask, by its number in the video or segment, or by its time in the file.
+of the whole upright picture, in any size of its aspect ratio; it follows the frames through resizing, crop and flip
+by nearest pixel. A sampled frame takes the nearest mask, by its number in the video or segment, or by its time in the
+file. All files of a video are checked when it is first asked for, whichever masks its frames take.
 Source of the run lengths: the COCO API, as Segment Anything writes them (Kirillov et al., arXiv 2304.02643).
 """
 
@@ -30,6 +31,7 @@ from fdakit.plugin import (
 )
 
 from ._mask_paths import mask_paths
+from ._mask_shapes import shape_fault
 
 if TYPE_CHECKING:
     from ._mask_files import VideoMasks
@@ -50,6 +52,9 @@ class MaskFilesOptions(Options):
         0, ge=0, le=1_000_000, description="frames by which the nearest numbered mask may be off"
     )
     tolerance: float = Field(0.05, ge=0, le=86_400, description="seconds by which the nearest timed mask may be off")
+    stretch: bool = Field(
+        False, description="stretch a mask of another aspect ratio over the picture, instead of refusing it"
+    )
 
 
 class MaskFiles:
@@ -61,6 +66,7 @@ class MaskFiles:
     def __init__(self, options: MaskFilesOptions) -> None:
         self._options = options
         self._digests: dict[Path, tuple[tuple[int, int], str]] = {}
+        self._sound: set[tuple[str, str]] = set()  # video and version of the files that were checked
         self._listed: tuple[str, str, VideoMasks | None] | None = None
 
     def version(self, video_id: str) -> str:
@@ -85,8 +91,9 @@ class MaskFiles:
 
         version = self.version(video_id)
         if self._listed is None or self._listed[:2] != (video_id, version):
-            options = self._options
-            found = find_masks(options.folder, video_id, soft=options.alpha == "soft")
+            options, new = self._options, (video_id, version) not in self._sound
+            found = find_masks(options.folder, video_id, soft=options.alpha == "soft", check=new)
+            self._sound.add((video_id, version))
             self._listed = (video_id, version, found)
         return self._listed[2]
 
@@ -111,11 +118,11 @@ class MaskFiles:
                 raise DatasetError(self._missing(masks, clip, place))
             return np.full((height, width), float(self._options.missing == "full"), np.float32)
         alpha, (_, placement) = masks.readers[number](), self._placed(clip)
-        if _lies_on_its_side(alpha.shape, placement.shape):
-            raise DatasetError(
-                f"{masks.source}: the mask at {masks.keys[number]:g} is {alpha.shape[1]} x {alpha.shape[0]} px, and "
-                f"the upright picture {placement.shape[1]} x {placement.shape[0]}; turn masks as the video is shown"
-            )
+        fault = shape_fault(
+            alpha.shape, placement.shape, pixel_aspect=clip.pixel_aspect, stretch=self._options.stretch
+        )
+        if fault:
+            raise DatasetError(f"{masks.source}: the mask at {masks.keys[number]:g} is {fault}")
         return placement.place(alpha, (height, width))
 
     def _missing(self, masks: VideoMasks | None, clip: Clip, place: int) -> str:
@@ -136,13 +143,6 @@ class MaskFiles:
         if clip.indices is None or clip.placement is None:
             raise DatasetError(f"video {clip.id!r}: frames in memory have no place in a file; give the file")
         return clip.indices, clip.placement
-
-
-def _lies_on_its_side(mask: tuple[int, ...], picture: tuple[int, int]) -> bool:
-    """Return whether a mask has the sides of the picture, within 2 %, but the other way around."""
-    (height, width), (rows, columns) = mask, picture
-    turned = abs(height * rows - width * columns) <= 0.02 * height * rows
-    return turned and abs(height * columns - width * rows) > 0.02 * height * columns
 
 
 def build(options: MaskFilesOptions, shapes: BuildContext) -> MaskGenerator:

@@ -10,7 +10,7 @@ import click
 from fdakit.cli.options import json_option, run_jobs_option, seeds_option, set_option
 from fdakit.cli.printing import print_json, print_table, say
 from fdakit.cli.seed_option import seed_numbers
-from fdakit.cli.sweep_endings import failure_code, stopped_code
+from fdakit.cli.sweep_endings import failure_code, stopped_code, tell_no_table
 
 if TYPE_CHECKING:
     from fdakit.report.ablation import Ablation
@@ -72,12 +72,13 @@ def _print(table: Ablation, out: Path, *, latex: bool) -> None:
     from fdakit.ablation.ablate import LATEX, MARKDOWN, PLOT
     from fdakit.report.ablation_tables import NOTE, ablation_latex, main_columns, main_rows
 
+    if not table.cells:
+        tell_no_table()
+        return
     if latex:
         say(ablation_latex(table), nl=False)
         return
-    if table.cells:
-        title = f"seeds {','.join(map(str, table.seeds))}"
-        print_table(title, main_columns(table), main_rows(table), numbers=True)
-        say(NOTE)
+    print_table(f"seeds {','.join(map(str, table.seeds))}", main_columns(table), main_rows(table), numbers=True)
+    say(NOTE)
     written = [name for name in (MARKDOWN, LATEX, PLOT) if (out / name).is_file()]
     say(f"written: {', '.join(f'{out}/{name}' for name in written)}")

@@ -162,13 +162,13 @@ def _is_single(runs: Sequence[ReportedRuns]) -> bool:
 
 def _print(sides: Sequence[RunGroup]) -> None:
     from fdakit.analysis.run_reports import reported
-    from fdakit.report.result_tables import by_captions
+    from fdakit.report.result_tables import by_protocol
 
     runs = reported(sides)
     if _is_single(runs):
         print_report(runs[0].reports[0], sides[0].runs[0].folder)
         return
-    for group in by_captions(runs):
+    for group in by_protocol(runs):
         _print_table(group)
 
 

@@ -11,7 +11,7 @@ import click
 from fdakit.cli.options import json_option, run_jobs_option, seeds_option, set_option
 from fdakit.cli.printing import print_json, print_table, say
 from fdakit.cli.seed_option import seed_numbers
-from fdakit.cli.sweep_endings import failure_code, stopped_code
+from fdakit.cli.sweep_endings import failure_code, stopped_code, tell_no_table
 
 if TYPE_CHECKING:
     from fdakit.catalog import Catalog
@@ -67,11 +67,19 @@ def command(
 def _print(summary: SweepSummary, out: Path, *, drawn: bool) -> None:
     from fdakit.experiment.sweep import DRAWING
     from fdakit.report.report_tables import DIRECTIONS
-    from fdakit.report.sweep_tables import METRICS, sweep_rows
+    from fdakit.report.sweep_tables import METRICS, sweep_rows, sweep_title
 
+    if not summary.rows:
+        tell_no_table()
+        return
     seeds = ",".join(map(str, summary.seeds))
-    for way, title in DIRECTIONS.items() if summary.rows else ():
-        print_table(f"{title}, seeds {seeds}", ["recipe", *METRICS], sweep_rows(summary, way), numbers=True)
+    for way in DIRECTIONS:
+        print_table(
+            f"{sweep_title(summary, way)}, seeds {seeds}",
+            ["recipe", *METRICS],
+            sweep_rows(summary, way),
+            numbers=True,
+        )
     for one in summary.unlearnt:
         say(f"{one.recipe}, seed {one.seed}: has learnt nothing; sweep.md and its report say how that was found")
     say(f"written: {out}/sweep.md" + (f", {out}/{DRAWING}" if drawn and (out / DRAWING).is_file() else ""))

@@ -31,7 +31,7 @@ def test_a_failed_run_is_told_twice_and_ends_the_command_with_an_error(
     (out / "small" / "seed-42").write_text("a file where the run's folder should be")
     told = tell("sweep", str(recipe), "--seeds", "2", "--out", str(out))
     assert told.code == 2
-    assert "text to video, seeds 24,42" in told.out
+    assert "text to video, manifest test (single-caption, grouped, ties expected), seeds 24,42" in told.out
     assert "small (1 of 2 seeds)" in told.out
     assert "small, seed 24: finished (1 of 2)" in told.err
     *_, summed, last = told.err.splitlines()
@@ -49,5 +49,6 @@ def test_where_all_runs_fail_there_is_no_table(tell: Tell, recipe: Path, tmp_pat
     out.mkdir()
     (out / "small").write_text("")
     told = tell("sweep", str(recipe), "--seeds", "1,", "--out", str(out))
-    assert (told.code, told.out) == (2, f"written: {out}/sweep.md\n")
-    assert "1 of 1 runs failed" in told.err
+    assert (told.code, told.out) == (2, "")
+    assert "no run finished: no table is written\n1 of 1 runs failed" in told.err
+    assert [path.name for path in out.iterdir()] == ["small"]
