@@ -12,7 +12,7 @@ Interpolation = Literal["bicubic", "bilinear"]
 CaptionsRule = Literal["all", "one"]
 """Which captions an epoch of training has: all, or one of each video."""
 Damage = Literal["fail", "skip", "repair"]
-ChangeKind = Literal["recipe", "videos", "captions", "files"]
+ChangeKind = Literal["recipe", "videos", "captions", "files", "masks"]
 """What may have changed since a run was started, when it is resumed."""
 Role = Literal[
     "stem",

@@ -39,8 +39,8 @@ def measure_cost(recipe: Recipe) -> SystemCost:
     """Return the cost of a recipe with random weights, on which it does not depend; clips are of noise.
 
     Operations are counted by torch on one clip with the frames of evaluation, encoder and aggregator together, a
-    multiplication with its addition as two: see `counted_operations`; seconds are the median of some rounds, for one clip of a batch.
-    Decoding and masks of the data pipeline are no part of either.
+    multiplication with its addition as two: see `counted_operations`. Seconds are the median of some rounds, for one
+    clip of a batch. Decoding and masks of the data pipeline are no part of either.
     """
     device = choose_device(recipe.train.device)
     retriever = build_retriever(recipe, device=device, pretrained=False).train()

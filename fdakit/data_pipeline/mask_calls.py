@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +17,8 @@ from fdakit.errors import PartError, attribute_errors
 from fdakit.features import ClipBatch
 from fdakit.plugin.clip_abilities import ReadsFiles, RemarksOnFrames
 from fdakit.plugin.component import BuildContext
+from fdakit.recipe.build_context import base_shapes
+from fdakit.recipe.recipe import Recipe
 from fdakit.values import Clip
 
 from .output_checks import check_alpha
@@ -56,6 +60,15 @@ def mask_remarks(mask: Any, clip: Clip, *, label: str, device: str) -> tuple[str
     if len(said) != count or not all(isinstance(word, str) for word in said):
         raise PartError(f"{label} failed {where}: remarks {said!r}; wanted {count} strings, one a frame")
     return said
+
+
+def mask_versions(recipe: Recipe) -> Callable[[str], str] | None:
+    """Return what gives the digest of the files that the mask reads for a video id; None if it reads none."""
+    part = recipe.mask
+    if part.offer.component.declares.get("place") == "device":  # it sees batches, whose clips have no ids
+        return None
+    mask: Any = part.build(base_shapes(recipe, torch.device("cpu")))
+    return partial(mask_files_version, mask, label=str(part.offer)) if isinstance(mask, ReadsFiles) else None
 
 
 def mask_files_version(mask: Any, video_id: str, *, label: str) -> str:

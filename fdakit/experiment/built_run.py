@@ -9,6 +9,7 @@ from functools import partial
 import torch
 
 from fdakit.data_pipeline.loading.clip_loader import ClipLoader
+from fdakit.data_pipeline.mask_calls import mask_versions
 from fdakit.data_pipeline.splits import Splits
 from fdakit.errors import FdakitError, collect_errors
 from fdakit.inference.checkpoint import Checkpoint
@@ -56,6 +57,7 @@ def build_run(
     )
     splits: dict[str, Split] = dict(zip(wanted, loaded, strict=True))
     check_patience(recipe, splits)
+    check_mask_files(recipe, splits)
     if folder is not None:
         written = resumed.checkpoint if resumed else Checkpoint.of_run(folder.checkpoint(BEST))
         adopt_preprocess(retriever, recipe, written.weights)
@@ -92,6 +94,13 @@ def build_trainer(
     if folder and resumed:
         resumed = check_inputs(folder, resumed, recipe, built.splits, allowed)
     return trainer, resumed
+
+
+def check_mask_files(recipe: Recipe, splits: Mapping[str, Split]) -> None:
+    """Raise `FdakitError` if the mask reads files of its own and cannot read those of a split's first video."""
+    version = mask_versions(recipe)
+    for split in splits.values() if version else ():
+        version(split.videos[0].id)
 
 
 def wanted_splits(recipe: Recipe, splits: Splits) -> list[str]:

@@ -1,20 +1,24 @@
 """The fingerprint of a run's inputs, and later changes of them.
 
-The inputs are its recipe, and the videos, captions and files of its splits.
+The inputs are its recipe, and the videos, captions and files of its splits, with those that its mask reads.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from hashlib import sha256
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from fdakit.analysis.recipe_diff import without_effect
+from fdakit.catalog import Part
 from fdakit.choices import ChangeKind
+from fdakit.data_pipeline.mask_calls import mask_versions
 from fdakit.dataset_files.counts import id_hash
 from fdakit.errors import RecipeError
+from fdakit.plugin.contracts import Progress
+from fdakit.recipe.paths import path_fields
 from fdakit.recipe.recipe import Recipe
 from fdakit.recipe.tables import SETTINGS
 from fdakit.system.cache_folder import cache_folder
@@ -30,6 +34,8 @@ class SplitFingerprint(JsonRecord):
     """A split: digests of its ids, its pairs of video and caption, and the sizes of its files.
 
     `files` are size and modification time by video, of a split that is not too large; `folder` is what they share.
+    `masks` and, of a split that is not too large, `mask_files` are there if the mask reads files for each video:
+    digests of them all, and by video.
     """
 
     videos: Count
@@ -39,13 +45,16 @@ class SplitFingerprint(JsonRecord):
     folder: str
     sizes: str
     files: Mapping[str, Sequence[int]] = {}
+    masks: str = ""
+    mask_files: Mapping[str, str] = {}
 
 
 class Fingerprint(JsonRecord):
-    """The options that determine results, by `table.key`, and each split."""
+    """The options that determine results, by `table.key`, each split, and digests of files that options name."""
 
     recipe: Mapping[str, Any]
     splits: Mapping[str, SplitFingerprint]
+    files: Mapping[str, str] = {}
 
 
 class Change(NamedTuple):
@@ -55,23 +64,53 @@ class Change(NamedTuple):
     text: str
 
 
-def take_fingerprint(recipe: Recipe, splits: Mapping[str, Split]) -> Fingerprint:
+def take_fingerprint(
+    recipe: Recipe, splits: Mapping[str, Split], *, progress: Progress = lambda what, done, total: None
+) -> Fingerprint:
     """Return the options that determine results, and each split's videos, captions and files.
 
-    Files are identified by size and modification time, so nothing is read. Options that only name a location are left
-    out, or reduced to the name.
+    Videos are identified by size and modification time, so none is read; files of masks, and those that options of
+    parts name, by their contents. Options that only name a location are left out, or reduced to the name.
     """
+    version = mask_versions(recipe)
     return Fingerprint(
-        recipe=dict(_options(recipe)), splits={name: _split_fingerprint(split) for name, split in splits.items()}
+        recipe=dict(_options(recipe)),
+        splits={
+            name: _split_fingerprint(split, _mask_files(split, version, progress) if version else None)
+            for name, split in splits.items()
+        },
+        files=dict(_named_files(recipe)),
     )
+
+
+def _mask_files(split: Split, version: Callable[[str], str], progress: Progress) -> dict[str, str]:
+    found = {}
+    for done, video in enumerate(split.videos, 1):
+        found[video.id] = version(video.id)
+        progress(f"files of masks, {split.name}", done, len(split.videos))
+    return found
+
+
+def _named_files(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """Yield `table.key` and a digest of the contents of each file that an option names, but for weights.
+
+    What the data set names is compared by what it gives, and the encoder's weights come from the checkpoint.
+    """
+    for table, part in _tables(recipe).items():
+        for key, path in path_fields(part.options) if table not in ("dataset", "encoder") else ():
+            if path is not None and path.is_file():
+                with path.open("rb") as file:
+                    yield f"{table}.{key}", file_digest(file, "sha256").hexdigest()
+
+
+def _tables(recipe: Recipe) -> dict[str, Part[Any]]:
+    return {**recipe.parts, **{f"objective.{place}": part for place, (part, _) in enumerate(recipe.objectives)}}
 
 
 def _options(recipe: Recipe) -> Iterator[tuple[str, Any]]:
     """Yield every option that determines results as `table.key`."""
-    lists = {"objective": [part for part, _ in recipe.objectives]}
-    tables = {**recipe.parts, **{f"{key}.{n}": part for key, parts in lists.items() for n, part in enumerate(parts)}}
     found: dict[str, Any] = {"seed": recipe.seed, "mask.control": recipe.control}
-    for table, part in tables.items():
+    for table, part in _tables(recipe).items():
         options = dict(part.options)
         if table == "dataset":  # its videos and captions are compared themselves, wherever they are
             options = {key: value for key, value in options.items() if not isinstance(value, Path)}
@@ -92,9 +131,14 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _split_fingerprint(split: Split) -> SplitFingerprint:
+def _split_fingerprint(split: Split, masks: Mapping[str, str] | None) -> SplitFingerprint:
     pairs = "".join(f"{caption.video_id}\t{caption.text}\n" for caption in split.captions)
     files = {video.id: _of_file(video.path) for video in split.videos}
+    listed = len(files) <= _LISTED
+    of_masks: dict[str, Any] = {}
+    if masks is not None:
+        of_masks = {"masks": sha256(repr(sorted(masks.items())).encode("utf-8", "surrogateescape")).hexdigest()}
+        of_masks |= {"mask_files": masks} if listed else {}
     folders = {str(video.path.parent.absolute()) for video in split.videos}
     return SplitFingerprint(
         videos=len(split.videos),
@@ -103,7 +147,8 @@ def _split_fingerprint(split: Split) -> SplitFingerprint:
         texts=sha256(pairs.encode("utf-8", "surrogateescape")).hexdigest(),
         folder=os.path.commonpath(folders) if len(folders) < _LISTED else "",
         sizes=sha256(repr([size for size, _ in files.values()]).encode()).hexdigest(),
-        **({"files": files} if len(files) <= _LISTED else {}),
+        **({"files": files} if listed else {}),
+        **of_masks,
     )
 
 
@@ -118,7 +163,7 @@ def _of_file(path: Path) -> list[int]:
 
 
 def changes_since(before: Fingerprint, now: Fingerprint, *, defaults: Collection[str] = ()) -> list[Change]:
-    """Return every difference: recipe, then split by split videos, captions, files.
+    """Return every difference: recipe, then split by split videos, captions, files and files of masks.
 
     Options of `defaults` that an older fdakit did not have, and did not record, are no difference.
     """
@@ -126,6 +171,8 @@ def changes_since(before: Fingerprint, now: Fingerprint, *, defaults: Collection
     found = list(_recipe_changes(before.recipe, known))
     for name in (name for name in before.splits if name in now.splits):
         found += _split_changes(name, before.splits[name], now.splits[name])
+    for key in (key for key in before.files if key in now.files and before.files[key] != now.files[key]):
+        found.append(Change("files", f"{key}: the file has other contents"))
     return sorted(found, key=lambda change: KINDS.index(change.kind))
 
 
@@ -148,6 +195,12 @@ def _split_changes(name: str, before: SplitFingerprint, now: SplitFingerprint) -
             yield Change("files", f"{name}: {len(changed)} of {now.videos} were written anew: {_few(changed)}")
     elif before.ids == now.ids and before.sizes != now.sizes:
         yield Change("files", f"{name}: some have another size")
+    if before.states("masks") and now.states("masks") and before.masks != now.masks:
+        other = [video for video, found in now.mask_files.items() if before.mask_files.get(video, found) != found]
+        if other:
+            yield Change("masks", f"{name}: {len(other)} of {now.videos} videos have other files: {_few(other)}")
+        elif before.ids == now.ids:
+            yield Change("masks", f"{name}: some videos have other files")
 
 
 def _changed_files(before: SplitFingerprint, now: SplitFingerprint) -> Iterator[str]:

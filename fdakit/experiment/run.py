@@ -128,7 +128,7 @@ class _Run:
             folder,
             self.retriever,
             recipe_text=text,
-            start=take_fingerprint(recipe, self.splits),
+            start=take_fingerprint(recipe, self.splits, progress=watchers.progressed),
             minutes=recipe.train.checkpoint_minutes,
             writes=ranks.leads,
         )

@@ -16,7 +16,7 @@ from fdakit.plugin.contracts import Progress
 from fdakit.recipe.recipe import Recipe
 from fdakit.system.terminal import ProgressBar
 
-from .built_run import wanted_splits
+from .built_run import check_mask_files, wanted_splits
 from .early_stopping import check_patience
 from .sweep_members import Member
 
@@ -60,14 +60,17 @@ def _errors(
 
 def _data_key(recipe: Recipe) -> str:
     train = recipe.train
-    return _plain(recipe.document()["dataset"], recipe.eval.split, train.epochs > 0, train.patience > 0)
+    parts = [recipe.document()[table] for table in ("dataset", "mask")]
+    return _plain(parts, recipe.eval.split, train.epochs > 0, train.patience > 0)
 
 
 def _load(recipe: Recipe, *, progress: Progress) -> None:
     data = Splits(recipe, device=_CPU, progress=progress)
     wanted = wanted_splits(recipe, data)
     loaded = collect_errors(*(partial(data.load, name) for name in wanted))
-    check_patience(recipe, dict(zip(wanted, loaded, strict=True)))
+    splits = dict(zip(wanted, loaded, strict=True))
+    check_patience(recipe, splits)
+    check_mask_files(recipe, splits)
 
 
 def _model_key(recipe: Recipe) -> str:

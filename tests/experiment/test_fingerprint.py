@@ -14,7 +14,14 @@ import pytest
 
 from fdakit import RecipeError
 from fdakit.analysis.recipe_diff import without_effect
-from fdakit.experiment.fingerprint import KINDS, Fingerprint, changes_since, refuse_changes, take_fingerprint
+from fdakit.experiment.fingerprint import (
+    KINDS,
+    Fingerprint,
+    SplitFingerprint,
+    changes_since,
+    refuse_changes,
+    take_fingerprint,
+)
 from fdakit.experiment.run import run_recipe
 from fdakit.plugin import Caption, Split
 from fdakit.recipe.default_options import default_options
@@ -94,6 +101,48 @@ def test_every_kind_is_told(make_recipe: MakeRecipe, train: Split) -> None:
     os.utime(train.videos[1].path, ns=(0, 0))
     assert told(before, take_fingerprint(recipe, {"train": train})) == [
         "files: train: 2 of 3 were written anew: 'red-across', 'blue-down'"
+    ]
+
+
+def test_changed_files_of_masks_are_told(make_recipe: MakeRecipe, train: Split, tmp_path: Path) -> None:
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    recipe = make_recipe(mask={"use": "files", "folder": str(masks), "missing": "empty"})
+    first, second = (masks / f"{name}.json" for name in ("red-across", "blue-down"))
+    first.write_text('{"frames": []}')
+    before = take_fingerprint(recipe, {"train": train})
+    assert Fingerprint.from_json(before.to_json()) == before
+    os.utime(first, ns=(0, 0))
+    assert told(before, take_fingerprint(recipe, {"train": train})) == []
+    first.write_text('{"frames": [ ]}')
+    second.write_text('{"frames": []}')
+    now = take_fingerprint(recipe, {"train": train})
+    assert told(before, now) == ["masks: train: 2 of 3 videos have other files: 'red-across', 'blue-down'"]
+    large = [one.model_copy(update={"splits": {"train": unlisted(one.splits["train"])}}) for one in (before, now)]
+    assert told(*large) == ["masks: train: some videos have other files"]
+    older = take_fingerprint(make_recipe(), {"train": train})  # an older fdakit did not record them
+    assert [text for text in told(older, now) if text.startswith("masks")] == []
+    with pytest.raises(RecipeError, match=r"--allow-changed masks$"):
+        refuse_changes(tmp_path, changes_since(before, now), ())
+
+
+def unlisted(split: SplitFingerprint) -> SplitFingerprint:
+    return SplitFingerprint.from_json({key: value for key, value in split.to_json().items() if key != "mask_files"})
+
+
+def test_a_file_that_an_option_names_is_compared_by_its_contents(
+    make_recipe: MakeRecipe, train: Split, tmp_path: Path
+) -> None:
+    path, copy = tmp_path / "notes.txt", tmp_path / "copies" / "notes.txt"
+    path.write_text("one")
+    copy.parent.mkdir()
+    shutil.copy(path, copy)
+    recipe, moved = (make_recipe(objective=[{"use": "constant", "file": str(one)}]) for one in (path, copy))
+    before = take_fingerprint(recipe, {"train": train})
+    assert told(before, take_fingerprint(moved, {"train": train})) == []
+    path.write_text("two")
+    assert told(before, take_fingerprint(recipe, {"train": train})) == [
+        "files: objective.0.file: the file has other contents"
     ]
 
 

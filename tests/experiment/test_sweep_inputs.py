@@ -69,6 +69,14 @@ def test_absent_weights_are_told_together_with_absent_data(
     assert last.startswith(f"other: encoder.pretrained: {lost!r} is neither a file")
 
 
+def test_an_absent_folder_of_masks_is_told_once(make_recipe: MakeRecipe, tmp_path: Path) -> None:
+    recipe = make_recipe(name="one", mask={"use": "files", "folder": str(tmp_path / "nowhere")})
+    with pytest.raises(
+        FdakitError, match=rf"^one: mask.folder: no folder {tmp_path}/nowhere; give the one that [^\n]*$"
+    ):
+        sweep([recipe], [1, 2], out=tmp_path / "out", tell=lambda line: None)
+
+
 def test_runs_that_are_finished_need_no_data(
     make_recipe: MakeRecipe, absent: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

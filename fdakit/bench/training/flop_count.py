@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
@@ -48,8 +49,8 @@ def counted_operations() -> Iterator[FlopCounterMode]:
     Modules must be in training mode: in evaluation torch fuses attention into one operation that is not counted. So
     are LSTMs on the CPU and all recurrent layers on the GPU, unless their libraries are switched off as here.
     """
-    onednn = torch.backends.mkldnn.enabled
-    torch.backends.mkldnn.enabled = False
+    onednn: Any = torch.backends.mkldnn  # its types say something else than it accepts
+    former, onednn.enabled = onednn.enabled, False
     try:
         with (
             torch.backends.cudnn.flags(enabled=False),
@@ -58,7 +59,7 @@ def counted_operations() -> Iterator[FlopCounterMode]:
         ):
             yield counted
     finally:
-        torch.backends.mkldnn.enabled = onednn
+        onednn.enabled = former
 
 
 def encode(retriever: Retriever, batch: LoadedBatch, device: torch.device) -> torch.Tensor:

@@ -50,8 +50,10 @@ class VideoMasks:
 def digest(folder: Path, video_id: str, known: dict[Path, tuple[tuple[int, int], str]]) -> str:
     """Return a digest of the names and contents of a video's mask files; "" if there are none.
 
-    `known` keeps digests of files by size and time of change, so that none is read twice. Raises `DatasetError`.
+    `known` keeps digests of files by size and time of change, so that none is read twice. Raises `DatasetError`, also
+    if there is no such folder.
     """
+    _check_folder(folder)
     found = blake2b(digest_size=16)
     pictures, table = mask_paths(folder, video_id)
     files = [*_pictures(pictures), *([table] if table.is_file() else [])]
@@ -73,8 +75,7 @@ def find_masks(folder: Path, video_id: str, *, soft: bool = False, check: bool =
     Raises `DatasetError` naming the file that is no mask file, or if there are both a folder and a JSON file; with
     `check` for each mask that could not be read, whether a frame will ask for it or not.
     """
-    if not folder.is_dir():
-        raise DatasetError(f"mask.folder: no folder {folder}; give the one that holds the masks, named by video id")
+    _check_folder(folder)
     pictures, table = mask_paths(folder, video_id)
     if pictures.is_dir() and table.is_file():
         raise DatasetError(f"video {video_id!r}: masks in {pictures} and in {table}; keep one of them")
@@ -87,6 +88,13 @@ def find_masks(folder: Path, video_id: str, *, soft: bool = False, check: bool =
         with _opened(path) as picture:
             picture.verify()
     return found
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise DatasetError(
+            f"mask.folder: no folder {folder.absolute()}; give the one that holds the masks, named by video id"
+        )
 
 
 def _check_regular(path: Path) -> None:
