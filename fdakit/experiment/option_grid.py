@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from types import MappingProxyType
@@ -13,6 +14,7 @@ from typing import Any
 from fdakit.errors import RecipeError
 from fdakit.recipe.document import parse_toml
 from fdakit.recipe.recipe import Recipe
+from fdakit.recipe.validation import read_all
 from fdakit.report.curves import Panel, Point
 from fdakit.report.evaluation_report import in_direction
 from fdakit.report.mean_std import MeanStd
@@ -49,13 +51,13 @@ def expand_grid(text: str, readers: Sequence[ReadRecipe]) -> tuple[list[Recipe],
     values = _values(listed)
     if not equals or "." not in key or not values:
         raise RecipeError(f"--vary {text}: wanted table.key=value,value, as fusion.keep_share=0.1,0.3,1.0")
+    cells = [(read, value) for read in readers for value in values]
     recipes, places = [], {}
-    for read in readers:
-        for value in values:
-            recipe = read([f"{key}={value}"])
-            name = f"{recipe.name}-{key.rpartition('.')[2]}-{re.sub(r'[^A-Za-z0-9.+-]+', '_', str(value))}"
-            places[name] = (recipe.name, value)
-            recipes.append(replace(recipe, name=name))
+    found = read_all(partial(read, [f"{key}={value}"]) for read, value in cells)
+    for recipe, (_, value) in zip(found, cells, strict=True):
+        name = f"{recipe.name}-{key.rpartition('.')[2]}-{re.sub(r'[^A-Za-z0-9.+-]+', '_', str(value))}"
+        places[name] = (recipe.name, value)
+        recipes.append(replace(recipe, name=name))
     return recipes, OptionGrid(key, tuple(values), places)
 
 

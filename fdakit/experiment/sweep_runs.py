@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fdakit.errors import RecipeError
 from fdakit.recipe.recipe import Recipe
+from fdakit.recipe.validation import LONGEST_NAME
 
 from .sweep_inputs import check_inputs_of
 from .sweep_members import Member, RunFailure, check_members, run_member
@@ -25,16 +26,24 @@ def plan_members(recipes: Sequence[Recipe], seeds: Sequence[int], *, out: Path, 
     """
     if blocked := next((path for path in (out, *out.parents) if path.exists() and not path.is_dir()), None):
         raise RecipeError(f"{command} --out: {blocked.absolute()} is a file; name a folder")
-    names = [recipe.name for recipe in recipes]
-    if len(set(names)) < len(names):
-        raise RecipeError(
-            f"{command}: recipes share a name: {', '.join(sorted(names))}; give each `name` a value of its own"
-        )
+    named: dict[str, list[str]] = {}
+    for recipe in recipes:
+        named.setdefault(recipe.name, []).append(recipe.where)
+    if shared := [_shared_name(name, places) for name, places in named.items() if len(places) > 1]:
+        raise RecipeError(f"{command}: {fault}" for fault in shared)
+    if long := [name for name in named if len(os.fsencode(name)) > LONGEST_NAME]:
+        raise RecipeError(f"{command}: no folder can be called {long[0]!r}, it is too long; shorten what makes it up")
     members = [
         Member(replace(recipe, seed=seed), out / recipe.name / f"seed-{seed}") for recipe in recipes for seed in seeds
     ]
     check_members(members)
     return members
+
+
+def _shared_name(name: str, places: Sequence[str]) -> str:
+    if len(set(places)) == 1:
+        return f"{name!r} is asked for {len(places)} times, from {places[0]}; ask for it once"
+    return f"{', '.join(places)} are all called {name!r}; give each a `name` of its own"
 
 
 def make_runs(members: Sequence[Member], *, jobs: int, tell: Tell) -> dict[Member, RunFailure]:

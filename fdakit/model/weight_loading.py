@@ -14,6 +14,7 @@ from fdakit.errors import CheckpointError
 from .weight_files import load_strictly, read_weights
 from .weight_formats import ClipWeights, State, detect_file_format
 
+_INSIDE = ("vision_model.", "text_model.", "encoder.")  # names of what is in an encoder and in no tower
 COUNTERS = "num_batches_tracked"  # of batch norms: counters that no output depends on
 
 
@@ -28,14 +29,22 @@ def read_clip_weights(path: Path) -> ClipWeights:
 def load_towers(clip: Any, weights: ClipWeights, *, where: Path) -> None:
     """Load a whole CLIP, or only its visual tower, into an open_clip model: all tensors or none.
 
-    Half-precision weights become fp32. A position embedding of another grid is interpolated, with a warning. Raises
-    `CheckpointError` with what is missing, unexpected or misshapen.
+    Half-precision weights become fp32. A position embedding of another grid is interpolated, with a warning; another
+    tells what the file has inside its encoder that no tower takes. Raises `CheckpointError` with what is missing,
+    unexpected or misshapen.
     """
     if not weights.clip:
         known = "OpenAI, open_clip, Alpha-CLIP, CLIP4Clip, Hugging Face, Prompt Switch or fdakit"
         first = ", ".join(list(weights.other)[:3])
         raise CheckpointError(
             f"{where.absolute()}: not the weights of a CLIP ({first}, …); known are those of {known}"
+        )
+    if inside := [name for name in weights.other if name.startswith(_INSIDE)]:
+        more = ", ..." if len(inside) > 3 else ""
+        warnings.warn(
+            f"{where.absolute()}: {weights.format} weights with more than two towers: {', '.join(inside[:3])}{more} "
+            "cannot be used here, and without them the towers give other vectors than those they were trained for",
+            stacklevel=2,
         )
     state = {name: value.float() if value.is_floating_point() else value for name, value in weights.clip.items()}
     _fit_positions(clip, state, where=where)

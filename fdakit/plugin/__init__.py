@@ -65,6 +65,7 @@ from fdakit.values import (
 
 from .abilities import (
     ActsAfterStep as ActsAfterStep,
+    ChecksPairs as ChecksPairs,
     Closes as Closes,
     GivesExtra as GivesExtra,
     HadOtherPreprocess as HadOtherPreprocess,

@@ -85,6 +85,15 @@ class OverPairs(Protocol):
 
 
 @runtime_checkable
+class ChecksPairs(Protocol):
+    """A batcher or objective that needs something of every training pair, such as a line in a file of its own."""
+
+    def check_pairs(self, pairs: TrainingPairs) -> None:
+        """Raise a `FdakitError` if any of the pairs lacks it; called once with all, before anything is trained."""
+        ...
+
+
+@runtime_checkable
 class GivesExtra(Protocol):
     """A batcher or objective that knows more of each pair than its clip and caption, such as a teacher's scores.
 

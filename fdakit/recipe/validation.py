@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from .paths import anchor_paths
 from .recipe import Recipe
 from .tables import LISTS, SETTINGS, SINGLE, TOP, NoKeys, own_keys
 
+R = TypeVar("R")
 S = TypeVar("S", bound=BaseModel)
 
 _DEFAULT = object()  # of a list that a document leaves out
@@ -42,6 +43,19 @@ def read_recipe(
     if seed is not None:
         document["seed"] = seed
     return validate(document, where=str(path), catalog=catalog, causes=setting_causes(written, given))
+
+
+def read_all(readers: Iterable[Callable[[], R]]) -> list[R]:
+    """Return what all of them read. Raises one `RecipeError` with the faults of all, each once."""
+    found, faults = [], list[str]()
+    for read in readers:
+        try:
+            found.append(read())
+        except RecipeError as error:
+            faults += error.faults
+    if faults:
+        raise RecipeError(dict.fromkeys(faults))
+    return found
 
 
 def validate(

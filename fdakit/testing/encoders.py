@@ -14,6 +14,7 @@ from fdakit.model.tokens.sent_tokeniser import sent_tokeniser
 from fdakit.plugin.abilities import NamesBlocks, RecomputesActivations, TextRoles
 
 from .building import Part, build_kind
+from .kept_patches import check_keep_counts
 
 _TEXTS = ("a red circle moves across", "a dog", "two dogs run after a red ball")
 
@@ -23,9 +24,10 @@ def check_encoder(component: Part, *, image_size: int, **options: Any) -> None:
 
     `fuse` is called once, with the valid frames alone and, if the encoder accepts maps, a stem. Clips and texts have
     the same features (1e-5) in any batch and order, however they are padded. What a fusion changes of an output that
-    the encoder `accepts` changes its vectors. The roles of texts differ only if it says that it is `asymmetric`.
-    Activations that it computes again give the same gradients, and blocks that it names are its own. Texts tokenised
-    apart have the same vectors.
+    the encoder `accepts` changes its vectors, and of the patches in `keep` it takes as many of each frame as
+    `keep_counts` says, or refuses with a `PluginError`. The roles of texts differ only if it says that it is
+    `asymmetric`. Activations that it computes again give the same gradients, and blocks that it names are its own.
+    Texts tokenised apart have the same vectors.
     """
     import torch
 
@@ -47,6 +49,8 @@ def check_encoder(component: Part, *, image_size: int, **options: Any) -> None:
             kept = changed.valid & found.valid
             same = torch.allclose(changed.vectors[kept], found.vectors[kept], atol=1e-6)
             assert not same, f"it accepts {output!r}, but another one does not change its vectors"
+        if "keep" in encoder.accepts:
+            check_keep_counts(encoder, clips)
         _check_texts(encoder)
     _check_training_abilities(encoder, clips)
 

@@ -15,10 +15,11 @@ from fdakit.data_pipeline.clip_settings import ClipSettings
 from fdakit.data_pipeline.damage import known_damage
 from fdakit.data_pipeline.loaded_batch import LoadedBatch
 from fdakit.dataset_files.identical_videos import identical_videos
-from fdakit.errors import DatasetError, PartError
+from fdakit.errors import DatasetError, PartError, attribute_errors
 from fdakit.inference.factory import WeightedObjective
 from fdakit.model.retriever import Retriever
 from fdakit.model.tokens.sent_tokeniser import sent_tokeniser
+from fdakit.plugin.abilities import ChecksPairs
 from fdakit.plugin.batching import Batcher, TrainingPairs
 from fdakit.recipe.build_context import base_shapes
 from fdakit.recipe.recipe import Recipe
@@ -60,7 +61,7 @@ class TrainingData:
     """The pairs of a split, as requests to its `clips`; the `batcher` makes batches of them by `seed` and epoch.
 
     `label` names the batcher in errors; `captions` says which pairs an epoch has; `others` are parts, with their
-    labels, that may know more of the pairs.
+    labels, that may know more of the pairs. Raises what one of them says of pairs that it cannot train on.
     """
 
     def __init__(
@@ -79,7 +80,12 @@ class TrainingData:
         self._pairs = training_pairs(split)
         self._batcher, self._label = batcher, label
         self._batch_size, self._captions = batch_size, captions
-        self._extra = ExtraValues(((label, batcher), *others), self._pairs)
+        parts = ((label, batcher), *others)
+        self._extra = ExtraValues(parts, self._pairs)
+        for name, part in parts:
+            if isinstance(part, ChecksPairs):
+                with attribute_errors(name, "in check_pairs"):
+                    part.check_pairs(self._pairs)
 
     @classmethod
     def of(

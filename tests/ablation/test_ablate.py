@@ -94,7 +94,7 @@ def test_a_failed_run_is_told_and_stops_no_other(systems: list[System], tmp_path
 
 
 def test_systems_of_one_name_are_refused(systems: list[System], tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="ablate: recipes share a name: one, one; give each"):
+    with pytest.raises(RecipeError, match=r"ablate: 'one' is asked for 2 times, from small\.toml"):
         ablate([systems[0], systems[0]], [1], out=tmp_path, tell=silent)
 
 
@@ -144,6 +144,21 @@ def test_every_recipe_is_read_with_every_data_set(make_recipe: MakeRecipe, catal
     assert (options.pan, options.clips, found[0].recipe.train.epochs) == (2.0, 8, 1)
     assert found[1].recipe.parts["dataset"].name == "manifest"
     assert [one.recipe.name for one in read_systems([str(path)], [], settings=[], catalog=catalog)] == ["small"]
+
+
+def test_the_faults_of_all_recipes_on_all_data_sets_are_told_at_once_each_blamed_on_its_option() -> None:
+    data = ["moving-shapes pan=-1", "movin-shapes", "mask.threshold=900"]
+    with pytest.raises(RecipeError) as caught:
+        read_systems(
+            ["quickstart", "order", "quickstrat"], data, settings=["train.epochs=-1"], catalog=load_catalog()
+        )
+    faults = caught.value.faults
+    assert len(set(faults)) == len(faults)
+    told = [fault.partition(": found")[0] for fault in faults]
+    assert told[:2] == ["--data moving-shapes pan=-1: dataset.pan", "--set train.epochs=-1: train.epochs"]
+    assert told[2].startswith("--data movin-shapes: dataset.use: unknown dataset 'movin-shapes'; did you mean")
+    assert told[3] == "--data mask.threshold=900: mask.threshold"
+    assert "quickstrat" in told[-1]
 
 
 @pytest.mark.parametrize("words", ["", " ", "''"])

@@ -56,6 +56,14 @@ def test_a_value_that_the_option_refuses_is_the_recipes_fault() -> None:
         expand_grid("fusion.keep_share=0.5,2", [read])
 
 
+def test_the_faults_of_all_values_are_told_at_once() -> None:
+    with pytest.raises(RecipeError) as caught:
+        expand_grid("fusion.keep_share=2,3,0.5", [read])
+    assert [fault.partition(";")[0] for fault in caught.value.faults] == [
+        f"--set fusion.keep_share={value}: fusion.keep_share: found {value}" for value in (2, 3)
+    ]
+
+
 def test_seconds_are_the_median_epochs(tmp_path: Path) -> None:
     assert epoch_seconds(tmp_path) is None
     events: list[dict[str, Any]] = [{"event": "run_started"}]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -184,6 +185,15 @@ def test_results_of_another_recipe_are_never_taken_for_this_ones(
 
 
 def test_recipes_that_share_a_name_are_refused(recipes: list[Recipe], tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="recipes share a name: plain, plain; give each"):
-        sweep([recipes[1], recipes[1]], [1], out=tmp_path, tell=lambda line: None)
+    other = replace(recipes[1], where="other.toml")
+    for pair, said in (
+        ([recipes[1]] * 2, r"sweep: 'plain' is asked for 2 times, from small\.toml; ask for it once"),
+        (
+            [recipes[1], other],
+            r"sweep: small\.toml, other\.toml are all called 'plain'; give each a `name` of its own",
+        ),
+        ([replace(other, name="x" * 256)], r"sweep: no folder can be called 'x+', it is too long"),
+    ):
+        with pytest.raises(RecipeError, match=said):
+            sweep(pair, [1], out=tmp_path, tell=lambda line: None)
     assert list(tmp_path.iterdir()) == []

@@ -71,9 +71,8 @@ def test_absent_weights_are_told_together_with_absent_data(
 
 def test_an_absent_folder_of_masks_is_told_once(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     recipe = make_recipe(name="one", mask={"use": "files", "folder": str(tmp_path / "nowhere")})
-    with pytest.raises(
-        FdakitError, match=rf"^one: mask.folder: no folder {tmp_path}/nowhere; give the one that [^\n]*$"
-    ):
+    said = rf"^one: mask\.folder: no folder {tmp_path}/nowhere; give the one that [^\n]*$"
+    with pytest.raises(FdakitError, match=said):
         sweep([recipe], [1, 2], out=tmp_path / "out", tell=lambda line: None)
 
 

@@ -77,6 +77,13 @@ def test_what_belongs_to_no_tower_is_kept_apart_and_prompts_name_the_layout(thei
     assert list(weights.other) == [PROMPTS]
 
 
+def test_what_no_tower_takes_of_an_encoder_is_told(theirs: Any, tmp_path: Path) -> None:
+    more = {PROMPTS: torch.ones(2, 2, 64), "caption_head.bias": torch.ones(3)}
+    weights = read_clip_weights(saved({**theirs.state_dict(), **more}, tmp_path))
+    with pytest.warns(UserWarning, match=rf"Prompt Switch weights with more than two towers: {PROMPTS} cannot"):
+        load_towers(ours(), weights, where=tmp_path)
+
+
 def refused(state: dict[str, torch.Tensor], folder: Path) -> str:
     with pytest.raises(CheckpointError) as caught:
         read_clip_weights(saved(state, folder))

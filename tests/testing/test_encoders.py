@@ -12,7 +12,7 @@ from helpers.sample_plugins import component
 from torch import nn
 
 from fdakit.builtin.encoders.tiny import TINY
-from fdakit.plugin import BuildContext, ClipBatch, Fused, Preprocess, TextFeatures, VideoFeatures
+from fdakit.plugin import BuildContext, ClipBatch, Fused, PluginError, Preprocess, TextFeatures, VideoFeatures
 from fdakit.testing import ExampleStem, check_encoder
 
 SIZE, WIDTH = 16, 8
@@ -107,6 +107,28 @@ class WithStem(Tower):
         return self.image(maps.mean((2, 3)))
 
 
+class Keeping(Tower):
+    """The mean colour of the patches that are kept, of four by four."""
+
+    accepts = frozenset({"pixels", "keep"})
+    shapes = BuildContext(image_size=SIZE, embedding=WIDTH, grid=(4, 4))
+
+    def counts(self, fused: Fused, length: int) -> torch.Tensor:
+        assert fused.keep is not None
+        return torch.full((len(fused.keep),), length) if fused.keep_counts is None else fused.keep_counts
+
+    def looked_at(self, clips: ClipBatch, fuse: Fuse) -> torch.Tensor:
+        pixels = clips.packed()
+        fused = fuse(pixels, None)
+        patches = nn.functional.adaptive_avg_pool2d(pixels if fused.pixels is None else fused.pixels, 4).flatten(2).mT
+        if fused.keep is None:
+            return self.image(patches.mean(1))
+        length = fused.keep.shape[1]
+        stay = torch.arange(length) < self.counts(fused, length)[:, None]
+        kept = patches.gather(1, fused.keep[..., None].expand(-1, -1, 3)) * stay[..., None]
+        return self.image(kept.sum(1) / stay.sum(1, keepdim=True))
+
+
 class Words:
     """The words of a text by length and first letter, up to nine or the longest of the texts."""
 
@@ -137,7 +159,7 @@ class WithTokens(Tower):
         return TextFeatures(vectors.sum(1), vectors, mask)
 
 
-@pytest.mark.parametrize("tower", [Tower, OfClips, OfPatches, WithRoles, WithStem, WithTokens])
+@pytest.mark.parametrize("tower", [Tower, OfClips, OfPatches, WithRoles, WithStem, WithTokens, Keeping])
 def test_encoders_of_every_level_keep_the_laws(tower: type[Tower]) -> None:
     check_encoder(component(build=lambda options, shapes: tower()), image_size=SIZE)
 
@@ -234,6 +256,52 @@ def test_features_of_videos_that_break_a_law_are_rejected(change: Callable[..., 
     tower = of_features(change)
     with pytest.raises(AssertionError, match=words):
         check_encoder(component(build=lambda options, shapes: tower()), image_size=SIZE)
+
+
+def all_kept(self: Any, fused: Any, length: int) -> torch.Tensor:
+    return torch.full((len(fused.keep),), length)
+
+
+def one_less(self: Any, fused: Fused, length: int) -> torch.Tensor:
+    return Keeping.counts(self, fused, length) - int(fused.keep_counts is not None)
+
+
+def of_first(self: Any, fused: Fused, length: int) -> torch.Tensor:
+    counts = Keeping.counts(self, fused, length)
+    return counts[:1].expand(len(counts))
+
+
+def seen_beyond(self: Any, clips: ClipBatch, fuse: Fuse) -> torch.Tensor:
+    kept: list[Fused] = []
+
+    def noted(*given: Any) -> Fused:
+        kept.append(fuse(*given))
+        return kept[-1]
+
+    found = Keeping.looked_at(self, clips, noted)
+    beyond = kept[0].keep_counts is not None and kept[0].keep is not None and int(kept[0].keep[:, -1].max()) > 8
+    return found + beyond
+
+
+def refusing(self: Any, fused: Fused, length: int) -> torch.Tensor:
+    if fused.keep_counts is not None:
+        raise PluginError("cannot keep other numbers of patches of other frames")
+    return Keeping.counts(self, fused, length)
+
+
+def test_an_encoder_that_ignores_how_many_patches_of_a_frame_are_kept_is_rejected() -> None:
+    for counts in (all_kept, one_less, of_first):
+        tower = changed(Keeping, counts=counts)
+        with pytest.raises(AssertionError, match="keep_counts: a frame has other vectors than with as many"):
+            check_encoder(component(build=lambda options, shapes, tower=tower: tower()), image_size=SIZE)
+    tower = changed(Keeping, looked_at=seen_beyond)
+    with pytest.raises(AssertionError, match="what keep holds beyond keep_counts"):
+        check_encoder(component(build=lambda options, shapes: tower()), image_size=SIZE)
+
+
+def test_an_encoder_may_refuse_to_keep_other_numbers_of_patches_of_other_frames() -> None:
+    tower = changed(Keeping, counts=refusing)
+    check_encoder(component(build=lambda options, shapes: tower()), image_size=SIZE)
 
 
 BY_TEXTS = [

@@ -102,6 +102,29 @@ def test_a_batcher_that_keeps_something_between_calls_is_refused(tmp_path: Any) 
         data_of(split_of({"a": 9}, tmp_path), Counting()).plan(0)
 
 
+def test_parts_may_refuse_pairs_before_anything_is_trained(tmp_path: Any) -> None:
+    class Picky(InOrder):
+        seen: tuple[str, ...] = ()
+
+        def check_pairs(self, pairs: TrainingPairs) -> None:
+            self.seen = pairs.ids
+            if "b" in pairs.ids:
+                raise DatasetError("nothing of video 'b'")
+
+    class Failing(InOrder):
+        def check_pairs(self, pairs: TrainingPairs) -> None:
+            raise KeyError("b")
+
+    picky = Picky()
+    data_of(split_of({"a": 2, "c": 1}, tmp_path), picky)
+    assert picky.seen == ("a", "a", "c")
+    split = split_of({"a": 1, "b": 1}, tmp_path)
+    with pytest.raises(DatasetError, match="nothing of video 'b'"):
+        data_of(split, others=[object(), picky])
+    with pytest.raises(PartError, match="part 0 failed in check_pairs: KeyError"):
+        data_of(split, others=[Failing()])
+
+
 def test_extra_values_are_rows_of_the_clips_that_are_left_in_their_order(tmp_path: Any) -> None:
     split = split_of({"a": 2, "b": 2, "c": 2}, tmp_path)
     knows = Knows(place=lambda pairs: pairs.places, text=lambda pairs: list(pairs.texts))

@@ -45,11 +45,12 @@ def command(
     """
     from fdakit.catalog import load_catalog
     from fdakit.experiment.option_grid import expand_grid as varying
+    from fdakit.recipe.validation import read_all
 
     numbers = seed_numbers(seeds)
     catalog = load_catalog()
     readers = [partial(_read, recipe, settings, catalog) for recipe in recipes]
-    chosen, varied = varying(vary, readers) if vary else ([read([]) for read in readers], None)
+    chosen, varied = varying(vary, readers) if vary else (read_all(partial(read, []) for read in readers), None)
 
     from fdakit.experiment.sweep import sweep
 

@@ -37,12 +37,13 @@ class FrameTokenOptions(Options):
 
 
 def build(options: FrameTokenOptions, shapes: BuildContext) -> Objective:
-    """Return the objective, which has no weights and has read nothing yet."""
+    """Return the objective, which has no weights. Raises `DatasetError` if its captions cannot be read."""
     from ._distillation import AlignedDistillation, Distillation
+    from .frame_captions import FrameCaptions
 
     kind = AlignedDistillation if options.alignment else Distillation
     return kind(
-        captions=options.captions,
+        captions=FrameCaptions.read(options.captions) if options.captions is not None and shapes.pretrained else None,
         alignment=options.alignment,
         scale=options.scale,
         stop_gradient=options.stop_gradient,

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from math import exp, log
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,8 +24,10 @@ class Distillation:
     Pairs are compared with each other, so it is over the batch.
     """
 
-    def __init__(self, *, captions: Path | None, alignment: float, scale: float | None, stop_gradient: bool) -> None:
-        self._path, self._alignment, self._stop_gradient = captions, alignment, stop_gradient
+    def __init__(
+        self, *, captions: FrameCaptions | None, alignment: float, scale: float | None, stop_gradient: bool
+    ) -> None:
+        self._captions, self._alignment, self._stop_gradient = captions, alignment, stop_gradient
         self._given, self._factor = scale is not None, scale or _DEFAULT_SCALE
         self._encoder: Encoder | None = None
 
@@ -37,14 +37,15 @@ class Distillation:
         if not self._given and isinstance(encoder, HasLogitScale):
             self._factor = exp(encoder.logit_scale)
 
-    @cached_property
-    def _captions(self) -> FrameCaptions | None:
-        return None if self._path is None else FrameCaptions.read(self._path)
+    def check_pairs(self, pairs: TrainingPairs) -> None:
+        """Raise `DatasetError` if the file of captions has none of a training video."""
+        if self._captions is not None:
+            self._captions.of(pairs.ids)
 
     def extra(self, pairs: TrainingPairs) -> Mapping[str, Sequence[tuple[str, ...]]]:
         """Return the captions of the frames of each pair's video; nothing without a file of them.
 
-        Raises `DatasetError` if the file is absent, or has none of a video.
+        Raises `DatasetError` if the file has none of a video.
         """
         return {} if self._captions is None else {_NAME: self._captions.of(pairs.ids)}
 

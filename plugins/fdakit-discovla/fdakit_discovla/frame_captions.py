@@ -27,11 +27,13 @@ class FrameCaptions:
 
     def of(self, ids: Sequence[str]) -> list[tuple[str, ...]]:
         """Return the captions of some videos. Raises `DatasetError` if one has none."""
-        absent = next((name for name in ids if name not in self._captions), None)
-        if absent is not None:
+        wanted = dict.fromkeys(ids)
+        absent = [name for name in wanted if name not in self._captions]
+        if absent:
             raise DatasetError(
-                f"{self._path.absolute()}: no captions of the training video {absent!r}; make some of its frames, or "
-                "leave `captions` out"
+                f"{self._path.absolute()}: no captions of {len(absent):,} of {len(wanted):,} training videos "
+                f"({_few(absent)}), and some of {_few(list(self._captions)) or 'none'}; name videos as the data set "
+                "does, make captions of their frames, or leave `captions` out"
             )
         return [self._captions[name] for name in ids]
 
@@ -42,6 +44,10 @@ def _checked(path: Path, name: str, texts: Any) -> tuple[str, ...]:
     if not isinstance(texts, list) or not given or not all(isinstance(text, str) and text.strip() for text in given):
         raise DatasetError(f"{path.absolute()}: video {name!r} has {_kind(texts)}; wanted a list of texts")
     return tuple(given)
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names[:3])) + (", ..." if len(names) > 3 else "")
 
 
 def _kind(value: Any) -> str:

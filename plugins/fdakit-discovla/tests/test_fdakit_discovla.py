@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fdakit_discovla import FRAME_TOKEN_DISTILLATION
+from fdakit_discovla import FRAME_TOKEN_DISTILLATION, FrameTokenOptions
 from numpy.typing import NDArray
 
 from fdakit.plugin import (
@@ -211,7 +211,7 @@ def test_captions_that_another_part_gives_are_taken_too() -> None:
         ('{"a": "a dog"}', r"video 'a' has 'a dog' \(str\); wanted a list of texts"),
         ('{"a": []}', r"video 'a' has \[\] \(list\); wanted a list of texts"),
         ('{"a": ["x", 3]}', r"video 'a' has \['x', 3\] \(list\); wanted a list of texts"),
-        ('{"b": ["x"]}', r"no captions of the training video 'a'; make some of its frames, or leave `captions` out"),
+        ('{"b": ["x"]}', r"no captions of 1 of 1 training videos \('a'\), and some of 'b'; name videos as"),
         ("{", "captions"),
     ],
 )
@@ -220,8 +220,18 @@ def test_a_file_that_does_not_fit_is_named_with_what_it_holds(text: str, words: 
     path.write_text(text, encoding="utf-8")
     one = np.arange(1)
     with pytest.raises(DatasetError, match=words) as caught:
-        objective(captions=str(path)).extra(TrainingPairs(one, one, one, ("a",), ("x",)))
+        objective(captions=str(path)).check_pairs(TrainingPairs(one, one, one, ("a",), ("x",)))
     assert str(path) in str(caught.value)
+
+
+def test_an_absent_file_is_told_when_the_objective_is_built_and_not_asked_for_where_nothing_trains(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "nowhere.json"
+    with pytest.raises(DatasetError, match=f"{path}.*captions of frames"):
+        objective(captions=str(path))
+    options = FrameTokenOptions(captions=path)
+    FRAME_TOKEN_DISTILLATION.build(options, BuildContext(pretrained=False))
 
 
 def test_an_encoder_without_vectors_of_tokens_is_told() -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from fdakit.model import ClipEncoder, ClipWeights, load_strictly
-from fdakit.plugin import ClipBatch, Fuse, Fused, PluginError, Role, VideoFeatures
+from fdakit.plugin import CheckpointError, ClipBatch, Fuse, Fused, PluginError, Role, VideoFeatures
 
 from ._chunks import Chunks
 from ._prompt_cube import CubeSteps, PromptCube
@@ -71,8 +71,19 @@ class PromptSwitchEncoder(ClipEncoder):
         """
         cube = cube_weights(weights.other)
         if cube:
+            self._check_prompts(cube, where)
             load_strictly(self.cube, {name: value.float() for name, value in cube.items()}, where=where)
-        super().load(weights, where=where)
+        others = {name: value for name, value in weights.other.items() if not name.startswith(tuple(_NAMES))}
+        super().load(replace(weights, other=others), where=where)
+
+    def _check_prompts(self, cube: Mapping[str, torch.Tensor], where: Path) -> None:
+        """Raise `CheckpointError` if a cube has another number of prompts, with the option to set."""
+        prompts, own = cube.get("prompts"), self.cube.prompts.shape
+        if prompts is not None and prompts.ndim == 3 and prompts.shape[2] == own[2] and len(prompts) != own[0]:
+            raise CheckpointError(
+                f"{where.absolute()}: has {len(prompts)} prompts a frame, and encoder.prompts is {own[0]}; set "
+                f"encoder.prompts = {len(prompts)}"
+            )
 
     def parameter_role(self, name: str) -> Role:
         """Return the role of a weight: `prompts` of the cube, `aggregator` of the attention after the last block."""
