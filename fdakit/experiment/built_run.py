@@ -98,9 +98,9 @@ def build_trainer(
 
 def check_mask_files(recipe: Recipe, splits: Mapping[str, Split]) -> None:
     """Raise `FdakitError` if the mask reads files of its own and cannot read those of a split's first video."""
-    version = mask_versions(recipe)
-    for split in splits.values() if version else ():
-        version(split.videos[0].id)
+    if version := mask_versions(recipe):
+        for split in splits.values():
+            version(split.videos[0].id)
 
 
 def wanted_splits(recipe: Recipe, splits: Splits) -> list[str]:

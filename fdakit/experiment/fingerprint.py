@@ -135,10 +135,10 @@ def _split_fingerprint(split: Split, masks: Mapping[str, str] | None) -> SplitFi
     pairs = "".join(f"{caption.video_id}\t{caption.text}\n" for caption in split.captions)
     files = {video.id: _of_file(video.path) for video in split.videos}
     listed = len(files) <= _LISTED
-    of_masks: dict[str, Any] = {}
+    more: dict[str, Any] = {"files": files} if listed else {}
     if masks is not None:
-        of_masks = {"masks": sha256(repr(sorted(masks.items())).encode("utf-8", "surrogateescape")).hexdigest()}
-        of_masks |= {"mask_files": masks} if listed else {}
+        more["masks"] = sha256(repr(sorted(masks.items())).encode("utf-8", "surrogateescape")).hexdigest()
+        more |= {"mask_files": masks} if listed else {}
     folders = {str(video.path.parent.absolute()) for video in split.videos}
     return SplitFingerprint(
         videos=len(split.videos),
@@ -147,8 +147,7 @@ def _split_fingerprint(split: Split, masks: Mapping[str, str] | None) -> SplitFi
         texts=sha256(pairs.encode("utf-8", "surrogateescape")).hexdigest(),
         folder=os.path.commonpath(folders) if len(folders) < _LISTED else "",
         sizes=sha256(repr([size for size, _ in files.values()]).encode()).hexdigest(),
-        **({"files": files} if listed else {}),
-        **of_masks,
+        **more,
     )
 
 

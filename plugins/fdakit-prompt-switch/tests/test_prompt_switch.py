@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,11 +11,9 @@ import torch
 from fdakit_prompt_switch import CAPTIONING, PROMPT_SWITCH, PROMPT_SWITCH_TINY, SEGMENTS
 from fdakit_prompt_switch._chunks import Chunks
 from fdakit_prompt_switch._prompt_cube import PromptCube
-from safetensors.torch import save_file
 
-from fdakit.builtin.encoders.open_clip import OPEN_CLIP
 from fdakit.model import ClipEncoder
-from fdakit.plugin import BuildContext, CheckpointError, ClipBatch, Fused, PluginError, Preprocess, StartsFromEncoder
+from fdakit.plugin import BuildContext, ClipBatch, Fused, PluginError, Preprocess, StartsFromEncoder
 from fdakit.testing import build_part, check_encoder, check_exact_step, check_objective, check_sampler
 
 SIZES = {"image_size": 32, "patch": 8, "width": 64, "layers": 2, "text_layers": 1, "embedding": 16}
@@ -178,8 +173,8 @@ def test_words_after_the_end_of_a_caption_count_nothing() -> None:
     assert given.shape == targets.shape
 
 
-def test_common_words_have_the_published_ids_of_clip_and_weigh_less(tmp_path: Path) -> None:
-    encoder = build_part(PROMPT_SWITCH, BuildContext(pretrained=False), model=folder_of_a_model(tmp_path))
+def test_common_words_have_the_published_ids_of_clip_and_weigh_less(small_model: str) -> None:
+    encoder = build_part(PROMPT_SWITCH, BuildContext(pretrained=False), model=small_model)
     captioner = build_part(CAPTIONING, encoder.shapes)
     captioner.start_from(encoder)
     light = (captioner.weights == 0.25).nonzero().flatten().tolist()
@@ -196,110 +191,6 @@ def test_an_encoder_of_another_kind_is_refused_by_name() -> None:
         build_part(CAPTIONING, make().shapes, heads=5)
     with pytest.raises(PluginError, match="ModifiedResNet, is no ViT of open_clip's own"):
         build_part(PROMPT_SWITCH, model="RN50")
-
-
-def folder_of_a_model(folder: Path) -> str:
-    model = {
-        "embed_dim": 64,
-        "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 64, "layers": 1},
-        "text_cfg": {"context_length": 8, "vocab_size": 49408, "width": 64, "heads": 1, "layers": 1},
-    }
-    pictures = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
-    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": model, "preprocess_cfg": pictures}))
-    return f"local-dir:{folder}"
-
-
-def test_weights_bring_their_prompts_and_those_of_another_size_are_refused(tmp_path: Path) -> None:
-    shapes = BuildContext(pretrained=False)
-    model = folder_of_a_model(tmp_path)
-    first = build_part(PROMPT_SWITCH, shapes, model=model, prompts=3)
-    path = tmp_path / "trained.safetensors"
-    save_file({f"encoder.{name}": value for name, value in first.state_dict().items()}, path)
-    again = build_part(PROMPT_SWITCH, model=model, prompts=3, pretrained=str(path))
-    for name, value in first.state_dict().items():
-        assert torch.equal(again.state_dict()[name], value), name
-    with pytest.raises(
-        CheckpointError, match=r"has 3 prompts a frame, and encoder\.prompts is 2; set encoder\.prompts"
-    ):
-        build_part(PROMPT_SWITCH, model=model, prompts=2, pretrained=str(path))
-    with pytest.warns(UserWarning, match=r"more than two towers: encoder\.cube\.\S+, .* cannot be used here"):
-        build_part(OPEN_CLIP, model=model, pretrained=str(path))
-
-
-RELEASED = {
-    "visual.class_embedding": "vision_model.embeddings.class_embedding",
-    "visual.conv1.weight": "vision_model.embeddings.patch_embedding.weight",
-    "visual.positional_embedding": "vision_model.embeddings.position_embedding.weight",
-    "visual.ln_pre": "vision_model.pre_layrnorm",
-    "visual.ln_post": "vision_model.post_layernorm",
-    "visual.transformer.resblocks": "vision_model.encoder.layers",
-    "visual.proj": "visual_projection.weight",
-    "token_embedding.weight": "text_model.embeddings.token_embedding.weight",
-    "positional_embedding": "text_model.embeddings.position_embedding.weight",
-    "ln_final": "text_model.final_layer_norm",
-    "transformer.resblocks": "text_model.encoder.layers",
-    "text_projection": "text_projection.weight",
-    "attn.out_proj": "self_attn.out_proj",
-    "ln_1": "layer_norm1",
-    "ln_2": "layer_norm2",
-    "mlp.c_fc": "mlp.fc1",
-    "mlp.c_proj": "mlp.fc2",
-}
-
-
-def released(encoder: Any) -> dict[str, torch.Tensor]:
-    """The weights of an encoder as the release's training saves them."""
-    found = {f"clip.vision_model.attn.{name}": value for name, value in encoder.cube.attention.state_dict().items()}
-    found["clip.vision_model.encoder.prompt_embedding"] = encoder.cube.prompts.detach()
-    for name, value in encoder.clip.state_dict().items():
-        for ours, theirs in RELEASED.items():
-            name = re.sub(rf"(?:^|(?<=\.)){re.escape(ours)}(?=\.|$)", theirs, name)
-        if ".attn.in_proj_" in name:
-            for letter, part in zip("qkv", value.chunk(3), strict=True):
-                found["clip." + name.replace("attn.in_proj_", f"self_attn.{letter}_proj.")] = part.clone()
-        else:
-            found[f"clip.{name}"] = value.T if name.endswith("_projection.weight") else value
-    found["clip.text_model.embeddings.position_ids"] = torch.arange(8)[None]
-    return found
-
-
-def test_a_released_checkpoint_is_read_as_any_weights_file_and_one_that_is_not_whole_refused(tmp_path: Path) -> None:
-    model = folder_of_a_model(tmp_path)
-    torch.manual_seed(0)
-    first = build_part(PROMPT_SWITCH, BuildContext(pretrained=False), model=model, prompts=3, quick_gelu=True)
-    torch.nn.init.normal_(first.cube.attention.out_proj.weight)
-    whole, path = released(first), tmp_path / "best.pth"
-
-    def build(state: dict[str, torch.Tensor]) -> Any:
-        torch.save(
-            {"epoch": 3, "state_dict": state, "optimizer": {"state": {}, "param_groups": [{"lr": 1e-6}]}}, path
-        )
-        return build_part(PROMPT_SWITCH, model=model, prompts=3, quick_gelu=True, pretrained=str(path))
-
-    again = build({**whole, "caption_head.bias": torch.ones(3)})
-    for name, value in first.state_dict().items():
-        assert torch.equal(again.state_dict()[name], value), name
-    for gone, said in (
-        ("clip.vision_model.encoder.prompt_embedding", "missing prompts"),
-        ("clip.vision_model.attn.out_proj.weight", "missing attention.out_proj.weight"),
-        ("clip.text_model.encoder.layers.0.self_attn.k_proj.bias", "are not three of one shape"),
-        ("clip.vision_model.post_layernorm.weight", "missing visual.ln_post.weight"),
-    ):
-        with pytest.raises(CheckpointError, match=said):
-            build({name: value for name, value in whole.items() if name != gone})
-    with pytest.raises(CheckpointError, match=r"set encoder\.quick_gelu = true"):
-        build_part(PROMPT_SWITCH, model=model, prompts=3, pretrained=str(path))
-    path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(CheckpointError, match="it breaks off"):
-        build_part(PROMPT_SWITCH, model=model, prompts=3, quick_gelu=True, pretrained=str(path))
-
-
-def test_a_file_without_a_decoder_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "towers.safetensors"
-    save_file({f"encoder.{name}": value for name, value in make().state_dict().items()}, path)
-    encoder = make(embedding=64)
-    with pytest.raises(CheckpointError, match=r"holds no decoder of captions; leave out objective\.weights"):
-        build_part(CAPTIONING, encoder.shapes, weights=str(path)).start_from(encoder)
 
 
 def test_evaluation_takes_evenly_spaced_frames_in_time_order_and_training_one_of_each_part() -> None:

@@ -95,7 +95,7 @@ def test_each_form_goes_to_stdout_or_by_its_ending_to_a_file(
     for form, ending, start in (
         ("md", ".md", "Text to video (t2v)"),
         ("latex", ".tex", "% needs \\usepackage{booktabs}"),
-        ("csv", ".csv", "run,kind,label,seeds,t2v R@1"),
+        ("csv", ".csv", "run,protocol,kind,label,seeds,t2v R@1"),
         ("json", ".json", "[\n"),
     ):
         printed = tell("report", str(run), str(sweep), "--to", form)
