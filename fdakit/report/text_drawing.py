@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import cache
 from math import ceil
 from typing import Any
@@ -46,9 +47,8 @@ def fit_text(text: str, *, size: int, room: float | None = None) -> str:
     line = " ".join(text.encode("utf-8", "backslashreplace").decode("utf-8").split())
     if room is None or text_width(line, size=size) <= room:
         return line
-    while line and text_width(line + _CUT, size=size) > room:
-        line = line[:-1]
-    return line.rstrip() + _CUT if line else ""
+    wide = bisect_right(range(len(line) + 1), room, key=lambda count: text_width(line[:count] + _CUT, size=size))
+    return line[: wide - 1].rstrip() + _CUT if wide > 1 else ""
 
 
 @cache

@@ -16,7 +16,8 @@ from hypothesis import given, strategies as st
 from fdakit.errors import FdakitError, VideoError
 from fdakit.plugin import Clip, VideoRef
 from fdakit.search.results.clip_source import decode_stamps
-from fdakit.search.results.moment_clips import CutClip, clock_name, cut_moments
+from fdakit.search.results.moment_clips import CutClip, cut_moments
+from fdakit.search.results.times import clock, clock_name
 from fdakit.video import OpenVideo, packet_source
 
 NOISE = 1e-6
@@ -252,11 +253,17 @@ def test_names_are_kept_as_far_as_every_file_system_takes_them(tmp_path: Path, n
 
 
 @pytest.mark.parametrize(
-    ("seconds", "name"),
-    [(4.5, "0m04.5s"), (59.96, "1m00.0s"), (754.0, "12m34.0s"), (3605.5, "1h00m05.5s"), (-0.7, "0m00.0s")],
+    ("seconds", "name", "shown"),
+    [
+        (4.5, "0m04.5s", "0:04.5"),
+        (59.96, "1m00.0s", "1:00"),
+        (754.0, "12m34.0s", "12:34"),
+        (3605.5, "1h00m05.5s", "1:00:05.5"),
+        (-0.7, "0m00.0s", "0:00"),
+    ],
 )
-def test_times_in_names(seconds: float, name: str) -> None:
-    assert clock_name(seconds) == name
+def test_times_in_names_and_on_screens(seconds: float, name: str, shown: str) -> None:
+    assert (clock_name(seconds), clock(seconds)) == (name, shown)
 
 
 def test_faults_are_told(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import click
 
 from fdakit.cli.options import json_option
 from fdakit.cli.printing import print_json, print_table, say
+from fdakit.cli.search_results import WantedResults, result_options
+from fdakit.search.results.times import clock
 
 if TYPE_CHECKING:
     from fdakit.search.found_moments import FoundMoment
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--from", "start", type=click.FloatRange(min=0), help="Second at which the example begins.")
 @click.option("--to", "end", type=click.FloatRange(min=0), help="Second at which the example ends.")
 @click.option("--unusual", is_flag=True, help="Show what is least like the other videos.")
+@result_options
 @click.option("--store", default="auto", show_default=True, help="Vector store: auto, exact, rabitq, or a plugin's.")
 @click.option("--model", help="The model of the index, if it is no longer where it was.")
 @json_option
@@ -38,6 +41,10 @@ def command(
     start: float | None,
     end: float | None,
     unusual: bool,
+    sheet: Path | None,
+    clips: Path | None,
+    exact: bool,
+    play: bool,
     store: str,
     model: str | None,
     as_json: bool,
@@ -51,6 +58,8 @@ def command(
         raise click.UsageError("give one of TEXT, --like FILE and --unusual")
     if like is None and (start is not None or end is not None):
         raise click.UsageError("--from and --to are seconds of the example; add --like FILE")
+    wanted = WantedResults(sheet, clips, exact, play)
+    wanted.check()
 
     from fdakit.search.opened_index import Index
 
@@ -62,13 +71,17 @@ def command(
             assert query is not None
             found = opened.search(query, k=k, where=where, start=start, end=end)
             line = opened.line() if text is not None and found else None
+    title = "unusual moments" if unusual else str(like if like is not None else text)
+    written = wanted.write(found, line, title=title, facts=f"{len(found)} moments of {index.absolute()}")
     if as_json:
-        print_json({"index": str(index.absolute()), "line": line, "moments": [one.to_json() for one in found]})
-        return
-    if not found:
+        told = written.to_json([one.to_json() for one in found])
+        print_json({"index": str(index.absolute()), "line": line, **told})
+    elif not found:
         say("nothing found: " + ("no segment fits the condition" if where else "the index has no segment"))
-        return
-    print_moments(found, line)
+    else:
+        print_moments(found, line)
+        written.print()
+    wanted.show(found)
 
 
 def print_moments(found: Sequence[FoundMoment], line: float | None) -> None:
@@ -77,7 +90,7 @@ def print_moments(found: Sequence[FoundMoment], line: float | None) -> None:
     rows = [
         [
             ("" if near else "· ") + str(one.path),
-            f"{_clock(one.start)} to {_clock(one.end)}",
+            f"{clock(one.start)} to {clock(one.end)}",
             f"{one.score:.3f}",
             ", ".join(str(copy) for copy in one.copies),
         ]
@@ -93,12 +106,3 @@ def print_moments(found: Sequence[FoundMoment], line: float | None) -> None:
         say(f"nothing close: random captions score up to {line:.3f} in this index")
     else:
         say(f"· below {line:.3f}, which random captions reach in this index: not close")
-
-
-def _clock(seconds: float) -> str:
-    """Return a time in a video: 4.5 as 0:04.5, an hour as 1:00:00."""
-    tenths = round(seconds * 10)
-    minutes, rest = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    shown = f"{rest / 10:04.1f}".removesuffix(".0")
-    return f"{hours}:{minutes:02d}:{shown}" if hours else f"{minutes}:{shown}"

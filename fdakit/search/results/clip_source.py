@@ -124,9 +124,11 @@ class ClipSource:
         stamps = index.stamps[numbers]
         if (index.stamps[key:after] == NO_STAMP).any() or len(np.unique(stamps)) < len(stamps):
             raise NotCopyableError("its frames have no time of their own")
-        if self.clock(int(np.searchsorted(timeline.stamps[:first], index.stamps[key])), whole) is None:
+        place = int(np.searchsorted(timeline.stamps[:first], stamps[0]))
+        if self.clock(place, whole) is None:
             raise NotCopyableError("its clock jumps")
-        begun = float(self.times[first]) - float((int(timeline.stamps[first]) - int(stamps[0])) * index.tick)
+        before = int(timeline.stamps[place]) - int(stamps[0])  # 0 unless the keyframe itself is not shown
+        begun = float(self.times[place]) - float(before * index.tick)
         pts = stamps - stamps[0]
         return CopyPlan(numbers, pts, decode_stamps(pts), index.tick, begun, self.shown_until(whole))
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fdakit.errors import VideoError
 from fdakit.system.atomic_files import remove, sync, write_errors
@@ -19,6 +20,11 @@ from .clip_sound import ClipSound
 from .clip_source import ClipSource, NotCopyableError
 from .re_encoding import encode_clip
 from .stream_copy import check_copy, copy_clip, fitting_containers
+from .times import clock_name
+
+if TYPE_CHECKING:
+    from fdakit.plugin.contracts import Progress
+    from fdakit.search.found_moments import FoundMoment
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT}
 _LONGEST = 150  # bytes of a video's name in the name of a clip
@@ -59,6 +65,32 @@ def cut_moments(
         return [_cut(source, *one, folder, exact=exact) for one in wanted]
     finally:
         source.close()
+
+
+def cut_found(
+    found: Sequence[FoundMoment],
+    folder: Path,
+    *,
+    exact: bool = False,
+    progress: Progress = lambda *_: None,
+) -> list[CutClip | str]:
+    """Cut the moments of a search, as `cut_moments` does; return the clip of each, or why its video gives none.
+
+    Raises `FdakitError` if the folder cannot be written to.
+    """
+    videos: dict[Path, list[int]] = {}
+    for place, one in enumerate(found):
+        videos.setdefault(one.path, []).append(place)
+    clips: dict[int, CutClip | str] = {}
+    for path, places in videos.items():
+        progress("cutting clips", len(clips), len(found))
+        ranges = [(found[place].start, found[place].end) for place in places]
+        try:
+            clips |= dict(zip(places, cut_moments(path, ranges, folder, exact=exact), strict=True))
+        except VideoError as error:
+            clips |= dict.fromkeys(places, str(error))
+    progress("cutting clips", len(found), len(found))
+    return [clips[place] for place in range(len(found))]
 
 
 def _cut(
@@ -160,11 +192,3 @@ def _plain(name: str) -> str:
     """Return a name that every file system takes, and not too long."""
     plain = _ODD.sub("-", name).lstrip(".-") or "clip"
     return plain.encode()[:_LONGEST].decode(errors="ignore")
-
-
-def clock_name(seconds: float) -> str:
-    """Return a time for the name of a file: 4.5 as 0m04.5s, an hour as 1h00m00.0s."""
-    minutes, tenths = divmod(round(max(0.0, seconds) * 10), 600)
-    hours, minutes = divmod(minutes, 60)
-    clock = f"{minutes:02d}m" if hours else f"{minutes}m"
-    return f"{f'{hours}h' if hours else ''}{clock}{tenths / 10:04.1f}s"
