@@ -77,6 +77,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_configure() -> None:
     """One thread for torch, here and in what tests start: on small models threads only wait for each other."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ["FDAKIT_PLUGINS"] = ""  # before tests are collected, as some are one for each part there is
     # Ctrl-C must reach the tests of it also where the suite was started in the background, with SIGINT ignored.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
