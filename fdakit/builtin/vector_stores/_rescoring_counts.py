@@ -17,10 +17,9 @@ from fdakit.plugin import Progress, StoredVectors, best_rows, keyed_rng
 from ._codes import Codes
 from ._scan import near_rows
 
-RECALL = 0.995  # that is looked for
-MARGIN = 2.0  # times the count that had it on the queries measured, of which there are few
-KINDS = {"text-like": (96, 0.5, 0.8), "example-like": (32, 0.25, 0.0)}  # queries, length of the noise, of the offset
-WANTED = (10, 100)  # results
+WANTED = {10: (0.995, 2.0), 100: (0.98, 1.0)}
+"""Results -> the recall looked for, and a factor on the count that had it, as the queries measured are few."""
+KINDS = {"text-like": (64, 0.5, 0.8), "example-like": (24, 0.25, 0.0)}  # queries, length of the noise, of the offset
 SMALL = 1024  # a table of so many rows is not measured: so many are scored
 MOST = 8192  # rows looked at
 
@@ -46,8 +45,8 @@ def measure_counts(
         ranks[kind] = _ranks(codes, vectors, positions, kind, threads=threads)
     progress("measuring recall", len(KINDS), len(KINDS))
     counts, measured = [], {}
-    for wanted in WANTED:
-        count = fixed or max(_enough(some[:, :wanted]) for some in ranks.values())
+    for wanted, (share, margin) in WANTED.items():
+        count = fixed or max(_enough(some[:, :wanted], share, margin) for some in ranks.values())
         count = min(max(count, 3 * wanted), MOST)
         counts.append(count)
         for kind, some in ranks.items():
@@ -55,10 +54,10 @@ def measure_counts(
     return (counts[0], max(counts)), measured
 
 
-def _enough(ranks: NDArray[np.int64]) -> int:
-    """Return the count with the recall looked for, and a margin."""
+def _enough(ranks: NDArray[np.int64], share: float, margin: float) -> int:
+    """Return how many rows have this share of the nearest among them, times a margin."""
     ordered = np.sort(ranks, axis=None)
-    return int(MARGIN * (ordered[ceil(RECALL * ordered.size) - 1] + 1))
+    return int(margin * (ordered[ceil(share * ordered.size) - 1] + 1))
 
 
 def _ranks(
