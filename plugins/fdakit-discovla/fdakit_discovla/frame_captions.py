@@ -32,8 +32,8 @@ class FrameCaptions:
         if absent:
             raise DatasetError(
                 f"{self._path.absolute()}: no captions of {len(absent):,} of {len(wanted):,} training videos "
-                f"({_few(absent)}), and some of {_few(list(self._captions)) or 'none'}; name videos as the data set "
-                "does, make captions of their frames, or leave `captions` out"
+                f"({_few(absent)}); it has those of {_few(list(self._captions)) or 'no video'}; name videos as the data "
+                "set does, make captions of their frames, or leave `captions` out"
             )
         return [self._captions[name] for name in ids]
 
@@ -42,7 +42,7 @@ def _checked(path: Path, name: str, texts: Any) -> tuple[str, ...]:
     """Return the captions of a video as a tuple; there must be one at least."""
     given: list[Any] = texts
     if not isinstance(texts, list) or not given or not all(isinstance(text, str) and text.strip() for text in given):
-        raise DatasetError(f"{path.absolute()}: video {name!r} has {_kind(texts)}; wanted a list of texts")
+        raise DatasetError(f"{path.absolute()}: video {name!r} has {_kind(texts)}; wanted a list of one text or more")
     return tuple(given)
 
 

@@ -208,10 +208,10 @@ def test_captions_that_another_part_gives_are_taken_too() -> None:
     ("text", "words"),
     [
         ("[1]", r"\[1\] \(list\); wanted an object of lists of texts by video id"),
-        ('{"a": "a dog"}', r"video 'a' has 'a dog' \(str\); wanted a list of texts"),
-        ('{"a": []}', r"video 'a' has \[\] \(list\); wanted a list of texts"),
-        ('{"a": ["x", 3]}', r"video 'a' has \['x', 3\] \(list\); wanted a list of texts"),
-        ('{"b": ["x"]}', r"no captions of 1 of 1 training videos \('a'\), and some of 'b'; name videos as"),
+        ('{"a": "a dog"}', r"video 'a' has 'a dog' \(str\); wanted a list of one text or more"),
+        ('{"a": []}', r"video 'a' has \[\] \(list\); wanted a list of one text or more"),
+        ('{"a": ["x", 3]}', r"video 'a' has \['x', 3\] \(list\); wanted a list of one text or more"),
+        ('{"b": ["x"]}', r"no captions of 1 of 1 training videos \('a'\); it has those of 'b'; name videos as"),
         ("{", "captions"),
     ],
 )
