@@ -32,8 +32,8 @@ class FrameCaptions:
         if absent:
             raise DatasetError(
                 f"{self._path.absolute()}: no captions of {len(absent):,} of {len(wanted):,} training videos "
-                f"({_few(absent)}); it has those of {_few(list(self._captions)) or 'no video'}; name videos as the data "
-                "set does, make captions of their frames, or leave `captions` out"
+                f"({_few(absent)}); it has those of {_few(list(self._captions)) or 'no video'}; name videos as the "
+                "data set does, make captions of their frames, or leave `captions` out"
             )
         return [self._captions[name] for name in ids]
 
