@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from test_outside_plugin import new_environment
 
-from fdakit.cli.commands.new import STEPS
+from fdakit.cli.commands.new import STEPS, TRIAL
 
 PAGE = Path(__file__).parents[1] / "docs" / "plugins" / "first_plugin.md"
 INSTALL = ["install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
@@ -63,7 +63,7 @@ def test_the_tutorial_works_to_the_letter_in_an_empty_folder(tmp_path: Path) -> 
         assert done.returncode == 0, f"{text}: {done.stdout}{done.stderr}"
         told.append((text, done.stdout))
     first, second = dict(told[:5]), dict(told[5:])
-    assert list(first) == ["fdakit new mask glow", *STEPS]
+    assert list(first) == ["fdakit new mask glow", *STEPS, *TRIAL]
     assert first["fdakit new mask glow"].startswith("fdakit-glow: a package with the mask 'glow'")
     assert "2 passed" in first["python -m pytest"]
     assert "text to video" in first["fdakit run recipe.toml"]

@@ -41,7 +41,7 @@ FAILING: dict[str, tuple[str, str]] = {  # the arguments that its user got wrong
     "new": ("mask 7up! --out here", "plugin"),
 }
 TELLING_ITSELF = {"check"}  # what is wrong with recipes is its result
-ARGUMENTLESS = {"plugins", "doctor", "cache info", "cache clear", "bench masks", "bench rank"}
+ARGUMENTLESS = {"plugins", "doctor", "cache info", "cache clear", "bench masks", "bench rank", "bench search"}
 
 
 def commands(group: click.Group, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

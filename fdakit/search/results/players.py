@@ -110,12 +110,13 @@ def play(path: Path, start: float, end: float) -> str:
 def run_player(player: str, arguments: Sequence[str]) -> None:
     """Run a player's process to its end. Raises `FdakitError` with what it says if it fails."""
     try:
-        done = subprocess.run(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+        with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+            _, told = process.communicate()
     except OSError as error:
         raise FdakitError(f"{arguments[0]}: cannot be started ({error.strerror or error})") from error
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise FdakitError(f"{player} ended with code {done.returncode}" + (f": {said[-1][:300]}" if said else ""))
+    if process.returncode:
+        said = told.decode(errors="replace").strip().splitlines()
+        raise FdakitError(f"{player} ended with code {process.returncode}" + (f": {said[-1][:300]}" if said else ""))
 
 
 def _page(path: Path, start: float, end: float) -> str:
