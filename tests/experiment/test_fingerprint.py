@@ -231,5 +231,6 @@ def test_a_run_is_not_taken_up_on_other_masks_unless_it_is_allowed(make_recipe: 
     with pytest.raises(RecipeError, match=r"(?s)train: 1 of 7 videos .*'red-across\.mp4'.*--allow-changed masks$"):
         run_recipe(make_recipe(mask=mask), resume=tmp_path / "run")
     report = run_recipe(make_recipe(mask=mask), resume=tmp_path / "run", allowed=("masks",)).report
-    (remark,) = [one for one in report.videos.training.remarks if "masks" in one]
-    assert remark.startswith("resumed after step 2 with masks changed: train: 1 of 7 videos have other files")
+    said = [remark.partition(" have")[0] for remark in report.videos.training.remarks]
+    counts = (("train", 7), ("val", 3), ("test", 6))
+    assert said == [f"resumed after step 2 with masks changed: {name}: 1 of {of} videos" for name, of in counts]
