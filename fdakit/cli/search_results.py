@@ -77,18 +77,13 @@ class WrittenResults:
         made = [clip for clip in self.clips if not isinstance(clip, str)]
         if made:
             rows = [
-                [
-                    str(clip.path),
-                    f"{clock(clip.start)} to {clock(clip.end)}",
-                    "copied" if clip.lossless else "encoded",
-                    clip.remark,
-                ]
-                for clip in made
+                [str(one.path), f"{clock(one.start)} to {clock(one.end)}", "copied" if one.lossless else "encoded"]
+                for one in made
             ]
-            columns = ["clip", "covers", "how", "remark"]
-            if not any(row[-1] for row in rows):
-                rows, columns = [row[:-1] for row in rows], columns[:-1]
-            print_table(f"{len(made)} clips", columns, rows)
+            print_table(f"{len(made)} clips", ["clip", "covers", "how"], rows)
+            for one in made:
+                if one.remark:
+                    say(f"{one.path.name}: {one.remark}")
         for reason in dict.fromkeys(clip for clip in self.clips if isinstance(clip, str)):
             say(f"not cut: {reason}")
         if self.sheet is not None:

@@ -75,6 +75,15 @@ def test_an_exact_cut_shows_the_frames_of_the_range_and_no_other(tmp_path: Path,
     assert clip.end == pytest.approx((own[-1] + 1) / 25)
 
 
+def test_a_copy_that_begins_long_before_its_range_says_so(tmp_path: Path) -> None:
+    path = sample_videos.encode(
+        tmp_path / "film.mp4", sample_videos.numbered(36), options={"g": "100"}, millis=range(0, 7200, 200)
+    )
+    near, far = cut_moments(path, [(1.8, 2.4), (5.0, 6.0)], tmp_path / "clips")
+    assert (near.start, near.remark) == (0.0, "")
+    assert (far.start, far.remark) == (0.0, "begins 5.0 s early, at the last keyframe")
+
+
 def test_uneven_times_are_kept(tmp_path: Path) -> None:
     millis = [0, 40, 50, 250, 251, 700, 1000, 1040, 1500, 1533]
     path = sample_videos.encode(tmp_path / "film.mkv", sample_videos.numbered(10), options={"g": "3"}, millis=millis)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from fdakit.search.found_moments import FoundMoment
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT}
+_EARLY = 2.0  # seconds before a moment that are worth a remark
 _LONGEST = 150  # bytes of a video's name in the name of a clip
 _ODD = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]')
 
@@ -36,7 +37,7 @@ class CutClip:
     """A clip in a file: the range of the video that it covers, in seconds from the video's first frame.
 
     `lossless` tells whether it is a copy of the video's own packets; it then begins at a keyframe. `remark` says why
-    it could not be copied, or what its sound lacks.
+    it could not be copied, what its sound lacks, or that it begins long before the range.
     """
 
     path: Path
@@ -103,7 +104,7 @@ def _cut(
             try:
                 return _copied(source, first, last, part, folder, name)
             except NotCopyableError as error:
-                remark = f"encoded, as it could not be copied: {error}"
+                remark = f"not copied, as {error}"
         return _encoded(source, first, last, part, folder, name, remark=remark)
 
 
@@ -114,7 +115,7 @@ def _copied(source: ClipSource, first: int, last: int, part: Path, folder: Path,
         try:
             with _sound(source, first, last) as sound:
                 copy_clip(source, plan, part, form, sound)
-                remark = "" if sound is None else sound.remark
+                silent = "" if sound is None else sound.remark
             check_copy(source, plan, part, first, last)
         except NotCopyableError as error:
             refused = str(error)
@@ -124,6 +125,9 @@ def _copied(source: ClipSource, first: int, last: int, part: Path, folder: Path,
                 raise
             refused = f"{form} does not hold it ({error_text(error)})"
             continue
+        early = float(source.times[first]) - plan.start
+        begins = f"begins {early:.1f} s early, at the last keyframe" if early > _EARLY else ""
+        remark = "; ".join(filter(None, (begins, silent)))
         return CutClip(_publish(part, folder, name, ending), plan.start, plan.end, lossless=True, remark=remark)
     raise NotCopyableError(refused)
 
