@@ -16,6 +16,7 @@ from .layout import (
 from .moments import (
     MomentCheck as MomentCheck,
     MomentQuery as MomentQuery,
+    moment_split as moment_split,
     parse_windows as parse_windows,
     read_moment_queries as read_moment_queries,
 )

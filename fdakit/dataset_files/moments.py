@@ -9,7 +9,11 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from fdakit.values import Caption, PublishedCounts, Split, VideoRef
+
+from .counts import count_remarks
 from .table_rows import read_table_rows, row_error
+from .video_files import find_videos
 
 _WANTED = {
     "qid": "a whole number, or text",
@@ -70,6 +74,26 @@ class MomentCheck:
                 self._faults["reach beyond their video, cut to it"] += 1
             return max(0.0, start), min(end, last)
         return None
+
+
+def moment_split(
+    name: str, captions: Sequence[Caption], folder: Path, *, official: PublishedCounts, remarks: Sequence[str]
+) -> Split:
+    """Return the split of captions with moments and of the videos that they name, whose files lie below `folder`.
+
+    Its remarks begin with how far the counts are from those published. Raises `DatasetError` as `find_videos` does.
+    """
+    ids = tuple(dict.fromkeys(caption.video_id for caption in captions))
+    files = find_videos(folder, ids)
+    counted = count_remarks(name, videos=len(ids), captions=len(captions), official=official)
+    return Split(
+        name=name,
+        videos=tuple(VideoRef(video, files[video]) for video in ids),
+        captions=tuple(captions),
+        protocol="multi-caption",
+        official=official,
+        remarks=(*counted, *remarks),
+    )
 
 
 def parse_windows(value: Any) -> Windows | None:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
+from io import BytesIO
 from itertools import product
 from pathlib import Path
-from typing import Protocol
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fdakit.errors import FdakitError
+from fdakit.plugin.vector_stores import StoredVectors
 from fdakit.random_keys import keyed_rng
-from fdakit.system.atomic_files import write_text
+from fdakit.system.atomic_files import write_bytes, write_text
 
 CAPTIONS = 200
 SHARE = 0.95
@@ -36,17 +39,10 @@ _WHERE = (
     *("in a kitchen", "on a beach", "in the snow", "on a street at night", "in an office", "in a forest"),
     *("on a stage", "under water", "in a stadium", "in front of a house", "on a mountain", "in a cartoon"),
 )
-_FILE = "calibration.json"
+_FILE, _VECTORS = "calibration.json", "calibration.npz"
 
-EncodeTexts = Callable[[list[str]], NDArray[np.float32]]
-
-
-class Chunked(Protocol):
-    """Vectors that are given a part at a time."""
-
-    def chunks(self) -> object:
-        """Yield position and vectors."""
-        ...
+Encode = Callable[[list[str]], NDArray[np.float32]]
+"""Texts -> their vectors `(q, d)`."""
 
 
 def random_captions(count: int = CAPTIONS) -> list[str]:
@@ -56,12 +52,30 @@ def random_captions(count: int = CAPTIONS) -> list[str]:
     return [every[number] for number in rng.choice(len(every), count, replace=False)]
 
 
-def best_scores(captions: NDArray[np.float32], vectors: object) -> NDArray[np.float32]:
-    """Return the best inner product of each caption `(q, d)` among all vectors `(q,)`."""
+def best_scores(captions: NDArray[np.float32], vectors: StoredVectors) -> NDArray[np.float32]:
+    """Return the best inner product of each caption `(q, d)` among all vectors `(q,)`; -inf if there is none."""
     best = np.full(len(captions), -np.inf, np.float32)
-    for _, chunk in vectors.chunks():  # type: ignore[attr-defined]
+    for _, chunk in vectors.chunks():
         best = np.maximum(best, (captions @ chunk.T).max(1))
     return best
+
+
+def caption_vectors(folder: Path, *, model: str, encode: Encode) -> NDArray[np.float32]:
+    """Return the vectors `(q, d)` of the captions, from the cache in `folder` if they are of the same model."""
+    path = folder / _VECTORS
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            if str(held["model"]) == model:
+                found: NDArray[np.float32] = held["vectors"]
+                return found
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # absent, or not this file: it is made anew
+        pass
+    vectors = encode(random_captions())
+    written = BytesIO()
+    np.savez(written, model=np.array(model), vectors=vectors)
+    with suppress(FdakitError):  # an index that cannot be written to is searched all the same
+        write_bytes(path, written.getvalue())
+    return vectors
 
 
 def calibrated_line(folder: Path, *, key: str, best: Callable[[], NDArray[np.float32]]) -> float:
@@ -71,10 +85,8 @@ def calibrated_line(folder: Path, *, key: str, best: Callable[[], NDArray[np.flo
     if known is not None and known[0] == key:
         return known[1]
     line = float(np.quantile(best(), SHARE))
-    try:
+    with suppress(FdakitError):
         write_text(path, json.dumps({"key": key, "line": line, "captions": CAPTIONS, "share": SHARE}) + "\n")
-    except FdakitError:
-        return line  # an index that cannot be written to is searched all the same
     return line
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ class IndexStats:
         return dict(vars(self))
 
 
-def index_stats(index: Index, *, progress: Progress, tell: Callable[[str], None]) -> IndexStats:
+def index_stats(index: Index, *, progress: Progress) -> IndexStats:
     """Return the facts of an index; a store that tunes itself measures its recall and chooses its settings anew."""
     rows = index.rows(["status", "segment", "duration"])
     status = rows["status"].to_pylist()
@@ -41,8 +40,6 @@ def index_stats(index: Index, *, progress: Progress, tell: Callable[[str], None]
     first = [duration for segment, duration in pairs if segment == 0]
     store = index.store
     measured = dict(store.tune(progress=progress)) if isinstance(store, TunesItself) else {}
-    for remark in getattr(store, "remarks", ()):
-        tell(remark)
     return IndexStats(
         files=len(first),
         segments={name: status.count(name) for name in ("indexed", "still", "unreadable") if name in status},

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fdakit.errors import FdakitError
-from fdakit.plugin.vector_stores import VectorStore
+from fdakit.plugin.vector_stores import RemarksOnSync, VectorStore
 
-from .calibration import best_scores, calibrated_line, random_captions
+from .calibration import best_scores, calibrated_line, caption_vectors
 from .chosen_store import AUTO, build_store, chosen_store
 from .found_moments import FoundMoment
 from .query_vectors import as_query
@@ -93,6 +95,8 @@ class Index:
         width = self._table.info.model.width
         store = build_store(self.store_name, self._store_options, folder=self.folder / CACHE, width=width)
         store.sync(vectors, progress=lambda *_: None)
+        for remark in store.remarks if isinstance(store, RemarksOnSync) else ():
+            warnings.warn(remark, stacklevel=2)
         return store
 
     @property
@@ -140,15 +144,21 @@ class Index:
         """
         return self.segments.unusual(k, self.segments.allowed(where))
 
-    def line(self) -> float:
-        """Return the score below which nothing close was found: 95% of random captions stay below it."""
-        known = self._table.info.model
-        key = f"{known.weights} {known.parts} {self._table.version}"
+    def line(self) -> float | None:
+        """Return the score below which nothing close was found: 95% of random captions stay below it.
+
+        None for an empty index, and for a model that compares several vectors of a segment.
+        """
+        known, vectors = self._table.info.model, self.segments.vectors
+        if known.several or not len(self):
+            return None
+        model = f"{known.weights} {known.parts}"
 
         def best() -> Vectors:
-            return best_scores(self.retriever.encode_texts(random_captions()), self.segments.vectors)
+            captions = caption_vectors(self.folder / CACHE, model=model, encode=self._encoded)
+            return best_scores(captions, vectors)
 
-        return calibrated_line(self.folder / CACHE, key=key, best=best)
+        return calibrated_line(self.folder / CACHE, key=f"{model} {crc32(vectors.ids.tobytes())}", best=best)
 
     def files(self) -> list[Path]:
         """Return the paths of all videos in the index, sorted; unreadable ones too."""
@@ -192,6 +202,9 @@ class Index:
     def to_pandas(self) -> Any:
         """Return all rows as a `pandas.DataFrame`; needs pandas."""
         return self.to_arrow().to_pandas()
+
+    def _encoded(self, texts: list[str]) -> Vectors:
+        return self.retriever.encode_texts(texts)
 
     def close(self) -> None:
         """Let go of files and model."""

@@ -107,7 +107,7 @@ def test_what_an_index_holds_is_told(index: Path) -> None:
     from fdakit.search.index_stats import index_stats
 
     with Index(index) as opened:
-        found = index_stats(opened, progress=lambda *_: None, tell=lambda _: None)
+        found = index_stats(opened, progress=lambda *_: None)
     assert (found.files, found.segments, found.store) == (8, {"indexed": 11}, "exact")
     assert found.table_bytes > 11 * 128 * 4
 
@@ -134,8 +134,26 @@ def test_the_line_is_above_most_random_captions_and_kept(index: Path) -> None:
     again = Index(index)
     assert again.line() == line
     assert "retriever" not in again.__dict__
-    (index / "cache" / "calibration.json").write_text("damaged")
-    assert Index(index).line() == pytest.approx(line, abs=1e-6)
+    for name in ("calibration.json", "calibration.npz"):
+        (index / "cache" / name).write_text("damaged")
+        assert Index(index).line() == pytest.approx(line, abs=1e-6)
+
+
+def test_the_line_follows_the_segments_without_the_model(clips: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    make(folder, clips / "red-across.mp4", "quickstart")
+    assert Index(folder).line() is not None
+    make(folder, clips / "pink-down.mp4", "quickstart")
+    again = Index(folder)
+    captions = np.load(folder / "cache" / "calibration.npz")["vectors"]
+    vectors = again.segments.vectors.gather(np.arange(len(again)))
+    assert again.line() == pytest.approx(float(np.quantile((captions @ vectors.T).max(1), 0.95)), abs=1e-6)
+    assert "retriever" not in again.__dict__
+
+
+def test_there_is_no_line_where_scores_are_not_cosines(clips: Path, tmp_path: Path) -> None:
+    make(tmp_path / "index", clips / "red-across.mp4", "quickstart_late_interaction")
+    assert Index(tmp_path / "index").line() is None
 
 
 def test_videos_are_added_and_removed(clips: Path, tmp_path: Path) -> None:

@@ -24,7 +24,6 @@ from fdakit.plugin import (
     PublishedCounts,
     SourceFile,
     Split,
-    VideoRef,
     hookimpl,
 )
 
@@ -78,7 +77,7 @@ class CharadesSta:
 
         Raises `DatasetError` with the file, its expected path and how to get it, or the line that is wrong.
         """
-        from fdakit.dataset_files import MomentCheck, count_remarks, find_source, find_videos, require_root
+        from fdakit.dataset_files import MomentCheck, find_source, moment_split, require_root
 
         from ._charades_sta_annotations import read_sentences
 
@@ -88,17 +87,8 @@ class CharadesSta:
         check = MomentCheck()
         told = ((each, check([each.window])) for each in read_sentences(find_source(self.root, ANNOTATIONS[split])))
         captions = tuple(Caption(each.text, each.video, moments) for each, moments in told if moments)
-        ids = tuple(dict.fromkeys(caption.video_id for caption in captions))
-        files = find_videos(self._options.videos or find_source(self.root, VIDEOS), ids)
-        counted = count_remarks(split, videos=len(ids), captions=len(captions), official=OFFICIAL[split])
-        return Split(
-            name=split,
-            videos=tuple(VideoRef(name, files[name]) for name in ids),
-            captions=captions,
-            protocol="multi-caption",
-            official=OFFICIAL[split],
-            remarks=(*counted, *check.remarks(split)),
-        )
+        folder = self._options.videos or find_source(self.root, VIDEOS)
+        return moment_split(split, captions, folder, official=OFFICIAL[split], remarks=check.remarks(split))
 
 
 def build(options: CharadesStaOptions, shapes: BuildContext) -> Dataset:

@@ -23,7 +23,6 @@ from fdakit.plugin import (
     PublishedCounts,
     SourceFile,
     Split,
-    VideoRef,
     hookimpl,
 )
 
@@ -95,23 +94,14 @@ class QvHighlights:
 
         Raises `DatasetError` with the file, its expected path and how to get it, or the line that is wrong.
         """
-        from fdakit.dataset_files import count_remarks, find_source, find_videos, require_root
+        from fdakit.dataset_files import find_source, moment_split, require_root
 
         if split not in OFFICIAL:
             raise DatasetError(f"qvhighlights: no split {split!r}; choose one of {', '.join(OFFICIAL)}")
         require_root(self.root, QVHIGHLIGHTS.name, self.sources())
         captions, remarks = self._captions(split)
-        ids = tuple(dict.fromkeys(caption.video_id for caption in captions))
-        files = find_videos(self._options.videos or find_source(self.root, VIDEOS), ids)
-        counted = count_remarks(split, videos=len(ids), captions=len(captions), official=OFFICIAL[split])
-        return Split(
-            name=split,
-            videos=tuple(VideoRef(name, files[name]) for name in ids),
-            captions=captions,
-            protocol="multi-caption",
-            official=OFFICIAL[split],
-            remarks=(*counted, *remarks),
-        )
+        folder = self._options.videos or find_source(self.root, VIDEOS)
+        return moment_split(split, captions, folder, official=OFFICIAL[split], remarks=remarks)
 
     def _captions(self, split: str) -> tuple[tuple[Caption, ...], tuple[str, ...]]:
         """Return the captions, and what is to be said about their moments."""

@@ -112,7 +112,7 @@ def _stats(folder: Path, *, as_json: bool) -> None:
     from fdakit.system.terminal import ProgressBar
 
     with Index(folder) as index, ProgressBar() as bar:
-        found = index_stats(index, progress=bar.progressed, tell=_warn)
+        found = index_stats(index, progress=bar.progressed)
     if as_json:
         print_json({"index": str(folder.absolute()), **found.to_json()})
         return
